@@ -1,0 +1,87 @@
+# The core, compiled once per instruction-set level: x86-64's v2, v3, v4, or `native` (the default flags) elsewhere.
+include(CheckCXXCompilerFlag)
+include(CheckCXXSourceCompiles)
+include(CheckCXXSourceRuns)
+
+check_cxx_source_compiles("#ifndef __x86_64__\n#error other\n#endif\nint main() {}" LAMINA_X86_64)
+if(LAMINA_X86_64)
+  set(known_levels v2 v3 v4)
+else()
+  set(known_levels native)
+endif()
+set(LAMINA_LEVELS "${known_levels}" CACHE STRING "Instruction-set levels to build: ${known_levels}")
+foreach(level IN LISTS LAMINA_LEVELS)
+  if(NOT level IN_LIST known_levels)
+    message(FATAL_ERROR "LAMINA_LEVELS: unknown level '${level}'; this machine's compiler has: ${known_levels}.")
+  endif()
+  if(LAMINA_X86_64)
+    check_cxx_compiler_flag(-march=x86-64-${level} LAMINA_HAS_${level})
+    if(NOT LAMINA_HAS_${level})
+      message(FATAL_ERROR "${CMAKE_CXX_COMPILER} does not know -march=x86-64-${level}: GCC 11 or Clang 12 is needed.")
+    endif()
+  endif()
+endforeach()
+
+# What every target of ours is compiled with, whatever its level.
+add_library(lamina_flags INTERFACE)
+target_include_directories(lamina_flags INTERFACE "${CMAKE_CURRENT_SOURCE_DIR}/cpp")
+target_compile_options(
+  lamina_flags
+  INTERFACE -ffp-contract=off # a fused multiply-add only where the source says so: the same bits on every level
+            -fno-math-errno
+            -ffunction-sections
+            -fdata-sections
+            -Wall
+            -Wextra
+            -Wshadow
+            -Wconversion
+            -Wno-psabi
+            $<$<BOOL:${LAMINA_WERROR}>:-Werror>
+            # A unique symbol would be shared by modules of two levels loaded in one process.
+            $<$<CXX_COMPILER_ID:GNU>:-fno-gnu-unique>)
+target_compile_definitions(lamina_flags INTERFACE $<$<CONFIG:Debug>:_GLIBCXX_ASSERTIONS>)
+if(APPLE)
+  target_link_options(lamina_flags INTERFACE -Wl,-dead_strip)
+else()
+  target_link_options(lamina_flags INTERFACE -Wl,--gc-sections -Wl,--exclude-libs,ALL)
+endif()
+
+# lamina_add_core(<level> <sources>...) makes the static library `lamina_core_<level>`.
+function(lamina_add_core level)
+  add_library(lamina_core_${level} STATIC EXCLUDE_FROM_ALL ${ARGN}) # built where a module or program links to it
+  target_link_libraries(lamina_core_${level} PUBLIC lamina_flags lamina_eigen OpenMP::OpenMP_CXX)
+  # -O3 also for a build type that stops at -O2; a debug build keeps its own level.
+  target_compile_options(lamina_core_${level} PRIVATE $<$<NOT:$<CONFIG:Debug>>:-O3>)
+  if(LAMINA_X86_64)
+    target_compile_options(lamina_core_${level} PUBLIC -march=x86-64-${level})
+  endif()
+endfunction()
+
+# The level that the C++ tests and benchmarks run: the last one that is both built and surely here.
+list(GET LAMINA_LEVELS 0 program_level)
+if("v3" IN_LIST LAMINA_LEVELS)
+  check_cxx_source_runs(
+    "int main() { return !(__builtin_cpu_supports(\"avx2\") && __builtin_cpu_supports(\"fma\") &&
+                           __builtin_cpu_supports(\"bmi2\")); }"
+    LAMINA_HOST_RUNS_V3)
+  if(LAMINA_HOST_RUNS_V3)
+    set(program_level v3)
+  endif()
+endif()
+set(LAMINA_PROGRAM_LEVEL ${program_level} CACHE STRING "Level of the C++ tests and benchmarks")
+
+# lamina_add_programs(<folder> [PROGRAMS <variable>] [LIBRARIES <library>...]): every .cpp there is a program.
+function(lamina_add_programs folder)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "PROGRAMS" "LIBRARIES")
+  file(GLOB sources CONFIGURE_DEPENDS ${folder}/*.cpp)
+  set(programs "")
+  foreach(source IN LISTS sources)
+    get_filename_component(program ${source} NAME_WE)
+    add_executable(${program} ${source})
+    target_link_libraries(${program} PRIVATE lamina_core_${LAMINA_PROGRAM_LEVEL} ${arg_LIBRARIES})
+    list(APPEND programs ${program})
+  endforeach()
+  if(arg_PROGRAMS)
+    set(${arg_PROGRAMS} ${programs} PARENT_SCOPE)
+  endif()
+endfunction()
