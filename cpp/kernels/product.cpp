@@ -1,0 +1,278 @@
+#include "kernels/product.hpp"
+
+#include <algorithm>
+#include <new>
+
+#include "kernels/micro_kernel.hpp"
+#include "kernels/product_pack.hpp"
+
+namespace lamina::kernels {
+
+namespace {
+
+constexpr std::align_val_t cache_line{64};
+
+/// Bytes of a panel of B: most of a 32 KiB first-level cache, so that it stays while the rows of A pass by.
+constexpr Index panel_bytes = 24 * 1024;
+/// Bytes of a block of A: half of a 512 KiB second-level cache, beside the panels of B and C.
+constexpr Index block_bytes = 256 * 1024;
+/// Operands of at most this size are used where they are: they stay in the first-level cache beside C.
+constexpr Index near_bytes = 16 * 1024;
+/// Rows of C up to which a larger B is used where it is, and the rows of B that are then read at a time.
+constexpr Index rows_in_place = 8, streamed_depth = 32;
+/// Columns of C from which packing the rows of A pays.
+constexpr Index packed_rows_columns = 512;
+/// Panels of B kept packed at once when C has several blocks of rows: a few MiB of the last-level cache.
+constexpr Index kept_panels = 128;
+/// Panels of C that share one call of the epilogue.
+constexpr Index epilogue_panels = 4;
+
+template <class T>
+constexpr Index size_of = sizeof(T);
+template <class T>
+constexpr Index lanes = simd::Vec<T>::size;
+template <class T>
+constexpr Index block_depth = panel_bytes / (panel_vectors * lanes<T> * size_of<T>);
+template <class T>
+constexpr Index block_rows = block_bytes / (block_depth<T> * size_of<T>);
+
+/// The part of B to be packed next: brought into the second-level cache a little with every tile.
+struct Ahead {
+  const char* data = nullptr;
+  Index stride = 0, rows = 0, bytes = 0;
+
+  template <class T>
+  static Ahead of(Operand<T> b, Index depth, Index columns) {
+    const auto* data = reinterpret_cast<const char*>(b.data);
+    if (b.row_stride == 1) return {data, b.col_stride * size_of<T>, columns, depth * size_of<T>};
+    return {data, b.row_stride * size_of<T>, depth, columns * size_of<T>};
+  }
+  void fetch(Index first, Index end) const {
+    for (Index r = first; r < std::min(end, rows); ++r) {
+      for (Index at = 0; at < bytes; at += 64) __builtin_prefetch(data + r * stride + at, 0, 2);
+    }
+  }
+};
+
+/// One column of tiles, `vectors` wide and as high as `split` has them; so is A when it is packed.
+template <class T>
+void multiply_panel(Tile& tile, const Split& split, Operand<T> a, bool packed_a, const T* b, Index vectors, bool masked,
+                    T* c, const Ahead& next = {}) {
+  const Index share = next.rows > 0 ? next.rows / split.parts + 1 : 0;
+  for (Index t = 0; t < split.parts; ++t) {
+    const Index rows = split.length(t), row = split.start(t);
+    const T* from = a.data + row * a.row_stride;
+    if (packed_a) {
+      tile.a_col_stride = rows;
+      from = a.data + row * tile.k;
+    }
+    next.fetch(t * share, t * share + share);
+    find_micro_kernel<T>(rows, vectors, masked)(tile, from, b, c + row * tile.c_stride);
+  }
+}
+
+/// The product with both operands where they are. A long B is read a few rows at a time, as it lies in memory.
+template <class T>
+void multiply_in_place(Index m, Index n, Index k, Operand<T> a, Operand<T> b, T* c, Index ldc, bool accumulate) {
+  const Index low = std::min<Index>(m, tile_rows(panel_vectors));
+  const Split panels((n + lanes<T> - 1) / lanes<T>, tile_vectors(low));
+  const bool whole = panels.parts == 1 || k * n * size_of<T> <= near_bytes;
+  const Index step = whole ? k : streamed_depth;
+  Index k0 = 0;
+  do {
+    Tile tile{std::min(step, k - k0), a.row_stride, a.col_stride, b.row_stride, ldc, lanes<T>, accumulate || k0 > 0};
+    const Operand<T> a_part = a.from(0, k0), b_part = b.from(k0, 0);
+    for (Index p = 0; p < panels.parts; ++p) {
+      const Index vectors = panels.length(p), col = panels.start(p) * lanes<T>;
+      tile.last_lanes = std::min(lanes<T>, n - col - (vectors - 1) * lanes<T>);
+      multiply_panel(tile, Split(m, tile_rows(static_cast<int>(vectors))), a_part, false, b_part.data + col, vectors,
+                     tile.last_lanes < lanes<T>, c + col);
+    }
+    k0 += step;
+  } while (k0 < k);
+}
+
+/// How B comes to the blocked product: packed by the caller, packed on the way, or as it is.
+enum class Packing { before, here, none };
+
+/// The product in blocks that fit the caches: panels of B in the first level, blocks of A in the second.
+template <class T>
+class Blocked {
+ public:
+  Blocked(Index m_, Index n_, Index k_, Operand<T> a_, bool pack_a_, Operand<T> b_, Packing packing_, T* c_, Index ldc_,
+          bool accumulate_, Epilogue<T> epilogue_)
+      : m(m_),
+        n(n_),
+        k(k_),
+        ldc(ldc_),
+        a(a_),
+        b(b_),
+        c(c_),
+        pack_a(pack_a_),
+        accumulate(accumulate_),
+        packing(packing_),
+        epilogue(epilogue_),
+        vectors((n_ + lanes<T> - 1) / lanes<T>),
+        panels(vectors, panel_vectors),
+        groups(panels.parts, kept_panels),
+        depths(std::max<Index>(k_, 1), block_depth<T>),
+        blocks(m_, block_rows<T>) {}
+
+  void run(PackBuffer<T>& buffer) {
+    const Index deepest = depths.length(0), kept = blocks.parts > 1 ? groups.length(0) : 1;
+    const Index room_a = pack_a ? (blocks.length(0) * deepest + 15) / 16 * 16 : 0;
+    const Index room_b = packing == Packing::here ? kept * panel_vectors * lanes<T> * deepest : 0;
+    packed_a = buffer.reserve(room_a + room_b);
+    packed_b = packed_a + room_a;
+    for (Index group = 0; group < groups.parts; ++group) {
+      for (Index d = 0; d < depths.parts; ++d) {
+        for (Index block = 0; block < blocks.parts; ++block) multiply_block(group, d, block);
+      }
+    }
+  }
+
+ private:
+  Index column(Index panel) const { return panels.start(panel) * lanes<T>; }
+  Index columns(Index panel) const { return std::min(panels.length(panel) * lanes<T>, n - column(panel)); }
+
+  /// A block of A's rows and depth times a group of panels of B.
+  void multiply_block(Index group, Index d, Index block) {
+    const Index first = groups.start(group), end = first + groups.length(group);
+    const Index k0 = depths.start(d), depth = std::min(k, depths.length(d));
+    const Index row = blocks.start(block), rows = blocks.length(block);
+    const Split tiles(rows, tile_rows(panel_vectors));
+    Operand<T> a_block = a.from(row, k0);
+    if (pack_a) {
+      pack_tiles(packed_a, tiles, a_block, depth);
+      a_block = {packed_a, 1, 0};
+    }
+    Tile tile{depth, a_block.row_stride, a_block.col_stride, 0, ldc, lanes<T>, accumulate || d > 0};
+    const bool finished = epilogue && d + 1 == depths.parts;
+    Index ready = column(first);
+    for (Index p = first; p < end; ++p) {
+      const Index wide = panels.length(p), col = column(p), last = col + columns(p);
+      tile.last_lanes = last - col - (wide - 1) * lanes<T>;
+      tile.b_stride = packing == Packing::none ? b.row_stride : wide * lanes<T>;
+      const Split shape = pack_a ? tiles : Split(rows, tile_rows(static_cast<int>(wide)));
+      const bool masked = packing == Packing::none && tile.last_lanes < lanes<T>;
+      const bool fetch = packing == Packing::here && block == 0;
+      multiply_panel(tile, shape, a_block, pack_a, panel_of_b(p, first, d, block), wide, masked, c + row * ldc + col,
+                     fetch ? after(p, first, end, d) : Ahead{});
+      if (finished && (p + 1 == end || (p + 1 - first) % epilogue_panels == 0)) {
+        epilogue(row, rows, ready, last - ready);
+        ready = last;
+      }
+    }
+  }
+
+  /// Panel p of B, packed now if it has to be: for a single block of rows every panel takes the place of the one
+  /// before, in the first-level cache.
+  const T* panel_of_b(Index p, Index first, Index d, Index block) {
+    const Index k0 = depths.start(d), depth = std::min(k, depths.length(d)), col = column(p);
+    if (packing == Packing::none) return b.from(k0, col).data;
+    if (packing == Packing::before) return b.data + k0 * vectors * lanes<T> + depth * col;
+    T* const to = blocks.parts > 1 ? packed_b + depth * (col - column(first)) : packed_b;
+    if (block == 0) pack_panel(to, panels.length(p) * lanes<T>, b.from(k0, col), depth, columns(p));
+    return to;
+  }
+
+  Ahead after(Index p, Index first, Index end, Index d) const {
+    if (p + 1 < end) return Ahead::of(b.from(depths.start(d), column(p + 1)), depths.length(d), columns(p + 1));
+    if (d + 1 == depths.parts) return {};
+    return Ahead::of(b.from(depths.start(d + 1), column(first)), depths.length(d + 1), columns(first));
+  }
+
+  const Index m, n, k, ldc;
+  const Operand<T> a, b;
+  T* const c;
+  const bool pack_a, accumulate;
+  const Packing packing;
+  const Epilogue<T> epilogue;
+  const Index vectors;
+  const Split panels, groups, depths, blocks;
+  T *packed_a = nullptr, *packed_b = nullptr;
+};
+
+/// Whether to copy A, which every panel of C reads again: strided reads share cache sets and fill no lines.
+template <class T>
+bool packing_a_pays(Index m, Index n, Index k, Operand<T> a) {
+  if (m * k * size_of<T> <= near_bytes) return false;
+  return a.row_stride == 1 || (a.col_stride == 1 && n >= packed_rows_columns);
+}
+
+}  // namespace
+
+template <class T>
+void PackBuffer<T>::Free::operator()(T* p) const {
+  ::operator delete[](p, cache_line);
+}
+
+template <class T>
+T* PackBuffer<T>::reserve(Index count) {
+  if (count > capacity_ || !data_) {
+    data_.reset();
+    capacity_ = 0;
+    data_.reset(static_cast<T*>(::operator new[](static_cast<std::size_t>(count) * sizeof(T), cache_line)));
+    capacity_ = count;
+  }
+  return data_.get();
+}
+
+template <class T>
+void PackedB<T>::pack(Index n, Index k, Operand<T> b) {
+  n_ = n;
+  k_ = k;
+  if (n <= 0 || k <= 0) return;
+  const Index vectors = (n + lanes<T> - 1) / lanes<T>;
+  T* to = buffer_.reserve(k * vectors * lanes<T>);
+  data_ = to;
+  const Split depths(k, block_depth<T>), panels(vectors, panel_vectors);
+  for (Index d = 0; d < depths.parts; ++d) {
+    for (Index p = 0; p < panels.parts; ++p) {
+      const Index width = panels.length(p) * lanes<T>, col = panels.start(p) * lanes<T>;
+      pack_panel(to, width, b.from(depths.start(d), col), depths.length(d), std::min(width, n - col));
+      to += depths.length(d) * width;
+    }
+  }
+}
+
+template <class T>
+void product(Index m, Index n, Index k, Operand<T> a, Operand<T> b, T* c, Index ldc, bool accumulate,
+             PackBuffer<T>& buffer, Epilogue<T> epilogue) {
+  if (m <= 0 || n <= 0) return;
+  if (n == 1 && ldc == 1 && a.row_stride == 1 && m > 1) {
+    // A column from A's contiguous columns: its transpose, a row, fills the vectors.
+    const auto flipped = [&](Index row, Index rows, Index col, Index cols) { epilogue(col, cols, row, rows); };
+    return product<T>(1, m, k, {b.data, b.col_stride, b.row_stride}, {a.data, a.col_stride, 1}, c, m, accumulate,
+                      buffer, epilogue ? Epilogue<T>(flipped) : Epilogue<T>());
+  }
+  const bool pack_a = packing_a_pays(m, n, k, a);
+  const bool pack_b = b.col_stride != 1 || (m > rows_in_place && n * k * size_of<T> > near_bytes);
+  if (!pack_a && !pack_b) {
+    multiply_in_place(m, n, k, a, b, c, ldc, accumulate);
+    if (epilogue) epilogue(0, m, 0, n);
+    return;
+  }
+  const Packing packing = pack_b ? Packing::here : Packing::none;
+  Blocked<T>(m, n, k, a, pack_a, b, packing, c, ldc, accumulate, epilogue).run(buffer);
+}
+
+template <class T>
+void product(Index m, Operand<T> a, const PackedB<T>& b, T* c, Index ldc, bool accumulate, PackBuffer<T>& buffer,
+             Epilogue<T> epilogue) {
+  const Index n = b.columns(), k = b.depth();
+  if (m <= 0 || n <= 0) return;
+  Blocked<T>(m, n, k, a, packing_a_pays(m, n, k, a), {b.data(), 0, 1}, Packing::before, c, ldc, accumulate, epilogue)
+      .run(buffer);
+}
+
+#define LAMINA_INSTANTIATE(T)                                                                                       \
+  template class PackBuffer<T>;                                                                                     \
+  template class PackedB<T>;                                                                                        \
+  template void product(Index, Index, Index, Operand<T>, Operand<T>, T*, Index, bool, PackBuffer<T>&, Epilogue<T>); \
+  template void product(Index, Operand<T>, const PackedB<T>&, T*, Index, bool, PackBuffer<T>&, Epilogue<T>);
+LAMINA_INSTANTIATE(float)
+LAMINA_INSTANTIATE(double)
+#undef LAMINA_INSTANTIATE
+
+}  // namespace lamina::kernels

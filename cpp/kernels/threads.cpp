@@ -1,0 +1,135 @@
+#include "kernels/threads.hpp"
+
+#include <omp.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <exception>
+#include <fstream>
+#include <stdexcept>
+#include <string>
+#include <thread>
+
+#if defined(__unix__) || defined(__APPLE__)
+#include <pthread.h>
+#include <sched.h>
+#endif
+
+namespace lamina::kernels {
+namespace {
+
+std::atomic<Index> limit{0};
+std::atomic<bool> forked{false};
+
+#if defined(__unix__) || defined(__APPLE__)
+const int registered = pthread_atfork(nullptr, nullptr, [] { forked = true; });
+#endif
+
+/// Whole cores of the control group's quota ("max 100000" or "200000 100000"); a large number where there is none.
+Index quota_of_container() {
+  constexpr Index unlimited = 1 << 20;
+  std::ifstream file("/sys/fs/cgroup/cpu.max");
+  std::string quota;
+  double period = 0;
+  if (!(file >> quota >> period) || quota == "max" || period <= 0) return unlimited;
+  return std::max<Index>(1, static_cast<Index>(std::atof(quota.c_str()) / period));
+}
+
+}  // namespace
+
+void yield_core() { std::this_thread::yield(); }
+
+void Worker::barrier() {
+  if (size == 1) return;
+  const std::uint64_t phase = team_->phase_.load(std::memory_order_acquire);
+  if (team_->arrived_.fetch_add(1, std::memory_order_acq_rel) == size - 1) {
+    team_->arrived_.store(0, std::memory_order_relaxed);
+    team_->phase_.store(phase + 1, std::memory_order_release);
+  } else {
+    spin_until([&] { return team_->phase_.load(std::memory_order_acquire) != phase; });
+  }
+}
+
+void Team::post(Index threads) {
+  const std::uint64_t number = job_.load(std::memory_order_relaxed) / 1024 + 1;
+  job_.store(number * 1024 + static_cast<std::uint64_t>(threads), std::memory_order_seq_cst);
+  if (sleepers_.load(std::memory_order_seq_cst) > 0) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    wake_.notify_all();
+  }
+}
+
+void Team::start(Index threads, Call call, void* object) {
+  call_ = call;
+  object_ = object;
+  post(threads);
+}
+
+void Team::serve(Index id) {
+  std::uint64_t seen = 0;
+  const auto arrived = [&] { return job_.load(std::memory_order_seq_cst) != seen; };
+  for (;;) {
+    bool ready = false;
+    for (int i = 0; i < 20000 && !ready; ++i) {
+      ready = arrived();
+      if (!ready && i % 64 == 63) yield_core();
+    }
+    if (!ready) {
+      std::unique_lock<std::mutex> lock(mutex_);
+      sleepers_.fetch_add(1, std::memory_order_seq_cst);
+      wake_.wait(lock, arrived);
+      sleepers_.fetch_sub(1, std::memory_order_seq_cst);
+    }
+    seen = job_.load(std::memory_order_acquire);
+    const auto threads = static_cast<Index>(seen % 1024);
+    if (threads == 0) return;
+    if (id >= threads) continue;
+    Worker me(this, id, threads);
+    call_(object_, me);
+    me.barrier();
+  }
+}
+
+void with_team(Index threads, const std::function<void(Team&)>& body) {
+  Team team;
+  threads = choose_threads(threads);
+  if (threads <= 1 || omp_in_parallel()) {
+    body(team);
+    return;
+  }
+  std::exception_ptr failure;
+#pragma omp parallel num_threads(static_cast<int>(threads))
+  {
+#pragma omp single
+    team.size_ = omp_get_num_threads();
+    if (omp_get_thread_num() == 0) {
+      try {
+        body(team);
+      } catch (...) {
+        failure = std::current_exception();
+      }
+      team.post(0);
+    } else {
+      team.serve(omp_get_thread_num());
+    }
+  }
+  if (failure) std::rethrow_exception(failure);
+}
+
+Index max_threads() {
+  if (const Index set = limit.load(); set > 0) return set;
+  static const Index quota = quota_of_container();
+  return std::max<Index>(1, std::min<Index>(omp_get_max_threads(), quota));
+}
+
+void set_max_threads(Index n) {
+  if (n < 0) throw std::invalid_argument("n_threads must be at least 1 (or 0 for the default); got " + std::to_string(n));
+  limit = n;
+}
+
+Index choose_threads(Index requested) {
+  if (forked) return 1;
+  return requested > 0 ? requested : max_threads();
+}
+
+}  // namespace lamina::kernels
