@@ -1,0 +1,63 @@
+/// One counter-based random generator for shuffles, initial weights, dropout and random slopes: Philox4x32-10 (Salmon
+/// et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011). A draw is a pure function of (seed, stream,
+/// counter), so it does not matter which thread asks, or in which order.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+namespace lamina {
+
+/// What a stream of draws is for: two uses of one seed never share numbers.
+enum class Purpose : std::uint32_t { initialize, shuffle, dropout, slope, cascade, split };
+
+class Random {
+ public:
+  using Block = std::array<std::uint32_t, 4>;
+
+  Random(std::uint64_t seed, Purpose purpose, std::uint32_t substream = 0)
+      : key_{static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)},
+        stream_{static_cast<std::uint32_t>(purpose), substream} {}
+
+  /// Four independent 32-bit words for this counter.
+  Block operator()(std::uint64_t counter) const {
+    Block x{static_cast<std::uint32_t>(counter), static_cast<std::uint32_t>(counter >> 32), stream_[0], stream_[1]};
+    std::uint32_t k0 = key_[0], k1 = key_[1];
+    for (int round = 0; round < 10; ++round) {
+      const std::uint64_t p0 = std::uint64_t{0xD2511F53u} * x[0];
+      const std::uint64_t p1 = std::uint64_t{0xCD9E8D57u} * x[2];
+      x = {static_cast<std::uint32_t>(p1 >> 32) ^ x[1] ^ k0, static_cast<std::uint32_t>(p1),
+           static_cast<std::uint32_t>(p0 >> 32) ^ x[3] ^ k1, static_cast<std::uint32_t>(p0)};
+      k0 += 0x9E3779B9u;
+      k1 += 0xBB67AE85u;
+    }
+    return x;
+  }
+
+  /// Uniform in [0, 1), 53 bits.
+  double uniform(std::uint64_t counter) const {
+    const Block b = (*this)(counter);
+    return static_cast<double>(((std::uint64_t{b[0]} << 32) | b[1]) >> 11) * 0x1p-53;
+  }
+
+  /// 0 .. n-1 in a random order (Fisher and Yates), written to `order`.
+  template <class I>
+  void permute(I* order, std::int64_t n) const {
+    Block words{};
+    for (std::int64_t i = n - 1; i > 0; --i) {
+      // Four draws a block; the multiply-shift keeps the bias below n / 2^32.
+      const auto draw = static_cast<std::uint64_t>(n - 1 - i);
+      if (draw % 4 == 0) words = (*this)(draw / 4);
+      const auto j = static_cast<std::int64_t>((std::uint64_t{words[draw % 4]} * static_cast<std::uint64_t>(i + 1)) >> 32);
+      const I kept = order[i];
+      order[i] = order[j];
+      order[j] = kept;
+    }
+  }
+
+ private:
+  std::array<std::uint32_t, 2> key_;
+  std::array<std::uint32_t, 2> stream_;
+};
+
+}  // namespace lamina

@@ -1,0 +1,150 @@
+/// Registries: a kind (activation, loss, optimizer, ...) is a std::variant of structs, and each struct describes itself:
+///
+///   struct Elu : Entry {
+///     static constexpr const char* name = "elu";
+///     static constexpr const char* formula = "...";
+///     static constexpr const char* source = "...";
+///     double alpha = 1.0;
+///     static constexpr auto fields() { return std::tuple{Field{"alpha", &Elu::alpha, "...", Bounds::above(0)}}; }
+///   };
+///
+/// Names, look-up, bindings, repr, saving, tests and docs all follow from the variant and the fields.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <sstream>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace lamina {
+
+/// Where a parameter may lie.
+struct Bounds {
+  double low = -1e308, high = 1e308;
+  bool low_open = false, high_open = false;
+
+  static constexpr Bounds any() { return {}; }
+  static constexpr Bounds above(double v) { return {v, 1e308, true, false}; }
+  static constexpr Bounds at_least(double v) { return {v, 1e308, false, false}; }
+  /// [low, high)
+  static constexpr Bounds from_below(double low, double high) { return {low, high, false, true}; }
+  /// (low, high)
+  static constexpr Bounds between(double low, double high) { return {low, high, true, true}; }
+  /// [low, high]
+  static constexpr Bounds within(double low, double high) { return {low, high, false, false}; }
+
+  bool contain(double v) const {
+    return std::isfinite(v) && (low_open ? v > low : v >= low) && (high_open ? v < high : v <= high);
+  }
+  std::string text() const {
+    std::ostringstream s;
+    if (low <= -1e308 && high >= 1e308) s << "finite";
+    else if (high >= 1e308) s << (low_open ? "greater than " : "at least ") << low;
+    else s << "in " << (low_open ? '(' : '[') << low << ", " << high << (high_open ? ')' : ']');
+    return s.str();
+  }
+};
+
+/// One parameter of a struct: its name, member, one line of doc, and bounds (numbers only).
+template <class S, class M>
+struct Field {
+  const char* name;
+  M S::* member;
+  const char* doc;
+  Bounds bounds = Bounds::any();
+};
+template <class S, class M>
+Field(const char*, M S::*, const char*) -> Field<S, M>;
+template <class S, class M>
+Field(const char*, M S::*, const char*, Bounds) -> Field<S, M>;
+
+/// What an entry has unless it says otherwise.
+struct Entry {
+  static constexpr std::array<const char*, 0> aliases{};
+  static constexpr int required = 0;  ///< leading fields without a default
+  static constexpr std::tuple<> fields() { return {}; }
+};
+
+template <class S, class F>
+void for_each_field(F&& f) {
+  std::apply([&](const auto&... field) { (f(field), ...); }, S::fields());
+}
+
+/// Throws std::invalid_argument naming the field, what came and what was wanted.
+template <class S>
+void check_fields(const S& entry) {
+  for_each_field<S>([&](const auto& field) {
+    using M = std::decay_t<decltype(entry.*(field.member))>;
+    if constexpr (std::is_arithmetic_v<M> && !std::is_same_v<M, bool>) {
+      const auto value = static_cast<double>(entry.*(field.member));
+      if (!field.bounds.contain(value)) {
+        std::ostringstream s;
+        s << field.name << " of " << S::name << " must be " << field.bounds.text() << "; got " << value;
+        throw std::invalid_argument(s.str());
+      }
+    }
+  });
+}
+
+template <class Variant, class F, std::size_t... I>
+void for_each_type(F&& f, std::index_sequence<I...>) {
+  (f(std::variant_alternative_t<I, Variant>{}), ...);
+}
+/// f called with a default-made value of every type of the variant, in the order of the list.
+template <class Variant, class F>
+void for_each_type(F&& f) {
+  for_each_type<Variant>(std::forward<F>(f), std::make_index_sequence<std::variant_size_v<Variant>>{});
+}
+
+/// Every name of the kind, aliases left out.
+template <class Variant>
+std::vector<std::string> names() {
+  std::vector<std::string> out;
+  for_each_type<Variant>([&](const auto& entry) { out.emplace_back(entry.name); });
+  return out;
+}
+
+template <class Variant>
+std::string name_of(const Variant& v) {
+  return std::visit([](const auto& entry) { return std::string(entry.name); }, v);
+}
+
+/// The names nearest to a mistyped one, by edit distance, best first; at most three.
+std::vector<std::string> nearest(const std::string& name, std::vector<std::string> known);
+
+/// The default-made entry of this name or alias. Throws std::invalid_argument that lists the nearest names.
+template <class Variant>
+Variant make(const std::string& name, const char* kind) {
+  Variant out;
+  bool found = false;
+  std::vector<std::string> known;
+  for_each_type<Variant>([&](const auto& entry) {
+    bool mine = name == entry.name;
+    known.emplace_back(entry.name);
+    for (const char* alias : entry.aliases) {
+      mine = mine || name == alias;
+      known.emplace_back(alias);
+    }
+    if (mine && !found) {
+      out = entry;
+      found = true;
+    }
+  });
+  if (found) return out;
+  std::ostringstream s;
+  s << "unknown " << kind << " '" << name << "'; did you mean ";
+  const auto near = nearest(name, known);
+  for (std::size_t i = 0; i < near.size(); ++i) s << (i == 0 ? "" : i + 1 == near.size() ? " or " : ", ") << "'" << near[i] << "'";
+  s << "? (lamina." << kind << (std::string(kind).back() == 's' ? "es" : "s") << ".names() lists them all)";
+  throw std::invalid_argument(s.str());
+}
+
+}  // namespace lamina

@@ -1,0 +1,331 @@
+/// Activations: one struct each (name, formula, derivative, source, parameters), then the list. Everything else (layers,
+/// bindings, tests, docs, saving) follows from `Activation` at the end of this file.
+///
+/// A struct gives `value(x)` and `derivative(x)` lane by lane. Optional traits:
+/// - `from_output`: training takes `derivative_from_output(y)`, so the pre-activation is not kept;
+/// - `in_double`: float is evaluated in double, because the formula cancels;
+/// - `surrogate(x)`: training takes this in place of a derivative that is zero everywhere (straight-through estimator);
+/// - `slope`: value and derivative take a slope per unit (learned, or the unit's parity) or per element (random).
+#pragma once
+
+#include "core/registry.hpp"
+#include "kernels/elementary.hpp"
+
+namespace lamina {
+
+/// Where the slope of an activation comes from.
+enum class Slope { none, parity, learned, random };
+
+struct ActivationEntry : Entry {
+  static constexpr bool from_output = false;
+  static constexpr bool in_double = false;
+  static constexpr bool has_surrogate = false;
+  static constexpr Slope slope = Slope::none;
+};
+
+namespace activation {
+
+using simd::abs;
+using simd::copysign;
+using simd::exp;
+using simd::expm1;
+using simd::fma;
+using simd::log1p;
+using simd::logistic;
+using simd::max;
+using simd::min;
+using simd::select;
+using simd::sqrt;
+
+template <class V>
+LAMINA_INLINE V constant(double c) {
+  return V(static_cast<typename V::Scalar>(c));
+}
+/// x clipped to [low, high]; NaN stays NaN.
+template <class V>
+LAMINA_INLINE V clip(V x, double low, double high) {
+  return select(x < constant<V>(low), constant<V>(low), select(x > constant<V>(high), constant<V>(high), x));
+}
+/// 1 strictly inside (low, high), else 0.
+template <class V>
+LAMINA_INLINE V inside(V x, double low, double high) {
+  return select((x > constant<V>(low)) & (x < constant<V>(high)), V(1), V(0));
+}
+template <class V>
+LAMINA_INLINE V step(V x) {
+  return select(x > V(0), V(1), V(0));
+}
+/// x where x > 0, else `negative`.
+template <class V>
+LAMINA_INLINE V rectify(V x, V negative) {
+  return select(x > V(0), x, negative);
+}
+
+struct Identity : ActivationEntry {
+  static constexpr const char* name = "identity";
+  static constexpr std::array<const char*, 1> aliases{"linear"};
+  static constexpr const char* formula = "x";
+  static constexpr const char* derivative_formula = "1";
+  static constexpr const char* source = "course notes, Activation (1)";
+  static constexpr bool from_output = true;
+  template <class V> LAMINA_INLINE V value(V x) const { return x; }
+  template <class V> LAMINA_INLINE V derivative(V) const { return V(1); }
+  template <class V> LAMINA_INLINE V derivative_from_output(V) const { return V(1); }
+};
+
+struct Heaviside : ActivationEntry {
+  static constexpr const char* name = "heaviside";
+  static constexpr std::array<const char*, 2> aliases{"binary", "threshold"};
+  static constexpr const char* formula = "1 if x >= 0 else 0";
+  static constexpr const char* derivative_formula = "0 (training: 1 where |x| <= 1, straight-through)";
+  static constexpr const char* source = "course notes, Activation (1); estimator: arXiv 1602.02830";
+  static constexpr bool has_surrogate = true;
+  template <class V> LAMINA_INLINE V value(V x) const { return select(x >= V(0), V(1), select(x < V(0), V(0), x)); }
+  template <class V> LAMINA_INLINE V derivative(V) const { return V(0); }
+  template <class V> LAMINA_INLINE V surrogate(V x) const { return select(abs(x) <= V(1), V(1), V(0)); }
+};
+
+struct Sign : ActivationEntry {
+  static constexpr const char* name = "sign";
+  static constexpr std::array<const char*, 1> aliases{"bipolar"};
+  static constexpr const char* formula = "1 if x >= 0 else -1";
+  static constexpr const char* derivative_formula = "0 (training: 1 where |x| <= 1, straight-through)";
+  static constexpr const char* source = "course notes, Activation (1); estimator: arXiv 1602.02830";
+  static constexpr bool has_surrogate = true;
+  template <class V> LAMINA_INLINE V value(V x) const { return select(x >= V(0), V(1), select(x < V(0), V(-1), x)); }
+  template <class V> LAMINA_INLINE V derivative(V) const { return V(0); }
+  template <class V> LAMINA_INLINE V surrogate(V x) const { return select(abs(x) <= V(1), V(1), V(0)); }
+};
+
+struct Logistic : ActivationEntry {
+  static constexpr const char* name = "logistic";
+  static constexpr std::array<const char*, 1> aliases{"sigmoid"};
+  static constexpr const char* formula = "1 / (1 + exp(-x))";
+  static constexpr const char* derivative_formula = "y (1 - y)";
+  static constexpr const char* source = "course notes, Multiple neurons";
+  static constexpr bool from_output = true;
+  template <class V> LAMINA_INLINE V value(V x) const { return logistic(x); }
+  template <class V> LAMINA_INLINE V derivative(V x) const {
+    const V e = exp(-abs(x)), d = V(1) + e;
+    return e / (d * d);
+  }
+  template <class V> LAMINA_INLINE V derivative_from_output(V y) const { return y * (V(1) - y); }
+};
+
+struct Tanh : ActivationEntry {
+  static constexpr const char* name = "tanh";
+  static constexpr const char* formula = "tanh(x)";
+  static constexpr const char* derivative_formula = "1 - y^2";
+  static constexpr const char* source = "course notes, Activation (1)";
+  static constexpr bool from_output = true;
+  template <class V> LAMINA_INLINE V value(V x) const { return simd::tanh(x); }
+  template <class V> LAMINA_INLINE V derivative(V x) const {
+    const V e = exp(V(-2) * abs(x)), d = V(1) + e;
+    return V(4) * e / (d * d);
+  }
+  template <class V> LAMINA_INLINE V derivative_from_output(V y) const { return fma(-y, y, V(1)); }
+};
+
+struct Arctan : ActivationEntry {
+  static constexpr const char* name = "arctan";
+  static constexpr const char* formula = "atan(x)";
+  static constexpr const char* derivative_formula = "1 / (1 + x^2)";
+  static constexpr const char* source = "course notes, Activation (2)";
+  template <class V> LAMINA_INLINE V value(V x) const { return simd::atan(x); }
+  template <class V> LAMINA_INLINE V derivative(V x) const { return V(1) / fma(x, x, V(1)); }
+};
+
+struct Relu : ActivationEntry {
+  static constexpr const char* name = "relu";
+  static constexpr const char* formula = "max(0, x)";
+  static constexpr const char* derivative_formula = "1 if x > 0 else 0";
+  static constexpr const char* source = "course notes, Activation (3)";
+  static constexpr bool from_output = true;
+  // max(0, x) with x second, so that NaN stays NaN.
+  template <class V> LAMINA_INLINE V value(V x) const { return max(V(0), x); }
+  template <class V> LAMINA_INLINE V derivative(V x) const { return step(x); }
+  template <class V> LAMINA_INLINE V derivative_from_output(V y) const { return step(y); }
+};
+
+struct LeakyRelu : ActivationEntry {
+  static constexpr const char* name = "leaky_relu";
+  static constexpr const char* formula = "x if x > 0 else alpha x";
+  static constexpr const char* derivative_formula = "1 if x > 0 else alpha";
+  static constexpr const char* source = "course notes, Activation (5)";
+  double alpha = 0.01;
+  static constexpr auto fields() {
+    return std::tuple{Field{"alpha", &LeakyRelu::alpha, "slope for x <= 0; the course suggests 0.1 to 0.3"}};
+  }
+  template <class V> LAMINA_INLINE V value(V x) const { return rectify(x, constant<V>(alpha) * x); }
+  template <class V> LAMINA_INLINE V derivative(V x) const { return select(x > V(0), V(1), constant<V>(alpha)); }
+};
+
+/// The leaky family whose slope is not a constant: the layer hands it in.
+struct SlopedEntry : ActivationEntry {
+  template <class V> LAMINA_INLINE V value(V x, V a) const { return rectify(x, a * x); }
+  template <class V> LAMINA_INLINE V derivative(V x, V a) const { return select(x > V(0), V(1), a); }
+};
+
+struct RandomRelu : SlopedEntry {
+  static constexpr const char* name = "rrelu";
+  static constexpr const char* formula = "x if x > 0 else a x; training: a ~ U(lower, upper), inference: the mean";
+  static constexpr const char* derivative_formula = "1 if x > 0 else a";
+  static constexpr const char* source = "arXiv 1505.00853";
+  static constexpr Slope slope = Slope::random;
+  double lower = 1.0 / 8, upper = 1.0 / 3;
+  static constexpr auto fields() {
+    return std::tuple{Field{"lower", &RandomRelu::lower, "least slope drawn in training", Bounds::within(0, 1)},
+                      Field{"upper", &RandomRelu::upper, "largest slope drawn in training", Bounds::within(0, 1)}};
+  }
+  double start() const { return (lower + upper) / 2; }
+};
+
+struct ParametricRelu : SlopedEntry {
+  static constexpr const char* name = "prelu";
+  static constexpr const char* formula = "max(0, x) + a min(0, x), a learned, one per unit";
+  static constexpr const char* derivative_formula = "1 if x > 0 else a; d/da = min(0, x)";
+  static constexpr const char* source = "arXiv 1502.01852";
+  static constexpr Slope slope = Slope::learned;
+  double initial = 0.25;
+  static constexpr auto fields() {
+    return std::tuple{Field{"initial", &ParametricRelu::initial, "the slope every unit starts from"}};
+  }
+  double start() const { return initial; }
+};
+
+struct Elu : ActivationEntry {
+  static constexpr const char* name = "elu";
+  static constexpr const char* formula = "x if x > 0 else alpha (exp(x) - 1)";
+  static constexpr const char* derivative_formula = "1 if x > 0 else alpha exp(x)";
+  static constexpr const char* source = "course notes, Activation (4); arXiv 1511.07289";
+  double alpha = 1.0;
+  static constexpr auto fields() {
+    return std::tuple{Field{"alpha", &Elu::alpha, "scale for x <= 0; the course suggests 0.1 to 0.3"}};
+  }
+  template <class V> LAMINA_INLINE V value(V x) const { return rectify(x, constant<V>(alpha) * expm1(min(V(0), x))); }
+  template <class V> LAMINA_INLINE V derivative(V x) const {
+    return select(x > V(0), V(1), constant<V>(alpha) * exp(min(V(0), x)));
+  }
+};
+
+struct Softsign : ActivationEntry {
+  static constexpr const char* name = "softsign";
+  static constexpr const char* formula = "x / (1 + |x|)";
+  static constexpr const char* derivative_formula = "1 / (1 + |x|)^2";
+  static constexpr const char* source = "course notes, Activation (2)";
+  template <class V> LAMINA_INLINE V value(V x) const {
+    const V d = V(1) + abs(x);
+    return select(d == d + d, copysign(V(1), x), x / d);  // only infinity doubles to itself
+  }
+  template <class V> LAMINA_INLINE V derivative(V x) const {
+    const V q = V(1) / (V(1) + abs(x));
+    return q * q;
+  }
+};
+
+/// x / sqrt(1 + alpha x^2), safe from overflow: beyond |x| = 1 divided through by |x|.
+template <class V>
+LAMINA_INLINE V inverse_square_root_unit(V x, double alpha) {
+  const V a = constant<V>(alpha), q = V(1) / x;
+  return select(abs(x) > V(1), copysign(V(1) / sqrt(fma(q, q, a)), x), x / sqrt(fma(a * x, x, V(1))));
+}
+template <class V>
+LAMINA_INLINE V inverse_square_root_slope(V x, double alpha) {
+  const V q = V(1) / sqrt(fma(constant<V>(alpha) * x, x, V(1)));
+  return q * q * q;
+}
+
+struct Isru : ActivationEntry {
+  static constexpr const char* name = "isru";
+  static constexpr const char* formula = "x / sqrt(1 + alpha x^2)";
+  static constexpr const char* derivative_formula = "(1 + alpha x^2)^(-3/2)";
+  static constexpr const char* source = "arXiv 1710.09967";
+  double alpha = 1.0;
+  static constexpr auto fields() {
+    return std::tuple{Field{"alpha", &Isru::alpha, "saturates at 1 / sqrt(alpha)", Bounds::above(0)}};
+  }
+  template <class V> LAMINA_INLINE V value(V x) const { return inverse_square_root_unit(x, alpha); }
+  template <class V> LAMINA_INLINE V derivative(V x) const { return inverse_square_root_slope(x, alpha); }
+};
+
+struct Isrlu : ActivationEntry {
+  static constexpr const char* name = "isrlu";
+  static constexpr const char* formula = "x if x >= 0 else x / sqrt(1 + alpha x^2)";
+  static constexpr const char* derivative_formula = "1 if x >= 0 else (1 + alpha x^2)^(-3/2)";
+  static constexpr const char* source = "arXiv 1710.09967";
+  double alpha = 1.0;
+  static constexpr auto fields() {
+    return std::tuple{Field{"alpha", &Isrlu::alpha, "saturates at -1 / sqrt(alpha)", Bounds::above(0)}};
+  }
+  template <class V> LAMINA_INLINE V value(V x) const {
+    return select(x >= V(0), x, inverse_square_root_unit(x, alpha));
+  }
+  template <class V> LAMINA_INLINE V derivative(V x) const {
+    return select(x >= V(0), V(1), inverse_square_root_slope(x, alpha));
+  }
+};
+
+struct Sqnl : ActivationEntry {
+  static constexpr const char* name = "sqnl";
+  static constexpr const char* formula = "x - x |x| / 4 for |x| <= 2, else sign(x)";
+  static constexpr const char* derivative_formula = "max(0, 1 - |x| / 2)";
+  static constexpr const char* source = "course notes, Activation (2): square non-linearity";
+  template <class V> LAMINA_INLINE V value(V x) const {
+    const V c = clip(x, -2, 2);
+    return c * fma(abs(c), constant<V>(-0.25), V(1));
+  }
+  template <class V> LAMINA_INLINE V derivative(V x) const {
+    return max(V(0), fma(abs(x), constant<V>(-0.5), V(1)));
+  }
+};
+
+struct BipolarRelu : ActivationEntry {
+  static constexpr const char* name = "bipolar_relu";
+  static constexpr std::array<const char*, 1> aliases{"brelu"};
+  static constexpr const char* formula = "max(0, x) for units of even index, min(0, x) for odd (last axis)";
+  static constexpr const char* derivative_formula = "1 where it passes, else 0";
+  static constexpr const char* source = "arXiv 1709.04054";
+  static constexpr Slope slope = Slope::parity;
+  template <class V> LAMINA_INLINE V value(V x, V odd) const {
+    return select(odd == V(0), max(V(0), x), min(V(0), x));
+  }
+  template <class V> LAMINA_INLINE V derivative(V x, V odd) const { return select(odd == V(0), step(x), step(-x)); }
+};
+
+struct Softplus : ActivationEntry {
+  static constexpr const char* name = "softplus";
+  static constexpr const char* formula = "log(1 + exp(x))";
+  static constexpr const char* derivative_formula = "1 / (1 + exp(-x))";
+  static constexpr const char* source = "course notes, Activation (2)";
+  template <class V> LAMINA_INLINE V value(V x) const { return max(V(0), x) + log1p(exp(-abs(x))); }
+  template <class V> LAMINA_INLINE V derivative(V x) const { return logistic(x); }
+};
+
+struct Saturation : ActivationEntry {
+  static constexpr const char* name = "saturation";
+  static constexpr std::array<const char*, 1> aliases{"hardtanh"};
+  static constexpr const char* formula = "clip(x, -1, 1)";
+  static constexpr const char* derivative_formula = "1 if |x| < 1 else 0";
+  static constexpr const char* source = "course notes, Activation (1)";
+  static constexpr bool from_output = true;
+  template <class V> LAMINA_INLINE V value(V x) const { return clip(x, -1, 1); }
+  template <class V> LAMINA_INLINE V derivative(V x) const { return inside(x, -1, 1); }
+  template <class V> LAMINA_INLINE V derivative_from_output(V y) const { return inside(y, -1, 1); }
+};
+
+struct Gaussian : ActivationEntry {
+  static constexpr const char* name = "gaussian";
+  static constexpr const char* formula = "exp(-x^2)";
+  static constexpr const char* derivative_formula = "-2 x y";
+  static constexpr const char* source = "course notes, Activation (1)";
+  template <class V> LAMINA_INLINE V value(V x) const { return simd::gaussian(x); }
+  template <class V> LAMINA_INLINE V derivative(V x) const {
+    const V y = simd::gaussian(x);
+    return select(y == V(0), V(0), V(-2) * x * y);  // inf * 0 has the limit 0
+  }
+};
+
+}  // namespace activation
+}  // namespace lamina
+
+#include "math/activations_modern.hpp"

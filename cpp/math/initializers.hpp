@@ -1,0 +1,99 @@
+/// Weight initialisers: one struct each, then the list. Biases start at 0.
+#pragma once
+
+#include "core/random.hpp"
+#include "core/registry.hpp"
+#include "core/types.hpp"
+#include "math/activations.hpp"
+
+namespace lamina {
+
+enum class Shape { uniform, normal, orthogonal, constant };
+
+namespace initializer {
+
+/// Uniform on +-sqrt(3) sigma, or normal with standard deviation sigma, sigma^2 = gain / fan.
+struct Auto : Entry {
+  static constexpr const char* name = "auto";
+  static constexpr const char* formula = "he_uniform for the ReLU family, lecun_normal for selu, else glorot_uniform";
+  static constexpr const char* source = "chosen from the layer's activation";
+};
+struct LecunUniform : Entry {
+  static constexpr const char* name = "lecun_uniform";
+  static constexpr const char* formula = "U(-r, r), r = sqrt(3 / fan_in)";
+  static constexpr const char* source = "course notes, training tricks (1 / sqrt(inputs)); LeCun et al. 1998";
+  static constexpr Shape shape = Shape::uniform;
+  double variance(double fan_in, double) const { return 1 / fan_in; }
+};
+struct LecunNormal : Entry {
+  static constexpr const char* name = "lecun_normal";
+  static constexpr const char* formula = "N(0, 1 / fan_in)";
+  static constexpr const char* source = "LeCun et al., Efficient BackProp (1998)";
+  static constexpr Shape shape = Shape::normal;
+  double variance(double fan_in, double) const { return 1 / fan_in; }
+};
+struct GlorotUniform : Entry {
+  static constexpr const char* name = "glorot_uniform";
+  static constexpr std::array<const char*, 1> aliases{"xavier_uniform"};
+  static constexpr const char* formula = "U(-r, r), r = sqrt(6 / (fan_in + fan_out))";
+  static constexpr const char* source = "Glorot and Bengio, AISTATS 2010";
+  static constexpr Shape shape = Shape::uniform;
+  double variance(double fan_in, double fan_out) const { return 2 / (fan_in + fan_out); }
+};
+struct GlorotNormal : Entry {
+  static constexpr const char* name = "glorot_normal";
+  static constexpr std::array<const char*, 1> aliases{"xavier_normal"};
+  static constexpr const char* formula = "N(0, 2 / (fan_in + fan_out))";
+  static constexpr const char* source = "Glorot and Bengio, AISTATS 2010";
+  static constexpr Shape shape = Shape::normal;
+  double variance(double fan_in, double fan_out) const { return 2 / (fan_in + fan_out); }
+};
+struct HeUniform : Entry {
+  static constexpr const char* name = "he_uniform";
+  static constexpr std::array<const char*, 1> aliases{"kaiming_uniform"};
+  static constexpr const char* formula = "U(-r, r), r = sqrt(6 / fan_in)";
+  static constexpr const char* source = "arXiv 1502.01852";
+  static constexpr Shape shape = Shape::uniform;
+  double variance(double fan_in, double) const { return 2 / fan_in; }
+};
+struct HeNormal : Entry {
+  static constexpr const char* name = "he_normal";
+  static constexpr std::array<const char*, 1> aliases{"kaiming_normal"};
+  static constexpr const char* formula = "N(0, 2 / fan_in)";
+  static constexpr const char* source = "arXiv 1502.01852";
+  static constexpr Shape shape = Shape::normal;
+  double variance(double fan_in, double) const { return 2 / fan_in; }
+};
+struct Orthogonal : Entry {
+  static constexpr const char* name = "orthogonal";
+  static constexpr const char* formula = "orthonormal rows or columns, from Gram and Schmidt on a normal matrix";
+  static constexpr const char* source = "arXiv 1312.6120";
+  static constexpr Shape shape = Shape::orthogonal;
+  double gain = 1.0;
+  static constexpr auto fields() {
+    return std::tuple{Field{"gain", &Orthogonal::gain, "scale of the rows", Bounds::above(0)}};
+  }
+  double variance(double, double) const { return 1; }
+};
+struct Zeros : Entry {
+  static constexpr const char* name = "zeros";
+  static constexpr const char* formula = "0";
+  static constexpr const char* source = "for layers that learn nothing else from noise: linear models";
+  static constexpr Shape shape = Shape::constant;
+  double variance(double, double) const { return 0; }
+};
+
+}  // namespace initializer
+
+/// Every initialiser there is.
+using Initializer =
+    std::variant<initializer::Auto, initializer::LecunUniform, initializer::LecunNormal, initializer::GlorotUniform,
+                 initializer::GlorotNormal, initializer::HeUniform, initializer::HeNormal, initializer::Orthogonal,
+                 initializer::Zeros>;
+
+/// Fills the (fan_in, fan_out) row-major matrix `w`. `auto` is resolved from the activation that follows.
+template <class T>
+void initialize(const Initializer& initializer, const Activation& activation, const Random& random, T* w, Index fan_in,
+                Index fan_out);
+
+}  // namespace lamina

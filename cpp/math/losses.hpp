@@ -1,0 +1,179 @@
+/// Losses: one struct each, then the list. A loss sees the last layer's raw outputs (logits); its link (softmax,
+/// logistic, exponential) is part of it, so the gradient with respect to the logits is the fused, stable one.
+///
+/// An element-wise loss gives `value(y, t)` and `derivative(y, t)` lane by lane, summed over the outputs of a row; the
+/// softmax loss is a row-wise one. The loss of a batch is sum_i w_i loss_i / sum_i w_i.
+#pragma once
+
+#include <cstdint>
+
+#include "core/registry.hpp"
+#include "core/types.hpp"
+#include "kernels/elementary.hpp"
+
+namespace lamina {
+
+/// What turns raw outputs into predictions.
+enum class Link { identity, softmax, logistic, exponential };
+
+/// What targets a loss takes: any number, non-negative numbers, classes (labels or one-hot rows), or 0/1 per output.
+enum class TargetKind { real, count, classes, binary };
+
+struct LossEntry : Entry {
+  static constexpr Link link = Link::identity;
+  static constexpr TargetKind targets = TargetKind::real;
+  static constexpr bool row_wise = false;
+};
+
+namespace loss {
+
+using simd::abs;
+using simd::select;
+
+template <class V>
+LAMINA_INLINE V constant(double c) {
+  return V(static_cast<typename V::Scalar>(c));
+}
+
+struct SquaredError : LossEntry {
+  static constexpr const char* name = "squared_error";
+  static constexpr const char* formula = "1/2 sum_j (t_j - y_j)^2";
+  static constexpr const char* source = "course notes, Sketch of the backpropagation";
+  template <class V> LAMINA_INLINE V value(V y, V t) const {
+    const V e = y - t;
+    return constant<V>(0.5) * e * e;
+  }
+  template <class V> LAMINA_INLINE V derivative(V y, V t) const { return y - t; }
+};
+
+struct AbsoluteError : LossEntry {
+  static constexpr const char* name = "absolute_error";
+  static constexpr const char* formula = "sum_j |t_j - y_j|";
+  static constexpr const char* source = "least absolute deviations; the subgradient at 0 is 0";
+  template <class V> LAMINA_INLINE V value(V y, V t) const { return abs(y - t); }
+  template <class V> LAMINA_INLINE V derivative(V y, V t) const {
+    const V e = y - t;
+    return select(e > V(0), V(1), select(e < V(0), V(-1), e));
+  }
+};
+
+struct Huber : LossEntry {
+  static constexpr const char* name = "huber";
+  static constexpr const char* formula = "sum_j e^2 / 2 if |e| <= delta else delta (|e| - delta / 2), e = y_j - t_j";
+  static constexpr const char* source = "Huber, Annals of Mathematical Statistics 35 (1964)";
+  double delta = 1.0;
+  static constexpr auto fields() {
+    return std::tuple{Field{"delta", &Huber::delta, "where the square becomes a line", Bounds::above(0)}};
+  }
+  template <class V> LAMINA_INLINE V value(V y, V t) const {
+    const V e = abs(y - t), d = constant<V>(delta), half = constant<V>(0.5);
+    return select(e > d, d * (e - half * d), half * e * e);
+  }
+  template <class V> LAMINA_INLINE V derivative(V y, V t) const {
+    const V e = y - t, d = constant<V>(delta);
+    return select(e > d, d, select(e < -d, -d, e));
+  }
+};
+
+struct Quantile : LossEntry {
+  static constexpr const char* name = "quantile";
+  static constexpr std::array<const char*, 1> aliases{"pinball"};
+  static constexpr const char* formula = "sum_j max(q e, (q - 1) e), e = t_j - y_j";
+  static constexpr const char* source = "Koenker and Bassett, Econometrica 46 (1978)";
+  double q = 0.5;
+  static constexpr auto fields() {
+    return std::tuple{Field{"q", &Quantile::q, "which quantile to predict", Bounds::between(0, 1)}};
+  }
+  template <class V> LAMINA_INLINE V value(V y, V t) const {
+    const V e = t - y;
+    return select(e >= V(0), constant<V>(q) * e, constant<V>(q - 1) * e);
+  }
+  template <class V> LAMINA_INLINE V derivative(V y, V t) const {
+    const V e = t - y;
+    return select(e > V(0), constant<V>(-q), select(e < V(0), constant<V>(1 - q), e));
+  }
+};
+
+struct Poisson : LossEntry {
+  static constexpr const char* name = "poisson";
+  static constexpr const char* formula = "sum_j exp(y_j) - t_j y_j (y is the logarithm of the rate)";
+  static constexpr const char* source = "PyTorch documentation, PoissonNLLLoss";
+  static constexpr Link link = Link::exponential;
+  static constexpr TargetKind targets = TargetKind::count;
+  template <class V> LAMINA_INLINE V value(V y, V t) const { return simd::exp(y) - t * y; }
+  template <class V> LAMINA_INLINE V derivative(V y, V t) const { return simd::exp(y) - t; }
+};
+
+struct CrossEntropy : LossEntry {
+  static constexpr const char* name = "cross_entropy";
+  static constexpr std::array<const char*, 1> aliases{"categorical_cross_entropy"};
+  static constexpr const char* formula = "-sum_j t_j log softmax(y)_j; t <- (1 - s) t + s / outputs";
+  static constexpr const char* source = "Bridle 1990; smoothing: arXiv 1512.00567";
+  static constexpr Link link = Link::softmax;
+  static constexpr TargetKind targets = TargetKind::classes;
+  static constexpr bool row_wise = true;
+  double label_smoothing = 0.0;
+  static constexpr auto fields() {
+    return std::tuple{Field{"label_smoothing", &CrossEntropy::label_smoothing,
+                            "share s of the target spread evenly over the classes", Bounds::from_below(0, 1)}};
+  }
+};
+
+struct BinaryCrossEntropy : LossEntry {
+  static constexpr const char* name = "binary_cross_entropy";
+  static constexpr std::array<const char*, 1> aliases{"log_loss"};
+  static constexpr const char* formula = "sum_j max(y_j, 0) - t_j y_j + log(1 + exp(-|y_j|))";
+  static constexpr const char* source = "PyTorch documentation, BCEWithLogitsLoss";
+  static constexpr Link link = Link::logistic;
+  static constexpr TargetKind targets = TargetKind::binary;
+  template <class V> LAMINA_INLINE V value(V y, V t) const {
+    return simd::max(V(0), y) - t * y + simd::log1p(simd::exp(-abs(y)));
+  }
+  template <class V> LAMINA_INLINE V derivative(V y, V t) const { return simd::logistic(y) - t; }
+};
+
+struct Hinge : LossEntry {
+  static constexpr const char* name = "hinge";
+  static constexpr const char* formula = "sum_j max(0, 1 - s_j y_j), s_j = 1 if t_j > 0 else -1";
+  static constexpr const char* source = "Cortes and Vapnik, Machine Learning 20 (1995); one against the rest";
+  static constexpr TargetKind targets = TargetKind::binary;
+  template <class V> LAMINA_INLINE V sign(V t) const { return select(t > V(0), V(1), V(-1)); }
+  template <class V> LAMINA_INLINE V value(V y, V t) const { return simd::max(V(0), V(1) - sign(t) * y); }
+  template <class V> LAMINA_INLINE V derivative(V y, V t) const {
+    const V s = sign(t);
+    return select(s * y < V(1), -s, V(0) * y);
+  }
+};
+
+}  // namespace loss
+
+/// Every loss there is.
+using Loss = std::variant<loss::SquaredError, loss::AbsoluteError, loss::Huber, loss::Quantile, loss::Poisson,
+                          loss::CrossEntropy, loss::BinaryCrossEntropy, loss::Hinge>;
+
+inline Link link_of(const Loss& l) {
+  return std::visit([](const auto& e) { return e.link; }, l);
+}
+inline TargetKind targets_of(const Loss& l) {
+  return std::visit([](const auto& e) { return e.targets; }, l);
+}
+
+/// The targets of all samples: class labels (`labels`, one a row) or rows of values, (samples, outputs).
+template <class T>
+struct Targets {
+  const T* values = nullptr;
+  const std::int32_t* labels = nullptr;
+};
+
+/// For each of `rows` rows of raw outputs (row-major, (rows, outputs)): row_loss[i] = w_i loss_i, and, when `delta` is
+/// not null, delta = w_i scale d loss_i / d outputs. `index[i]` is the sample of row i (null: row i); `weights` is by
+/// sample (null: 1). `delta` may be `outputs` itself. The sum over the outputs of a row runs in their order.
+template <class T>
+void evaluate_loss(const Loss& loss, const T* outputs, T* delta, Index rows, Index n_outputs, const Targets<T>& targets,
+                   const std::int64_t* index, const T* weights, T scale, T* row_loss);
+
+/// Raw outputs to predictions, in place: probabilities, rates, or as they are.
+template <class T>
+void apply_link(Link link, T* outputs, Index rows, Index n_outputs);
+
+}  // namespace lamina

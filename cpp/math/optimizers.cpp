@@ -1,0 +1,44 @@
+#include "math/optimizers.hpp"
+
+namespace lamina {
+
+template <class T>
+void optimizer_step(const Optimizer& optimizer, const OptimizerState& state, T* w, const T* g, T* const* slot, Index n,
+                    T gradient_scale, PenaltyStrength penalty, bool is_weight) {
+  constexpr int N = simd::lanes<T>;
+  using V = simd::Vec<T, N>;
+  std::visit(
+      [&](const auto& rule) {
+        using O = std::decay_t<decltype(rule)>;
+        const auto constants = rule.template constants<T>(state);
+        const bool penalised = is_weight && penalty.active();
+        const V keep(static_cast<T>(is_weight ? 1 - state.rate * rule.decoupled_decay() : 1.0));
+        const V scale(gradient_scale), l1(static_cast<T>(penalty.l1)), l2(static_cast<T>(2 * penalty.l2));
+        const auto one = [&](Index j, auto load, auto store) {
+          V wv = load(w + j), gv = scale * load(g + j), slots[O::slots > 0 ? O::slots : 1];
+          for (int s = 0; s < O::slots; ++s) slots[s] = load(slot[s] + j);
+          if (penalised) {
+            const V sign = select(wv > V(0), V(1), select(wv < V(0), V(-1), V(0)));
+            gv = fma(l2, wv, fma(l1, sign, gv));
+          }
+          store(rule.update(keep * wv, gv, slots, constants), w + j);
+          for (int s = 0; s < O::slots; ++s) store(slots[s], slot[s] + j);
+        };
+        Index j = 0;
+        for (; j + N <= n; j += N) {
+          one(j, [](const T* p) { return V::load(p); }, [](V v, T* p) { v.store(p); });
+        }
+        if (const Index rest = n - j; rest > 0) {
+          one(j, [rest](const T* p) { return V::load_partial(p, rest); },
+              [rest](V v, T* p) { v.store_partial(p, rest); });
+        }
+      },
+      optimizer);
+}
+
+template void optimizer_step<float>(const Optimizer&, const OptimizerState&, float*, const float*, float* const*, Index,
+                                    float, PenaltyStrength, bool);
+template void optimizer_step<double>(const Optimizer&, const OptimizerState&, double*, const double*, double* const*,
+                                     Index, double, PenaltyStrength, bool);
+
+}  // namespace lamina

@@ -1,0 +1,123 @@
+/// Learning-rate schedules: one struct each, then the list. A schedule gives the factor that multiplies the optimizer's
+/// rate, as a function of how far training is. Shapes follow scikit-learn's, PyTorch's and Keras's schedules.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+
+#include "core/registry.hpp"
+#include "kernels/elementary.hpp"
+
+namespace lamina {
+
+/// How far training is: `epoch` counts from 0 and has a fraction within the epoch, `share` is the part done of the run.
+struct Progress {
+  double epoch = 0;
+  double epochs = 1;
+  std::int64_t step = 0;     ///< steps taken so far
+  std::int64_t samples = 0;  ///< samples seen in whole epochs so far
+  double share() const { return epochs > 0 ? epoch / epochs : 0; }
+  double whole_epoch() const { return std::floor(epoch); }
+};
+
+namespace schedule {
+
+/// Our own exp, log and cos: no C library decides the bits of a rate.
+inline double power(double base, double exponent) {
+  using V = simd::Vec<double, 1>;
+  return exp(V(exponent * log(V(base))[0]))[0];
+}
+/// (1 + cos(pi x)) / 2 for x in [0, 1].
+inline double half_cosine(double x) { return (1 + cos(simd::Vec<double, 1>(3.14159265358979323846 * x))[0]) / 2; }
+
+struct Constant : Entry {
+  static constexpr const char* name = "Constant";
+  static constexpr const char* formula = "1";
+  static constexpr const char* source = "course notes, w(k+1) = w(k) - mu grad";
+  double factor(const Progress&) const { return 1; }
+};
+
+struct Step : Entry {
+  static constexpr const char* name = "Step";
+  static constexpr const char* formula = "gamma^floor(epoch / step_size)";
+  static constexpr const char* source = "PyTorch documentation, StepLR";
+  double step_size = 10, gamma = 0.1;
+  static constexpr auto fields() {
+    return std::tuple{Field{"step_size", &Step::step_size, "epochs between drops", Bounds::at_least(1)},
+                      Field{"gamma", &Step::gamma, "factor of a drop", Bounds::above(0)}};
+  }
+  double factor(const Progress& p) const { return power(gamma, std::floor(p.whole_epoch() / step_size)); }
+};
+
+struct Exponential : Entry {
+  static constexpr const char* name = "Exponential";
+  static constexpr const char* formula = "gamma^epoch";
+  static constexpr const char* source = "PyTorch documentation, ExponentialLR";
+  double gamma = 0.95;
+  static constexpr auto fields() {
+    return std::tuple{Field{"gamma", &Exponential::gamma, "factor an epoch", Bounds::above(0)}};
+  }
+  double factor(const Progress& p) const { return power(gamma, p.whole_epoch()); }
+};
+
+struct InverseScaling : Entry {
+  static constexpr const char* name = "InverseScaling";
+  static constexpr const char* formula = "1 / (t + 1)^power_t, t the samples seen in whole epochs";
+  static constexpr const char* source = "scikit-learn documentation, learning_rate='invscaling'";
+  double power_t = 0.5;
+  static constexpr auto fields() {
+    return std::tuple{Field{"power_t", &InverseScaling::power_t, "exponent of the decay"}};
+  }
+  double factor(const Progress& p) const { return power(static_cast<double>(p.samples + 1), -power_t); }
+};
+
+struct Cosine : Entry {
+  static constexpr const char* name = "Cosine";
+  static constexpr const char* formula = "floor + (1 - floor) (1 + cos(pi u)) / 2, u the part done of the period";
+  static constexpr const char* source = "arXiv 1608.03983 (SGDR)";
+  double period = 0, growth = 1, floor = 0;
+  static constexpr auto fields() {
+    return std::tuple{Field{"period", &Cosine::period, "epochs to the first restart; 0: the whole run", Bounds::at_least(0)},
+                      Field{"growth", &Cosine::growth, "factor of the period at each restart", Bounds::at_least(1)},
+                      Field{"floor", &Cosine::floor, "least factor", Bounds::within(0, 1)}};
+  }
+  double factor(const Progress& p) const {
+    double at = p.epoch, length = period > 0 ? period : p.epochs;
+    while (period > 0 && at >= length) {
+      at -= length;
+      length *= growth;
+    }
+    return floor + (1 - floor) * half_cosine(length > 0 ? std::fmin(1.0, at / length) : 0);
+  }
+};
+
+struct OneCycle : Entry {
+  static constexpr const char* name = "OneCycle";
+  static constexpr const char* formula = "from 1 / div up to 1 over the first warm part, then down to 1 / (div final_div)";
+  static constexpr const char* source = "arXiv 1708.07120; PyTorch documentation, OneCycleLR";
+  double warm = 0.3, div = 25, final_div = 1e4;
+  static constexpr auto fields() {
+    return std::tuple{Field{"warm", &OneCycle::warm, "part of the run that rises", Bounds::between(0, 1)},
+                      Field{"div", &OneCycle::div, "peak over first rate", Bounds::at_least(1)},
+                      Field{"final_div", &OneCycle::final_div, "first over last rate", Bounds::at_least(1)}};
+  }
+  double factor(const Progress& p) const {
+    const double u = p.share(), first = 1 / div, last = first / final_div;
+    if (u < warm) return 1 + (first - 1) * half_cosine(u / warm);
+    return last + (1 - last) * half_cosine(std::fmin(1.0, (u - warm) / (1 - warm)));
+  }
+};
+
+}  // namespace schedule
+
+/// Every schedule that is a function of progress alone. Warm-up goes in front of any; ReduceOnPlateau and callables of
+/// the user's live beside this list, since they look at the losses.
+using Schedule = std::variant<schedule::Constant, schedule::Step, schedule::Exponential, schedule::InverseScaling,
+                              schedule::Cosine, schedule::OneCycle>;
+
+/// The factor of a schedule.
+inline double factor_of(const Schedule& s, const Progress& p) {
+  return std::visit([&](const auto& e) { return e.factor(p); }, s);
+}
+
+}  // namespace lamina
