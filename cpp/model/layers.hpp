@@ -1,0 +1,13 @@
+/// Every layer there is: a file each in layers/, and a line in this list.
+#pragma once
+
+#include "model/layers/activation.hpp"
+#include "model/layers/batch_norm.hpp"
+#include "model/layers/dense.hpp"
+#include "model/layers/dropout.hpp"
+
+namespace lamina {
+
+using LayerSpec = std::variant<layer::Dense, layer::Activation, layer::Dropout, layer::BatchNorm>;
+
+}  // namespace lamina

@@ -1,0 +1,96 @@
+#include "model/network.hpp"
+
+#include <stdexcept>
+#include <string>
+
+#include "kernels/reduce.hpp"
+
+namespace lamina {
+
+template <class T>
+Network<T>::Network(Architecture architecture) : architecture_(std::move(architecture)) {
+  if (architecture_.layers.empty()) throw std::invalid_argument("layers must hold at least one layer; got none");
+  if (architecture_.n_inputs < 1) {
+    throw std::invalid_argument("n_inputs must be at least 1; got " + std::to_string(architecture_.n_inputs));
+  }
+  std::visit([](const auto& l) { check_fields(l); }, architecture_.loss);
+  Index width = architecture_.n_inputs, parameters = 0, state = 0;
+  for (const LayerSpec& spec : architecture_.layers) {
+    std::visit(
+        [&](const auto& s) {
+          check_fields(s);
+          layers_.push_back(s.template build<T>(width));
+        },
+        spec);
+    const auto number = static_cast<Index>(layers_.size()) - 1;
+    slices_.push_back({parameters, state});
+    Index used = 0, used_state = 0;
+    for (ParameterInfo info : layers_.back()->parameters()) {
+      Index& slice = info.trained ? used : used_state;
+      slice += info.size();
+      info.offset += info.trained ? parameters : state;
+      named_.push_back({number, info});
+    }
+    parameters += used;
+    state += used_state;
+    width = layers_.back()->outputs();
+  }
+  parameters_ = Arena<T>(parameters);
+  state_ = Arena<T>(state);
+  initialize(architecture_.seed);
+}
+
+template <class T>
+Network<T>::Network(const Network& other)
+    : architecture_(other.architecture_),
+      slices_(other.slices_),
+      named_(other.named_),
+      parameters_(other.parameters_),
+      state_(other.state_),
+      input_mean_(other.input_mean_),
+      input_scale_(other.input_scale_) {
+  for (const auto& l : other.layers_) layers_.push_back(l->clone());
+}
+
+template <class T>
+void Network<T>::initialize(std::uint64_t seed) {
+  for (Index i = 0; i < depth(); ++i) {
+    const auto& s = slices_[static_cast<std::size_t>(i)];
+    const Random random(seed, Purpose::initialize, static_cast<std::uint32_t>(i));
+    layer(i).initialize(random, parameters_.data() + s.parameters, state_.data() + s.state);
+  }
+  input_mean_.clear();
+  input_scale_.clear();
+}
+
+template <class T>
+double Network<T>::work_per_row() const {
+  double work = 0;
+  for (const auto& l : layers_) work += l->work_per_row();
+  return work;
+}
+
+template <class T>
+bool Network<T>::needs_whole_batch() const {
+  for (const auto& l : layers_) {
+    if (l->split() == Split::columns) return true;
+  }
+  return false;
+}
+
+template <class T>
+double Network<T>::penalty(double l1, double l2) const {
+  double total = 0;
+  for (const NamedParameter& p : named_) {
+    if (!p.info.trained || p.info.role != Role::weight) continue;
+    const T* w = parameters_.data() + p.info.offset;
+    if (l1 != 0) total += l1 * kernels::sum_of_magnitudes(w, p.info.size());
+    if (l2 != 0) total += l2 * kernels::sum_of_squares(w, p.info.size());
+  }
+  return total;
+}
+
+template class Network<float>;
+template class Network<double>;
+
+}  // namespace lamina

@@ -1,0 +1,88 @@
+/// A network: a list of layers over one flat arena of parameters, a loss, and the input normalisation.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "core/arena.hpp"
+#include "math/losses.hpp"
+#include "model/layers.hpp"
+
+namespace lamina {
+
+/// What makes a network, beside its weights.
+struct Architecture {
+  std::vector<LayerSpec> layers;
+  Index n_inputs = 0;
+  Loss loss = loss::SquaredError{};
+  std::uint64_t seed = 0;
+};
+
+/// A parameter array in an arena of the network.
+struct NamedParameter {
+  Index layer = 0;
+  ParameterInfo info;  ///< offset counted from the start of its arena
+};
+
+template <class T>
+class Network {
+ public:
+  /// Builds the layers and draws the weights. Throws std::invalid_argument for an empty list or sizes below 1.
+  explicit Network(Architecture architecture);
+  Network(const Network& other);
+  Network& operator=(const Network& other) {
+    *this = Network(other);
+    return *this;
+  }
+  Network(Network&&) noexcept = default;
+  Network& operator=(Network&&) noexcept = default;
+
+  const Architecture& architecture() const { return architecture_; }
+  Index inputs() const { return architecture_.n_inputs; }
+  Index outputs() const { return layers_.back()->outputs(); }
+  Index depth() const { return static_cast<Index>(layers_.size()); }
+  const Layer<T>& layer(Index i) const { return *layers_[static_cast<std::size_t>(i)]; }
+  const Loss& loss() const { return architecture_.loss; }
+
+  Arena<T>& parameters() { return parameters_; }
+  const Arena<T>& parameters() const { return parameters_; }
+  /// Running statistics of batch norm layers.
+  Arena<T>& state() { return state_; }
+  const Arena<T>& state() const { return state_; }
+  /// Where everything lies; trained parameters first.
+  const std::vector<NamedParameter>& named_parameters() const { return named_; }
+  /// Slices of layer i.
+  Weights<T> weights(Index i) const {
+    const auto& s = slices_[static_cast<std::size_t>(i)];
+    return {parameters_.data() + s.parameters, const_cast<T*>(state_.data()) + s.state};
+  }
+  Index parameter_offset(Index i) const { return slices_[static_cast<std::size_t>(i)].parameters; }
+
+  /// x <- (x - mean) * scale before the first layer; empty when inputs are taken as they are.
+  std::vector<T>& input_mean() { return input_mean_; }
+  std::vector<T>& input_scale() { return input_scale_; }
+  const std::vector<T>& input_mean() const { return input_mean_; }
+  const std::vector<T>& input_scale() const { return input_scale_; }
+
+  /// Draws all weights anew from `seed`; statistics and input normalisation are reset.
+  void initialize(std::uint64_t seed);
+  /// Operations of a forward pass of one row.
+  double work_per_row() const;
+  /// Whether a batch must be seen whole in training (batch norm), or may be cut into chunks.
+  bool needs_whole_batch() const;
+  /// The sum of |w| and of w^2 over weights, the course's penalty.
+  double penalty(double l1, double l2) const;
+
+ private:
+  struct Slices {
+    Index parameters = 0, state = 0;
+  };
+  Architecture architecture_;
+  std::vector<std::unique_ptr<Layer<T>>> layers_;
+  std::vector<Slices> slices_;
+  std::vector<NamedParameter> named_;
+  Arena<T> parameters_, state_;
+  std::vector<T> input_mean_, input_scale_;
+};
+
+}  // namespace lamina

@@ -1,0 +1,287 @@
+#include "model/pass.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace lamina {
+namespace {
+
+/// Rows are shared among threads in multiples of this: the height of the product kernels' tiles.
+constexpr Index row_grain = 8;
+/// Columns likewise: a cache line of floats.
+constexpr Index column_grain = 16;
+
+/// Copies (and normalises) the rows `part` of the samples.
+template <class T>
+void load_rows(const Network<T>& network, const Samples<T>& samples, Range part, T* to) {
+  const Index n = network.inputs();
+  const bool normalise = !network.input_mean().empty();
+  const T* mean = network.input_mean().data();
+  const T* scale = network.input_scale().data();
+  for (Index i = part.begin; i < part.end; ++i) {
+    const T* from = samples.x.row(samples.sample(i));
+    T* row = to + i * n;
+    if (normalise) {
+      for (Index j = 0; j < n; ++j) row[j] = (from[j] - mean[j]) * scale[j];
+    } else {
+      std::copy(from, from + n, row);
+    }
+  }
+}
+
+template <class T>
+bool usable_in_place(const Network<T>& network, const Samples<T>& samples) {
+  return !samples.index && network.input_mean().empty();
+}
+
+/// The loss of the rows `part`; `outputs` is (count, outputs).
+template <class T>
+void loss_of(const Network<T>& network, const Samples<T>& samples, const T* outputs, T* delta, Range part, T scale,
+             T* row_loss) {
+  const Index n = network.outputs();
+  const Samples<T> mine = samples.slice(part.begin, part.size());
+  Targets<T> y = mine.y;
+  const T* weights = mine.weights;
+  if (!mine.index) {
+    if (y.values) y.values += mine.first * n;
+    if (y.labels) y.labels += mine.first;
+    if (weights) weights += mine.first;
+  }
+  evaluate_loss(network.loss(), outputs + part.begin * n, delta ? delta + part.begin * n : nullptr, part.size(), n, y,
+                mine.index, weights, scale, row_loss + part.begin);
+}
+
+}  // namespace
+
+template <class T>
+double Samples<T>::weight_sum() const {
+  if (!weights) return static_cast<double>(count);
+  double sum = 0;
+  for (Index i = 0; i < count; ++i) sum += static_cast<double>(weights[sample(i)]);
+  return sum;
+}
+
+template <class T>
+Index chunk_rows(const Network<T>& network, Index batch) {
+  if (network.needs_whole_batch()) return batch;
+  Index width = network.inputs();
+  for (Index i = 0; i < network.depth(); ++i) width += network.layer(i).outputs();
+  // A MiB of floats, but never so few rows that packing the weights would show.
+  const Index fitting = (Index{1} << 18) / width / 64 * 64;
+  return std::min(batch, std::clamp<Index>(fitting, 256, 4096));
+}
+
+template <class T>
+TrainingPass<T>::TrainingPass(const Network<T>& network, Index rows, Index threads)
+    : network_(network), rows_(rows), row_loss_(rows), scratch_(static_cast<std::size_t>(threads)) {
+  const auto rounded = [](Index n) { return (n + 15) / 16 * 16; };
+  Index total = 0;
+  for (Index i = 0; i < network.depth(); ++i) {
+    const Layer<T>& l = network.layer(i);
+    total += 2 * rounded(rows * l.outputs()) + rounded(rows * l.kept_per_row()) + rounded(l.kept_per_batch());
+  }
+  memory_ = Arena<T>(total);
+  T* next = memory_.data();
+  const auto take = [&](Index n) {
+    T* p = next;
+    next += rounded(n);
+    return p;
+  };
+  for (Index i = 0; i < network.depth(); ++i) {
+    const Layer<T>& l = network.layer(i);
+    Tape<T> t;
+    t.output = take(rows * l.outputs());
+    t.delta = take(rows * l.outputs());
+    t.kept = take(rows * l.kept_per_row());
+    t.shared = take(l.kept_per_batch());
+    tapes_.push_back(t);
+  }
+}
+
+template <class T>
+void TrainingPass<T>::load_input(kernels::Worker& w, const Samples<T>& chunk) {
+  const bool in_place = usable_in_place(network_, chunk);
+  if (w.id == 0) {
+    if (!in_place) input_.reserve(rows_ * network_.inputs());
+    const T* input = in_place ? chunk.x.row(chunk.first) : input_.data();
+    for (Index i = 0; i < network_.depth(); ++i) {
+      tape(i).rows = chunk.count;
+      tape(i).input = i == 0 ? input : tape(i - 1).output;
+    }
+  }
+  w.barrier();
+  if (!in_place) load_rows(network_, chunk, w.share(chunk.count, row_grain), input_.data());
+}
+
+template <class T>
+void TrainingPass<T>::forward(kernels::Worker& w, const Pass& pass) {
+  Split before = Split::rows;
+  for (Index i = 0; i < network_.depth(); ++i) {
+    const Layer<T>& l = network_.layer(i);
+    const Split split = pass.training ? l.split() : Split::rows;
+    if (split != before) w.barrier();
+    const Range part =
+        split == Split::rows ? w.share(tape(i).rows, row_grain) : w.share(l.outputs(), column_grain);
+    l.forward(pass, network_.weights(i), tape(i), part, scratch(w));
+    before = split;
+  }
+  if (before == Split::columns) w.barrier();
+}
+
+template <class T>
+void TrainingPass<T>::backward(kernels::Worker& w, const Pass& pass, T* input_gradient) {
+  const Index last = network_.depth() - 1;
+  const Range rows = w.share(tape(last).rows, row_grain);
+  network_.layer(last).scale_delta(pass, network_.weights(last), tape(last), rows.begin, rows.size(), 0,
+                                   network_.outputs());
+  Split before = Split::rows;
+  for (Index i = last; i >= 0; --i) {
+    if (i == 0 && !input_gradient) break;
+    const Layer<T>& l = network_.layer(i);
+    if (l.split() != before) w.barrier();
+    before = l.split();
+    const Range part = l.split() == Split::rows ? rows : w.share(l.outputs(), column_grain);
+    if (i == 0) {
+      l.backward(pass, network_.weights(0), tape(0), input_gradient, part, scratch(w), {});
+      break;
+    }
+    const auto finished = [&](Index row, Index n, Index column, Index m) {
+      network_.layer(i - 1).scale_delta(pass, network_.weights(i - 1), tape(i - 1), row, n, column, m);
+    };
+    l.backward(pass, network_.weights(i), tape(i), tape(i - 1).delta, part, scratch(w), finished);
+  }
+  w.barrier();
+}
+
+template <class T>
+void TrainingPass<T>::run(kernels::Worker& w, const Pass& pass, const Samples<T>& chunk, T scale, T* gradients,
+                          bool accumulate, T* input_gradient) {
+  load_input(w, chunk);
+  forward(w, pass);
+  const Index last = network_.depth() - 1;
+  loss_of(network_, chunk, tape(last).output, tape(last).delta, w.share(chunk.count, row_grain), scale,
+          row_loss_.data());
+  backward(w, pass, input_gradient);
+  for (Index i = 0; i < network_.depth(); ++i) {
+    network_.layer(i).gradients(pass, tape(i), gradients + network_.parameter_offset(i), accumulate, w.id, w.size,
+                                scratch(w));
+  }
+  w.barrier();
+}
+
+template <class T>
+Index TrainingPass<T>::first_bad_layer() const {
+  for (Index i = 0; i < network_.depth(); ++i) {
+    const Tape<T>& t = tapes_[static_cast<std::size_t>(i)];
+    const Index n = t.rows * network_.layer(i).outputs();
+    if (!std::all_of(t.output, t.output + n, [](T v) { return std::isfinite(v); })) return i;
+  }
+  return -1;
+}
+
+template <class T>
+void infer(const Network<T>& network, kernels::Team& team, const Samples<T>& samples, bool link, T* out) {
+  const Index last = network.depth() - 1;
+  Index width = network.inputs();
+  for (Index i = 0; i < last; ++i) width = std::max(width, network.layer(i).outputs());
+  const Index chunk = std::min<Index>(samples.count, std::clamp<Index>((Index{1} << 15) / width / 8 * 8, 32, 512));
+  const Index threads = useful_threads(network, samples.count, false, team.size());
+  const Index room = chunk * width;
+  Arena<T> memory(threads * 2 * room);
+  std::vector<Scratch<T>> scratch(static_cast<std::size_t>(threads));
+  Pass pass;
+  team.run(threads, [&](kernels::Worker& w) {
+    T* buffers[2] = {memory.data() + w.id * 2 * room, memory.data() + (w.id * 2 + 1) * room};
+    const Range mine = w.share(samples.count, row_grain);
+    for (Index begin = mine.begin; begin < mine.end; begin += chunk) {
+      const Samples<T> rows = samples.slice(begin, std::min(chunk, mine.end - begin));
+      const T* input = nullptr;
+      int next = 0;
+      if (usable_in_place(network, rows)) {
+        input = rows.x.row(rows.first);
+      } else {
+        load_rows(network, rows, {0, rows.count}, buffers[next]);
+        input = buffers[next];
+        next = 1 - next;
+      }
+      for (Index i = 0; i <= last; ++i) {
+        Tape<T> t;
+        t.rows = rows.count;
+        t.input = input;
+        t.output = i == last ? out + begin * network.outputs() : buffers[next];
+        t.kept = t.output;  // nothing is kept: pre-activations may be overwritten by the outputs
+        network.layer(i).forward(pass, network.weights(i), t, {0, rows.count}, scratch[static_cast<std::size_t>(w.id)]);
+        input = t.output;
+        next = 1 - next;
+      }
+      if (link) apply_link(link_of(network.loss()), out + begin * network.outputs(), rows.count, network.outputs());
+    }
+  });
+}
+
+template <class T>
+double evaluate_samples(const Network<T>& network, kernels::Team& team, const Samples<T>& samples) {
+  constexpr Index most = 8192;
+  const Index chunk = std::min(samples.count, most);
+  Arena<T> outputs(chunk * network.outputs());
+  std::vector<T> row_loss(static_cast<std::size_t>(chunk));
+  double total = 0;
+  for (Index begin = 0; begin < samples.count; begin += chunk) {
+    const Samples<T> rows = samples.slice(begin, std::min(chunk, samples.count - begin));
+    infer(network, team, rows, false, outputs.data());
+    loss_of(network, rows, outputs.data(), static_cast<T*>(nullptr), {0, rows.count}, T(1), row_loss.data());
+    for (Index i = 0; i < rows.count; ++i) total += static_cast<double>(row_loss[static_cast<std::size_t>(i)]);
+  }
+  return total / samples.weight_sum();
+}
+
+template <class T>
+Index useful_threads(const Network<T>& network, Index rows, bool training, Index available) {
+  const double work = network.work_per_row() * static_cast<double>(rows) * (training ? 3 : 1);
+  constexpr double worth_a_thread = 2e6;  // operations: some 20 us, where a barrier costs about one
+  const auto most = static_cast<Index>(work / worth_a_thread);
+  return std::clamp<Index>(std::min(most, rows / row_grain), 1, available);
+}
+
+template <class T>
+void fit_normalization(Network<T>& network, const Samples<T>& samples) {
+  const auto n = static_cast<std::size_t>(network.inputs());
+  std::vector<double> mean(n, 0.0), square(n, 0.0);
+  for (Index i = 0; i < samples.count; ++i) {
+    const T* row = samples.x.row(samples.sample(i));
+    for (std::size_t j = 0; j < n; ++j) mean[j] += static_cast<double>(row[j]);
+  }
+  for (double& m : mean) m /= static_cast<double>(samples.count);
+  for (Index i = 0; i < samples.count; ++i) {
+    const T* row = samples.x.row(samples.sample(i));
+    for (std::size_t j = 0; j < n; ++j) {
+      const double e = static_cast<double>(row[j]) - mean[j];
+      square[j] += e * e;
+    }
+  }
+  auto& to_mean = network.input_mean();
+  auto& to_scale = network.input_scale();
+  to_mean.resize(n);
+  to_scale.resize(n);
+  for (std::size_t j = 0; j < n; ++j) {
+    const double deviation = std::sqrt(square[j] / static_cast<double>(samples.count));
+    // Rounding leaves a constant column a deviation of some units in the last place of its mean.
+    const bool constant = deviation <= 1e-12 * std::abs(mean[j]) || !(deviation > 0);
+    to_mean[j] = static_cast<T>(mean[j]);
+    to_scale[j] = constant ? T(1) : static_cast<T>(1 / deviation);
+  }
+}
+
+#define LAMINA_INSTANTIATE(T)                                                                         \
+  template struct Samples<T>;                                                                         \
+  template Index chunk_rows<T>(const Network<T>&, Index);                                             \
+  template class TrainingPass<T>;                                                                     \
+  template void infer<T>(const Network<T>&, kernels::Team&, const Samples<T>&, bool, T*);             \
+  template double evaluate_samples<T>(const Network<T>&, kernels::Team&, const Samples<T>&);          \
+  template Index useful_threads<T>(const Network<T>&, Index, bool, Index);                            \
+  template void fit_normalization<T>(Network<T>&, const Samples<T>&);
+LAMINA_INSTANTIATE(float)
+LAMINA_INSTANTIATE(double)
+#undef LAMINA_INSTANTIATE
+
+}  // namespace lamina

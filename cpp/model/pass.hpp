@@ -1,0 +1,89 @@
+/// Running a network over rows: training passes (with everything kept for the gradients) and predictions.
+#pragma once
+
+#include <vector>
+
+#include "kernels/threads.hpp"
+#include "model/network.hpp"
+
+namespace lamina {
+
+/// Samples to work on: rows `index[0..count)` of x, or rows first .. first + count - 1 when index is null.
+template <class T>
+struct Samples {
+  Rows<T> x;
+  Targets<T> y;
+  const T* weights = nullptr;           ///< by sample; null: 1
+  const std::int64_t* index = nullptr;
+  Index count = 0;
+  Index first = 0;
+
+  Index sample(Index i) const { return index ? static_cast<Index>(index[i]) : first + i; }
+  /// `n` samples from the i-th on.
+  Samples slice(Index i, Index n) const {
+    Samples s = *this;
+    if (index) s.index = index + i;
+    else s.first = first + i;
+    s.count = n;
+    return s;
+  }
+  /// The sum of the weights, in order, in double.
+  double weight_sum() const;
+};
+
+/// Rows a training pass takes at once: whole batches of small networks, or what keeps the activations in cache.
+/// Chunks never change a bit: each gradient is one chain over the rows of the batch.
+template <class T>
+Index chunk_rows(const Network<T>& network, Index batch);
+
+/// Memory for training passes of up to `rows` rows on up to `threads` threads; made once a fit.
+template <class T>
+class TrainingPass {
+ public:
+  TrainingPass(const Network<T>& network, Index rows, Index threads);
+
+  /// The part of worker `w` in: forward, loss, backward and the parameter gradients of one chunk. `scale` is 1 / the
+  /// weight sum of the batch. Gradients are written to `gradients`, or added with `accumulate`. `input_gradient`
+  /// (chunk, inputs) may be null. Ends with a barrier; row_losses() then holds the weighted loss of every row.
+  void run(kernels::Worker& w, const Pass& pass, const Samples<T>& chunk, T scale, T* gradients, bool accumulate,
+           T* input_gradient = nullptr);
+
+  Index rows() const { return rows_; }
+  const T* row_losses() const { return row_loss_.data(); }
+  /// The first layer whose outputs are not all finite in the last chunk; -1 if none.
+  Index first_bad_layer() const;
+
+ private:
+  void load_input(kernels::Worker& w, const Samples<T>& chunk);
+  void forward(kernels::Worker& w, const Pass& pass);
+  void backward(kernels::Worker& w, const Pass& pass, T* input_gradient);
+  Tape<T>& tape(Index layer) { return tapes_[static_cast<std::size_t>(layer)]; }
+  Scratch<T>& scratch(const kernels::Worker& w) { return scratch_[static_cast<std::size_t>(w.id)]; }
+
+  const Network<T>& network_;
+  Index rows_;
+  std::vector<Tape<T>> tapes_;
+  Arena<T> memory_;
+  Arena<T> input_;
+  Arena<T> row_loss_;
+  std::vector<Scratch<T>> scratch_;
+};
+
+/// Raw outputs (logits) of the samples, (count, outputs), on the team's threads: a row's bits depend on that row alone.
+/// With `link`, predictions instead.
+template <class T>
+void infer(const Network<T>& network, kernels::Team& team, const Samples<T>& samples, bool link, T* out);
+
+/// The weighted mean loss of the samples, without penalty.
+template <class T>
+double evaluate_samples(const Network<T>& network, kernels::Team& team, const Samples<T>& samples);
+
+/// Threads worth using for one step on `rows` rows: the break-even is a few tens of microseconds of work a thread.
+template <class T>
+Index useful_threads(const Network<T>& network, Index rows, bool training, Index available);
+
+/// Sets the normalisation from the samples: mean and 1 / standard deviation by column; constant columns get scale 1.
+template <class T>
+void fit_normalization(Network<T>& network, const Samples<T>& samples);
+
+}  // namespace lamina

@@ -1,0 +1,45 @@
+#include "train/gradient_check.hpp"
+
+#include <cmath>
+
+namespace lamina {
+
+template <class T>
+void central_differences(Network<T>& network, const Samples<T>& samples, PenaltyStrength penalty, bool training, T h,
+                         T* gradients) {
+  if (training) {
+    for (Index i = 0; i < network.depth(); ++i) network.layer(i).check_batch(samples.count);
+  }
+  const double weight = samples.weight_sum();
+  kernels::with_team(1, [&](kernels::Team& team) {
+    TrainingPass<T> passes(network, samples.count, 1);
+    Pass pass;
+    pass.training = training;
+    pass.seed = network.architecture().seed;
+    pass.update_statistics = false;
+    Arena<T> unused(network.parameters().size());
+    const auto loss = [&] {
+      team.run(1, [&](kernels::Worker& w) { passes.run(w, pass, samples, static_cast<T>(1 / weight), unused.data(), false); });
+      double sum = 0;
+      for (Index i = 0; i < samples.count; ++i) sum += static_cast<double>(passes.row_losses()[i]);
+      return sum / weight + (penalty.active() ? network.penalty(penalty.l1, penalty.l2) : 0.0);
+    };
+    for (Index i = 0; i < network.parameters().size(); ++i) {
+      T& w = network.parameters()[i];
+      const T kept = w;
+      const T step = h * std::max(T(1), std::abs(kept));
+      const auto at = [&](T multiple) {
+        w = kept + multiple * step;
+        return loss();
+      };
+      const double near = at(1) - at(-1), far = at(2) - at(-2);
+      gradients[i] = static_cast<T>((8 * near - far) / (12 * static_cast<double>(step)));
+      w = kept;
+    }
+  });
+}
+
+template void central_differences<float>(Network<float>&, const Samples<float>&, PenaltyStrength, bool, float, float*);
+template void central_differences<double>(Network<double>&, const Samples<double>&, PenaltyStrength, bool, double, double*);
+
+}  // namespace lamina
