@@ -1,0 +1,138 @@
+/// Activations, losses and initialisers as Python objects.
+#include "bind/registry.hpp"
+#include "math/activate.hpp"
+
+namespace lamina::bind {
+namespace {
+
+/// f over an array of any shape: float32 stays float32, everything else becomes float64.
+template <class F32, class F64>
+py::object over_array(const py::object& x, F32&& f32, F64&& f64) {
+  const auto run = [&](auto array, auto&& f) {
+    using T = typename decltype(array)::value_type;
+    if (!array) throw py::type_error("x must be an array of numbers; got " + repr_of(x));
+    py::array_t<T> out(std::vector<py::ssize_t>(array.shape(), array.shape() + array.ndim()));
+    const Index units = array.ndim() > 0 ? array.shape(array.ndim() - 1) : 1;
+    const T* from = array.data();
+    T* to = out.mutable_data();
+    const Index n = array.size();
+    {
+      const py::gil_scoped_release released;
+      f(from, to, n, units);
+    }
+    return py::object(out.ndim() == 0 ? out[py::tuple()] : py::object(out));
+  };
+  const bool single = py::isinstance<py::array_t<float>>(x);
+  if (single) return run(py::array_t<float, py::array::c_style | py::array::forcecast>::ensure(x), f32);
+  auto array = py::array::ensure(x);
+  if (array && std::string("fiub").find(array.dtype().kind()) == std::string::npos) {
+    throw py::type_error("x must be an array of numbers; got dtype " + str_of(array.dtype()));
+  }
+  return run(py::array_t<double, py::array::c_style | py::array::forcecast>::ensure(x), f64);
+}
+
+double loss_value(const NamedLoss& l, const py::array_t<double, py::array::c_style | py::array::forcecast>& outputs,
+                  const py::object& target, const py::object& sample_weight, py::array_t<double>* gradient) {
+  if (outputs.ndim() != 2) throw py::value_error("outputs must be (rows, outputs); got " + std::to_string(outputs.ndim()) + " axes");
+  const Index rows = outputs.shape(0), n = outputs.shape(1);
+  if (rows < 1 || n < 1) throw py::value_error("outputs must have at least one row and one column");
+  Targets<double> y;
+  py::array_t<std::int32_t, py::array::c_style | py::array::forcecast> labels;
+  py::array_t<double, py::array::c_style | py::array::forcecast> values, weights;
+  const auto array = py::array::ensure(target);
+  if (!array || array.ndim() < 1 || array.shape(0) != rows) throw py::value_error("target must have one entry for each of the " + std::to_string(rows) + " rows of outputs");
+  if (targets_of(l.entry) == TargetKind::classes && array.ndim() == 1) {
+    labels = decltype(labels)::ensure(target);
+    for (Index i = 0; i < rows; ++i) {
+      if (labels.at(i) < 0 || labels.at(i) >= n) throw py::value_error("target must hold labels in 0 .. " + std::to_string(n - 1) + "; got " + std::to_string(labels.at(i)));
+    }
+    y.labels = labels.data();
+  } else {
+    values = decltype(values)::ensure(target);
+    if (values.size() != rows * n) throw py::value_error("target must have the shape of outputs");
+    y.values = values.data();
+  }
+  const double* w = nullptr;
+  double sum = static_cast<double>(rows);
+  if (!sample_weight.is_none()) {
+    weights = decltype(weights)::ensure(sample_weight);
+    if (!weights || weights.size() != rows) throw py::value_error("sample_weight must have one entry a row");
+    w = weights.data();
+    sum = 0;
+    for (Index i = 0; i < rows; ++i) sum += w[i];
+  }
+  std::vector<double> row_loss(static_cast<std::size_t>(rows));
+  evaluate_loss<double>(l.entry, outputs.data(), gradient ? gradient->mutable_data() : nullptr, rows, n, y, nullptr, w,
+                        1 / sum, row_loss.data());
+  double total = 0;
+  for (const double v : row_loss) total += v;
+  return total / sum;
+}
+
+}  // namespace
+
+void bind_functions(py::module_& m) {
+  bind_named<Activation>(m, "ActivationFunction", "lamina.activations")
+      .def(
+          "__call__",
+          [](const NamedActivation& a, const py::object& x) {
+            return over_array(
+                x, [&](auto... v) { evaluate<float>(a.entry, v...); }, [&](auto... v) { evaluate<double>(a.entry, v...); });
+          },
+          py::arg("x"), "f(x) element-wise: float32 or float64 in, the same out, any shape.")
+      .def(
+          "derivative",
+          [](const NamedActivation& a, const py::object& x) {
+            return over_array(
+                x, [&](auto... v) { evaluate_derivative<float>(a.entry, v...); },
+                [&](auto... v) { evaluate_derivative<double>(a.entry, v...); });
+          },
+          py::arg("x"), "f'(x) element-wise, the true derivative (0 everywhere for heaviside and sign).")
+      .def_property_readonly(
+          "has_surrogate", [](const NamedActivation& a) { return has_surrogate(a.entry); },
+          "Whether training uses a straight-through estimator in place of the derivative.");
+  bind_named<Loss>(m, "LossFunction", "lamina.losses")
+      .def(
+          "value",
+          [](const NamedLoss& l, const py::array_t<double, py::array::c_style | py::array::forcecast>& outputs,
+             const py::object& target, const py::object& sample_weight) {
+            return loss_value(l, outputs, target, sample_weight, nullptr);
+          },
+          py::arg("outputs"), py::arg("target"), py::arg("sample_weight") = py::none(),
+          "The loss of raw outputs (rows, outputs), averaged over the weight sum.")
+      .def(
+          "gradient",
+          [](const NamedLoss& l, const py::array_t<double, py::array::c_style | py::array::forcecast>& outputs,
+             const py::object& target, const py::object& sample_weight) {
+            py::array_t<double> g(std::vector<py::ssize_t>(outputs.shape(), outputs.shape() + outputs.ndim()));
+            loss_value(l, outputs, target, sample_weight, &g);
+            return g;
+          },
+          py::arg("outputs"), py::arg("target"), py::arg("sample_weight") = py::none(),
+          "d loss / d outputs, (rows, outputs).")
+      .def_property_readonly(
+          "targets",
+          [](const NamedLoss& l) {
+            switch (targets_of(l.entry)) {
+              case TargetKind::real: return "real";
+              case TargetKind::count: return "count";
+              case TargetKind::classes: return "classes";
+              default: return "binary";
+            }
+          },
+          "What targets it takes: real, count, classes or binary.")
+      .def_property_readonly(
+          "link",
+          [](const NamedLoss& l) {
+            switch (link_of(l.entry)) {
+              case Link::identity: return "identity";
+              case Link::softmax: return "softmax";
+              case Link::logistic: return "logistic";
+              default: return "exponential";
+            }
+          },
+          "What turns raw outputs into predictions: identity, softmax, logistic or exponential.");
+  bind_named<Initializer>(m, "InitializerFunction", "lamina.initializers");
+}
+
+}  // namespace lamina::bind

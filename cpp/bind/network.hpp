@@ -1,0 +1,264 @@
+/// A network in Python's hands, for one scalar type. The Python layer has checked and converted the arrays; what comes
+/// here is C-contiguous, of the network's type, and of the right shape.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+
+#include "bind/training.hpp"
+#include "model/pass.hpp"
+#include "train/gradient_check.hpp"
+
+namespace lamina::bind {
+
+template <class T>
+using Array = py::array_t<T, py::array::c_style>;
+
+/// Samples as Python gives them: x, y (int32 labels or values), weights and index, the last two or None.
+template <class T>
+Samples<T> samples_from(const Array<T>& x, const py::object& y, const py::object& weights, const py::object& index,
+                        Index inputs, Index outputs) {
+  Samples<T> s;
+  if (x.ndim() != 2 || x.shape(1) != inputs) throw py::value_error("X must be (rows, " + std::to_string(inputs) + ")");
+  s.x = {x.data(), x.shape(0), x.shape(1)};
+  s.count = x.shape(0);
+  if (py::isinstance<Array<std::int32_t>>(y)) {
+    const auto labels = y.cast<Array<std::int32_t>>();
+    if (labels.size() != s.count) throw py::value_error("y must have one label a row of X");
+    s.y.labels = labels.data();
+  } else if (!y.is_none()) {
+    const auto values = y.cast<Array<T>>();
+    if (values.size() != s.count * outputs) throw py::value_error("y must be (rows of X, outputs)");
+    s.y.values = values.data();
+  }
+  if (!weights.is_none()) {
+    const auto w = weights.cast<Array<T>>();
+    if (w.size() != s.count) throw py::value_error("sample_weight must have one entry a row of X");
+    s.weights = w.data();
+  }
+  if (!index.is_none()) {
+    const auto i = index.cast<Array<std::int64_t>>();
+    for (Index k = 0; k < i.size(); ++k) {
+      if (i.data()[k] < 0 || i.data()[k] >= s.x.rows) throw py::index_error("index out of range");
+    }
+    s.index = i.data();
+    s.count = i.size();
+  }
+  return s;
+}
+
+/// The flat position of the first NaN or infinity; -1 if there is none.
+template <class T>
+Index first_nonfinite(const T* x, Index n) {
+  constexpr Index block = 4096;
+  for (Index begin = 0; begin < n; begin += block) {
+    const Index end = std::min(n, begin + block);
+    // 0 times a finite number is 0; NaN and infinity give NaN, which stays.
+    T sum = 0;
+    for (Index i = begin; i < end; ++i) sum += T(0) * x[i];
+    if (sum == T(0)) continue;
+    for (Index i = begin; i < end; ++i) {
+      if (!std::isfinite(x[i])) return i;
+    }
+  }
+  return -1;
+}
+
+/// Throws ValueError naming the first row of X that is not finite.
+template <class T>
+void check_finite(Rows<T> x) {
+  const Index at = first_nonfinite(x.data, x.rows * x.columns);
+  if (at < 0) return;
+  throw py::value_error("X must be finite; got " + std::string(std::isnan(x.data[at]) ? "NaN" : "infinity") + " in row " +
+                        std::to_string(at / x.columns) + ", column " + std::to_string(at % x.columns));
+}
+
+/// A network and what its optimizer remembers.
+template <class T>
+struct NetworkHandle {
+  Network<T> network;
+  OptimizerMemory<T> memory;
+  std::atomic<bool> training{false};
+
+  explicit NetworkHandle(Architecture a) : network(std::move(a)) {}
+  NetworkHandle(const NetworkHandle& other) : network(other.network), memory(other.memory) {}
+};
+
+/// A view of `n` elements of an arena that keeps `owner` alive.
+template <class T>
+py::array view_of(T* data, const std::vector<py::ssize_t>& shape, const py::object& owner) {
+  return py::array_t<T>(shape, data, owner);
+}
+
+template <class T>
+py::dict parameter_views(const py::object& self) {
+  auto& h = self.cast<NetworkHandle<T>&>();
+  py::dict out;
+  for (const NamedParameter& p : h.network.named_parameters()) {
+    std::vector<py::ssize_t> shape{p.info.columns};
+    if (p.info.rows > 0) shape.insert(shape.begin(), p.info.rows);
+    T* base = (p.info.trained ? h.network.parameters() : h.network.state()).data();
+    out[py::str(std::to_string(p.layer) + "." + p.info.name)] = view_of(base + p.info.offset, shape, self);
+  }
+  return out;
+}
+
+template <class T>
+void run_fit(NetworkHandle<T>& h, const Array<T>& x, const py::object& y, const py::object& weights,
+             const py::object& index, const py::object& validation, const PythonFitOptions& options, History& history) {
+  const Index in = h.network.inputs(), out = h.network.outputs();
+  const Samples<T> train = samples_from<T>(x, y, weights, index, in, out);
+  Samples<T> held;
+  if (!validation.is_none()) {
+    const auto v = validation.cast<py::tuple>();
+    held = samples_from<T>(v[0].cast<Array<T>>(), v[1], v[2], v[3], in, out);
+  }
+  const FitOptions wired = options.wired();
+  if (h.training.exchange(true)) throw std::runtime_error("this network is being trained by another thread");
+  struct Reset {
+    std::atomic<bool>& flag;
+    ~Reset() { flag = false; }
+  } reset{h.training};
+  const py::gil_scoped_release released;
+  fit<T>(h.network, train, held, wired, h.memory, history);
+}
+
+template <class T>
+void bind_network(py::module_& m, const char* name) {
+  using H = NetworkHandle<T>;
+  py::class_<H> c(m, name, "A network of one scalar type.");
+  c.def(py::init([](const std::vector<LayerSpec>& layers, Index n_inputs, const Loss& loss, std::uint64_t seed) {
+          Architecture a;
+          a.layers = layers;
+          a.n_inputs = n_inputs;
+          a.loss = loss;
+          a.seed = seed;
+          return std::make_unique<H>(std::move(a));
+        }),
+        py::arg("layers"), py::arg("n_inputs"), py::arg("loss"), py::arg("seed"));
+  c.def("copy", [](const H& h) { return std::make_unique<H>(h); });
+  c.def_property_readonly("n_outputs", [](const H& h) { return h.network.outputs(); });
+  c.def_property_readonly("layer_outputs", [](const H& h) {
+    std::vector<Index> widths;
+    for (Index i = 0; i < h.network.depth(); ++i) widths.push_back(h.network.layer(i).outputs());
+    return widths;
+  });
+  c.def_property_readonly("trained_names", [](const H& h) {
+    std::vector<std::string> out;
+    for (const auto& p : h.network.named_parameters()) {
+      if (p.info.trained) out.push_back(std::to_string(p.layer) + "." + p.info.name);
+    }
+    return out;
+  });
+  c.def("parameters", [](const py::object& self) { return parameter_views<T>(self); });
+  c.def_property_readonly("flat_parameters", [](const py::object& self) {
+    auto& h = self.cast<H&>();
+    return view_of(h.network.parameters().data(), {h.network.parameters().size()}, self);
+  });
+  c.def_property_readonly("memory", [](const py::object& self) {
+    auto& h = self.cast<H&>();
+    py::list slots;
+    for (auto& s : h.memory.slots) slots.append(py::array_t<T>(s.size(), s.data()));
+    const OptimizerState& s = h.memory.state;
+    return py::make_tuple(h.memory.name, slots, s.step, s.power1, s.power2, s.power3, h.memory.epochs);
+  });
+  c.def("restore_memory", [](H& h, const py::tuple& state) {
+    OptimizerMemory<T> memory;
+    memory.name = state[0].cast<std::string>();
+    for (auto item : state[1].cast<py::list>()) {
+      const auto a = item.cast<Array<T>>();
+      memory.slots.emplace_back(a.size());
+      std::copy(a.data(), a.data() + a.size(), memory.slots.back().begin());
+    }
+    memory.state.step = state[2].cast<std::int64_t>();
+    memory.state.power1 = state[3].cast<double>();
+    memory.state.power2 = state[4].cast<double>();
+    memory.state.power3 = state[5].cast<double>();
+    memory.epochs = state[6].cast<Index>();
+    h.memory = std::move(memory);
+  });
+  c.def("initialize", [](H& h, std::uint64_t seed) { h.network.initialize(seed); });
+  c.def("fit_normalization", [](H& h, const Array<T>& x, const py::object& index) {
+    const Samples<T> s = samples_from<T>(x, py::none(), py::none(), index, h.network.inputs(), 0);
+    const py::gil_scoped_release released;
+    fit_normalization(h.network, s);
+  });
+  c.def_property(
+      "normalization",
+      [](const H& h) -> py::object {
+        if (h.network.input_mean().empty()) return py::none();
+        const auto copy = [](const std::vector<T>& v) { return py::array_t<T>(static_cast<py::ssize_t>(v.size()), v.data()); };
+        return py::make_tuple(copy(h.network.input_mean()), copy(h.network.input_scale()));
+      },
+      [](H& h, const py::object& value) {
+        h.network.input_mean().clear();
+        h.network.input_scale().clear();
+        if (value.is_none()) return;
+        const auto pair = value.cast<std::pair<std::vector<T>, std::vector<T>>>();
+        h.network.input_mean() = pair.first;
+        h.network.input_scale() = pair.second;
+      });
+  c.def("fit", &run_fit<T>, py::arg("x"), py::arg("y"), py::arg("weights"), py::arg("index"), py::arg("validation"),
+        py::arg("options"), py::arg("history"));
+  c.def(
+      "infer",
+      [](const H& h, const Array<T>& x, bool link, Index threads) {
+        const Samples<T> s = samples_from<T>(x, py::none(), py::none(), py::none(), h.network.inputs(), 0);
+        check_finite(s.x);
+        py::array_t<T> out({s.count, h.network.outputs()});
+        T* to = out.mutable_data();
+        const py::gil_scoped_release released;
+        const Index useful = useful_threads(h.network, s.count, false, kernels::choose_threads(threads));
+        kernels::with_team(useful, [&](kernels::Team& team) { infer(h.network, team, s, link, to); });
+        return out;
+      },
+      py::arg("x"), py::arg("link"), py::arg("threads"));
+  c.def(
+      "evaluate",
+      [](const H& h, const Array<T>& x, const py::object& y, const py::object& weights, Index threads) {
+        const Samples<T> s = samples_from<T>(x, y, weights, py::none(), h.network.inputs(), h.network.outputs());
+        const py::gil_scoped_release released;
+        double loss = 0;
+        const Index useful = useful_threads(h.network, s.count, false, kernels::choose_threads(threads));
+        kernels::with_team(useful, [&](kernels::Team& team) { loss = evaluate_samples(h.network, team, s); });
+        return loss;
+      },
+      py::arg("x"), py::arg("y"), py::arg("weights"), py::arg("threads"));
+  c.def_static("first_nonfinite", [](const Array<T>& x) { return first_nonfinite(x.data(), x.size()); });
+  c.def("penalty", [](const H& h, double l1, double l2) { return h.network.penalty(l1, l2); });
+  c.def(
+      "loss_and_gradients",
+      [](const H& h, const Array<T>& x, const py::object& y, const py::object& weights, double l1, double l2,
+         bool training, bool surrogates, bool with_input, Index threads) {
+        const Samples<T> s = samples_from<T>(x, y, weights, py::none(), h.network.inputs(), h.network.outputs());
+        py::array_t<T> gradients(h.network.parameters().size());
+        py::array_t<T> input_gradient;
+        if (with_input) input_gradient = py::array_t<T>({s.count, h.network.inputs()});
+        T* g = gradients.mutable_data();
+        T* dx = with_input ? input_gradient.mutable_data() : nullptr;
+        double loss = 0;
+        {
+          const py::gil_scoped_release released;
+          loss = loss_and_gradients<T>(h.network, s, {l1, l2}, training, surrogates, threads, g, dx);
+        }
+        return py::make_tuple(loss, gradients, input_gradient);
+      },
+      py::arg("x"), py::arg("y"), py::arg("weights"), py::arg("l1"), py::arg("l2"), py::arg("training"),
+      py::arg("surrogates"), py::arg("with_input"), py::arg("threads"));
+  c.def(
+      "central_differences",
+      [](H& h, const Array<T>& x, const py::object& y, const py::object& weights, double l1, double l2, bool training,
+         T step) {
+        const Samples<T> s = samples_from<T>(x, y, weights, py::none(), h.network.inputs(), h.network.outputs());
+        py::array_t<T> gradients(h.network.parameters().size());
+        T* g = gradients.mutable_data();
+        const py::gil_scoped_release released;
+        central_differences<T>(h.network, s, {l1, l2}, training, step, g);
+        return gradients;
+      },
+      py::arg("x"), py::arg("y"), py::arg("weights"), py::arg("l1"), py::arg("l2"), py::arg("training"),
+      py::arg("step"));
+}
+
+}  // namespace lamina::bind

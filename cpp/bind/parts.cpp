@@ -1,0 +1,20 @@
+/// Layers, optimizers, schedules and clipping as Python classes.
+#include "bind/registry.hpp"
+#include "math/optimizers.hpp"
+#include "math/schedules.hpp"
+#include "model/layers.hpp"
+#include "train/clipping.hpp"
+
+namespace lamina::bind {
+
+void bind_parts(py::module_& m) {
+  bind_classes<LayerSpec>(m, "layer", "lamina");
+  bind_classes<Optimizer>(m, "optimizer", "lamina");
+  bind_classes<Schedule>(m, "schedule", "lamina.schedules");
+  bind_classes<Clipping>(m, "clipping", "lamina");
+  m.def("optimizer_describe", &describe<Optimizer>);
+  m.def("layer_describe", &describe<LayerSpec>);
+  m.def("schedule_describe", &describe<Schedule>);
+}
+
+}  // namespace lamina::bind

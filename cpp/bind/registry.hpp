@@ -1,0 +1,260 @@
+/// Registries in Python: classes, constructors, attributes, repr, equality and pickling follow from the fields.
+#pragma once
+
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <optional>
+#include <utility>
+
+#include "core/registry.hpp"
+#include "math/activations.hpp"
+#include "math/initializers.hpp"
+#include "math/losses.hpp"
+
+namespace lamina::bind {
+namespace py = pybind11;
+
+/// str(x) and repr(x) as C++ strings.
+inline std::string str_of(py::handle x) { return py::str(x).cast<std::string>(); }
+inline std::string repr_of(py::handle x) { return py::repr(x).cast<std::string>(); }
+
+/// A registry entry known in Python as one object of a common class: `lamina.activations.get("elu", alpha=0.2)`.
+template <class Variant>
+struct Named {
+  Variant entry;
+};
+using NamedActivation = Named<Activation>;
+using NamedLoss = Named<Loss>;
+using NamedInitializer = Named<Initializer>;
+
+template <class Variant>
+struct Kind;
+template <>
+struct Kind<Activation> {
+  static constexpr const char* name = "activation";
+};
+template <>
+struct Kind<Loss> {
+  static constexpr const char* name = "loss";
+};
+template <>
+struct Kind<Initializer> {
+  static constexpr const char* name = "initializer";
+};
+
+/// The entry of a Python value: its object, or a name.
+template <class Variant>
+bool load_named(py::handle from, Variant& to) {
+  if (py::isinstance<py::str>(from)) {
+    to = make<Variant>(from.cast<std::string>(), Kind<Variant>::name);
+    return true;
+  }
+  if (!py::isinstance<Named<Variant>>(from)) return false;
+  to = from.cast<const Named<Variant>&>().entry;
+  return true;
+}
+
+}  // namespace lamina::bind
+
+namespace pybind11::detail {
+
+/// Fields that are registry entries take a name or an object, and give an object.
+template <class Variant>
+struct named_caster {
+  PYBIND11_TYPE_CASTER(Variant, const_name("str | object"));
+  bool load(handle from, bool) { return lamina::bind::load_named(from, value); }
+  static handle cast(const Variant& v, return_value_policy, handle) {
+    return pybind11::cast(lamina::bind::Named<Variant>{v}).release();
+  }
+};
+template <>
+struct type_caster<lamina::Activation> : named_caster<lamina::Activation> {};
+template <>
+struct type_caster<lamina::Loss> : named_caster<lamina::Loss> {};
+template <>
+struct type_caster<lamina::Initializer> : named_caster<lamina::Initializer> {};
+
+}  // namespace pybind11::detail
+
+namespace lamina::bind {
+
+/// Parameters of an entry as a dict.
+template <class S>
+py::dict parameters_of(const S& entry) {
+  py::dict d;
+  for_each_field<S>([&](const auto& field) { d[field.name] = py::cast(entry.*(field.member)); });
+  return d;
+}
+
+/// Sets one field of an entry from Python. Throws TypeError for an unknown name.
+template <class S>
+void set_parameter(S& entry, const std::string& name, py::handle value) {
+  bool known = false;
+  for_each_field<S>([&](const auto& field) {
+    using M = std::decay_t<decltype(entry.*(field.member))>;
+    if (name != field.name) return;
+    known = true;
+    try {
+      entry.*(field.member) = value.cast<M>();
+    } catch (const py::cast_error&) {
+      throw py::type_error(name + " of " + S::name + " cannot be " + repr_of(value));
+    }
+  });
+  if (known) return;
+  std::string fields;
+  for_each_field<S>([&](const auto& field) { fields += (fields.empty() ? "" : ", ") + std::string(field.name); });
+  throw py::type_error(std::string(S::name) + " has no parameter '" + name + "'; it has " +
+                       (fields.empty() ? "none" : fields));
+}
+
+/// name, aliases, formula, source and parameters of every entry: what the docs' tables are made from.
+template <class Variant>
+py::list describe() {
+  py::list out;
+  for_each_type<Variant>([&](const auto& entry) {
+    using S = std::decay_t<decltype(entry)>;
+    py::dict d;
+    d["name"] = S::name;
+    py::list aliases;
+    for (const char* a : S::aliases) aliases.append(a);
+    d["aliases"] = aliases;
+    d["formula"] = S::formula;
+    d["source"] = S::source;
+    if constexpr (std::is_base_of_v<ActivationEntry, S>) {
+      d["derivative"] = S::derivative_formula;
+      d["surrogate"] = S::has_surrogate;
+    }
+    py::dict parameters;
+    for_each_field<S>([&](const auto& field) {
+      parameters[field.name] = py::make_tuple(py::cast(entry.*(field.member)), field.doc);
+    });
+    d["parameters"] = parameters;
+    out.append(d);
+  });
+  return out;
+}
+
+/// One common class for all entries of a kind, and the functions of its submodule.
+template <class Variant>
+py::class_<Named<Variant>> bind_named(py::module_& m, const char* class_name, const char* module_name) {
+  using N = Named<Variant>;
+  py::class_<N> c(m, class_name, "An entry of the registry: `name`, `params`.");
+  c.attr("__module__") = module_name;
+  c.def_property_readonly("name", [](const N& n) { return name_of(n.entry); }, "The entry's name.");
+  c.def_property_readonly(
+      "params", [](const N& n) { return std::visit([](const auto& e) { return parameters_of(e); }, n.entry); },
+      "Its parameters by name.");
+  c.def("__repr__", [](const N& n) {
+    std::string s = "<" + std::string(Kind<Variant>::name) + " " + name_of(n.entry);
+    const py::dict params = std::visit([](const auto& e) { return parameters_of(e); }, n.entry);
+    for (auto [key, value] : params) s += " " + str_of(key) + "=" + repr_of(value);
+    return s + ">";
+  });
+  c.def("__eq__", [](py::object self, py::object other) {
+    return py::isinstance<N>(other) && self.attr("name").equal(other.attr("name")) &&
+           self.attr("params").equal(other.attr("params"));
+  });
+  c.def("__hash__", [](py::object self) { return py::hash(self.attr("name")); });
+  const auto get = [](const std::string& name, const py::kwargs& params) {
+    N n{make<Variant>(name, Kind<Variant>::name)};
+    std::visit(
+        [&](auto& e) {
+          for (auto [key, value] : params) set_parameter(e, str_of(key), value);
+          check_fields(e);
+        },
+        n.entry);
+    return n;
+  };
+  c.def(py::pickle(
+      [](py::object self) { return py::make_tuple(self.attr("name"), self.attr("params")); },
+      [get](const py::tuple& state) {
+        return get(state[0].cast<std::string>(), py::kwargs(py::reinterpret_borrow<py::dict>(state[1])));
+      }));
+  const std::string kind = Kind<Variant>::name;
+  m.def((kind + "_names").c_str(), [] { return names<Variant>(); });
+  m.def((kind + "_get").c_str(), get, py::arg("name"));
+  m.def((kind + "_describe").c_str(), [] { return describe<Variant>(); });
+  return c;
+}
+
+template <class S, std::size_t I>
+using FieldType = std::decay_t<decltype(std::declval<S>().*(std::get<I>(S::fields()).member))>;
+
+template <class S, std::size_t I>
+auto argument() {
+  constexpr auto fields = S::fields();
+  if constexpr (static_cast<int>(I) < S::required) return py::arg(std::get<I>(fields).name);
+  else return py::arg(std::get<I>(fields).name) = S{}.*(std::get<I>(fields).member);
+}
+
+template <class S, std::size_t... I>
+void bind_constructor(py::class_<S>& c, std::index_sequence<I...>) {
+  c.def(py::init([](FieldType<S, I>... values) {
+          S entry;
+          ((entry.*(std::get<I>(S::fields()).member) = std::move(values)), ...);
+          check_fields(entry);
+          return entry;
+        }),
+        argument<S, I>()...);
+}
+
+/// A Python class of its own for one entry: `lamina.Adam(lr=0.01)`.
+template <class S>
+void bind_class(py::module_& m, const char* module_name) {
+  std::string doc = std::string(S::formula) + "\n\nSource: " + S::source + "\n";
+  for_each_field<S>([&](const auto& field) { doc += std::string("\n") + field.name + ": " + field.doc; });
+  py::class_<S> c(m, S::name, doc.c_str());
+  c.attr("__module__") = module_name;
+  bind_constructor(c, std::make_index_sequence<std::tuple_size_v<decltype(S::fields())>>{});
+  for_each_field<S>([&](const auto& field) {
+    const auto member = field.member;
+    const char* name = field.name;
+    c.def_property(
+        name, [member](const S& s) { return s.*member; },
+        [name](S& s, py::object value) {
+          S changed = s;
+          set_parameter(changed, name, value);
+          check_fields(changed);
+          s = changed;
+        },
+        field.doc);
+  });
+  c.def_property_readonly("params", [](const S& s) { return parameters_of(s); }, "Its parameters by name.");
+  c.def("__repr__", [](const S& s) {
+    std::string text = std::string("lamina.") + S::name + "(";
+    const py::dict params = parameters_of(s);
+    bool first = true;
+    for (auto [key, value] : params) {
+      const bool named = py::hasattr(value, "name");
+      text += (first ? "" : ", ") + str_of(key) + "=" +
+              repr_of(named ? py::object(value.attr("name")) : py::reinterpret_borrow<py::object>(value));
+      first = false;
+    }
+    return text + ")";
+  });
+  c.def("__eq__", [](const S& s, py::object other) {
+    return py::isinstance<S>(other) && parameters_of(s).equal(parameters_of(other.cast<const S&>()));
+  });
+  c.def("__hash__", [](py::object self) { return py::hash(py::repr(self)); });
+  c.def(py::pickle([](const S& s) { return parameters_of(s); },
+                   [](const py::dict& state) {
+                     S s;
+                     for (auto [key, value] : state) set_parameter(s, str_of(key), value);
+                     check_fields(s);
+                     return s;
+                   }));
+}
+
+/// All entries of a variant as classes, and `<kind>_names`, `<kind>_describe`.
+template <class Variant>
+void bind_classes(py::module_& m, const std::string& kind, const char* module_name) {
+  for_each_type<Variant>([&](const auto& entry) {
+    using S = std::decay_t<decltype(entry)>;
+    if constexpr (std::tuple_size_v<decltype(S::fields())> > 0) bind_class<S>(m, module_name);
+  });
+  m.def((kind + "_names").c_str(), [] { return names<Variant>(); });
+}
+
+}  // namespace lamina::bind

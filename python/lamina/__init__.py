@@ -1,0 +1,160 @@
+"""lamina: neural networks on a CPU, fast and light, with results that repeat to the bit.
+
+>>> import lamina
+>>> net = lamina.Network([lamina.Dense(16, activation="tanh"), lamina.Dense(3)], n_inputs=4, loss="cross_entropy")
+>>> history = net.fit(X, y)  # doctest: +SKIP
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from lamina._dispatch import core as _core
+from lamina._dispatch import level as _level
+
+__version__ = "0.1.0"
+
+# Everything else is imported when it is first asked for, so that `import lamina` costs next to nothing.
+_HOMES = {
+    "Network": "network",
+    "load": "model_file",
+    "ModelFileError": "model_file",
+    "EarlyStopping": "callbacks",
+    "Epoch": "callbacks",
+    "History": "callbacks",
+    "DivergenceWarning": "callbacks",
+    "check_gradients": "gradients",
+    "split": "validation",
+    "Split": "validation",
+    "SAM": "optimizers",
+    "MLPClassifier": "estimators",
+    "MLPRegressor": "estimators",
+}
+_SUBMODULES = {
+    "activations",
+    "losses",
+    "initializers",
+    "layers",
+    "optimizers",
+    "schedules",
+    "callbacks",
+    "estimators",
+    "plots",
+    "cli",
+}
+_CORE_CLASSES = {
+    *_core.layer_names(),
+    *_core.optimizer_names(),
+    *(name for name in _core.clipping_names() if hasattr(_core, name)),
+}
+
+if TYPE_CHECKING:
+    from lamina import activations, initializers, layers, losses, optimizers, schedules
+    from lamina._core import (
+        AGC,
+        Activation,
+        Adagrad,
+        Adam,
+        AdamW,
+        BatchNorm,
+        ClipNorm,
+        Dense,
+        Dropout,
+        NAdam,
+        Quickprop,
+        RMSprop,
+        Rprop,
+        SGD,
+    )
+    from lamina.callbacks import DivergenceWarning, EarlyStopping, Epoch, History
+    from lamina.estimators import MLPClassifier, MLPRegressor
+    from lamina.gradients import check_gradients
+    from lamina.model_file import ModelFileError, load
+    from lamina.network import Network
+    from lamina.optimizers import SAM
+    from lamina.validation import Split, split
+
+
+def set_num_threads(n: int) -> None:
+    """Use at most `n` threads in this process; 0 returns to the environment's limit (LAMINA_NUM_THREADS and others)."""
+    _core.set_max_threads(n)
+
+
+def get_num_threads() -> int:
+    """Return how many threads lamina may use here."""
+    return _core.max_threads()
+
+
+def simd_level() -> str:
+    """Return the instruction-set level in use: "v2", "v3", "v4", or "native"."""
+    return _level
+
+
+def _limit_from_environment() -> None:
+    import os
+
+    text = os.environ.get("LAMINA_NUM_THREADS")
+    if text is None:
+        return
+    if not text.isdigit() or int(text) < 1:
+        raise ImportError(f"LAMINA_NUM_THREADS must be a whole number of at least 1; got {text!r}")
+    _core.set_max_threads(int(text))
+
+
+_limit_from_environment()
+
+
+def __getattr__(name: str) -> Any:
+    if name in _CORE_CLASSES:
+        value = getattr(_core, name)
+    elif name in _HOMES:
+        value = getattr(import_module(f"lamina.{_HOMES[name]}"), name)
+    elif name in _SUBMODULES:
+        value = import_module(f"lamina.{name}")
+    else:
+        raise AttributeError(f"module 'lamina' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES, *_SUBMODULES, *_CORE_CLASSES})
+
+
+__all__ = [
+    "AGC",
+    "SAM",
+    "SGD",
+    "Activation",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "BatchNorm",
+    "ClipNorm",
+    "Dense",
+    "DivergenceWarning",
+    "Dropout",
+    "EarlyStopping",
+    "Epoch",
+    "History",
+    "MLPClassifier",
+    "MLPRegressor",
+    "ModelFileError",
+    "NAdam",
+    "Network",
+    "Quickprop",
+    "RMSprop",
+    "Rprop",
+    "Split",
+    "activations",
+    "check_gradients",
+    "get_num_threads",
+    "initializers",
+    "layers",
+    "load",
+    "losses",
+    "optimizers",
+    "schedules",
+    "set_num_threads",
+    "simd_level",
+    "split",
+]

@@ -1,0 +1,43 @@
+"""`lamina info`: the installation, or a model file."""
+
+import platform
+from argparse import Namespace
+
+import numpy as np
+
+import lamina
+from lamina._tables import Table
+from lamina.cli import _report
+
+__all__ = ["run"]
+
+
+def run(options: Namespace) -> int:
+    """Print what is installed and how it runs here, or what the model is."""
+    if options.model is None:
+        _report.print_table(
+            "lamina",
+            ["", "value"],
+            [
+                ["version", lamina.__version__],
+                ["instruction set", lamina.simd_level()],
+                ["threads", lamina.get_num_threads()],
+                ["python", platform.python_version()],
+                ["numpy", np.__version__],
+            ],
+        )
+        return 0
+    network = lamina.load(options.model)
+    _report.note(str(network.summary()))
+    if "table" in network.metadata:
+        table, target, task = Table.from_json(network.metadata["table"])
+        _report.note(f"{task} of {target.name!r}")
+        if target.classes is not None:
+            _report.note("classes: " + ", ".join(map(str, target.classes)))
+        rows = [
+            [column.name, "number" if column.categories is None else "text", column.inputs, column.fill]
+            for column in table.columns
+        ]
+        shown = [[*row[:3], "an error" if row[3] is None else row[3]] for row in rows]
+        _report.print_table("Columns", ["column", "kind", "inputs", "where missing"], shown)
+    return 0

@@ -1,0 +1,96 @@
+"""What the commands print: notes, tables of results, and the figures in them."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+__all__ = ["classification_scores", "console", "note", "print_table", "regression_scores", "results"]
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Return a console on the standard output or the standard error of this moment."""
+    return Console(stderr=stderr, highlight=False)
+
+
+def note(message: str, *, stderr: bool = False) -> None:
+    """Print one line of information, as it is."""
+    console(stderr=stderr).print(Text(message), soft_wrap=True)
+
+
+def print_table(title: str, header: Iterable[str], rows: Iterable[Iterable[Any]], *, stderr: bool = False) -> None:
+    """Print a table, the first column to the left and numbers to the right."""
+    table = Table()
+    for place, name in enumerate(header):
+        table.add_column(Text(name), justify="left" if place == 0 else "right")
+    for row in rows:
+        table.add_row(*(Text(f"{cell:.4g}" if isinstance(cell, float) else str(cell)) for cell in row))
+    note(title, stderr=stderr)
+    console(stderr=stderr).print(table)
+
+
+def classification_scores(labels: Any, predicted: Any, classes: int) -> dict[str, Any]:
+    """Return accuracy, and precision, recall and F1 of each class, from class numbers (n,); 0 where undefined."""
+    confusion = np.zeros((classes, classes))
+    np.add.at(confusion, (labels, predicted), 1)
+    hits, rows = np.diag(confusion), confusion.sum(axis=1)
+
+    def share(part: Any, whole: Any) -> Any:
+        return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
+
+    return {
+        "accuracy": float(hits.sum() / max(len(labels), 1)),
+        "precision": share(hits, confusion.sum(axis=0)),
+        "recall": share(hits, rows),
+        "f1": share(2 * hits, confusion.sum(axis=0) + rows),
+        "rows": rows.astype(int),
+    }
+
+
+def regression_scores(values: Any, predicted: Any) -> dict[str, float]:
+    """Return R squared, the root mean square error and the mean absolute error; R squared is 0 for equal values."""
+    error, spread = np.asarray(values) - predicted, np.asarray(values) - np.mean(values)
+    total = float(np.sum(spread**2))
+    return {
+        "R2": 1 - float(np.sum(error**2)) / total if total > 0 else 0.0,
+        "RMSE": float(np.sqrt(np.mean(error**2))),
+        "MAE": float(np.mean(np.abs(error))),
+    }
+
+
+def results(part: str, classes: list[Any] | None, truth: Any, outputs: Any, baseline: Any, *, stderr: bool) -> None:
+    """Print the scores on one part of the data next to those of the baseline.
+
+    Parameters
+    ----------
+    part : str
+        What the rows are, for the title.
+    classes : list, optional
+        The labels; None for regression.
+    truth, outputs : numpy.ndarray
+        Class numbers (n,) and probabilities (n, classes), or numbers (n,) and (n,), in the target's units.
+    baseline : int or float, optional
+        The class, or the number, that the baseline predicts for every row; None for no baseline.
+    """
+    title = f"Results on {len(truth)} {part} rows"
+    if classes is None:
+        model = regression_scores(truth, outputs)
+        columns = [model] if baseline is None else [model, regression_scores(truth, np.full(len(truth), baseline))]
+        header = ["", "model", "mean of training"][: 1 + len(columns)]
+        print_table(title, header, [[name, *(c[name] for c in columns)] for name in model], stderr=stderr)
+        return
+    scores = classification_scores(truth, np.argmax(outputs, axis=1), len(classes))
+    rows = [["accuracy", scores["accuracy"]], ["F1, mean of the classes", float(np.mean(scores["f1"]))]]
+    header = ["", "model"]
+    if baseline is not None:
+        always = classification_scores(truth, np.full(len(truth), baseline), len(classes))
+        header.append(f"always {classes[baseline]!r}")
+        rows = [rows[0] + [always["accuracy"]], rows[1] + [float(np.mean(always["f1"]))]]
+    print_table(title, header, rows, stderr=stderr)
+    per_class = zip(
+        map(str, classes), *(scores[k].tolist() for k in ("precision", "recall", "f1", "rows")), strict=True
+    )
+    print_table("By class", ["class", "precision", "recall", "F1", "rows"], per_class, stderr=stderr)

@@ -1,0 +1,14 @@
+"""Estimators for scikit-learn: `MLPClassifier` and `MLPRegressor`, with `sklearn.neural_network`'s parameters."""
+
+try:
+    from sklearn.utils.validation import validate_data as _newest_name_used
+except ImportError as error:
+    raise ImportError(
+        "lamina's estimators need scikit-learn 1.6 or newer; install it with: pip install lamina[sklearn]"
+    ) from error
+del _newest_name_used
+
+from lamina.estimators._classifier import MLPClassifier  # noqa: E402 (they need what is checked above)
+from lamina.estimators._regressor import MLPRegressor  # noqa: E402
+
+__all__ = ["MLPClassifier", "MLPRegressor"]

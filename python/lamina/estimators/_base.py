@@ -1,0 +1,331 @@
+"""What the two estimators share: the fit, in the order of `sklearn.neural_network`, and its fitted attributes."""
+
+import copy
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import joblib
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.base import BaseEstimator, is_classifier
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import check_scoring
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+import lamina
+from lamina.estimators._lbfgs import fit_lbfgs
+from lamina.estimators._monitor import Monitor
+from lamina.estimators._network import LiveArrays, build_network, draw_weights, weights_and_biases
+from lamina.estimators._parameters import check_parameters
+
+__all__ = ["BaseMLP"]
+
+
+class Rows(NamedTuple):
+    """Some rows of the data: inputs, targets as the user gave them and as the network takes them, and weights."""
+
+    X: Any
+    y: Any
+    targets: Any
+    weight: Any = None
+
+    def take(self, index: Any) -> "Rows":
+        """Return the rows at `index`."""
+        return Rows(*(None if part is None else part[index] for part in self))
+
+
+class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]
+    """Training and the fitted attributes; the subclasses know targets, losses and predictions."""
+
+    @abstractmethod
+    def _network_loss(self) -> Any:
+        """Return the loss as `Network` takes it."""
+
+    @abstractmethod
+    def _encode(self, y: Any, *, first: bool, incremental: bool) -> tuple[Any, Any]:
+        """Return `y` and the network's targets; set `n_outputs_` and what else `y` decides."""
+
+    @abstractmethod
+    def _encode_more(self, y: Any) -> Any:
+        """Return the network's targets of further rows, by what the fit decided."""
+
+    @abstractmethod
+    def _out_activation(self) -> str:
+        """Return scikit-learn's name of what turns the last layer's sums into predictions."""
+
+    @abstractmethod
+    def _score_of(self, y: Any, outputs: Any, weight: Any) -> float:
+        """Return the default score from targets and the network's outputs."""
+
+    def _loss_in_sklearns_terms(self, train: Rows, batch_size: int) -> Callable[[float], float]:
+        """Return what makes of the loss of an epoch the loss that scikit-learn would report."""
+        return float
+
+    def _class_weights(self, y: Any, weight: Any, incremental: bool) -> Any:
+        """Return the sample weights with the weights of the classes in them."""
+        return weight
+
+    def _fit(
+        self, X: Any, y: Any, sample_weight: Any, incremental: bool, validation: tuple[Any, Any, Any] = (None,) * 3
+    ) -> Any:
+        check_parameters(self)
+        self._check_combination(incremental, validation)
+        first = not hasattr(self, "network_") or not (self.warm_start or incremental)
+        X, y = validate_data(self, X, y, reset=first, **self._accepted())
+        X = X.toarray() if issparse(X) else X
+        weight = None
+        if sample_weight is not None:
+            weight = _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
+        y, targets = self._encode(y, first=first, incremental=incremental)
+        train = Rows(X, y, targets, self._class_weights(y, weight, incremental))
+
+        random_state = check_random_state(self.random_state)
+        weights = draw_weights(self, random_state) if first else None
+        train, held_out = self._hold_out(train, validation, random_state)
+        if first:
+            seed = int(random_state.randint(np.iinfo(np.int32).max))
+            self.network_ = build_network(self, X.dtype, seed, weights)
+            self._start_curves()
+        if self.solver == "lbfgs":
+            self._fit_lbfgs(train)
+        else:
+            self._fit_stochastic(train, held_out, first, incremental)
+        if not all(np.isfinite(p).all() for p in self.network_.parameters.values()):
+            raise ValueError(
+                "Solver produced non-finite parameter weights. The input data may contain large values: scale it, "
+                "set standardize=True, or lower learning_rate_init."
+            )
+        return self
+
+    def _accepted(self) -> dict[str, Any]:
+        return {
+            "accept_sparse": ("csr", "csc"),
+            "multi_output": True,
+            "dtype": (np.float64, np.float32),
+            "y_numeric": not is_classifier(self),
+        }
+
+    def _check_combination(self, incremental: bool, validation: tuple[Any, Any, Any]) -> None:
+        """Raise ValueError for parameters that are fine one by one and not together."""
+        known = tuple(dict.fromkeys(("lbfgs", *(name.lower() for name in lamina.optimizers.names()))))
+        if isinstance(self.solver, str) and self.solver not in known:
+            name = type(self).__name__
+            raise ValueError(f"solver of {name} must be an optimizer or one of {known}; got {self.solver!r}")
+        if self.early_stopping and incremental:
+            raise ValueError("partial_fit does not support early_stopping=True")
+        if self.early_stopping and self.validation_fraction == 0 and validation[0] is None:
+            raise ValueError("early_stopping=True needs a validation_fraction above 0, or X_val and y_val")
+        if self.solver == "lbfgs" and (self.batch_norm or np.any(self.dropout)):
+            raise ValueError("solver='lbfgs' minimises one fixed function; dropout and batch_norm need batches")
+        if (validation[0] is None) != (validation[1] is None):
+            raise ValueError("X_val and y_val go together; only one of them was given")
+        if validation[0] is None and validation[2] is not None:
+            raise ValueError("sample_weight_val was given without X_val and y_val")
+
+    def _hold_out(
+        self, rows: Rows, given: tuple[Any, Any, Any], random_state: np.random.RandomState
+    ) -> tuple[Rows, Rows | None]:
+        """Return training and validation rows: the user's own, scikit-learn's split, or none."""
+        X_val, y_val, weight_val = given
+        if X_val is not None:
+            X_val, y_val = validate_data(self, X_val, y_val, reset=False, **self._accepted())
+            X_val = X_val.toarray() if issparse(X_val) else X_val
+            if weight_val is not None:
+                weight_val = _check_sample_weight(weight_val, X_val, dtype=X_val.dtype, ensure_non_negative=True)
+            return rows, Rows(X_val, y_val, self._encode_more(y_val), weight_val)
+        if not self.early_stopping or self.solver == "lbfgs":
+            return rows, None
+        train, held_out = train_test_split(
+            np.arange(len(rows.X)),
+            random_state=random_state,
+            test_size=self.validation_fraction,
+            # scikit-learn keeps the proportions of two classes, and splits several at random.
+            stratify=rows.y if is_classifier(self) and self.n_outputs_ == 1 else None,
+        )
+        if len(held_out) < 2:
+            raise ValueError("The validation set is too small. Increase 'validation_fraction' or the number of rows.")
+        return rows.take(train), rows.take(held_out)
+
+    def _start_curves(self) -> None:
+        """Set the attributes that grow from fit to fit with warm_start and partial_fit."""
+        self.n_iter_ = self.t_ = 0
+        self.loss_ = np.nan
+        self.n_layers_ = len(self.coefs_) + 1
+        self.out_activation_ = self._out_activation()
+        if self.solver == "lbfgs":
+            return
+        self.loss_curve_: list[float] = []
+        self.validation_loss_curve_: list[float] = []
+        self.best_iteration_ = 0
+        self.best_loss_ = None if self.early_stopping else np.inf
+        self.validation_scores_: list[float] | None = [] if self.early_stopping else None
+        self.best_validation_score_ = -np.inf if self.early_stopping else None
+        self._no_improvement_count = 0
+
+    def _initial_rate(self) -> float:
+        if isinstance(self.solver, str):
+            return float(self.learning_rate_init)
+        return float(getattr(self.solver, "base", self.solver).lr)
+
+    def _optimizer(self) -> Any:
+        if self.solver == "sgd":
+            nesterov = bool(self.nesterovs_momentum and self.momentum > 0)
+            return lamina.SGD(self._learning_rate, momentum=self.momentum, nesterov=nesterov)
+        if self.solver == "adam":
+            return lamina.Adam(self._learning_rate, beta1=self.beta_1, beta2=self.beta_2, epsilon=self.epsilon)
+        if isinstance(self.solver, str):
+            return lamina.optimizers.get(self.solver, lr=self._learning_rate)
+        return self.solver
+
+    def _batch_size(self, rows: int) -> int:
+        if self.batch_size == "auto":
+            size = min(200, rows)
+        else:
+            if self.batch_size > rows:
+                warnings.warn(
+                    f"Got `batch_size` {self.batch_size}, larger than the {rows} rows; it is going to be clipped.",
+                    stacklevel=5,
+                )
+            size = min(int(self.batch_size), rows)
+        # A last batch of one row has no variance for batch norm to divide by.
+        while self.batch_norm and rows > 1 and rows % size == 1:
+            size += 1
+        return size
+
+    def _fit_stochastic(self, train: Rows, held_out: Rows | None, first: bool, incremental: bool) -> None:
+        if first or not incremental:
+            self._learning_rate = self._initial_rate()
+        score = self._scorer(held_out) if held_out is not None and self.early_stopping else None
+        batch_size = self._batch_size(len(train.X))
+        monitor = Monitor(self, len(train.X), self._loss_in_sklearns_terms(train, batch_size), score)
+        before = copy.deepcopy(self.network_) if score is not None and not first else None
+        stopping = None
+        if score is not None:
+            stopping = lamina.EarlyStopping(patience=self.max_iter + 1, monitor=monitor.validation_score, mode="max")
+        self.n_iter_ = 0
+        callbacks = [self.callbacks] if callable(self.callbacks) else list(self.callbacks or ())
+        options = {
+            "epochs": 1 if incremental else self.max_iter,
+            "batch_size": batch_size,
+            "optimizer": self._optimizer(),
+            "l1": float(self.l1),
+            "l2": float(self.alpha) / 2,
+            "penalty_per_batch": True,
+            "validation": None if held_out is None else (held_out.X, held_out.targets),
+            "validation_sample_weight": None if held_out is None else held_out.weight,
+            "early_stopping": stopping,
+            "sample_weight": train.weight,
+            "shuffle": bool(self.shuffle),
+            "callbacks": [monitor, *callbacks],
+            "n_threads": self._threads(),
+            "resume": incremental,
+        }
+        interrupted = False
+        try:
+            self.network_.fit(train.X, train.targets, **options)
+        except KeyboardInterrupt:
+            interrupted = True
+            warnings.warn("Training interrupted by user.", stacklevel=4)
+        if before is not None and not monitor.improved:
+            self.network_ = before
+        self.stop_reason_ = monitor.stop_reason or str(self.network_.history.stop_reason)
+        if self.n_iter_ == self.max_iter and monitor.stop_reason is None and not (incremental or interrupted):
+            warnings.warn(
+                f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the optimization hasn't "
+                "converged yet.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+
+    def _fit_lbfgs(self, train: Rows) -> None:
+        rows = len(train.X) if train.weight is None else float(np.sum(train.weight, dtype=np.float64))
+        if self.standardize:
+            self.network_._core.fit_normalization(np.ascontiguousarray(train.X, self.network_.dtype), None)
+        # The line search needs float64, whatever the type the estimator keeps.
+        network = self.network_.astype("float64")
+        loss, self.n_iter_, self.stop_reason_ = fit_lbfgs(
+            network,
+            train.X,
+            train.targets,
+            train.weight,
+            l1=self.l1 / rows,
+            l2=self.alpha / 2 / rows,
+            max_iter=self.max_iter,
+            max_fun=self.max_fun,
+            tol=self.tol,
+            max_time=self.max_time,
+            verbose=bool(self.verbose),
+        )
+        for name, parameter in network.parameters.items():
+            self.network_.parameters[name][...] = parameter
+        self.loss_ = self._loss_in_sklearns_terms(train, len(train.X))(loss)
+
+    def _threads(self) -> int | None:
+        return None if self.n_jobs is None else int(joblib.effective_n_jobs(self.n_jobs))
+
+    def _scorer(self, rows: Rows) -> Callable[[Any], float]:
+        """Return the score of validation rows, as a function of the epoch."""
+        if self.scoring == "loss":
+            return lambda epoch: -epoch.validation_loss
+        if self.scoring is not None:
+            return lambda epoch: self._score_by_scorer(rows)
+
+        def default_score(epoch: Any) -> float:
+            outputs = self.network_.predict(rows.X)
+            return self._score_of(rows.y, outputs, rows.weight) if np.isfinite(outputs).all() else np.nan
+
+        return default_score
+
+    def _score_by_scorer(self, rows: Rows) -> float:
+        scorer = check_scoring(self, scoring=self.scoring)
+        weight = {} if rows.weight is None else {"sample_weight": rows.weight}
+        # The rows have lost their column names in validation; a warning about that would be about nothing.
+        names = self.__dict__.pop("feature_names_in_", None)
+        try:
+            return float(scorer(self, rows.X, rows.y, **weight))
+        finally:
+            if names is not None:
+                self.feature_names_in_ = names
+
+    def _outputs(self, X: Any) -> Any:
+        """Return the network's predictions, (n, outputs), for inputs that are checked here."""
+        check_is_fitted(self)
+        X = validate_data(self, X, accept_sparse=("csr", "csc"), reset=False, dtype=(np.float64, np.float32))
+        return self.network_.predict(X.toarray() if issparse(X) else X)
+
+    def _weights_and_biases(self) -> tuple[LiveArrays, LiveArrays]:
+        if "network_" not in self.__dict__:
+            raise AttributeError(f"{type(self).__name__} has no weights before it is fitted")
+        return weights_and_biases(self.network_)
+
+    @property
+    def coefs_(self) -> LiveArrays:
+        """Weights of each dense layer, (fan_in, fan_out), as writable views of the network's own."""
+        return self._weights_and_biases()[0]
+
+    @coefs_.setter
+    def coefs_(self, values: Any) -> None:
+        self.coefs_[:] = values
+
+    @property
+    def intercepts_(self) -> LiveArrays:
+        """Biases of each dense layer, (fan_out,), as writable views of the network's own."""
+        return self._weights_and_biases()[1]
+
+    @intercepts_.setter
+    def intercepts_(self, values: Any) -> None:
+        self.intercepts_[:] = values
+
+    def _check_solver(self) -> bool:
+        if self.solver == "lbfgs":
+            raise AttributeError("partial_fit is only available for stochastic optimizers. lbfgs is not stochastic.")
+        return True
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags

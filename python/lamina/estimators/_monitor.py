@@ -1,0 +1,107 @@
+"""scikit-learn's bookkeeping at the end of an epoch: curves, scores, the learning rate, and when to stop."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+__all__ = ["Monitor"]
+
+
+class Monitor:
+    """A callback of `Network.fit` that keeps the estimator's attributes as `sklearn.neural_network` defines them.
+
+    Parameters
+    ----------
+    estimator : MLPClassifier or MLPRegressor
+        The estimator whose attributes are kept.
+    n_samples : int
+        Rows of the training part, by which `t_` grows.
+    loss_in_sklearns_terms : callable
+        What turns the loss of an epoch of `Network.fit` into scikit-learn's.
+    score : callable, optional
+        Score of the validation set, a float; higher is better. None where nothing is scored.
+    """
+
+    def __init__(
+        self,
+        estimator: Any,
+        n_samples: int,
+        loss_in_sklearns_terms: Callable[[float], float],
+        score: Callable[[Any], float] | None,
+    ) -> None:
+        self.estimator = estimator
+        self.n_samples = n_samples
+        self.loss_in_sklearns_terms = loss_in_sklearns_terms
+        self.score = score
+        self.started = time.perf_counter()
+        self.scored: tuple[int, float] = (0, np.nan)
+        self.stop_reason: str | None = None
+        self.improved = False
+
+    def validation_score(self, epoch: Any) -> float:
+        """Return the score after this epoch, computed once however often it is asked for."""
+        if self.scored[0] != epoch.epoch:
+            assert self.score is not None
+            self.scored = (epoch.epoch, float(self.score(epoch)))
+        return self.scored[1]
+
+    def __call__(self, epoch: Any) -> None:
+        """Take note of an epoch, set the rate of the next one, and stop where scikit-learn would."""
+        est = self.estimator
+        est.n_iter_ = epoch.epoch
+        est.loss_ = self.loss_in_sklearns_terms(float(epoch.loss))
+        est.t_ += self.n_samples
+        est.loss_curve_.append(est.loss_)
+        if epoch.validation_loss is not None:
+            est.validation_loss_curve_.append(epoch.validation_loss)
+        self._say(f"Iteration {est.n_iter_}, loss = {est.loss_:.8f}")
+        self._count(epoch)
+        scheduled = est.solver != "adam"
+        if scheduled and est.learning_rate == "invscaling":
+            est._learning_rate = est._initial_rate() / (est.t_ + 1) ** est.power_t
+        if est._no_improvement_count > est.n_iter_no_change:
+            what = "Validation score" if self.score is not None else "Training loss"
+            message = f"{what} did not improve more than tol={est.tol:f} for {est.n_iter_no_change} consecutive epochs."
+            self._stop_or_slow_down(message, adaptive=scheduled and est.learning_rate == "adaptive")
+        if scheduled and est.learning_rate != "constant":
+            epoch.learning_rate = est._learning_rate
+        late = est.max_time is not None and time.perf_counter() - self.started >= est.max_time
+        if late and self.stop_reason is None:
+            self.stop_reason = f"max_time of {est.max_time:g} s reached"
+        if self.stop_reason is not None:
+            epoch.stop(self.stop_reason)
+
+    def _count(self, epoch: Any) -> None:
+        """Count the epochs without progress; the best value moves by any improvement, even one smaller than `tol`."""
+        est = self.estimator
+        if self.score is None:
+            stalled, better = est.loss_ > est.best_loss_ - est.tol, est.loss_ < est.best_loss_
+            if better:
+                est.best_loss_ = est.loss_
+        else:
+            score = self.validation_score(epoch)
+            est.validation_scores_.append(score)
+            self._say(f"Validation score: {score:f}")
+            stalled, better = score < est.best_validation_score_ + est.tol, score > est.best_validation_score_
+            if better:
+                est.best_validation_score_ = score
+        est._no_improvement_count = est._no_improvement_count + 1 if stalled else 0
+        self.improved = self.improved or better
+        if better:
+            est.best_iteration_ = len(est.loss_curve_)
+
+    def _stop_or_slow_down(self, message: str, adaptive: bool) -> None:
+        est = self.estimator
+        if adaptive and est._learning_rate > 1e-6:
+            est._learning_rate /= 5.0
+            est._no_improvement_count = 0
+            self._say(f"{message} Setting learning rate to {est._learning_rate:f}")
+            return
+        self._say(f"{message} {'Learning rate too small. ' if adaptive else ''}Stopping.")
+        self.stop_reason = message
+
+    def _say(self, line: str) -> None:
+        if self.estimator.verbose:
+            print(line)

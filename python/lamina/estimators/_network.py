@@ -1,0 +1,82 @@
+"""The network behind an estimator: its layers, its first weights, and its weights as scikit-learn shows them."""
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+import lamina
+from lamina.estimators._parameters import activation_per_layer, dropout_per_layer, hidden_sizes
+
+__all__ = ["LiveArrays", "build_layers", "build_network", "draw_weights", "weights_and_biases"]
+
+SKLEARN_ACTIVATIONS = ("identity", "logistic", "tanh", "relu")
+
+
+class LiveArrays(list[Any]):
+    """A list of views of a network's parameters; assigning to an item writes into the network."""
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        """Copy `value` (an array, or for a slice a sequence of arrays) into the parameters."""
+        if isinstance(index, slice):
+            for view, new in zip(self[index], value, strict=True):
+                view[...] = new
+        else:
+            self[index][...] = value
+
+
+def build_layers(estimator: Any) -> list[Any]:
+    """Return the layers of the network: dense, then batch norm, then dropout, for each hidden layer; then the output.
+
+    The output layer is linear; the loss knows its softmax, logistic or exponential.
+    """
+    sizes = hidden_sizes(estimator)
+    activations, dropout = activation_per_layer(estimator, len(sizes)), dropout_per_layer(estimator, len(sizes))
+    layers: list[Any] = []
+    for units, activation, probability in zip(sizes, activations, dropout, strict=True):
+        layers.append(lamina.Dense(units, activation=activation))
+        if estimator.batch_norm:
+            layers.append(lamina.BatchNorm())
+        if probability > 0:
+            layers.append(lamina.Dropout(probability))
+    return [*layers, lamina.Dense(estimator.n_outputs_)]
+
+
+def weights_and_biases(network: Any) -> tuple[LiveArrays, LiveArrays]:
+    """Return views of the weights (fan_in, fan_out) and of the biases (fan_out,) of the dense layers, in order."""
+    dense = [name.removesuffix(".weight") for name in network.parameters if name.endswith(".weight")]
+    weights, biases = ([network.parameters[f"{layer}.{name}"] for layer in dense] for name in ("weight", "bias"))
+    return LiveArrays(weights), LiveArrays(biases)
+
+
+def draw_weights(estimator: Any, random_state: np.random.RandomState) -> list[tuple[Any, Any]] | None:
+    """Draw weights and biases as scikit-learn does, the same numbers for the same `random_state`.
+
+    Glorot and Bengio (2010): uniform within sqrt(6 / (fan_in + fan_out)), with 2 in place of 6 for the logistic.
+    None where the activation is not one of scikit-learn's four: lamina's own choice for that activation then holds.
+    """
+    if not (isinstance(estimator.activation, str) and estimator.activation in SKLEARN_ACTIVATIONS):
+        return None
+    factor = 2.0 if estimator.activation == "logistic" else 6.0
+    drawn = []
+    for fan_in, fan_out in pairwise([estimator.n_features_in_, *hidden_sizes(estimator), estimator.n_outputs_]):
+        bound = np.sqrt(factor / (fan_in + fan_out))
+        weight = random_state.uniform(-bound, bound, (fan_in, fan_out))
+        drawn.append((weight, random_state.uniform(-bound, bound, fan_out)))
+    return drawn
+
+
+def build_network(estimator: Any, dtype: Any, seed: int, weights: list[tuple[Any, Any]] | None) -> Any:
+    """Return a `Network` for the estimator's parameters, with the given first weights or lamina's own."""
+    network = lamina.Network(
+        build_layers(estimator),
+        n_inputs=estimator.n_features_in_,
+        loss=estimator._network_loss(),
+        dtype=np.dtype(dtype).name,
+        seed=seed,
+        normalize_inputs=bool(estimator.standardize),
+    )
+    if weights is not None:
+        for views, drawn in zip(weights_and_biases(network), zip(*weights, strict=True), strict=True):
+            views[:] = drawn
+    return network

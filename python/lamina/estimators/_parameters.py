@@ -1,0 +1,138 @@
+"""What each parameter of the estimators may be, checked at the start of `fit`."""
+
+from collections.abc import Callable
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+
+__all__ = ["activation_per_layer", "check_parameters", "dropout_per_layer", "hidden_sizes"]
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, (bool, np.bool_))
+
+
+def _number(low: float, high: float = np.inf, *, open_low: bool = False, open_high: bool = False) -> "Rule":
+    """Return the rule of a real number between two limits, either one in or (open) out."""
+
+    def holds(value: Any) -> bool:
+        if not _is_number(value):
+            return False
+        return bool((low < value if open_low else low <= value) and (value < high if open_high else value <= high))
+
+    limits = f"{'>' if open_low else '>='} {low:g}"
+    if high != np.inf:
+        limits += f" and {'<' if open_high else '<='} {high:g}"
+    return holds, f"a number {limits}"
+
+
+def _integer(low: int) -> "Rule":
+    return lambda value: isinstance(value, Integral) and _is_number(value) and int(value) >= low, f"an integer >= {low}"
+
+
+def _either(words: tuple[str, ...], rule: "Rule | None" = None) -> "Rule":
+    """Return the rule of one of some words, or of what another rule takes."""
+    wanted = ", ".join(repr(word) for word in words)
+    if rule is None:
+        return lambda value: isinstance(value, str) and value in words, f"one of {wanted}"
+    return lambda value: (isinstance(value, str) and value in words) or rule[0](value), f"{wanted} or {rule[1]}"
+
+
+def _optional(rule: "Rule") -> "Rule":
+    return lambda value: value is None or rule[0](value), f"None or {rule[1]}"
+
+
+def _infinite_or(rule: "Rule") -> "Rule":
+    return lambda value: (_is_number(value) and value == np.inf) or rule[0](value), f"{rule[1]}, or infinity"
+
+
+Rule = tuple[Callable[[Any], bool], str]
+
+_BOOLEAN: Rule = (lambda value: isinstance(value, (bool, np.bool_)), "True or False")
+_VERBOSE: Rule = (lambda value: isinstance(value, (bool, np.bool_)) or _integer(0)[0](value), "True, False or a level")
+_SCORING: Rule = (lambda value: isinstance(value, str) or callable(value), "the name of a scorer or a callable")
+_THREADS: Rule = (lambda value: isinstance(value, Integral) and _is_number(value) and value != 0, "an integer but 0")
+_CLASS_WEIGHT: Rule = (
+    lambda value: value == "balanced" if isinstance(value, str) else isinstance(value, (dict, list)),
+    "'balanced' or a dictionary from class to weight (a list of them for several labels)",
+)
+
+RULES: dict[str, Rule] = {
+    "alpha": _number(0),
+    "batch_size": _either(("auto",), _integer(1)),
+    "learning_rate": _either(("constant", "invscaling", "adaptive")),
+    "learning_rate_init": _number(0, open_low=True, open_high=True),
+    "power_t": _number(0),
+    "max_iter": _integer(1),
+    "shuffle": _BOOLEAN,
+    "tol": _number(0),
+    "verbose": _VERBOSE,
+    "warm_start": _BOOLEAN,
+    "momentum": _number(0, 1, open_high=True),
+    "nesterovs_momentum": _BOOLEAN,
+    "early_stopping": _BOOLEAN,
+    "validation_fraction": _number(0, 1, open_high=True),
+    "beta_1": _number(0, 1, open_high=True),
+    "beta_2": _number(0, 1, open_high=True),
+    "epsilon": _number(0, open_low=True),
+    "n_iter_no_change": _infinite_or(_integer(1)),
+    "max_fun": _integer(1),
+    "batch_norm": _BOOLEAN,
+    "l1": _number(0),
+    "class_weight": _optional(_CLASS_WEIGHT),
+    "n_jobs": _optional(_THREADS),
+    "scoring": _optional(_SCORING),
+    "max_time": _optional(_number(0, open_low=True)),
+    "standardize": _BOOLEAN,
+}
+
+
+def check_parameters(estimator: Any) -> None:
+    """Raise ValueError or TypeError for the first parameter that is not what it has to be."""
+    for name, value in estimator.get_params(deep=False).items():
+        if name in RULES and not RULES[name][0](value):
+            _refuse(estimator, name, value, RULES[name][1])
+    sizes = hidden_sizes(estimator)
+    activation_per_layer(estimator, len(sizes))
+    dropout_per_layer(estimator, len(sizes))
+
+
+def _refuse(estimator: Any, name: str, value: object, wanted: str) -> None:
+    kind = ValueError if isinstance(value, (str, Real)) else TypeError
+    raise kind(f"{name} of {type(estimator).__name__} must be {wanted}; got {value!r}")
+
+
+def hidden_sizes(estimator: Any) -> list[int]:
+    """Return the units of each hidden layer; one integer is one layer, nothing is a linear model."""
+    value = estimator.hidden_layer_sizes
+    sizes = [value] if not hasattr(value, "__iter__") or isinstance(value, str) else list(value)
+    if not all(isinstance(size, Integral) and _is_number(size) for size in sizes):
+        _refuse(estimator, "hidden_layer_sizes", value, "an integer or a sequence of integers")
+    if any(size <= 0 for size in sizes):
+        raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
+    return [int(size) for size in sizes]
+
+
+def activation_per_layer(estimator: Any, layers: int) -> list[Any]:
+    """Return one activation (name or object) for each hidden layer."""
+    value = estimator.activation
+    if isinstance(value, (list, tuple)):
+        if len(value) != layers:
+            raise ValueError(f"activation has {len(value)} entries for {layers} hidden layers; give one for each")
+        return list(value)
+    if not (isinstance(value, str) or hasattr(value, "derivative")):
+        _refuse(estimator, "activation", value, "a name, an activation, or a list with one for each hidden layer")
+    return [value] * layers
+
+
+def dropout_per_layer(estimator: Any, layers: int) -> list[float]:
+    """Return the probability with which the outputs of each hidden layer are dropped."""
+    value = estimator.dropout
+    given = list(value) if isinstance(value, (list, tuple)) else [value] * layers
+    holds, wanted = _number(0, 1, open_high=True)
+    if not all(holds(p) for p in given) or (layers == 0 and not isinstance(value, (list, tuple)) and not holds(value)):
+        _refuse(estimator, "dropout", value, f"{wanted}, or a list with one for each hidden layer")
+    if len(given) != layers:
+        raise ValueError(f"dropout has {len(given)} entries for {layers} hidden layers; give one for each")
+    return [float(p) for p in given]

@@ -1,0 +1,155 @@
+"""Model files: safetensors with the architecture as JSON in the metadata, readable without lamina.
+
+The metadata holds ``format`` ("lamina"), ``format_version``, ``architecture`` and ``user`` (JSON), and ``checksum``, a
+SHA-256 over all of it and every array: a file that was cut short, altered or made by something else is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lamina import activations, initializers, losses
+from lamina._dispatch import core as _core
+from lamina.network import Network
+
+__all__ = ["ModelFileError", "load", "save"]
+
+_FORMAT = "lamina"
+_VERSION = "1"
+_REGISTRIES: dict[str, Any] = {"activation": activations, "initializer": initializers}
+
+
+class ModelFileError(ValueError):
+    """The file is not a lamina model, or not whole."""
+
+
+def architecture_of(net: Network) -> dict[str, Any]:
+    """Return what makes the network, beside its weights, as plain JSON values."""
+    return {
+        "layers": [{"layer": type(layer).__name__, **_plain(layer.params)} for layer in net.layers],
+        "n_inputs": net.n_inputs,
+        "loss": {"name": net.loss.name, **net.loss.params},
+        "dtype": net.dtype.name,
+        "seed": net.seed,
+        "normalize_inputs": net.normalize_inputs,
+    }
+
+
+def _plain(params: dict[str, Any]) -> dict[str, Any]:
+    return {k: {"name": v.name, **v.params} if hasattr(v, "params") else v for k, v in params.items()}
+
+
+def network_from(architecture: dict[str, Any]) -> Network:
+    """Return a network with fresh weights from `architecture_of`'s result."""
+    layers = []
+    for entry in architecture["layers"]:
+        params = dict(entry)
+        kind = params.pop("layer")
+        if kind not in _core.layer_names():
+            raise ModelFileError(f"the file names a layer {kind!r} that this version of lamina does not have")
+        for key, registry in _REGISTRIES.items():
+            if key in params:
+                params[key] = registry.get(**params[key])
+        layers.append(getattr(_core, kind)(**params))
+    return Network(
+        layers,
+        architecture["n_inputs"],
+        losses.get(**architecture["loss"]),
+        architecture["dtype"],
+        architecture["seed"],
+        architecture["normalize_inputs"],
+    )
+
+
+def _checksum(metadata: dict[str, str], tensors: dict[str, Any]) -> str:
+    digest = hashlib.sha256()
+    for key in sorted(metadata):
+        if key != "checksum":
+            digest.update(f"{key}={metadata[key]}\n".encode())
+    for name in sorted(tensors):
+        array = np.ascontiguousarray(tensors[name])
+        digest.update(f"{name} {array.dtype} {array.shape}\n".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def save(net: Network, path: Any) -> None:
+    """Write `net` to `path`: to a file beside it first, then moved in place, so that no half-written file is left."""
+    from safetensors.numpy import save as to_bytes
+
+    tensors = {name: np.ascontiguousarray(view) for name, view in net.parameters.items()}
+    if net.input_normalization is not None:
+        tensors["input.mean"], tensors["input.scale"] = net.input_normalization
+    metadata = {
+        "format": _FORMAT,
+        "format_version": _VERSION,
+        "architecture": json.dumps(architecture_of(net)),
+        "user": json.dumps({str(k): str(v) for k, v in net.metadata.items()}),
+    }
+    metadata["checksum"] = _checksum(metadata, tensors)
+    target = Path(path)
+    data = to_bytes(tensors, metadata)
+    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()
+        os.chmod(temporary, mode)
+        os.replace(temporary, target)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def load(path: Any) -> Network:
+    """Return the network saved at `path`.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such file.
+    ModelFileError
+        It is cut short, altered, not a lamina model, or from a later format.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    with open(path, "rb"):  # a missing or unreadable file keeps its own error
+        pass
+    try:
+        with safe_open(os.fspath(path), framework="np") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    except (SafetensorError, OSError, ValueError, TypeError) as error:
+        raise ModelFileError(f"{path} is not a whole safetensors file: {error}") from error
+    if metadata.get("format") != _FORMAT:
+        raise ModelFileError(f"{path} is a safetensors file, but not a lamina model")
+    if metadata.get("format_version") != _VERSION:
+        raise ModelFileError(f"{path} has format {metadata.get('format_version')}; this lamina reads {_VERSION}")
+    if metadata.get("checksum") != _checksum(metadata, tensors):
+        raise ModelFileError(f"{path} was altered or damaged: its checksum does not match")
+    try:
+        net = network_from(json.loads(metadata["architecture"]))
+        views = net.parameters
+        for name, view in views.items():
+            view[...] = tensors[name]
+        if "input.mean" in tensors:
+            net._core.normalization = (tensors["input.mean"].tolist(), tensors["input.scale"].tolist())
+        net.metadata = dict(json.loads(metadata["user"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelFileError(f"{path} does not describe a network that this version of lamina can build: {error}") from error
+    return net

@@ -1,0 +1,82 @@
+"""The optimizers, as in ``lamina.Adam(lr=1e-3)``; ``describe()`` says what each does."""
+
+from typing import Any
+
+from lamina._core import SGD, Adagrad, Adam, AdamW, NAdam, Quickprop, RMSprop, Rprop
+from lamina._dispatch import core as _core
+
+__all__ = [
+    "SAM",
+    "SGD",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "NAdam",
+    "Quickprop",
+    "RMSprop",
+    "Rprop",
+    "describe",
+    "get",
+    "names",
+]
+
+
+def names() -> list[str]:
+    """Return the class name of every first-order optimizer."""
+    return list(_core.optimizer_names())
+
+
+def describe() -> list[dict[str, Any]]:
+    """Return a dict for each optimizer: name, formula, source, and parameters with their defaults and docs."""
+    return list(_core.optimizer_describe())
+
+
+def get(name: Any, **params: Any) -> Any:
+    """Return the optimizer called `name` (any case), or `name` itself where it is an optimizer already."""
+    if isinstance(name, SAM) or type(name).__name__ in names():
+        return name
+    if not isinstance(name, str):
+        raise TypeError(f"optimizer must be a name or an optimizer such as lamina.Adam(1e-3); got {name!r}")
+    by_name = {known.lower(): known for known in names()}
+    if name.lower() not in by_name:
+        raise ValueError(f"unknown optimizer {name!r}; did you mean {_nearest(name, by_name)}?")
+    return getattr(_core, by_name[name.lower()])(**params)
+
+
+def _nearest(name: str, known: dict[str, str]) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.0)
+    return " or ".join(repr(known[key]) for key in near)
+
+
+class SAM:
+    """Sharpness-aware minimisation around any first-order optimizer (arXiv 2010.01412).
+
+    The gradient is taken at w + rho g / (||g|| + 1e-12), one norm over all parameters; then `base` steps from w. Both
+    passes drop out the same units, and batch norm's running values move in the first alone.
+
+    Parameters
+    ----------
+    base : optimizer
+        Such as ``lamina.Adam(1e-3)``.
+    rho : float, default 0.05
+        Radius, greater than 0.
+    """
+
+    def __init__(self, base: Any, rho: float = 0.05) -> None:
+        base = get(base)
+        if isinstance(base, SAM):
+            raise TypeError("base of SAM must be a first-order optimizer; got another SAM")
+        if not 0 < rho < float("inf"):
+            raise ValueError(f"rho of SAM must be greater than 0; got {rho}")
+        self.base, self.rho = base, rho
+
+    def __repr__(self) -> str:
+        return f"lamina.SAM({self.base!r}, rho={self.rho})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, SAM) and (self.base, self.rho) == (other.base, other.rho)
+
+    def __hash__(self) -> int:
+        return hash((self.base, self.rho))

@@ -1,0 +1,138 @@
+"""Setting samples aside: hold-out splits, random, stratified or in order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lamina._data import to_array
+from lamina._dispatch import core as _core
+
+__all__ = ["Split", "split", "split_indices"]
+
+Indices = npt.NDArray[np.int64]
+
+
+class Split:
+    """How `fit` sets a validation part aside: ``validation=lamina.Split(0.2, shuffle=False)``.
+
+    Parameters
+    ----------
+    fraction : float, default 0.1
+        Share of the rows, in (0, 1).
+    stratify : bool, optional
+        Keep the classes' shares. By default, wherever the targets are labels and every class can be shared.
+    shuffle : bool, default True
+        False takes the last rows, in order: for time series.
+    """
+
+    def __init__(self, fraction: float = 0.1, stratify: bool | None = None, shuffle: bool = True) -> None:
+        if isinstance(fraction, bool) or not isinstance(fraction, (int, float)) or not 0 < fraction < 1:
+            raise ValueError(f"validation must be a fraction greater than 0 and less than 1; got {fraction!r}")
+        if stratify and not shuffle:
+            raise ValueError("stratify needs shuffle=True: rows in order keep the shares they have")
+        self.fraction, self.stratify, self.shuffle = float(fraction), stratify, shuffle
+
+    def __repr__(self) -> str:
+        return f"lamina.Split({self.fraction}, stratify={self.stratify}, shuffle={self.shuffle})"
+
+    def indices(self, n_rows: int, labels: Any, seed: int) -> tuple[Indices, Indices]:
+        """Return (training, validation) row numbers; `labels` is None where there are none."""
+        if n_rows < 2:
+            raise ValueError(f"X must have at least 2 rows to set a validation part aside; got {n_rows}")
+        stratify = labels if self.stratify or (self.stratify is None and _can_stratify(labels, self.shuffle)) else None
+        if self.stratify and labels is None:
+            raise ValueError("stratify needs class labels in y")
+        train, held = split_indices(n_rows, (1 - self.fraction, self.fraction), stratify, self.shuffle, seed)
+        return train, held
+
+
+def _can_stratify(labels: Any, shuffle: bool) -> bool:
+    return labels is not None and shuffle and int(np.unique(labels, return_counts=True)[1].min()) >= 2
+
+
+def _sizes(n: int, fractions: Sequence[float]) -> list[int]:
+    """Whole sizes that add up to `n`, nearest to the fractions (largest remainders), none empty if n allows."""
+    exact = np.asarray(fractions) * n
+    sizes = np.floor(exact + 1e-9).astype(int)
+    for i in np.argsort(-(exact - sizes), kind="stable")[: n - int(sizes.sum())]:
+        sizes[i] += 1
+    while n >= len(sizes) and (sizes == 0).any():
+        sizes[int(sizes.argmax())] -= 1
+        sizes[int(np.flatnonzero(sizes == 0)[0])] += 1
+    return [int(s) for s in sizes]
+
+
+def split_indices(
+    n_rows: int, fractions: Sequence[float], labels: Any, shuffle: bool, seed: int
+) -> list[Indices]:
+    """Return row numbers of each part, sorted; `labels` (rows,) keeps the classes' shares."""
+    if not shuffle:
+        cuts = np.cumsum(_sizes(n_rows, fractions))[:-1]
+        return list(np.split(np.arange(n_rows, dtype=np.int64), cuts))
+    if labels is None:
+        cuts = np.cumsum(_sizes(n_rows, fractions))[:-1]
+        return [np.sort(part) for part in np.split(_core.permutation(seed, n_rows), cuts)]
+    parts: list[list[Indices]] = [[] for _ in fractions]
+    for stream, name in enumerate(np.unique(labels)):
+        members = np.flatnonzero(np.asarray(labels) == name).astype(np.int64)
+        if len(members) < len(fractions):
+            raise ValueError(
+                f"stratify needs at least {len(fractions)} members of every class, one for each part; "
+                f"class {name!r} has {len(members)}"
+            )
+        members = members[_core.permutation(seed, len(members), stream)]
+        for part, piece in zip(parts, np.split(members, np.cumsum(_sizes(len(members), fractions))[:-1]), strict=True):
+            part.append(piece)
+    return [np.sort(np.concatenate(part)) for part in parts]
+
+
+def split(
+    X: Any,
+    y: Any,
+    fractions: Sequence[float] = (0.7, 0.15, 0.15),
+    stratify: bool = True,
+    shuffle: bool = True,
+    seed: int = 0,
+) -> list[tuple[Any, Any]]:
+    """Split samples into parts, such as training, validation and test.
+
+    Parameters
+    ----------
+    X, y : array-like or data frame, as many rows each
+    fractions : sequence of float, default (0.7, 0.15, 0.15)
+        Shares that sum to 1, each greater than 0.
+    stratify : bool, default True
+        Keep the classes' shares where `y` holds labels (whole numbers, booleans or text, one axis).
+    shuffle : bool, default True
+        False cuts the rows in order: for time series.
+    seed : int, default 0
+
+    Returns
+    -------
+    list of (X, y)
+        One pair a part, rows in their original order.
+    """
+    shares = [float(f) for f in fractions]
+    if not shares or min(shares) <= 0 or abs(sum(shares) - 1) > 1e-6:
+        raise ValueError(f"fractions must be greater than 0 and sum to 1; got {tuple(fractions)}")
+    n_rows = len(X)
+    if len(y) != n_rows:
+        raise ValueError(f"y must have as many rows as X ({n_rows}); got {len(y)}")
+    if n_rows < len(shares):
+        raise ValueError(f"X must have at least {len(shares)} rows, one for each part; got {n_rows}")
+    labels = np.asarray(y)
+    use_labels = stratify and shuffle and labels.ndim == 1 and labels.dtype.kind in "iubOUST"
+    parts = split_indices(n_rows, shares, labels if use_labels else None, shuffle, seed)
+    return [(_rows(X, part), _rows(y, part)) for part in parts]
+
+
+def _rows(data: Any, index: Indices) -> Any:
+    if hasattr(data, "iloc"):
+        return data.iloc[index]
+    if hasattr(data, "to_numpy") or isinstance(data, np.ndarray):
+        return data[index]
+    return to_array(data, "data")[index]
