@@ -1,0 +1,86 @@
+"""lamina: `fit` over all resident batches, the optimizer's moments kept between calls."""
+
+import lamina
+from competitors import Unsupported
+
+TRAINING = {"validation": None, "early_stopping": None, "shuffle": False, "resume": True}
+
+
+def versions():
+    return {"lamina": lamina.__version__, "lamina instruction set": lamina.simd_level()}
+
+
+def build(task, arrays, threads):
+    lamina.set_num_threads(threads)
+    if task.kind == "fit":
+        from competitors.sklearn import Fit
+
+        return Fit(lamina.MLPClassifier, task)
+    return Lamina(task, arrays, threads)
+
+
+def measure_peak(seconds):
+    """GFLOP/s in float32 of one core, or None where this build cannot tell."""
+    measure = getattr(lamina._core, "measure_peak", None)
+    return None if measure is None else float(measure(seconds))
+
+
+def layers(task):
+    result = []
+    for k, units in enumerate(task.layers[1:]):
+        if k == 0 and task.time_steps:
+            result.append(lamina.Recurrent(units, activation="tanh"))
+        elif k == len(task.layers) - 2:
+            result.append(lamina.Dense(units))
+        else:
+            result.append(lamina.Dense(units, activation=task.activation))
+            if task.batch_norm:
+                result.append(lamina.BatchNorm())
+            if task.dropout:
+                result.append(lamina.Dropout(task.dropout))
+    return result
+
+
+class Lamina:
+    def __init__(self, task, arrays, threads):
+        self.task, self.threads = task, threads
+        self.X, self.y = arrays.X, arrays.y
+        self.net = lamina.Network(layers(task), n_inputs=task.layers[0], loss=task.loss)
+        weights, biases = iter(arrays.weights), iter(arrays.biases)
+        for name, array in self.net.parameters.items():
+            kind = name.partition(".")[2]
+            if kind == "weight":
+                array[:] = next(weights)
+            elif kind == "bias":
+                array[:] = next(biases)
+            elif kind == "recurrent_weight":
+                array[:] = arrays.recurrent
+        self.optimizer = lamina.Adam(task.learning_rate)
+        self.clip = None
+        if task.sam:
+            self.optimizer = lamina.SAM(self.optimizer, rho=task.sam)
+        if task.agc:
+            self.clip = lamina.AGC(task.agc)
+        if next(weights, None) is not None:
+            raise Unsupported("not every layer's weights were found")
+
+    def run_steps(self, n):
+        self.net.fit(
+            self.X,
+            self.y,
+            epochs=n // self.task.batches,
+            batch_size=self.task.batch,
+            optimizer=self.optimizer,
+            clip=self.clip,
+            n_threads=self.threads,
+            **TRAINING,
+        )
+
+    def loss(self):
+        return float(self.net.loss_and_gradients(self.X, self.y)[0])
+
+    def prepare(self, X):
+        return X
+
+    def predict(self, X):
+        return self.net.predict(X)

@@ -1,0 +1,169 @@
+"""Layers with a forward and a backward pass, and the network that chains them."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from reference.activations import ACTIVATIONS, prelu_slope_derivative
+from reference.losses import LOSSES, targets
+
+Array = np.ndarray
+
+
+@dataclass
+class Dense:
+    """z_j = b_j + sum_i x_i w_ij, y_j = f(z_j)."""
+
+    weight: Array
+    bias: Array | None = None
+    activation: str = "identity"
+    params: dict[str, Any] = field(default_factory=dict)
+    slope: Array | None = None  # prelu's, one per unit
+
+    def parameters(self) -> dict[str, Array]:
+        named = {"weight": self.weight, "bias": self.bias, "slope": self.slope}
+        return {name: array for name, array in named.items() if array is not None}
+
+    def forward(self, x: Array, training: bool) -> Array:
+        self.x = x
+        self.z = x @ self.weight if self.bias is None else x @ self.weight + self.bias
+        params = self.params if self.slope is None else {"a": self.slope}
+        self.f_prime = ACTIVATIONS[self.activation].training(self.z, **params)
+        return ACTIVATIONS[self.activation].value(self.z, **params)
+
+    def backward(self, dE_dy: Array) -> tuple[Array, dict[str, Array]]:
+        delta = dE_dy * self.f_prime
+        gradients = {"weight": self.x.T @ delta}
+        if self.bias is not None:
+            gradients["bias"] = delta.sum(axis=0)
+        if self.slope is not None:
+            gradients["slope"] = np.sum(dE_dy * prelu_slope_derivative(self.z), axis=0)
+        return delta @ self.weight.T, gradients
+
+
+@dataclass
+class BatchNorm:
+    """Each column to zero mean and unit variance over the batch, then scaled by gamma and shifted by beta."""
+
+    gamma: Array
+    beta: Array
+    momentum: float = 0.1
+    epsilon: float = 1e-5
+
+    def __post_init__(self) -> None:
+        self.running_mean = np.zeros_like(self.gamma)
+        self.running_variance = np.ones_like(self.gamma)
+
+    def parameters(self) -> dict[str, Array]:
+        return {"gamma": self.gamma, "beta": self.beta}
+
+    def forward(self, x: Array, training: bool) -> Array:
+        self.training = training
+        mean, variance = self.running_mean, self.running_variance
+        if training:
+            mean, variance = x.mean(axis=0), x.var(axis=0)
+            unbiased = variance * len(x) / (len(x) - 1)
+            self.running_mean = (1 - self.momentum) * self.running_mean + self.momentum * mean
+            self.running_variance = (1 - self.momentum) * self.running_variance + self.momentum * unbiased
+        self.scale = 1 / np.sqrt(variance + self.epsilon)
+        self.normal = (x - mean) * self.scale
+        return self.gamma * self.normal + self.beta
+
+    def backward(self, dE_dy: Array) -> tuple[Array, dict[str, Array]]:
+        gradients = {"gamma": np.sum(dE_dy * self.normal, axis=0), "beta": dE_dy.sum(axis=0)}
+        dE_dn = dE_dy * self.gamma
+        if self.training:
+            dE_dn = dE_dn - dE_dn.mean(axis=0) - self.normal * np.mean(dE_dn * self.normal, axis=0)
+        return dE_dn * self.scale, gradients
+
+
+@dataclass
+class Dropout:
+    """Inverted dropout with a given mask: True is kept."""
+
+    probability: float
+    mask: Array | None = None
+
+    def parameters(self) -> dict[str, Array]:
+        return {}
+
+    def forward(self, x: Array, training: bool) -> Array:
+        self.factor = self.mask / (1 - self.probability) if training and self.mask is not None else np.ones(())
+        return x * self.factor
+
+    def backward(self, dE_dy: Array) -> tuple[Array, dict[str, Array]]:
+        return dE_dy * self.factor, {}
+
+
+@dataclass
+class Network:
+    """Layers in order and a loss; parameters are named "<position>.<name>"."""
+
+    layers: list[Any]
+    loss: str
+    loss_params: dict[str, Any] = field(default_factory=dict)
+
+    def parameters(self) -> dict[str, Array]:
+        return {f"{i}.{name}": p for i, layer in enumerate(self.layers) for name, p in layer.parameters().items()}
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        """The raw outputs."""
+        for layer in self.layers:
+            x = layer.forward(x, training)
+        return x
+
+    def predict(self, x: Array) -> Array:
+        return LOSSES[self.loss].predict(self.forward(x))
+
+    def backward(self, dE_dy: Array) -> tuple[dict[str, Array], Array]:
+        """Gradients by name, and dE/dx."""
+        gradients = {}
+        for i in reversed(range(len(self.layers))):
+            dE_dy, own = self.layers[i].backward(dE_dy)
+            gradients.update({f"{i}.{name}": g for name, g in own.items()})
+        return gradients, dE_dy
+
+    def loss_and_gradients(
+        self,
+        x: Array,
+        t: Array,
+        sample_weight: Array | None = None,
+        l1: float = 0.0,
+        l2: float = 0.0,
+        training: bool = True,
+    ) -> tuple[float, dict[str, Array], Array]:
+        """The error averaged over the weight sum, plus the penalties; gradients by name; dE/dx."""
+        weight = np.ones(len(x)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+        share = weight / weight.sum()
+        y = self.forward(x, training)
+        t = targets(self.loss, t, y.shape[1])
+        loss = LOSSES[self.loss]
+        error = float(share @ loss.value(y, t, **self.loss_params))
+        gradients, dE_dx = self.backward(share[:, None] * loss.derivative(y, t, **self.loss_params))
+        for name, w in self.parameters().items():
+            if is_weight(name):
+                error += float(l1 * np.abs(w).sum() + l2 * np.sum(w**2))
+                gradients[name] = gradients[name] + l1 * np.sign(w) + 2 * l2 * w
+        return error, gradients, dE_dx
+
+
+def is_weight(name: str) -> bool:
+    """Penalties and decay touch weights alone: no biases, batch-norm scales or learned slopes."""
+    return name.endswith(".weight")
+
+
+@dataclass
+class Normalizer:
+    """Input normalisation: zero mean and unit variance; a constant column is only centred."""
+
+    mean: Array
+    scale: Array
+
+    @classmethod
+    def fit(cls, x: Array) -> "Normalizer":
+        deviation = x.std(axis=0)
+        return cls(x.mean(axis=0), np.where(deviation > 0, deviation, 1.0))
+
+    def __call__(self, x: Array) -> Array:
+        return (x - self.mean) / self.scale

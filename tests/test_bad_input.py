@@ -1,0 +1,182 @@
+"""Bad input meets an error that names the argument, what came and what was wanted; the network stays as it was."""
+
+import re
+
+import numpy as np
+import pytest
+
+import lamina
+
+ROWS = 24
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(ROWS, 4))
+Y = RNG.integers(3, size=ROWS)
+LAYERS = [lamina.Dense(5, "relu"), lamina.Dense(3)]
+
+
+def network(loss="cross_entropy", **options):
+    return lamina.Network(LAYERS, n_inputs=4, loss=loss, seed=0, **{"dtype": "float64", **options})
+
+
+def with_value(array, value):
+    changed = array.astype(object if isinstance(value, str) else float)
+    changed.flat[7] = value
+    return changed
+
+
+# What is given to fit in place of good data, and what the message must contain.
+BAD_FIT = {
+    "features": ({"X": X[:, :3]}, r"X.*3.*4|X.*4.*3"),
+    "one-dimensional X": ({"X": X[:, 0]}, "X"),
+    "three-dimensional X": ({"X": X[:, :, None]}, "X"),
+    "lengths differ": ({"y": Y[:-1]}, "23.*24|24.*23"),
+    "empty": ({"X": X[:0], "y": Y[:0]}, "X|row"),
+    "no columns": ({"X": X[:, :0]}, "X"),
+    "NaN in X": ({"X": with_value(X, np.nan)}, "X.*(NaN|nan|finite)"),
+    "inf in X": ({"X": with_value(X, np.inf)}, "X.*([Ii]nf|finite)"),
+    "text in X": ({"X": with_value(X, "seven")}, "X"),
+    "complex X": ({"X": X + 1j}, "X.*complex"),
+    "None as X": ({"X": None}, "X"),
+    "NaN in y": ({"y": with_value(Y, np.nan)}, "y"),
+    "label too large": ({"y": np.where(Y == 2, 3, Y)}, "y.*3"),
+    "label negative": ({"y": np.where(Y == 2, -1, Y)}, "y.*-1"),
+    "label fractional": ({"y": Y + 0.5}, "y"),
+    "too many columns in y": ({"y": np.eye(4)[Y]}, "y.*4.*3|y.*3.*4"),
+    "text labels": ({"y": np.array(list("abc"))[Y]}, "y"),
+    "weight negative": ({"sample_weight": -np.ones(ROWS)}, "sample_weight.*negative|sample_weight.*-1"),
+    "weights all zero": ({"sample_weight": np.zeros(ROWS)}, "sample_weight"),
+    "weight NaN": ({"sample_weight": with_value(np.ones(ROWS), np.nan)}, "sample_weight"),
+    "weights too few": ({"sample_weight": np.ones(ROWS - 1)}, "sample_weight.*(23|24)"),
+    "weights in two dimensions": ({"sample_weight": np.ones((ROWS, 2))}, "sample_weight"),
+    "no epochs": ({"epochs": 0}, "epochs.*0"),
+    "negative epochs": ({"epochs": -3}, "epochs.*-3"),
+    "fractional epochs": ({"epochs": 2.5}, "epochs.*2.5"),
+    "batch of none": ({"batch_size": 0}, "batch_size.*0"),
+    "negative batch": ({"batch_size": -8}, "batch_size.*-8"),
+    "text batch": ({"batch_size": "all"}, "batch_size.*all"),
+    "validation 0": ({"validation": 0.0}, "validation.*0"),
+    "validation 1": ({"validation": 1.0}, "validation.*1"),
+    "validation negative": ({"validation": -0.2}, "validation.*-0.2"),
+    "validation with other features": ({"validation": (X[:, :2], Y)}, "validation|X_val"),
+    "validation with other length": ({"validation": (X, Y[:3])}, "validation|y_val"),
+    "validation leaves no row": ({"validation": 0.01}, "validation"),
+    "optimizer unknown": ({"optimizer": "adamm"}, "optimizer.*(Adam|adam)"),
+    "optimizer of another type": ({"optimizer": 3}, "optimizer"),
+    "l1 negative": ({"l1": -1e-3}, "l1.*-0.001"),
+    "l2 NaN": ({"l2": np.nan}, "l2"),
+    "threads": ({"n_threads": -1}, "n_threads.*-1"),
+    "callback not callable": ({"callbacks": [3]}, "callback"),
+}
+BAD_DATA = [name for name, (given, _) in BAD_FIT.items() if set(given) & {"X", "y", "sample_weight"}]
+
+
+@pytest.mark.parametrize("case", BAD_FIT)
+def test_fit(case):
+    given, message = BAD_FIT[case]
+    net = network()
+    before = {name: w.copy() for name, w in net.parameters.items()}
+    arguments = {"X": X, "y": Y, "epochs": 2, **given}
+    x, y = arguments.pop("X"), arguments.pop("y")
+    with pytest.raises((ValueError, TypeError)) as error:
+        net.fit(x, y, **arguments)
+    assert re.search(message, str(error.value), re.DOTALL), f"{case}: {error.value}"
+    for name, w in net.parameters.items():
+        np.testing.assert_array_equal(w, before[name], err_msg=name)
+    net.fit(X, Y, epochs=1)
+
+
+@pytest.mark.parametrize("case", BAD_DATA)
+@pytest.mark.parametrize("method", ["evaluate", "loss_and_gradients"])
+def test_other_methods_check_alike(method, case):
+    given, message = BAD_FIT[case]
+    arguments = {"X": X, "y": Y, **given}
+    x, y = arguments.pop("X"), arguments.pop("y")
+    with pytest.raises((ValueError, TypeError)) as error:
+        getattr(network(), method)(x, y, **arguments)
+    assert re.search(message, str(error.value), re.DOTALL), f"{case}: {error.value}"
+
+
+@pytest.mark.parametrize("case", [name for name in BAD_DATA if set(BAD_FIT[name][0]) == {"X"}])
+@pytest.mark.parametrize("method", ["predict", "forward"])
+def test_prediction_checks_its_input(method, case):
+    given, message = BAD_FIT[case]
+    with pytest.raises((ValueError, TypeError)) as error:
+        getattr(network(), method)(given["X"])
+    assert re.search(message, str(error.value), re.DOTALL), f"{case}: {error.value}"
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: lamina.Dense(0), "units.*0"),
+        (lambda: lamina.Dense(-4), "units.*-4"),
+        (lambda: lamina.Dense(2.5), "units.*2.5"),
+        (lambda: lamina.Dense(3, "rellu"), "relu"),
+        (lambda: lamina.Dense(3, initializer="he_norml"), "he_normal"),
+        (lambda: lamina.Dropout(1.0), "1"),
+        (lambda: lamina.Dropout(-0.1), "-0.1"),
+        (lambda: lamina.Network([], n_inputs=4, loss="squared_error"), "layers"),
+        (lambda: lamina.Network(["dense"], n_inputs=4, loss="squared_error"), "layers"),
+        (lambda: lamina.Network(LAYERS, n_inputs=0, loss="squared_error"), "n_inputs.*0"),
+        (lambda: lamina.Network(LAYERS, n_inputs=-1, loss="squared_error"), "n_inputs.*-1"),
+        (lambda: network("cross_entrpy"), "cross_entropy"),
+        (lambda: network(dtype="float16"), "dtype.*float16"),
+        (lambda: network(seed=-1), "seed.*-1"),
+        (lambda: lamina.activations.get("gleu"), "gelu"),
+        (lambda: lamina.activations.get("elu", alhpa=1), "alpha"),
+        (lambda: lamina.activations.get("isru", alpha=-1.0), "alpha.*-1"),
+        (lambda: lamina.losses.get("huberr"), "huber"),
+        (lambda: lamina.losses.get("huber", delta=0), "delta.*0"),
+        (lambda: lamina.losses.get("quantile", q=1.5), "q.*1.5"),
+        (lambda: lamina.Adam(0.0), "lr.*0"),
+        (lambda: lamina.Adam(-1e-3), "lr.*-0.001"),
+        (lambda: lamina.SGD(float("nan")), "lr.*nan"),
+        (lambda: lamina.SGD(0.1, momentum=1.0), "momentum.*1"),
+        (lambda: lamina.Adam(beta1=1.0), "beta1.*1"),
+        (lambda: lamina.Adam(epsilon=-1e-8), "epsilon"),
+        (lambda: lamina.EarlyStopping(patience=-1), "patience.*-1"),
+        (lambda: lamina.EarlyStopping(monitor="accuraci"), "monitor.*accuraci"),
+        (lambda: lamina.set_num_threads(0), "0"),
+        (lambda: lamina.set_num_threads(-2), "-2"),
+    ],
+)
+def test_construction(make, message):
+    with pytest.raises((ValueError, TypeError)) as error:
+        make()
+    assert re.search(message, str(error.value), re.DOTALL), str(error.value)
+
+
+@pytest.mark.parametrize("value", ["tanh", None, np.array(["a"], dtype=object), np.array([1j])])
+def test_activation_of_no_number(value):
+    with pytest.raises((ValueError, TypeError)):
+        lamina.activations.get("tanh")(value)
+
+
+def test_one_row_can_train_but_leaves_nothing_to_validate():
+    net = network()
+    with pytest.raises(ValueError, match="validation"):
+        net.fit(X[:1], Y[:1], validation=0.1, epochs=1)
+    history = net.fit(X[:1], Y[:1], validation=None, early_stopping=None, epochs=1)
+    assert len(history.loss) == 1
+
+
+def test_one_row_of_batch_norm_in_training():
+    net = lamina.Network([lamina.Dense(4), lamina.BatchNorm(), lamina.Dense(3)], n_inputs=4, loss="cross_entropy")
+    with pytest.raises(ValueError, match=r"[Bb]atch.?[Nn]orm|one row"):
+        net.fit(X[:1], Y[:1], validation=None, early_stopping=None, epochs=1)
+
+
+def test_poisson_counts_are_not_negative():
+    with pytest.raises(ValueError, match="y"):
+        network("poisson").fit(X, -np.ones((ROWS, 3)), epochs=1)
+
+
+def test_early_stopping_needs_something_to_watch():
+    with pytest.raises(ValueError, match="validation"):
+        network().fit(X, Y, validation=None, early_stopping=lamina.EarlyStopping(), epochs=1)
+
+
+def test_parameters_of_another_shape():
+    net = network()
+    with pytest.raises((ValueError, TypeError)):
+        net.parameters["0.weight"][...] = np.zeros((9, 9))

@@ -1,0 +1,380 @@
+"""The estimators against scikit-learn's own, number by number, and what they add."""
+
+import pickle
+import warnings
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
+from sklearn import neural_network as sk
+from sklearn.base import clone
+from sklearn.datasets import load_digits, load_iris
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import lamina
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+PAIRS = {"classifier": (lamina.MLPClassifier, sk.MLPClassifier), "regressor": (lamina.MLPRegressor, sk.MLPRegressor)}
+ROWS = 300
+DIGITS, LABELS = (part[:ROWS] for part in load_digits(return_X_y=True))
+DIGITS = DIGITS / 16
+WEIGHTS = np.random.default_rng(0).uniform(0.1, 3, ROWS)
+COLUMNS = DIGITS @ np.random.default_rng(1).random((64, 2))
+SIGNS = np.column_stack([LABELS > 3, LABELS % 2 == 0, LABELS % 3 == 0]).astype(int)
+# Without shuffling the two see the same batches; a tiny epsilon takes away where Adam adds it.
+SAME = {"shuffle": False, "random_state": 3, "hidden_layer_sizes": (20,), "max_iter": 25, "batch_size": 64}
+SGD = {"solver": "sgd", "learning_rate_init": 0.1}
+
+
+@parametrize_with_checks([lamina.MLPClassifier(max_iter=100), lamina.MLPRegressor(max_iter=100)])
+@pytest.mark.filterwarnings("ignore")
+def test_scikit_learns_own_checks(estimator, check):
+    check(estimator)
+
+
+CASES = {
+    "several classes": ("classifier", LABELS, SGD),
+    "two classes": ("classifier", LABELS > 4, SGD),
+    "strings": ("classifier", np.array(list("abcdefghij"))[LABELS], SGD),
+    "several labels": ("classifier", SIGNS, SGD),
+    "adam": ("classifier", LABELS > 4, {"epsilon": 1e-15, "alpha": 0.01}),
+    "tanh": ("classifier", LABELS, SGD | {"activation": "tanh", "hidden_layer_sizes": (12, 7)}),
+    "logistic": ("classifier", LABELS, SGD | {"activation": "logistic", "alpha": 1.0}),
+    "identity": ("classifier", LABELS, SGD | {"activation": "identity"}),
+    "no hidden layer": ("classifier", LABELS, SGD | {"hidden_layer_sizes": ()}),
+    "plain momentum": ("classifier", LABELS, SGD | {"nesterovs_momentum": False, "momentum": 0.5}),
+    "no momentum": ("classifier", LABELS, SGD | {"momentum": 0.0}),
+    "invscaling": ("classifier", LABELS, SGD | {"learning_rate": "invscaling", "power_t": 0.2}),
+    "adaptive": ("classifier", LABELS, SGD | {"learning_rate": "adaptive", "tol": 0.02, "n_iter_no_change": 2,
+                                              "max_iter": 80}),
+    "stops": ("classifier", LABELS, SGD | {"tol": 0.05, "n_iter_no_change": 2, "max_iter": 80}),
+    "early stopping": ("classifier", LABELS, SGD | {"early_stopping": True, "n_iter_no_change": 3, "max_iter": 80}),
+    "early stopping, two classes": ("classifier", LABELS > 4, SGD | {"early_stopping": True, "n_iter_no_change": 2,
+                                                                     "max_iter": 80}),
+    "lbfgs": ("classifier", LABELS, {"solver": "lbfgs", "alpha": 0.1}),
+    "regression": ("regressor", COLUMNS[:, 0], SGD | {"learning_rate_init": 1e-3}),
+    "several targets": ("regressor", COLUMNS, SGD | {"learning_rate_init": 1e-3}),
+    "several targets, early": ("regressor", COLUMNS, SGD | {"learning_rate_init": 1e-3, "early_stopping": True}),
+    "poisson": ("regressor", LABELS, SGD | {"learning_rate_init": 1e-3, "loss": "poisson"}),
+    "regression, lbfgs": ("regressor", COLUMNS[:, 0], {"solver": "lbfgs"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_follows_scikit_learn(case):
+    kind, y, options = CASES[case]
+    ours, theirs = (estimator(**(SAME | options)).fit(DIGITS, y) for estimator in PAIRS[kind])
+    equal = {"rtol": 1e-6, "atol": 1e-8}
+    for weight, reference in zip(ours.coefs_ + ours.intercepts_, theirs.coefs_ + theirs.intercepts_, strict=True):
+        assert_allclose(weight, reference, rtol=1e-6, atol=1e-7)
+    for method in ("predict_proba", "predict_log_proba") if kind == "classifier" else ("predict",):
+        assert_allclose(getattr(ours, method)(DIGITS), getattr(theirs, method)(DIGITS), rtol=1e-5, atol=1e-7)
+    if kind == "classifier":
+        assert_array_equal(ours.predict(DIGITS), theirs.predict(DIGITS))
+        assert_array_equal(ours.classes_, theirs.classes_)
+    for name in ("n_iter_", "t_", "n_layers_", "n_outputs_", "out_activation_", "n_features_in_"):
+        assert getattr(ours, name) == getattr(theirs, name), name
+    # The share of the penalty in the curve of several targets is that after the epoch.
+    curve = {"rtol": 1e-5} if case.startswith("several targets") else equal
+    assert_allclose(ours.loss_, theirs.loss_, **curve)
+    if ours.solver != "lbfgs":
+        assert_allclose(ours.loss_curve_, theirs.loss_curve_, **curve)
+        for name in ("best_loss_", "validation_scores_", "best_validation_score_"):
+            found, wanted = getattr(ours, name), getattr(theirs, name)
+            assert found is wanted is None or np.allclose(found, wanted, **curve), name
+
+
+@pytest.mark.parametrize("kind", PAIRS)
+@pytest.mark.parametrize("solver", ["sgd", "lbfgs"])
+def test_sample_weights_follow_scikit_learn(kind, solver):
+    y = LABELS if kind == "classifier" else COLUMNS[:, 0]
+    options = SAME | {"solver": solver, "learning_rate_init": 1e-3, "alpha": 0.5}
+    ours, theirs = (estimator(**options).fit(DIGITS, y, sample_weight=WEIGHTS) for estimator in PAIRS[kind])
+    for weight, reference in zip(ours.coefs_ + ours.intercepts_, theirs.coefs_ + theirs.intercepts_, strict=True):
+        assert_allclose(weight, reference, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", PAIRS)
+def test_a_weight_of_two_is_the_row_twice(kind):
+    estimator = PAIRS[kind][0]((10,), max_iter=30, random_state=0, batch_size=4 * ROWS)
+    twice = np.r_[np.arange(ROWS), np.arange(0, ROWS, 3)]
+    weight = np.where(np.arange(ROWS) % 3 == 0, 2.0, 1.0)
+    with pytest.warns(UserWarning, match="clipped"):
+        weighted = clone(estimator).fit(DIGITS, LABELS, sample_weight=weight)
+    with pytest.warns(UserWarning, match="clipped"):
+        repeated = clone(estimator).fit(DIGITS[twice], LABELS[twice])
+    assert_allclose(weighted.loss_curve_, repeated.loss_curve_, rtol=1e-9)
+    assert_allclose(weighted.coefs_[0], repeated.coefs_[0], rtol=1e-5, atol=1e-8)
+
+
+@pytest.mark.parametrize("kind", PAIRS)
+@pytest.mark.parametrize("options", [SGD, {"epsilon": 1e-15}, SGD | {"learning_rate": "invscaling"}], ids=str)
+def test_partial_fit_follows_scikit_learn(kind, options):
+    y = LABELS > 4 if kind == "classifier" else COLUMNS[:, 0] / 10
+    first = {"classes": [False, True]} if kind == "classifier" else {}
+    ours, theirs = (estimator(**(SAME | options | {"learning_rate_init": 1e-2})) for estimator in PAIRS[kind])
+    for step in range(6):
+        for estimator in (ours, theirs):
+            estimator.partial_fit(DIGITS, y, **(first if step == 0 else {}))
+    assert_allclose(ours.coefs_[0], theirs.coefs_[0], rtol=1e-5, atol=1e-6)
+    assert_allclose(ours.loss_curve_, theirs.loss_curve_, rtol=1e-5)
+    assert (ours.t_, ours.n_iter_) == (theirs.t_, theirs.n_iter_)
+
+
+@pytest.mark.parametrize("kind", PAIRS)
+def test_warm_start_follows_scikit_learn(kind):
+    y = LABELS if kind == "classifier" else COLUMNS[:, 0] / 10
+    ours, theirs = (estimator(**(SAME | SGD | {"warm_start": True, "max_iter": 5})) for estimator in PAIRS[kind])
+    for _ in range(3):
+        for estimator in (ours, theirs):
+            estimator.fit(DIGITS, y)
+    assert_allclose(ours.coefs_[0], theirs.coefs_[0], rtol=1e-6, atol=1e-8)
+    assert len(ours.loss_curve_) == len(theirs.loss_curve_) == 15
+
+
+def test_every_parameter_of_scikit_learns_has_its_default():
+    for ours, theirs in PAIRS.values():
+        found, wanted = ours().get_params(), theirs().get_params()
+        assert {name: found[name] for name in wanted} == wanted
+
+
+def test_verbose_prints_what_scikit_learn_prints(capsys):
+    printed = []
+    for estimator in PAIRS["classifier"]:
+        estimator(**(SAME | SGD), verbose=True, early_stopping=True).fit(DIGITS, LABELS)
+        printed.append(capsys.readouterr().out)
+    assert printed[0] == printed[1]
+
+
+@pytest.mark.filterwarnings("error")
+def test_warns_at_max_iter_alone():
+    with pytest.warns(ConvergenceWarning, match="Maximum iterations"):
+        lamina.MLPClassifier(max_iter=2).fit(DIGITS, LABELS)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        stopped = lamina.MLPClassifier(tol=10.0, n_iter_no_change=2).fit(DIGITS, LABELS)
+    assert "did not improve" in stopped.stop_reason_
+
+
+@pytest.mark.parametrize("old", [((50,),), ([50],), (50,), ((50,), "tanh")])
+def test_the_first_argument_may_be_the_loss_or_the_layers(old):
+    estimator = lamina.MLPRegressor(*old)
+    assert estimator.loss == "squared_error"
+    assert np.ravel(estimator.hidden_layer_sizes).tolist() == [50]
+    assert estimator.activation == (old[1] if len(old) > 1 else "relu")
+    assert clone(lamina.MLPRegressor("poisson", (50,), "tanh")).get_params()["activation"] == "tanh"
+
+
+def test_weights_are_views():
+    estimator = lamina.MLPRegressor((5,), max_iter=2).fit(DIGITS, COLUMNS)
+    estimator.coefs_[-1] = np.zeros((5, 2))
+    estimator.intercepts_[-1][:] = [1, 2]
+    assert_array_equal(estimator.predict(DIGITS[:3]), [[1, 2]] * 3)
+    estimator.intercepts_ = [np.zeros(5), np.array([3, 4])]
+    assert_array_equal(estimator.predict(DIGITS[:3]), [[3, 4]] * 3)
+    with pytest.raises(AttributeError, match="before it is fitted"):
+        _ = lamina.MLPRegressor().coefs_
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_the_type_of_X_is_kept(dtype, solver):
+    X = DIGITS.astype(dtype)
+    estimator = lamina.MLPClassifier((5,), solver=solver, max_iter=3).fit(X, LABELS)
+    assert estimator.coefs_[0].dtype == estimator.predict_proba(X).dtype == dtype
+
+
+def test_sparse_frames_and_pickles_agree():
+    pandas = pytest.importorskip("pandas")
+    estimator = lamina.MLPClassifier((5,), max_iter=5, random_state=0)
+    dense = clone(estimator).fit(DIGITS, LABELS)
+    wanted = dense.predict_proba(DIGITS)
+    for make in (sparse.csr_array, sparse.csc_matrix):
+        assert_array_equal(clone(estimator).fit(make(DIGITS), LABELS).predict_proba(make(DIGITS)), wanted)
+    frame = pandas.DataFrame(DIGITS, columns=[f"pixel {i}" for i in range(64)])
+    framed = clone(estimator).set_params(early_stopping=True, scoring="accuracy").fit(frame, LABELS)
+    assert framed.feature_names_in_.tolist() == frame.columns.tolist()
+    assert_array_equal(pickle.loads(pickle.dumps(dense)).predict_proba(DIGITS), wanted)
+
+
+def test_in_pipelines_searches_and_cross_validation():
+    X, y = load_iris(return_X_y=True)
+    pipeline = make_pipeline(StandardScaler(), lamina.MLPClassifier((8,), solver="lbfgs", random_state=0))
+    assert cross_val_score(pipeline, X, y, cv=3).mean() > 0.9
+    search = GridSearchCV(
+        pipeline, {"mlpclassifier__activation": ["tanh", "gelu"], "mlpclassifier__alpha": [0.1]}, cv=3
+    )
+    assert search.fit(X, y).best_score_ > 0.9
+
+
+def test_own_validation_set():
+    half = ROWS // 2
+    estimator = lamina.MLPClassifier((30,), random_state=0, early_stopping=True, n_iter_no_change=4, max_iter=300)
+    estimator.fit(DIGITS[:half], LABELS[:half], X_val=DIGITS[half:], y_val=LABELS[half:])
+    assert len(estimator.validation_loss_curve_) == len(estimator.validation_scores_) == estimator.n_iter_
+    assert estimator.t_ == half * estimator.n_iter_
+    assert estimator.best_iteration_ == 1 + int(np.argmax(estimator.validation_scores_))
+    assert estimator.score(DIGITS[half:], LABELS[half:]) == estimator.best_validation_score_
+    recorded = lamina.MLPClassifier((30,), max_iter=5).fit(DIGITS, LABELS, X_val=DIGITS, y_val=LABELS)
+    assert len(recorded.validation_loss_curve_) == 5
+    assert recorded.validation_scores_ is None
+
+
+def test_scoring_by_loss_name_or_callable():
+    options = {"hidden_layer_sizes": (10,), "early_stopping": True, "random_state": 0, "max_iter": 20}
+    by_loss = lamina.MLPClassifier(**options, scoring="loss").fit(DIGITS, LABELS)
+    assert_allclose(by_loss.validation_scores_, np.negative(by_loss.validation_loss_curve_))
+    by_name = lamina.MLPClassifier(**options, scoring="neg_log_loss").fit(DIGITS, LABELS)
+    assert_allclose(by_name.validation_scores_, by_loss.validation_scores_, rtol=1e-5)
+    constant = lamina.MLPClassifier(**options, scoring=lambda estimator, X, y: 0.5, n_iter_no_change=3)
+    assert constant.fit(DIGITS, LABELS).n_iter_ == 5
+
+
+def test_class_weight_is_sample_weight():
+    of_class = dict.fromkeys(range(10), 1.0) | {3: 5.0}
+    options = {"hidden_layer_sizes": (10,), "max_iter": 5, "random_state": 0}
+    by_class = lamina.MLPClassifier(**options, class_weight=of_class).fit(DIGITS, LABELS)
+    by_row = lamina.MLPClassifier(**options).fit(DIGITS, LABELS, sample_weight=np.where(LABELS == 3, 5.0, 1.0))
+    assert_array_equal(by_class.coefs_[0], by_row.coefs_[0])
+
+
+def test_callbacks_time_and_threads():
+    seen = []
+
+    def stop_at_four(epoch):
+        seen.append((epoch.epoch, epoch.loss))
+        if epoch.epoch == 4:
+            epoch.stop("enough")
+
+    estimator = lamina.MLPClassifier((5,), callbacks=[stop_at_four], n_jobs=2).fit(DIGITS, LABELS)
+    assert [epoch for epoch, _ in seen] == [1, 2, 3, 4]
+    assert estimator.stop_reason_ == "enough"
+    hurried = lamina.MLPClassifier((5,), max_time=1e-9).fit(DIGITS, LABELS)
+    assert hurried.n_iter_ == 1
+    assert "max_time" in hurried.stop_reason_
+    assert "max_time" in lamina.MLPClassifier((5,), max_time=1e-9, solver="lbfgs").fit(DIGITS, LABELS).stop_reason_
+
+
+def test_activation_per_layer_l1_and_loss():
+    layered = lamina.MLPClassifier((10, 8), activation=["gelu", lamina.activations.get("tanh")], max_iter=3)
+    assert layered.fit(DIGITS, LABELS).n_layers_ == 4
+    plain, sparser = (
+        lamina.MLPClassifier((10,), l1=l1, max_iter=100, random_state=0).fit(DIGITS, LABELS) for l1 in (0.0, 1.0)
+    )
+    assert np.abs(sparser.coefs_[0]).sum() < 0.8 * np.abs(plain.coefs_[0]).sum()
+    for loss, outputs in {"cross_entropy": 2, "binary_cross_entropy": 1, "hinge": 1}.items():
+        two = lamina.MLPClassifier((10,), loss=loss, learning_rate_init=0.01, max_iter=60, random_state=0).fit(
+            DIGITS, LABELS > 4
+        )
+        assert two.n_outputs_ == outputs
+        assert two.score(DIGITS, LABELS > 4) > 0.85
+        several = lamina.MLPClassifier((20,), loss=loss, learning_rate_init=0.01, max_iter=60, random_state=0).fit(
+            DIGITS, LABELS
+        )
+        assert several.score(DIGITS, LABELS) > 0.85
+        assert hasattr(several, "predict_proba") == (loss != "hinge")
+        if loss != "hinge":
+            assert_allclose(several.predict_proba(DIGITS).sum(axis=1), 1)
+    for loss in ("absolute_error", "huber", "quantile"):
+        assert lamina.MLPRegressor(loss, (30,), max_iter=100).fit(DIGITS, COLUMNS).score(DIGITS, COLUMNS) > 0
+
+
+@pytest.mark.parametrize("options", [{"standardize": True}, {"standardize": True, "solver": "lbfgs"}], ids=str)
+def test_standardize_takes_the_scale_away(options):
+    scale = 10.0 ** np.arange(4)
+    X, y = load_iris(return_X_y=True)
+    estimator = lamina.MLPClassifier((10,), random_state=0, max_iter=300, learning_rate_init=0.01, **options)
+    if estimator.solver == "lbfgs":
+        estimator.set_params(max_iter=40)
+    plain, scaled = clone(estimator).fit(X, y), clone(estimator).fit(X * scale, y)
+    assert scaled.score(X * scale, y) > 0.95
+    assert_allclose(plain.predict_proba(X), scaled.predict_proba(X * scale), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "options", [{"dropout": 0.2}, {"dropout": [0.1, 0.3]}, {"batch_norm": True, "batch_size": 23}], ids=str
+)
+def test_dropout_and_batch_norm(options):
+    estimator = lamina.MLPClassifier((40, 20), random_state=0, max_iter=100, **options).fit(DIGITS, LABELS)
+    assert estimator.score(DIGITS, LABELS) > 0.9
+    assert len(estimator.coefs_) == len(estimator.intercepts_) == 3
+    with pytest.raises(ValueError, match="dropout and batch_norm need batches"):
+        clone(estimator).set_params(solver="lbfgs").fit(DIGITS, LABELS)
+
+
+WRONG = {
+    "alpha": (-1, "alpha .* must be a number >= 0; got -1"),
+    "activation": ("rellu", "relu"),
+    "solver": ("adma", "must be an optimizer or one of"),
+    "hidden_layer_sizes": ((10, 0), "must be > 0"),
+    "learning_rate_init": (0, "learning_rate_init"),
+    "batch_size": (0, "batch_size"),
+    "max_iter": (0, "max_iter"),
+    "dropout": (1.0, "dropout"),
+    "class_weight": ("balance", "class_weight"),
+    "loss": ("squared", "loss of MLPClassifier"),
+    "n_jobs": (0, "n_jobs"),
+    "validation_fraction": (1.0, "validation_fraction"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_parameters_are_named(name):
+    value, message = WRONG[name]
+    with pytest.raises(ValueError, match=message):
+        lamina.MLPClassifier(**{name: value}).fit(DIGITS, LABELS)
+
+
+def test_wrong_data_is_named_and_leaves_the_weights():
+    estimator = lamina.MLPClassifier((5,), max_iter=2, warm_start=True).fit(DIGITS, LABELS)
+    before = [weight.copy() for weight in estimator.coefs_]
+    wrong = [
+        (DIGITS[:, 1:], LABELS, {}, "features"),
+        (DIGITS[1:], LABELS, {}, "inconsistent numbers of samples"),
+        (np.full_like(DIGITS, np.nan), LABELS, {}, "NaN"),
+        (DIGITS, LABELS + 1, {}, "same classes"),
+        (DIGITS, LABELS, {"sample_weight": -np.ones(ROWS)}, "[Nn]egative"),
+        (DIGITS, LABELS, {"sample_weight": np.zeros(ROWS)}, "[Ss]ample weights|sample_weight"),
+        (DIGITS, LABELS, {"X_val": DIGITS}, "X_val and y_val go together"),
+        (DIGITS, LABELS, {"X_val": DIGITS, "y_val": LABELS + 1}, "not among the classes"),
+    ]
+    for X, y, options, message in wrong:
+        with pytest.raises(ValueError, match=message):
+            estimator.fit(X, y, **options)
+    for weight, kept in zip(estimator.coefs_, before, strict=True):
+        assert_array_equal(weight, kept)
+    with pytest.raises(ValueError, match="one class"):
+        lamina.MLPClassifier().fit(DIGITS, np.zeros(ROWS))
+    with pytest.raises(ValueError, match="classes must be passed"):
+        lamina.MLPClassifier().partial_fit(DIGITS, LABELS)
+    assert not hasattr(lamina.MLPClassifier(solver="lbfgs"), "partial_fit")
+
+
+def test_first_partial_fit_may_see_one_class():
+    estimator = lamina.MLPClassifier((5,)).partial_fit(DIGITS[:20], np.zeros(20, dtype=int), classes=range(10))
+    assert estimator.partial_fit(DIGITS, LABELS).predict_proba(DIGITS).shape == (ROWS, 10)
+
+
+def test_interruption_leaves_a_fitted_estimator():
+    def interrupt(epoch):
+        if epoch.epoch == 3:
+            raise KeyboardInterrupt
+
+    with pytest.warns(UserWarning, match="interrupted by user"):
+        estimator = lamina.MLPClassifier((5,), callbacks=interrupt).fit(DIGITS, LABELS)
+    assert estimator.n_iter_ == len(estimator.loss_curve_) == 3
+    assert estimator.stop_reason_ == "interrupted"
+    assert estimator.predict(DIGITS).shape == (ROWS,)
+
+
+def test_divergence_warns_and_leaves_finite_weights():
+    with pytest.warns(lamina.DivergenceWarning):
+        estimator = lamina.MLPRegressor((20,), solver="sgd", learning_rate_init=1e6).fit(DIGITS, COLUMNS)
+    assert all(np.isfinite(weight).all() for weight in estimator.coefs_)
+    assert "diverged" in estimator.stop_reason_

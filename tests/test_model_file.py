@@ -1,0 +1,156 @@
+"""Saved models: equal after loading, readable without lamina, and every damage noticed."""
+
+import json
+import pickle
+
+import numpy as np
+import pytest
+from safetensors import safe_open
+from safetensors.numpy import load_file, save_file
+
+import lamina
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(40, 4))
+Y = RNG.integers(3, size=40)
+
+
+def network(dtype="float32", **options):
+    layers = [
+        lamina.Dense(6, "elu", initializer="he_normal"),
+        lamina.BatchNorm(),
+        lamina.Dropout(0.2),
+        lamina.Dense(5, "prelu", use_bias=False),
+        lamina.Dense(3),
+    ]
+    net = lamina.Network(layers, n_inputs=4, loss="cross_entropy", dtype=dtype, seed=0, **options)
+    net.fit(X, Y, epochs=3)
+    return net
+
+
+@pytest.fixture
+def saved(tmp_path):
+    net = network()
+    path = tmp_path / "model.lamina"
+    net.save(path)
+    return net, path
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("normalize", [False, True])
+def test_loaded_network_is_equal(dtype, normalize, tmp_path):
+    net = network(dtype, normalize_inputs=normalize)
+    net.save(str(tmp_path / "model"))
+    other = lamina.load(str(tmp_path / "model"))
+    np.testing.assert_array_equal(other.predict(X), net.predict(X))
+    assert list(other.parameters) == list(net.parameters)
+    for name, w in net.parameters.items():
+        assert other.parameters[name].dtype == dtype
+        np.testing.assert_array_equal(other.parameters[name], w, err_msg=name)
+    assert str(other.summary()) == str(net.summary())
+    options = {"epochs": 2, "validation": None, "early_stopping": None}
+    assert other.fit(X, Y, **options).loss == net.copy().fit(X, Y, **options).loss
+
+
+@pytest.mark.parametrize("kind", ["activation", "loss"])
+def test_every_entry_with_its_parameters(kind, tmp_path):
+    registry = lamina.activations if kind == "activation" else lamina.losses
+    for name in registry.names():
+        entry = registry.get(name)
+        changed = {k: v * 0.5 if v else 0.125 for k, v in entry.params.items() if isinstance(v, float)}
+        entry = registry.get(name, **changed)
+        layers = [lamina.Dense(4, entry if kind == "activation" else "tanh"), lamina.Dense(2)]
+        loss = entry if kind == "loss" else "squared_error"
+        net = lamina.Network(layers, n_inputs=4, loss=loss, dtype="float64", seed=0)
+        net.save(tmp_path / name)
+        for other in (lamina.load(tmp_path / name), pickle.loads(pickle.dumps(net))):
+            np.testing.assert_array_equal(other.predict(X), net.predict(X), err_msg=name)
+            t = Y % 2
+            targets = t if name in ("cross_entropy", "hinge") else np.eye(2)[t]
+            assert other.evaluate(X, targets) == net.evaluate(X, targets), name
+
+
+def test_file_is_readable_without_lamina(saved):
+    net, path = saved
+    tensors = load_file(path)
+    for name, w in net.parameters.items():
+        np.testing.assert_array_equal(tensors[name], w, err_msg=name)
+    with safe_open(path, framework="numpy") as file:
+        metadata = file.metadata()
+    parsed = [json.loads(text) for text in metadata.values() if text.lstrip().startswith("{")]
+    assert any("elu" in json.dumps(entry) for entry in parsed), metadata
+
+
+def test_saving_twice_gives_the_same_bytes(saved, tmp_path):
+    net, path = saved
+    net.save(tmp_path / "again")
+    assert (tmp_path / "again").read_bytes() == path.read_bytes()
+
+
+def test_saving_over_a_model_that_fails_leaves_the_old_one(saved, tmp_path):
+    net, _ = saved
+    with pytest.raises(OSError):
+        net.save(tmp_path / "missing" / "model")
+    assert not (tmp_path / "missing").exists()
+
+
+@pytest.mark.parametrize("share", [0.0, 0.001, 0.1, 0.5, 0.9, 0.999])
+def test_truncated_file(saved, share):
+    _, path = saved
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(len(whole) * share)])
+    with pytest.raises(lamina.ModelFileError) as error:
+        lamina.load(path)
+    assert path.name in str(error.value)
+
+
+def loads(path):
+    try:
+        lamina.load(path)
+    except lamina.ModelFileError:
+        return False
+    return True
+
+
+def test_any_altered_byte_is_noticed(saved):
+    _, path = saved
+    whole = path.read_bytes()
+    unnoticed = []
+    for position in np.unique(np.linspace(0, len(whole) - 1, 150).astype(int)):
+        altered = bytearray(whole)
+        altered[position] ^= 0x04
+        path.write_bytes(altered)
+        if loads(path):
+            unnoticed.append(int(position))
+    assert not unnoticed, f"of {len(whole)} bytes, these were altered unnoticed: {unnoticed}"
+
+
+def test_appended_bytes_are_noticed(saved):
+    _, path = saved
+    path.write_bytes(path.read_bytes() + b"\0" * 16)
+    with pytest.raises(lamina.ModelFileError):
+        lamina.load(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a model", b"\x80\x04K\x01.", b"\xff" * 4096, b"{}"])
+def test_foreign_file(content, tmp_path):
+    path = tmp_path / "other.lamina"
+    path.write_bytes(content)
+    with pytest.raises(lamina.ModelFileError, match=r"other\.lamina"):
+        lamina.load(path)
+
+
+def test_safetensors_of_someone_else(tmp_path):
+    path = tmp_path / "other.safetensors"
+    save_file({"0.weight": np.zeros((4, 3), dtype=np.float32)}, path)
+    with pytest.raises(lamina.ModelFileError):
+        lamina.load(path)
+    save_file({"0.weight": np.zeros((4, 3), dtype=np.float32)}, path, metadata={"format": "pt"})
+    with pytest.raises(lamina.ModelFileError):
+        lamina.load(path)
+
+
+def test_error_is_a_value_error_and_a_missing_file_says_so(tmp_path):
+    assert issubclass(lamina.ModelFileError, ValueError)
+    with pytest.raises(FileNotFoundError):
+        lamina.load(tmp_path / "nothing")
