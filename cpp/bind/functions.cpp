@@ -1,4 +1,7 @@
 /// Activations, losses and initialisers as Python objects.
+#include <algorithm>
+#include <cmath>
+
 #include "bind/registry.hpp"
 #include "math/activate.hpp"
 
@@ -31,25 +34,51 @@ py::object over_array(const py::object& x, F32&& f32, F64&& f64) {
   return run(py::array_t<double, py::array::c_style | py::array::forcecast>::ensure(x), f64);
 }
 
-double loss_value(const NamedLoss& l, const py::array_t<double, py::array::c_style | py::array::forcecast>& outputs,
-                  const py::object& target, const py::object& sample_weight, py::array_t<double>* gradient) {
-  if (outputs.ndim() != 2) throw py::value_error("outputs must be (rows, outputs); got " + std::to_string(outputs.ndim()) + " axes");
+using Doubles = py::array_t<double, py::array::c_style | py::array::forcecast>;
+
+/// Labels (rows,) as rows of zeros with a one; ValueError for a label that is no column.
+Doubles one_hot(const Doubles& labels, Index n) {
+  Doubles out(std::vector<py::ssize_t>{labels.size(), n});
+  std::fill_n(out.mutable_data(), out.size(), 0.0);
+  for (Index i = 0; i < labels.size(); ++i) {
+    const double label = labels.data()[i];
+    if (!(label >= 0 && label < static_cast<double>(n) && label == std::floor(label))) {
+      throw py::value_error("target must hold labels in 0 .. " + std::to_string(n - 1) + "; got " +
+                            std::to_string(label));
+    }
+    out.mutable_data()[i * n + static_cast<Index>(label)] = 1;
+  }
+  return out;
+}
+
+double loss_value(const NamedLoss& l, const Doubles& outputs, const py::object& target, const py::object& sample_weight,
+                  py::array_t<double>* gradient) {
+  if (outputs.ndim() != 2)
+    throw py::value_error("outputs must be (rows, outputs); got " + std::to_string(outputs.ndim()) + " axes");
   const Index rows = outputs.shape(0), n = outputs.shape(1);
   if (rows < 1 || n < 1) throw py::value_error("outputs must have at least one row and one column");
   Targets<double> y;
   py::array_t<std::int32_t, py::array::c_style | py::array::forcecast> labels;
-  py::array_t<double, py::array::c_style | py::array::forcecast> values, weights;
+  Doubles values, weights;
   const auto array = py::array::ensure(target);
-  if (!array || array.ndim() < 1 || array.shape(0) != rows) throw py::value_error("target must have one entry for each of the " + std::to_string(rows) + " rows of outputs");
+  if (!array || array.ndim() < 1 || array.shape(0) != rows)
+    throw py::value_error("target must have one entry for each of the " + std::to_string(rows) + " rows of outputs");
   if (targets_of(l.entry) == TargetKind::classes && array.ndim() == 1) {
     labels = decltype(labels)::ensure(target);
     for (Index i = 0; i < rows; ++i) {
-      if (labels.at(i) < 0 || labels.at(i) >= n) throw py::value_error("target must hold labels in 0 .. " + std::to_string(n - 1) + "; got " + std::to_string(labels.at(i)));
+      if (labels.at(i) < 0 || labels.at(i) >= n)
+        throw py::value_error("target must hold labels in 0 .. " + std::to_string(n - 1) + "; got " +
+                              std::to_string(labels.at(i)));
     }
     y.labels = labels.data();
   } else {
     values = decltype(values)::ensure(target);
-    if (values.size() != rows * n) throw py::value_error("target must have the shape of outputs");
+    if (!values) throw py::type_error("target must hold numbers; got dtype " + str_of(array.dtype()));
+    if (targets_of(l.entry) == TargetKind::binary && array.ndim() == 1 && n > 1) values = one_hot(values, n);
+    if (values.size() != rows * n) {
+      throw py::value_error("target must have the shape of outputs, (" + std::to_string(rows) + ", " +
+                            std::to_string(n) + "); got " + std::to_string(values.size()) + " entries");
+    }
     y.values = values.data();
   }
   const double* w = nullptr;
@@ -77,7 +106,8 @@ void bind_functions(py::module_& m) {
           "__call__",
           [](const NamedActivation& a, const py::object& x) {
             return over_array(
-                x, [&](auto... v) { evaluate<float>(a.entry, v...); }, [&](auto... v) { evaluate<double>(a.entry, v...); });
+                x, [&](auto... v) { evaluate<float>(a.entry, v...); },
+                [&](auto... v) { evaluate<double>(a.entry, v...); });
           },
           py::arg("x"), "f(x) element-wise: float32 or float64 in, the same out, any shape.")
       .def(
@@ -94,16 +124,14 @@ void bind_functions(py::module_& m) {
   bind_named<Loss>(m, "LossFunction", "lamina.losses")
       .def(
           "value",
-          [](const NamedLoss& l, const py::array_t<double, py::array::c_style | py::array::forcecast>& outputs,
-             const py::object& target, const py::object& sample_weight) {
+          [](const NamedLoss& l, const Doubles& outputs, const py::object& target, const py::object& sample_weight) {
             return loss_value(l, outputs, target, sample_weight, nullptr);
           },
           py::arg("outputs"), py::arg("target"), py::arg("sample_weight") = py::none(),
           "The loss of raw outputs (rows, outputs), averaged over the weight sum.")
       .def(
           "gradient",
-          [](const NamedLoss& l, const py::array_t<double, py::array::c_style | py::array::forcecast>& outputs,
-             const py::object& target, const py::object& sample_weight) {
+          [](const NamedLoss& l, const Doubles& outputs, const py::object& target, const py::object& sample_weight) {
             py::array_t<double> g(std::vector<py::ssize_t>(outputs.shape(), outputs.shape() + outputs.ndim()));
             loss_value(l, outputs, target, sample_weight, &g);
             return g;
@@ -114,10 +142,14 @@ void bind_functions(py::module_& m) {
           "targets",
           [](const NamedLoss& l) {
             switch (targets_of(l.entry)) {
-              case TargetKind::real: return "real";
-              case TargetKind::count: return "count";
-              case TargetKind::classes: return "classes";
-              default: return "binary";
+              case TargetKind::real:
+                return "real";
+              case TargetKind::count:
+                return "count";
+              case TargetKind::classes:
+                return "classes";
+              default:
+                return "binary";
             }
           },
           "What targets it takes: real, count, classes or binary.")
@@ -125,10 +157,14 @@ void bind_functions(py::module_& m) {
           "link",
           [](const NamedLoss& l) {
             switch (link_of(l.entry)) {
-              case Link::identity: return "identity";
-              case Link::softmax: return "softmax";
-              case Link::logistic: return "logistic";
-              default: return "exponential";
+              case Link::identity:
+                return "identity";
+              case Link::softmax:
+                return "softmax";
+              case Link::logistic:
+                return "logistic";
+              default:
+                return "exponential";
             }
           },
           "What turns raw outputs into predictions: identity, softmax, logistic or exponential.");
