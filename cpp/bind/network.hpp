@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "bind/training.hpp"
+#include "kernels/reduce.hpp"
 #include "model/pass.hpp"
 #include "train/gradient_check.hpp"
 
@@ -48,30 +49,13 @@ Samples<T> samples_from(const Array<T>& x, const py::object& y, const py::object
   return s;
 }
 
-/// The flat position of the first NaN or infinity; -1 if there is none.
-template <class T>
-Index first_nonfinite(const T* x, Index n) {
-  constexpr Index block = 4096;
-  for (Index begin = 0; begin < n; begin += block) {
-    const Index end = std::min(n, begin + block);
-    // 0 times a finite number is 0; NaN and infinity give NaN, which stays.
-    T sum = 0;
-    for (Index i = begin; i < end; ++i) sum += T(0) * x[i];
-    if (sum == T(0)) continue;
-    for (Index i = begin; i < end; ++i) {
-      if (!std::isfinite(x[i])) return i;
-    }
-  }
-  return -1;
-}
-
 /// Throws ValueError naming the first row of X that is not finite.
 template <class T>
 void check_finite(Rows<T> x) {
-  const Index at = first_nonfinite(x.data, x.rows * x.columns);
+  const Index at = kernels::first_nonfinite(x.data, x.rows * x.columns);
   if (at < 0) return;
-  throw py::value_error("X must be finite; got " + std::string(std::isnan(x.data[at]) ? "NaN" : "infinity") + " in row " +
-                        std::to_string(at / x.columns) + ", column " + std::to_string(at % x.columns));
+  throw py::value_error("X must be finite; got " + std::string(std::isnan(x.data[at]) ? "NaN" : "infinity") +
+                        " in row " + std::to_string(at / x.columns) + ", column " + std::to_string(at % x.columns));
 }
 
 /// A network and what its optimizer remembers.
@@ -188,7 +172,9 @@ void bind_network(py::module_& m, const char* name) {
       "normalization",
       [](const H& h) -> py::object {
         if (h.network.input_mean().empty()) return py::none();
-        const auto copy = [](const std::vector<T>& v) { return py::array_t<T>(static_cast<py::ssize_t>(v.size()), v.data()); };
+        const auto copy = [](const std::vector<T>& v) {
+          return py::array_t<T>(static_cast<py::ssize_t>(v.size()), v.data());
+        };
         return py::make_tuple(copy(h.network.input_mean()), copy(h.network.input_scale()));
       },
       [](H& h, const py::object& value) {
@@ -225,7 +211,7 @@ void bind_network(py::module_& m, const char* name) {
         return loss;
       },
       py::arg("x"), py::arg("y"), py::arg("weights"), py::arg("threads"));
-  c.def_static("first_nonfinite", [](const Array<T>& x) { return first_nonfinite(x.data(), x.size()); });
+  c.def_static("first_nonfinite", [](const Array<T>& x) { return kernels::first_nonfinite(x.data(), x.size()); });
   c.def("penalty", [](const H& h, double l1, double l2) { return h.network.penalty(l1, l2); });
   c.def(
       "loss_and_gradients",

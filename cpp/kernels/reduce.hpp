@@ -1,5 +1,5 @@
-/// Sums whose order never depends on the vector width or the number of threads: blocks of fixed size, 16 running sums in
-/// each, added up one after another in double.
+/// Sums whose order never depends on the vector width or the number of threads: blocks of fixed size, 16 running sums
+/// in each, added up one after another in double.
 #pragma once
 
 #include <algorithm>
@@ -46,6 +46,28 @@ double sum_of_squares(const T* x, Index n) {
 template <class T>
 double sum_of_magnitudes(const T* x, Index n) {
   return ordered_sum(x, n, [](auto v) { return simd::abs(v); });
+}
+
+/// The position of the first NaN or infinity; -1 if there is none.
+template <class T>
+Index first_nonfinite(const T* x, Index n);
+
+extern template Index first_nonfinite<float>(const float*, Index);
+extern template Index first_nonfinite<double>(const double*, Index);
+
+/// The sum of x[i] y[i], 16 running sums in double.
+template <class T>
+double dot(const T* x, const T* y, Index n) {
+  double sums[16] = {};
+  Index i = 0;
+  for (; i + 16 <= n; i += 16) {
+    for (int lane = 0; lane < 16; ++lane)
+      sums[lane] += static_cast<double>(x[i + lane]) * static_cast<double>(y[i + lane]);
+  }
+  for (int lane = 0; i < n; ++lane, ++i) sums[lane] += static_cast<double>(x[i]) * static_cast<double>(y[i]);
+  double total = 0;
+  for (const double s : sums) total += s;
+  return total;
 }
 
 }  // namespace lamina::kernels

@@ -92,9 +92,7 @@ struct Vec {
 
   LAMINA_INLINE Vec() = default;
   LAMINA_INLINE Vec(Raw r) : raw(r) {}
-  LAMINA_INLINE Vec(T s) : raw(Raw{} + s) {
-    if (s == T(0)) raw = Raw{} * s;  // keeps the sign of -0
-  }
+  LAMINA_INLINE Vec(T s) : raw(s - Raw{}) {}  // minus zero, not plus: keeps the sign of -0
 
   static LAMINA_INLINE Vec load(const T* p) {
     Vec v;

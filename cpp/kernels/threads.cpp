@@ -123,7 +123,8 @@ Index max_threads() {
 }
 
 void set_max_threads(Index n) {
-  if (n < 0) throw std::invalid_argument("n_threads must be at least 1 (or 0 for the default); got " + std::to_string(n));
+  if (n < 0)
+    throw std::invalid_argument("n_threads must be at least 1 (or 0 for the default); got " + std::to_string(n));
   limit = n;
 }
 

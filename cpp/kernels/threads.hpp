@@ -64,8 +64,9 @@ class Team {
       f(alone);
       return;
     }
-    start(threads, [](void* object, Worker& w) { (*static_cast<std::remove_reference_t<F>*>(object))(w); },
-          const_cast<void*>(static_cast<const void*>(&f)));
+    start(
+        threads, [](void* object, Worker& w) { (*static_cast<std::remove_reference_t<F>*>(object))(w); },
+        const_cast<void*>(static_cast<const void*>(&f)));
     Worker first(this, 0, threads);
     f(first);
     first.barrier();

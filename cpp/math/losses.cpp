@@ -1,7 +1,7 @@
 #include "math/losses.hpp"
 
 #include <algorithm>
-#include <limits>
+#include <vector>
 
 namespace lamina {
 namespace {
@@ -30,8 +30,8 @@ T log_of(T x) {
 
 /// Weighted cross-entropy of a row; `gradient` gets scale * weight * (softmax - target). It may be y.
 template <class T>
-T softmax_row(const loss::CrossEntropy& loss, const T* y, const T* target, std::int32_t label, Index n, T weight, T scale,
-              T* gradient, T* scratch) {
+T softmax_row(const loss::CrossEntropy& loss, const T* y, const T* target, std::int32_t label, Index n, T weight,
+              T scale, T* gradient, T* scratch) {
   T top;
   const T sum = exp_shifted(y, scratch, n, top);
   const T log_sum = log_of(sum) + top;
@@ -62,21 +62,117 @@ T softmax_row(const loss::CrossEntropy& loss, const T* y, const T* target, std::
   return weight * value;
 }
 
-/// Weighted element-wise loss of a row.
-template <class L, class T>
-T elementwise_row(const L& loss, const T* y, const T* target, Index n, T weight, T scale, T* gradient, T* scratch) {
+/// Cross-entropy of labels for N rows at once, a row a lane: for few outputs, where a row would not fill a vector. The
+/// same operations in the same order as `softmax_row`, so the same bits.
+template <class T>
+void softmax_lanes(const T* y, const std::int32_t* label, const T* weight, Index rows, Index n, T scale, T* gradient,
+                   T* row_loss, T* scratch) {
   constexpr int N = simd::lanes<T>;
   using V = Vec<T, N>;
-  const V factor(weight * scale);
-  for (Index j = 0; j < n; j += N) {
-    const Index count = std::min<Index>(N, n - j);
-    const V yv = V::load_partial(y + j, count), tv = V::load_partial(target + j, count);
-    loss.value(yv, tv).store_partial(scratch + j, count);
-    if (gradient) (factor * loss.derivative(yv, tv)).store_partial(gradient + j, count);
+  for (Index i = 0; i < N; ++i) {
+    const T* row = y + std::min(i, rows - 1) * n;
+    for (Index j = 0; j < n; ++j) scratch[j * N + i] = row[j];
   }
-  T value = 0;
-  for (Index j = 0; j < n; ++j) value += scratch[j];
-  return weight * value;
+  T picked[N];
+  for (Index i = 0; i < N; ++i) picked[i] = i < rows ? scratch[label[i] * N + i] : T(0);
+  V top = V::load(scratch);
+  for (Index j = 1; j < n; ++j) {
+    const V v = V::load(scratch + j * N);
+    top = select(v > top, v, top);
+  }
+  V sum(T(0));
+  for (Index j = 0; j < n; ++j) {
+    const V e = simd::exp(V::load(scratch + j * N) - top);
+    e.store(scratch + j * N);
+    sum += e;
+  }
+  const V w = V::load(weight);
+  const V loss = w * (simd::log(sum) + top - V::load(picked));
+  loss.store_partial(row_loss, rows);
+  if (!gradient) return;
+  const V factor = w * V(scale), share = V(T(1)) / sum;
+  T* const end = scratch + n * N;
+  for (T* e = scratch; e < end; e += N) (V::load(e) * share).store(e);
+  for (Index i = 0; i < rows; ++i) scratch[label[i] * N + i] -= T(1);
+  for (T* e = scratch; e < end; e += N) (factor * V::load(e)).store(e);
+  for (Index i = 0; i < rows; ++i) {
+    for (Index j = 0; j < n; ++j) gradient[i * n + j] = scratch[j * N + i];
+  }
+}
+
+/// Room for one block of rows; larger outputs take it from the heap, once a thread.
+constexpr Index scratch_size = 1024;
+
+/// Element-wise loss of a block of rows at once, as one flat array, so that few outputs fill the vectors too.
+template <class L, class T>
+void elementwise_block(const L& loss, const T* y, const T* target, const T* factor, Index elements, T* values,
+                       T* gradient) {
+  constexpr int N = simd::lanes<T>;
+  using V = Vec<T, N>;
+  for (Index j = 0; j < elements; j += N) {
+    const Index count = std::min<Index>(N, elements - j);
+    const V yv = V::load_partial(y + j, count), tv = V::load_partial(target + j, count);
+    const V value = loss.value(yv, tv);
+    if (gradient) (V::load_partial(factor + j, count) * loss.derivative(yv, tv)).store_partial(gradient + j, count);
+    value.store_partial(values + j, count);
+  }
+}
+
+/// The samples of some rows: weights and targets by row number.
+template <class T>
+struct RowSamples {
+  const Targets<T>& targets;
+  const std::int64_t* index;
+  const T* weights;
+  Index of(Index i) const { return index ? static_cast<Index>(index[i]) : i; }
+  T weight(Index i) const { return weights ? weights[of(i)] : T(1); }
+};
+
+template <class T>
+void cross_entropy_rows(const loss::CrossEntropy& loss, const T* outputs, T* delta, Index rows, Index n,
+                        const RowSamples<T>& samples, T scale, T* row_loss, T* scratch) {
+  constexpr Index N = simd::lanes<T>;
+  if (samples.targets.labels && loss.label_smoothing == 0 && n * N <= scratch_size) {
+    for (Index i = 0; i < rows; i += N) {
+      const Index count = std::min(N, rows - i);
+      std::int32_t label[N];
+      T weight[N] = {};
+      for (Index r = 0; r < count; ++r) {
+        label[r] = samples.targets.labels[samples.of(i + r)];
+        weight[r] = samples.weight(i + r);
+      }
+      softmax_lanes(outputs + i * n, label, weight, count, n, scale, delta ? delta + i * n : nullptr, row_loss + i,
+                    scratch);
+    }
+    return;
+  }
+  for (Index i = 0; i < rows; ++i) {
+    const Index sample = samples.of(i);
+    const T* target = samples.targets.values ? samples.targets.values + sample * n : nullptr;
+    const std::int32_t label = target ? 0 : samples.targets.labels[sample];
+    row_loss[i] = softmax_row(loss, outputs + i * n, target, label, n, samples.weight(i), scale,
+                              delta ? delta + i * n : nullptr, scratch);
+  }
+}
+
+template <class L, class T>
+void elementwise_rows(const L& loss, const T* outputs, T* delta, Index rows, Index n, const RowSamples<T>& samples,
+                      T scale, T* row_loss, T* scratch) {
+  const Index block = std::max<Index>(1, scratch_size / 4 / n);
+  T *target = scratch, *factor = scratch + block * n, *values = scratch + 2 * block * n;
+  for (Index i = 0; i < rows; i += block) {
+    const Index count = std::min(block, rows - i);
+    for (Index r = 0; r < count; ++r) {
+      std::copy_n(samples.targets.values + samples.of(i + r) * n, n, target + r * n);
+      std::fill_n(factor + r * n, n, samples.weight(i + r) * scale);
+    }
+    elementwise_block(loss, outputs + i * n, target, factor, count * n, values, delta ? delta + i * n : nullptr);
+    for (Index r = 0; r < count; ++r) {
+      T sum = 0;
+      for (Index j = 0; j < n; ++j) sum += values[r * n + j];
+      row_loss[i + r] = samples.weight(i + r) * sum;
+    }
+  }
 }
 
 }  // namespace
@@ -84,25 +180,18 @@ T elementwise_row(const L& loss, const T* y, const T* target, Index n, T weight,
 template <class T>
 void evaluate_loss(const Loss& loss, const T* outputs, T* delta, Index rows, Index n, const Targets<T>& targets,
                    const std::int64_t* index, const T* weights, T scale, T* row_loss) {
-  constexpr Index on_stack = 256;
-  T small[on_stack];
-  std::vector<T> large(n > on_stack ? static_cast<std::size_t>(n) : 0);
-  T* scratch = n > on_stack ? large.data() : small;
+  T small[scratch_size];
+  static thread_local std::vector<T> large;
+  const bool fits = 4 * n <= scratch_size;
+  if (!fits && static_cast<Index>(large.size()) < 4 * n) large.resize(static_cast<std::size_t>(4 * n));
+  T* scratch = fits ? small : large.data();
+  const RowSamples<T> samples{targets, index, weights};
   std::visit(
       [&](const auto& entry) {
-        using L = std::decay_t<decltype(entry)>;
-        for (Index i = 0; i < rows; ++i) {
-          const Index sample = index ? static_cast<Index>(index[i]) : i;
-          const T weight = weights ? weights[sample] : T(1);
-          const T* y = outputs + i * n;
-          const T* target = targets.values ? targets.values + sample * n : nullptr;
-          T* gradient = delta ? delta + i * n : nullptr;
-          if constexpr (L::row_wise) {
-            const std::int32_t label = target ? 0 : targets.labels[sample];
-            row_loss[i] = softmax_row(entry, y, target, label, n, weight, scale, gradient, scratch);
-          } else {
-            row_loss[i] = elementwise_row(entry, y, target, n, weight, scale, gradient, scratch);
-          }
+        if constexpr (std::decay_t<decltype(entry)>::row_wise) {
+          cross_entropy_rows(entry, outputs, delta, rows, n, samples, scale, row_loss, scratch);
+        } else {
+          elementwise_rows(entry, outputs, delta, rows, n, samples, scale, row_loss, scratch);
         }
       },
       loss);
@@ -130,9 +219,9 @@ void apply_link(Link link, T* outputs, Index rows, Index n) {
   }
 }
 
-#define LAMINA_INSTANTIATE(T)                                                                                          \
-  template void evaluate_loss<T>(const Loss&, const T*, T*, Index, Index, const Targets<T>&, const std::int64_t*,      \
-                                 const T*, T, T*);                                                                     \
+#define LAMINA_INSTANTIATE(T)                                                                                     \
+  template void evaluate_loss<T>(const Loss&, const T*, T*, Index, Index, const Targets<T>&, const std::int64_t*, \
+                                 const T*, T, T*);                                                                \
   template void apply_link<T>(Link, T*, Index, Index);
 LAMINA_INSTANTIATE(float)
 LAMINA_INSTANTIATE(double)

@@ -1,6 +1,6 @@
-/// First-order optimizers: one struct each, then the list. An optimizer is a rule for one parameter, applied lane by lane
-/// in one pass over the flat arena: `update(w, g, slots, constants)` changes w and its slots. Constants of a step (bias
-/// corrections and the like) are computed once a step, in double, by `constants(state)`.
+/// First-order optimizers: one struct each, then the list. An optimizer is a rule for one parameter, applied lane by
+/// lane in one pass over the flat arena: `update(w, g, slots, constants)` changes w and its slots. Constants of a step
+/// (bias corrections and the like) are computed once a step, in double, by `constants(state)`.
 #pragma once
 
 #include "core/registry.hpp"
@@ -37,10 +37,14 @@ using simd::sqrt;
 
 inline constexpr const char* rate_doc = "learning rate";
 
-/// Constants of a step as T, broadcast to lanes by the pass.
+/// Constants of a step: as T from an optimizer, as lanes (broadcast once) for its update.
 template <class T>
 struct Constants {
   T a{}, b{}, c{}, d{}, e{};
+  template <class V>
+  Constants<V> broadcast() const {
+    return {V(a), V(b), V(c), V(d), V(e)};
+  }
 };
 
 struct SGD : OptimizerEntry {
@@ -62,14 +66,15 @@ struct SGD : OptimizerEntry {
   }
   template <class V, class C>
   LAMINA_INLINE V update(V w, V g, V* slot, const C& k) const {
-    slot[0] = fma(V(k.b), slot[0], -(V(k.a) * g));
-    return fma(V(-k.d), g, fma(V(k.c), slot[0], w));
+    slot[0] = fma(k.b, slot[0], -(k.a * g));
+    return fma(-k.d, g, fma(k.c, slot[0], w));
   }
 };
 
 struct Adam : OptimizerEntry {
   static constexpr const char* name = "Adam";
-  static constexpr const char* formula = "m <- b1 m + (1-b1) g; v <- b2 v + (1-b2) g^2; w <- w - lr m' / (sqrt(v') + eps)";
+  static constexpr const char* formula =
+      "m <- b1 m + (1-b1) g; v <- b2 v + (1-b2) g^2; w <- w - lr m' / (sqrt(v') + eps)";
   static constexpr const char* source = "arXiv 1412.6980; m' = m / (1 - b1^t), v' = v / (1 - b2^t)";
   static constexpr int slots = 2;
   double lr = 1e-3, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
@@ -94,9 +99,9 @@ struct Adam : OptimizerEntry {
   }
   template <class V, class C>
   LAMINA_INLINE V update(V w, V g, V* slot, const C& k) const {
-    slot[0] = fma(V(k.b), g - slot[0], slot[0]);
-    slot[1] = fma(V(k.c), slot[1], V(k.d) * g * g);
-    return w - V(k.a) * slot[0] / (sqrt(slot[1]) + V(k.e));
+    slot[0] = fma(k.b, g - slot[0], slot[0]);
+    slot[1] = fma(k.c, slot[1], k.d * g * g);
+    return w - k.a * slot[0] / (sqrt(slot[1]) + k.e);
   }
 };
 
@@ -107,11 +112,12 @@ struct AdamW : OptimizerEntry {
   static constexpr int slots = 2;
   double lr = 1e-3, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weight_decay = 0.01;
   static constexpr auto fields() {
-    return std::tuple{Field{"lr", &AdamW::lr, rate_doc, Bounds::above(0)},
-                      Field{"beta1", &AdamW::beta1, "decay of the mean of g", Bounds::from_below(0, 1)},
-                      Field{"beta2", &AdamW::beta2, "decay of the mean of g^2", Bounds::from_below(0, 1)},
-                      Field{"epsilon", &AdamW::epsilon, "keeps the quotient finite", Bounds::above(0)},
-                      Field{"weight_decay", &AdamW::weight_decay, "decoupled decay a step, times lr", Bounds::at_least(0)}};
+    return std::tuple{
+        Field{"lr", &AdamW::lr, rate_doc, Bounds::above(0)},
+        Field{"beta1", &AdamW::beta1, "decay of the mean of g", Bounds::from_below(0, 1)},
+        Field{"beta2", &AdamW::beta2, "decay of the mean of g^2", Bounds::from_below(0, 1)},
+        Field{"epsilon", &AdamW::epsilon, "keeps the quotient finite", Bounds::above(0)},
+        Field{"weight_decay", &AdamW::weight_decay, "decoupled decay a step, times lr", Bounds::at_least(0)}};
   }
   Adam adam() const { return {{}, lr, beta1, beta2, epsilon}; }
   double decoupled_decay() const { return weight_decay; }
@@ -133,11 +139,12 @@ struct NAdam : OptimizerEntry {
   static constexpr int slots = 2;
   double lr = 1e-3, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, momentum_decay = 4e-3;
   static constexpr auto fields() {
-    return std::tuple{Field{"lr", &NAdam::lr, rate_doc, Bounds::above(0)},
-                      Field{"beta1", &NAdam::beta1, "decay of the mean of g", Bounds::from_below(0, 1)},
-                      Field{"beta2", &NAdam::beta2, "decay of the mean of g^2", Bounds::from_below(0, 1)},
-                      Field{"epsilon", &NAdam::epsilon, "keeps the quotient finite", Bounds::above(0)},
-                      Field{"momentum_decay", &NAdam::momentum_decay, "how fast mu_t nears beta1", Bounds::at_least(0)}};
+    return std::tuple{
+        Field{"lr", &NAdam::lr, rate_doc, Bounds::above(0)},
+        Field{"beta1", &NAdam::beta1, "decay of the mean of g", Bounds::from_below(0, 1)},
+        Field{"beta2", &NAdam::beta2, "decay of the mean of g^2", Bounds::from_below(0, 1)},
+        Field{"epsilon", &NAdam::epsilon, "keeps the quotient finite", Bounds::above(0)},
+        Field{"momentum_decay", &NAdam::momentum_decay, "how fast mu_t nears beta1", Bounds::at_least(0)}};
   }
   double momentum(double decayed) const { return beta1 * (1 - 0.5 * decayed); }
   double decay() const { return std::pow(0.96, momentum_decay); }
@@ -157,9 +164,9 @@ struct NAdam : OptimizerEntry {
   }
   template <class V, class C>
   LAMINA_INLINE V update(V w, V g, V* slot, const C& k) const {
-    slot[0] = fma(V(k.d), slot[0] - g, g);
-    slot[1] = fma(V(k.e), slot[1] - g * g, g * g);
-    return w - (V(k.a) * g + V(k.b) * slot[0]) / (sqrt(slot[1]) + V(k.c));
+    slot[0] = fma(k.d, slot[0] - g, g);
+    slot[1] = fma(k.e, slot[1] - g * g, g * g);
+    return w - (k.a * g + k.b * slot[0]) / (sqrt(slot[1]) + k.c);
   }
 };
 
@@ -180,8 +187,8 @@ struct RMSprop : OptimizerEntry {
   }
   template <class V, class C>
   LAMINA_INLINE V update(V w, V g, V* slot, const C& k) const {
-    slot[0] = fma(V(k.b), slot[0], V(k.c) * g * g);
-    return w - V(k.a) * g / (sqrt(slot[0]) + V(k.d));
+    slot[0] = fma(k.b, slot[0], k.c * g * g);
+    return w - k.a * g / (sqrt(slot[0]) + k.d);
   }
 };
 
@@ -202,13 +209,14 @@ struct Adagrad : OptimizerEntry {
   template <class V, class C>
   LAMINA_INLINE V update(V w, V g, V* slot, const C& k) const {
     slot[0] = fma(g, g, slot[0]);
-    return w - V(k.a) * g / (sqrt(slot[0]) + V(k.b));
+    return w - k.a * g / (sqrt(slot[0]) + k.b);
   }
 };
 
 struct Rprop : OptimizerEntry {
   static constexpr const char* name = "Rprop";
-  static constexpr const char* formula = "step d grows where the sign of g stays, shrinks where it turns; w <- w - sign(g) d";
+  static constexpr const char* formula =
+      "step d grows where the sign of g stays, shrinks where it turns; w <- w - sign(g) d";
   static constexpr const char* source = "Igel and Huesken, iRprop-, Neurocomputing 50 (2003)";
   static constexpr int slots = 2;
   static constexpr bool full_batch = true;
@@ -229,7 +237,7 @@ struct Rprop : OptimizerEntry {
   template <class V, class C>
   LAMINA_INLINE V update(V w, V g, V* slot, const C& k) const {
     const V agreement = g * slot[0];
-    const V grown = simd::min(slot[1] * V(k.b), V(k.d)), shrunk = simd::max(slot[1] * V(k.a), V(k.c));
+    const V grown = simd::min(slot[1] * k.b, k.d), shrunk = simd::max(slot[1] * k.a, k.c);
     slot[1] = select(agreement > V(0), grown, select(agreement < V(0), shrunk, slot[1]));
     slot[0] = select(agreement < V(0), V(0), g);
     return w - select(slot[0] > V(0), slot[1], select(slot[0] < V(0), -slot[1], slot[0]));
@@ -238,7 +246,8 @@ struct Rprop : OptimizerEntry {
 
 struct Quickprop : OptimizerEntry {
   static constexpr const char* name = "Quickprop";
-  static constexpr const char* formula = "jump to the minimum of the parabola through two slopes, at most mu times the last step";
+  static constexpr const char* formula =
+      "jump to the minimum of the parabola through two slopes, at most mu times the last step";
   static constexpr const char* source = "Fahlman, CMU-CS-88-162 (1988)";
   static constexpr int slots = 2;
   static constexpr bool full_batch = true;
@@ -255,12 +264,12 @@ struct Quickprop : OptimizerEntry {
   // Slot 0: the previous slope; slot 1: the last step. The case d > 0 is the mirror image of d < 0.
   template <class V, class C>
   LAMINA_INLINE V update(V w, V g, V* slot, const C& k) const {
-    const V s = fma(V(k.d), w, g), d = slot[1];
+    const V s = fma(k.d, w, g), d = slot[1];
     const V side = select(d > V(0), V(-1), V(1));
     const V ms = side * s, mp = side * slot[0], md = side * d;
-    const V quadratic = select(ms >= V(k.c) * mp, V(k.b) * md, md * ms / (mp - ms));
-    const V moved = select(ms > V(0), V(-k.a) * ms, V(0)) + quadratic;
-    slot[1] = select(d == V(0), V(-k.a) * s, side * moved);
+    const V quadratic = select(ms >= k.c * mp, k.b * md, md * ms / (mp - ms));
+    const V moved = select(ms > V(0), -k.a * ms, V(0)) + quadratic;
+    slot[1] = select(d == V(0), -k.a * s, side * moved);
     slot[0] = s;
     return w + slot[1];
   }
