@@ -41,7 +41,7 @@ Slopes<T> ActivationPart<T>::slopes_at(const Tape<T>& tape, const T* learned, bo
 template <class T>
 void ActivationPart<T>::draw(const Pass& pass, const Tape<T>& tape, Index row, Index rows, Index column,
                              Index columns) const {
-  const Random random(pass.seed, Purpose::slope);
+  const Random random(pass.seed, Purpose::slope, tape.layer);
   T* slopes = extra_of(tape);
   for (Index i = row; i < row + rows; ++i) {
     for (Index j = column; j < column + columns; ++j) {

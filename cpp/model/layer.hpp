@@ -1,11 +1,11 @@
 /// The contract of a layer. A layer is stateless while it computes: parameters, gradients and what it remembers of a
 /// batch come from outside, so one layer serves training and any number of predictions at once.
 ///
-/// A pass over a chunk of a batch goes: `forward` through the layers; the loss writes delta = dE / d output of the last;
-/// then, from the last layer to the first, `scale_delta` (once for every block of delta, fused with whatever wrote it)
-/// and `backward` (dE / d input into the delta of the layer below); then `gradients` for all layers. Threads share the
-/// first group by rows, or by columns for layers whose columns need all rows (`Split`), and the last by parameters, so
-/// every sum has one order whatever the number of threads.
+/// A pass over a chunk of a batch goes: `forward` through the layers; the loss writes delta = dE / d output of the
+/// last; then, from the last layer to the first, `scale_delta` (once for every block of delta, fused with whatever
+/// wrote it) and `backward` (dE / d input into the delta of the layer below); then `gradients` for all layers. Threads
+/// share the first group by rows, or by columns for layers whose columns need all rows (`Split`), and the last by
+/// parameters, so every sum has one order whatever the number of threads.
 #pragma once
 
 #include <memory>
@@ -27,7 +27,7 @@ struct ParameterInfo {
   std::string name;
   Index rows = 0, columns = 0;
   Role role = Role::weight;
-  Index offset = 0;  ///< in the layer's slice of the arena
+  Index offset = 0;     ///< in the layer's slice of the arena
   bool trained = true;  ///< false: running statistics, kept in the state arena
   Index size() const { return (rows > 0 ? rows : 1) * columns; }
 };
@@ -40,8 +40,8 @@ struct Pass {
   bool training = false;
   std::uint64_t seed = 0;
   std::uint64_t step = 0;
-  Index first_row = 0;   ///< number in its batch of the chunk's first row
-  bool surrogates = true;  ///< straight-through estimators where there are any; false: the true derivative
+  Index first_row = 0;            ///< number in its batch of the chunk's first row
+  bool surrogates = true;         ///< straight-through estimators where there are any; false: the true derivative
   bool update_statistics = true;  ///< whether running statistics move (not in SAM's second pass)
 };
 
@@ -54,6 +54,7 @@ struct Tape {
   T* shared = nullptr;       ///< kept_per_batch elements, layer's own use
   T* delta = nullptr;        ///< (rows, outputs): dE / d output
   Index rows = 0;
+  std::uint32_t layer = 0;  ///< position in the network: layers of equal width draw different numbers
 };
 
 /// Parameters and state of a layer: its slices of the arenas.
@@ -97,7 +98,8 @@ class Layer {
   /// dE / d input into `input_delta` (rows, inputs) for `part`, each finished block handed to `finished`.
   virtual void backward(const Pass&, Weights<T>, const Tape<T>&, T* input_delta, Range part, Scratch<T>&,
                         kernels::Epilogue<T> finished) const = 0;
-  /// Adds the chunk's parameter gradients to `gradients` (or writes them, if not `accumulate`): share `part` of `parts`.
+  /// Adds the chunk's parameter gradients to `gradients` (or writes them, if not `accumulate`): share `part` of
+  /// `parts`.
   virtual void gradients(const Pass&, const Tape<T>&, T* /*gradients*/, bool /*accumulate*/, Index /*part*/,
                          Index /*parts*/, Scratch<T>&) const {}
 

@@ -90,6 +90,7 @@ TrainingPass<T>::TrainingPass(const Network<T>& network, Index rows, Index threa
   for (Index i = 0; i < network.depth(); ++i) {
     const Layer<T>& l = network.layer(i);
     Tape<T> t;
+    t.layer = static_cast<std::uint32_t>(i);
     t.output = take(rows * l.outputs());
     t.delta = take(rows * l.outputs());
     t.kept = take(rows * l.kept_per_row());
@@ -120,8 +121,7 @@ void TrainingPass<T>::forward(kernels::Worker& w, const Pass& pass) {
     const Layer<T>& l = network_.layer(i);
     const Split split = pass.training ? l.split() : Split::rows;
     if (split != before) w.barrier();
-    const Range part =
-        split == Split::rows ? w.share(tape(i).rows, row_grain) : w.share(l.outputs(), column_grain);
+    const Range part = split == Split::rows ? w.share(tape(i).rows, row_grain) : w.share(l.outputs(), column_grain);
     l.forward(pass, network_.weights(i), tape(i), part, scratch(w));
     before = split;
   }
@@ -272,13 +272,13 @@ void fit_normalization(Network<T>& network, const Samples<T>& samples) {
   }
 }
 
-#define LAMINA_INSTANTIATE(T)                                                                         \
-  template struct Samples<T>;                                                                         \
-  template Index chunk_rows<T>(const Network<T>&, Index);                                             \
-  template class TrainingPass<T>;                                                                     \
-  template void infer<T>(const Network<T>&, kernels::Team&, const Samples<T>&, bool, T*);             \
-  template double evaluate_samples<T>(const Network<T>&, kernels::Team&, const Samples<T>&);          \
-  template Index useful_threads<T>(const Network<T>&, Index, bool, Index);                            \
+#define LAMINA_INSTANTIATE(T)                                                                \
+  template struct Samples<T>;                                                                \
+  template Index chunk_rows<T>(const Network<T>&, Index);                                    \
+  template class TrainingPass<T>;                                                            \
+  template void infer<T>(const Network<T>&, kernels::Team&, const Samples<T>&, bool, T*);    \
+  template double evaluate_samples<T>(const Network<T>&, kernels::Team&, const Samples<T>&); \
+  template Index useful_threads<T>(const Network<T>&, Index, bool, Index);                   \
   template void fit_normalization<T>(Network<T>&, const Samples<T>&);
 LAMINA_INSTANTIATE(float)
 LAMINA_INSTANTIATE(double)

@@ -13,7 +13,7 @@ template <class T>
 struct Samples {
   Rows<T> x;
   Targets<T> y;
-  const T* weights = nullptr;           ///< by sample; null: 1
+  const T* weights = nullptr;  ///< by sample; null: 1
   const std::int64_t* index = nullptr;
   Index count = 0;
   Index first = 0;

@@ -8,7 +8,8 @@ namespace {
 template <class T>
 class ActivationLayer final : public Layer<T> {
  public:
-  ActivationLayer(const layer::Activation& spec, Index inputs) : Layer<T>(inputs, inputs), part_(spec.activation, inputs) {}
+  ActivationLayer(const layer::Activation& spec, Index inputs)
+      : Layer<T>(inputs, inputs), part_(spec.activation, inputs) {}
 
   std::unique_ptr<Layer<T>> clone() const override { return std::make_unique<ActivationLayer>(*this); }
   std::vector<ParameterInfo> parameters() const override { return part_.parameters(0); }

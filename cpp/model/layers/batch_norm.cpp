@@ -41,8 +41,9 @@ class BatchNormLayer final : public Layer<T> {
   Index kept_per_batch() const override { return this->outputs(); }
   void check_batch(Index rows) const override {
     if (rows < 2) {
-      throw std::invalid_argument("batch_size leaves a batch of 1 row, and BatchNorm has no variance to normalise by: "
-                                  "wanted at least 2 rows in every training batch");
+      throw std::invalid_argument(
+          "batch_size leaves a batch of 1 row, and BatchNorm has no variance to normalise by: "
+          "wanted at least 2 rows in every training batch");
     }
   }
 

@@ -18,22 +18,22 @@ class DropoutLayer final : public Layer<T> {
   void forward(const Pass& pass, Weights<T>, const Tape<T>& tape, Range rows, Scratch<T>&) const override {
     const Index n = this->outputs();
     const Index begin = rows.begin * n, end = rows.end * n;
-    if (pass.training) masked(pass, tape.input, tape.output, begin, end);
+    if (pass.training) masked(pass, tape.layer, tape.input, tape.output, begin, end);
     else std::copy(tape.input + begin, tape.input + end, tape.output + begin);
   }
   void backward(const Pass& pass, Weights<T>, const Tape<T>& tape, T* input_delta, Range rows, Scratch<T>&,
                 kernels::Epilogue<T> finished) const override {
     const Index n = this->outputs();
     const Index begin = rows.begin * n, end = rows.end * n;
-    if (pass.training) masked(pass, tape.delta, input_delta, begin, end);
+    if (pass.training) masked(pass, tape.layer, tape.delta, input_delta, begin, end);
     else std::copy(tape.delta + begin, tape.delta + end, input_delta + begin);
     if (finished) finished(rows.begin, rows.size(), 0, n);
   }
 
  private:
-  /// y = x m / (1 - rate): the mask is drawn anew in the backward pass, the same for the same (seed, step, element).
-  void masked(const Pass& pass, const T* x, T* y, Index begin, Index end) const {
-    const Random random(pass.seed, Purpose::dropout);
+  /// y = x m / (1 - rate): the backward pass draws the mask anew, the same for the same seed, layer, step and element.
+  void masked(const Pass& pass, std::uint32_t layer, const T* x, T* y, Index begin, Index end) const {
+    const Random random(pass.seed, Purpose::dropout, layer);
     const Index shift = pass.first_row * this->outputs();
     Random::Block words{};
     for (Index i = begin; i < end; ++i) {
