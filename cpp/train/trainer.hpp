@@ -3,11 +3,13 @@
 
 #include <functional>
 #include <limits>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "math/optimizers.hpp"
 #include "math/schedules.hpp"
+#include "math/solvers.hpp"
 #include "model/pass.hpp"
 #include "train/clipping.hpp"
 
@@ -36,6 +38,7 @@ struct FitOptions {
   Index epochs = 100;
   Index batch_size = 32;
   Optimizer optimizer = optimizer::Adam{};
+  std::optional<FullBatchSolver> solver;  ///< in place of the optimizer: all samples at once, no batches
   PenaltyStrength penalty;
   bool penalty_per_batch = false;  ///< divide the penalty by the batch's weight sum (scikit-learn's alpha)
   Clipping clipping;
@@ -61,6 +64,7 @@ struct History {
   std::string stop_reason = "all epochs done";
   bool diverged = false;
   Index diverged_epoch = 0, diverged_batch = 0, diverged_layer = -1;
+  Index evaluations = 0;  ///< of all samples by a full-batch solver; 0 for mini-batches
 };
 
 /// An optimizer's memory between fits.
@@ -68,8 +72,8 @@ template <class T>
 struct OptimizerMemory {
   OptimizerState state;
   std::vector<Arena<T>> slots;
-  std::string name;    ///< of the optimizer the slots belong to
-  Index epochs = 0;    ///< epochs trained so far, so that a resumed fit shuffles on
+  std::string name;  ///< of the optimizer the slots belong to
+  Index epochs = 0;  ///< epochs trained so far, so that a resumed fit shuffles on
 };
 
 /// Trains `network` in place on `train` (its `count` samples, in the order of its index unless shuffled). With

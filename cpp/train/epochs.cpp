@@ -1,0 +1,105 @@
+#include "train/epochs.hpp"
+
+namespace lamina {
+
+template <class T>
+EpochKeeper<T>::EpochKeeper(Network<T>& network, const Samples<T>& validation, const FitOptions& options,
+                            History& history, kernels::Team& team)
+    : network_(network),
+      validation_(validation),
+      options_(options),
+      history_(history),
+      team_(team),
+      best_parameters_(network.parameters()),
+      best_state_(network.state()) {}
+
+template <class T>
+void EpochKeeper<T>::run(const std::function<void(Index)>& epoch) {
+  try {
+    for (Index e = 1; e <= options_.epochs && !stopped_; ++e) epoch(e);
+  } catch (...) {
+    history_.stop_reason = "interrupted";
+    if (has_best_) restore_best();
+    throw;
+  }
+  if (history_.diverged || (options_.early_stop.active && options_.early_stop.restore_best && has_best_))
+    restore_best();
+}
+
+template <class T>
+std::optional<double> EpochKeeper<T>::finish(Index epoch, double loss, double rate) {
+  EpochReport report;
+  report.epoch = epoch;
+  report.loss = loss;
+  report.learning_rate = rate;
+  report.seconds = std::chrono::duration<double>(Clock::now() - start_).count();
+  if (validation_.count > 0) {
+    report.validation_loss = evaluate_samples(network_, team_, validation_);
+    history_.validation_loss.push_back(report.validation_loss);
+  }
+  history_.loss.push_back(loss);
+  history_.learning_rate.push_back(rate);
+  const double watched = options_.monitor        ? options_.monitor(report)
+                         : validation_.count > 0 ? report.validation_loss
+                                                 : report.loss;
+  watch(epoch, watched);
+  if (!options_.on_epoch) return {};
+  options_.on_epoch(report);
+  if (report.stop) stop(report.stop_reason.empty() ? "stopped by a callback" : report.stop_reason);
+  if (report.learning_rate != rate) return report.learning_rate;
+  return {};
+}
+
+template <class T>
+void EpochKeeper<T>::diverge(Index epoch, Index batch, Index layer, double loss, double rate) {
+  history_.diverged = true;
+  history_.diverged_epoch = epoch;
+  history_.diverged_batch = batch;
+  history_.diverged_layer = layer;
+  history_.loss.push_back(loss);
+  history_.learning_rate.push_back(rate);
+  if (validation_.count > 0) history_.validation_loss.push_back(std::numeric_limits<double>::quiet_NaN());
+  stop("diverged: the loss of batch " + std::to_string(batch) + " of epoch " + std::to_string(epoch) +
+       " is not finite" + (layer >= 0 ? ", first in layer " + std::to_string(layer) : ""));
+}
+
+template <class T>
+void EpochKeeper<T>::stop(const std::string& reason) {
+  stopped_ = true;
+  history_.stop_reason = reason;
+}
+
+template <class T>
+void EpochKeeper<T>::poll() {
+  const auto now = Clock::now();
+  if (!options_.poll || now - last_poll_ < std::chrono::milliseconds(20)) return;
+  last_poll_ = now;
+  options_.poll();
+}
+
+template <class T>
+void EpochKeeper<T>::watch(Index epoch, double value) {
+  if (value < best_value_ - (has_best_ ? options_.early_stop.min_delta : 0)) {
+    best_value_ = value;
+    has_best_ = true;
+    history_.best_epoch = epoch;
+    waited_ = 0;
+    best_parameters_.copy_from(network_.parameters());
+    best_state_.copy_from(network_.state());
+    return;
+  }
+  if (options_.early_stop.active && ++waited_ >= options_.early_stop.patience) {
+    stop("early stopping: no improvement for " + std::to_string(options_.early_stop.patience) + " epochs");
+  }
+}
+
+template <class T>
+void EpochKeeper<T>::restore_best() {
+  network_.parameters().copy_from(best_parameters_);
+  network_.state().copy_from(best_state_);
+}
+
+template class EpochKeeper<float>;
+template class EpochKeeper<double>;
+
+}  // namespace lamina

@@ -1,0 +1,52 @@
+/// What every fit does between epochs, whatever takes the steps: validation, history, hooks, early stopping,
+/// divergence, interruption and the best weights.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <limits>
+#include <optional>
+#include <string>
+
+#include "train/trainer.hpp"
+
+namespace lamina {
+
+template <class T>
+class EpochKeeper {
+ public:
+  EpochKeeper(Network<T>& network, const Samples<T>& validation, const FitOptions& options, History& history,
+              kernels::Team& team);
+
+  /// Calls epoch(1), epoch(2), ... until all are done or `stop` was called. Then the best weights are put back where
+  /// early stopping or divergence asks for it; also when `epoch` throws, before that goes on to the caller.
+  void run(const std::function<void(Index)>& epoch);
+  /// Ends an epoch: its losses into the history, the hooks, early stopping. Gives the learning rate that a hook has
+  /// set.
+  std::optional<double> finish(Index epoch, double loss, double rate);
+  /// Ends an epoch, and the fit, by a loss that is not finite; `layer` is the first one with such outputs, or -1.
+  void diverge(Index epoch, Index batch, Index layer, double loss, double rate);
+  void stop(const std::string& reason);
+  bool stopped() const { return stopped_; }
+  /// Calls the poll hook, but not more often than every few hundredths of a second.
+  void poll();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  void watch(Index epoch, double value);
+  void restore_best();
+
+  Network<T>& network_;
+  const Samples<T> validation_;
+  const FitOptions& options_;
+  History& history_;
+  kernels::Team& team_;
+  Arena<T> best_parameters_, best_state_;
+  double best_value_ = std::numeric_limits<double>::infinity();
+  bool has_best_ = false, stopped_ = false;
+  Index waited_ = 0;
+  Clock::time_point start_ = Clock::now(), last_poll_ = start_;
+};
+
+}  // namespace lamina
