@@ -19,8 +19,7 @@ struct CpuFeatures {
 };
 
 constexpr std::uint32_t bits() { return 0; }
-template <class... Rest>
-constexpr std::uint32_t bits(int first, Rest... rest) {
+template <class... Rest> constexpr std::uint32_t bits(int first, Rest... rest) {
   return (std::uint32_t{1} << first) | bits(rest...);
 }
 

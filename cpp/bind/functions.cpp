@@ -9,8 +9,7 @@ namespace lamina::bind {
 namespace {
 
 /// f over an array of any shape: float32 stays float32, everything else becomes float64.
-template <class F32, class F64>
-py::object over_array(const py::object& x, F32&& f32, F64&& f64) {
+template <class F32, class F64> py::object over_array(const py::object& x, F32&& f32, F64&& f64) {
   const auto run = [&](auto array, auto&& f) {
     using T = typename decltype(array)::value_type;
     if (!array) throw py::type_error("x must be an array of numbers; got " + repr_of(x));

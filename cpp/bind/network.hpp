@@ -13,8 +13,7 @@
 
 namespace lamina::bind {
 
-template <class T>
-using Array = py::array_t<T, py::array::c_style>;
+template <class T> using Array = py::array_t<T, py::array::c_style>;
 
 /// Samples as Python gives them: x, y (int32 labels or values), weights and index, the last two or None.
 template <class T>
@@ -50,8 +49,7 @@ Samples<T> samples_from(const Array<T>& x, const py::object& y, const py::object
 }
 
 /// Throws ValueError naming the first row of X that is not finite.
-template <class T>
-void check_finite(Rows<T> x) {
+template <class T> void check_finite(Rows<T> x) {
   const Index at = kernels::first_nonfinite(x.data, x.rows * x.columns);
   if (at < 0) return;
   throw py::value_error("X must be finite; got " + std::string(std::isnan(x.data[at]) ? "NaN" : "infinity") +
@@ -59,8 +57,7 @@ void check_finite(Rows<T> x) {
 }
 
 /// A network and what its optimizer remembers.
-template <class T>
-struct NetworkHandle {
+template <class T> struct NetworkHandle {
   Network<T> network;
   OptimizerMemory<T> memory;
   std::atomic<bool> training{false};
@@ -70,13 +67,11 @@ struct NetworkHandle {
 };
 
 /// A view of `n` elements of an arena that keeps `owner` alive.
-template <class T>
-py::array view_of(T* data, const std::vector<py::ssize_t>& shape, const py::object& owner) {
+template <class T> py::array view_of(T* data, const std::vector<py::ssize_t>& shape, const py::object& owner) {
   return py::array_t<T>(shape, data, owner);
 }
 
-template <class T>
-py::dict parameter_views(const py::object& self) {
+template <class T> py::dict parameter_views(const py::object& self) {
   auto& h = self.cast<NetworkHandle<T>&>();
   py::dict out;
   for (const NamedParameter& p : h.network.named_parameters()) {
@@ -108,8 +103,7 @@ void run_fit(NetworkHandle<T>& h, const Array<T>& x, const py::object& y, const 
   fit<T>(h.network, train, held, wired, h.memory, history);
 }
 
-template <class T>
-void bind_network(py::module_& m, const char* name) {
+template <class T> void bind_network(py::module_& m, const char* name) {
   using H = NetworkHandle<T>;
   py::class_<H> c(m, name, "A network of one scalar type.");
   c.def(py::init([](const std::vector<LayerSpec>& layers, Index n_inputs, const Loss& loss, std::uint64_t seed) {

@@ -21,32 +21,26 @@ inline std::string str_of(py::handle x) { return py::str(x).cast<std::string>();
 inline std::string repr_of(py::handle x) { return py::repr(x).cast<std::string>(); }
 
 /// A registry entry known in Python as one object of a common class: `lamina.activations.get("elu", alpha=0.2)`.
-template <class Variant>
-struct Named {
+template <class Variant> struct Named {
   Variant entry;
 };
 using NamedActivation = Named<Activation>;
 using NamedLoss = Named<Loss>;
 using NamedInitializer = Named<Initializer>;
 
-template <class Variant>
-struct Kind;
-template <>
-struct Kind<Activation> {
+template <class Variant> struct Kind;
+template <> struct Kind<Activation> {
   static constexpr const char* name = "activation";
 };
-template <>
-struct Kind<Loss> {
+template <> struct Kind<Loss> {
   static constexpr const char* name = "loss";
 };
-template <>
-struct Kind<Initializer> {
+template <> struct Kind<Initializer> {
   static constexpr const char* name = "initializer";
 };
 
 /// The entry of a Python value: its object, or a name.
-template <class Variant>
-bool load_named(py::handle from, Variant& to) {
+template <class Variant> bool load_named(py::handle from, Variant& to) {
   if (py::isinstance<py::str>(from)) {
     to = make<Variant>(from.cast<std::string>(), Kind<Variant>::name);
     return true;
@@ -61,36 +55,30 @@ bool load_named(py::handle from, Variant& to) {
 namespace pybind11::detail {
 
 /// Fields that are registry entries take a name or an object, and give an object.
-template <class Variant>
-struct named_caster {
+template <class Variant> struct named_caster {
   PYBIND11_TYPE_CASTER(Variant, const_name("str | object"));
   bool load(handle from, bool) { return lamina::bind::load_named(from, value); }
   static handle cast(const Variant& v, return_value_policy, handle) {
     return pybind11::cast(lamina::bind::Named<Variant>{v}).release();
   }
 };
-template <>
-struct type_caster<lamina::Activation> : named_caster<lamina::Activation> {};
-template <>
-struct type_caster<lamina::Loss> : named_caster<lamina::Loss> {};
-template <>
-struct type_caster<lamina::Initializer> : named_caster<lamina::Initializer> {};
+template <> struct type_caster<lamina::Activation> : named_caster<lamina::Activation> {};
+template <> struct type_caster<lamina::Loss> : named_caster<lamina::Loss> {};
+template <> struct type_caster<lamina::Initializer> : named_caster<lamina::Initializer> {};
 
 }  // namespace pybind11::detail
 
 namespace lamina::bind {
 
 /// Parameters of an entry as a dict.
-template <class S>
-py::dict parameters_of(const S& entry) {
+template <class S> py::dict parameters_of(const S& entry) {
   py::dict d;
   for_each_field<S>([&](const auto& field) { d[field.name] = py::cast(entry.*(field.member)); });
   return d;
 }
 
 /// Sets one field of an entry from Python. Throws TypeError for an unknown name.
-template <class S>
-void set_parameter(S& entry, const std::string& name, py::handle value) {
+template <class S> void set_parameter(S& entry, const std::string& name, py::handle value) {
   bool known = false;
   for_each_field<S>([&](const auto& field) {
     using M = std::decay_t<decltype(entry.*(field.member))>;
@@ -110,8 +98,7 @@ void set_parameter(S& entry, const std::string& name, py::handle value) {
 }
 
 /// name, aliases, formula, source and parameters of every entry: what the docs' tables are made from.
-template <class Variant>
-py::list describe() {
+template <class Variant> py::list describe() {
   py::list out;
   for_each_type<Variant>([&](const auto& entry) {
     using S = std::decay_t<decltype(entry)>;
@@ -167,11 +154,10 @@ py::class_<Named<Variant>> bind_named(py::module_& m, const char* class_name, co
         n.entry);
     return n;
   };
-  c.def(py::pickle(
-      [](py::object self) { return py::make_tuple(self.attr("name"), self.attr("params")); },
-      [get](const py::tuple& state) {
-        return get(state[0].cast<std::string>(), py::kwargs(py::reinterpret_borrow<py::dict>(state[1])));
-      }));
+  c.def(py::pickle([](py::object self) { return py::make_tuple(self.attr("name"), self.attr("params")); },
+                   [get](const py::tuple& state) {
+                     return get(state[0].cast<std::string>(), py::kwargs(py::reinterpret_borrow<py::dict>(state[1])));
+                   }));
   const std::string kind = Kind<Variant>::name;
   m.def((kind + "_names").c_str(), [] { return names<Variant>(); });
   m.def((kind + "_get").c_str(), get, py::arg("name"));
@@ -182,15 +168,13 @@ py::class_<Named<Variant>> bind_named(py::module_& m, const char* class_name, co
 template <class S, std::size_t I>
 using FieldType = std::decay_t<decltype(std::declval<S>().*(std::get<I>(S::fields()).member))>;
 
-template <class S, std::size_t I>
-auto argument() {
+template <class S, std::size_t I> auto argument() {
   constexpr auto fields = S::fields();
   if constexpr (static_cast<int>(I) < S::required) return py::arg(std::get<I>(fields).name);
   else return py::arg(std::get<I>(fields).name) = S{}.*(std::get<I>(fields).member);
 }
 
-template <class S, std::size_t... I>
-void bind_constructor(py::class_<S>& c, std::index_sequence<I...>) {
+template <class S, std::size_t... I> void bind_constructor(py::class_<S>& c, std::index_sequence<I...>) {
   c.def(py::init([](FieldType<S, I>... values) {
           S entry;
           ((entry.*(std::get<I>(S::fields()).member) = std::move(values)), ...);
@@ -201,8 +185,7 @@ void bind_constructor(py::class_<S>& c, std::index_sequence<I...>) {
 }
 
 /// A Python class of its own for one entry: `lamina.Adam(lr=0.01)`.
-template <class S>
-void bind_class(py::module_& m, const char* module_name) {
+template <class S> void bind_class(py::module_& m, const char* module_name) {
   std::string doc = std::string(S::formula) + "\n\nSource: " + S::source + "\n";
   for_each_field<S>([&](const auto& field) { doc += std::string("\n") + field.name + ": " + field.doc; });
   py::class_<S> c(m, S::name, doc.c_str());
@@ -248,8 +231,7 @@ void bind_class(py::module_& m, const char* module_name) {
 }
 
 /// All entries of a variant as classes, and `<kind>_names`, `<kind>_describe`.
-template <class Variant>
-void bind_classes(py::module_& m, const std::string& kind, const char* module_name) {
+template <class Variant> void bind_classes(py::module_& m, const std::string& kind, const char* module_name) {
   for_each_type<Variant>([&](const auto& entry) {
     using S = std::decay_t<decltype(entry)>;
     if constexpr (std::tuple_size_v<decltype(S::fields())> > 0) bind_class<S>(m, module_name);

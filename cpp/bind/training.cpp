@@ -73,8 +73,9 @@ void bind_training(py::module_& m) {
 
   using P = PythonFitOptions;
   const auto field = [](auto member) {
-    return std::pair{[member](const P& p) { return p.options.*member; },
-                     [member](P& p, std::decay_t<decltype(std::declval<FitOptions>().*member)> v) { p.options.*member = v; }};
+    return std::pair{
+        [member](const P& p) { return p.options.*member; },
+        [member](P& p, std::decay_t<decltype(std::declval<FitOptions>().*member)> v) { p.options.*member = v; }};
   };
   py::class_<P> c(m, "FitOptions", "What `fit` passes to the core.");
   c.def(py::init<>());
@@ -91,8 +92,10 @@ void bind_training(py::module_& m) {
   add("resume", &FitOptions::resume);
   add("threads", &FitOptions::threads);
   add("seed", &FitOptions::seed);
-  c.def_property("l1", [](const P& p) { return p.options.penalty.l1; }, [](P& p, double v) { p.options.penalty.l1 = v; });
-  c.def_property("l2", [](const P& p) { return p.options.penalty.l2; }, [](P& p, double v) { p.options.penalty.l2 = v; });
+  c.def_property(
+      "l1", [](const P& p) { return p.options.penalty.l1; }, [](P& p, double v) { p.options.penalty.l1 = v; });
+  c.def_property(
+      "l2", [](const P& p) { return p.options.penalty.l2; }, [](P& p, double v) { p.options.penalty.l2 = v; });
   c.def("set_clipping", [](P& p, const clipping::ClipNorm& rule) { p.options.clipping = rule; });
   c.def("set_clipping", [](P& p, const clipping::AGC& rule) { p.options.clipping = rule; });
   c.def("set_early_stopping", [](P& p, Index patience, double min_delta, bool restore_best) {

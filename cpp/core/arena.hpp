@@ -11,8 +11,7 @@
 namespace lamina {
 
 /// A fixed-size, zero-filled, 64-byte-aligned array of T. Copies are deep.
-template <class T>
-class Arena {
+template <class T> class Arena {
  public:
   Arena() = default;
   /// Throws std::bad_alloc when the memory is not there.

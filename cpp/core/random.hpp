@@ -41,14 +41,14 @@ class Random {
   }
 
   /// 0 .. n-1 in a random order (Fisher and Yates), written to `order`.
-  template <class I>
-  void permute(I* order, std::int64_t n) const {
+  template <class I> void permute(I* order, std::int64_t n) const {
     Block words{};
     for (std::int64_t i = n - 1; i > 0; --i) {
       // Four draws a block; the multiply-shift keeps the bias below n / 2^32.
       const auto draw = static_cast<std::uint64_t>(n - 1 - i);
       if (draw % 4 == 0) words = (*this)(draw / 4);
-      const auto j = static_cast<std::int64_t>((std::uint64_t{words[draw % 4]} * static_cast<std::uint64_t>(i + 1)) >> 32);
+      const auto j =
+          static_cast<std::int64_t>((std::uint64_t{words[draw % 4]} * static_cast<std::uint64_t>(i + 1)) >> 32);
       const I kept = order[i];
       order[i] = order[j];
       order[j] = kept;

@@ -1,6 +1,6 @@
-#include <numeric>
-
 #include "core/registry.hpp"
+
+#include <numeric>
 
 namespace lamina {
 namespace {

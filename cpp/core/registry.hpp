@@ -1,4 +1,5 @@
-/// Registries: a kind (activation, loss, optimizer, ...) is a std::variant of structs, and each struct describes itself:
+/// Registries: a kind (activation, loss, optimizer, ...) is a std::variant of structs, and each struct describes
+/// itself:
 ///
 ///   struct Elu : Entry {
 ///     static constexpr const char* name = "elu";
@@ -54,17 +55,14 @@ struct Bounds {
 };
 
 /// One parameter of a struct: its name, member, one line of doc, and bounds (numbers only).
-template <class S, class M>
-struct Field {
+template <class S, class M> struct Field {
   const char* name;
   M S::* member;
   const char* doc;
   Bounds bounds = Bounds::any();
 };
-template <class S, class M>
-Field(const char*, M S::*, const char*) -> Field<S, M>;
-template <class S, class M>
-Field(const char*, M S::*, const char*, Bounds) -> Field<S, M>;
+template <class S, class M> Field(const char*, M S::*, const char*) -> Field<S, M>;
+template <class S, class M> Field(const char*, M S::*, const char*, Bounds) -> Field<S, M>;
 
 /// What an entry has unless it says otherwise.
 struct Entry {
@@ -73,14 +71,12 @@ struct Entry {
   static constexpr std::tuple<> fields() { return {}; }
 };
 
-template <class S, class F>
-void for_each_field(F&& f) {
+template <class S, class F> void for_each_field(F&& f) {
   std::apply([&](const auto&... field) { (f(field), ...); }, S::fields());
 }
 
 /// Throws std::invalid_argument naming the field, what came and what was wanted.
-template <class S>
-void check_fields(const S& entry) {
+template <class S> void check_fields(const S& entry) {
   for_each_field<S>([&](const auto& field) {
     using M = std::decay_t<decltype(entry.*(field.member))>;
     if constexpr (std::is_arithmetic_v<M> && !std::is_same_v<M, bool>) {
@@ -94,26 +90,22 @@ void check_fields(const S& entry) {
   });
 }
 
-template <class Variant, class F, std::size_t... I>
-void for_each_type(F&& f, std::index_sequence<I...>) {
+template <class Variant, class F, std::size_t... I> void for_each_type(F&& f, std::index_sequence<I...>) {
   (f(std::variant_alternative_t<I, Variant>{}), ...);
 }
 /// f called with a default-made value of every type of the variant, in the order of the list.
-template <class Variant, class F>
-void for_each_type(F&& f) {
+template <class Variant, class F> void for_each_type(F&& f) {
   for_each_type<Variant>(std::forward<F>(f), std::make_index_sequence<std::variant_size_v<Variant>>{});
 }
 
 /// Every name of the kind, aliases left out.
-template <class Variant>
-std::vector<std::string> names() {
+template <class Variant> std::vector<std::string> names() {
   std::vector<std::string> out;
   for_each_type<Variant>([&](const auto& entry) { out.emplace_back(entry.name); });
   return out;
 }
 
-template <class Variant>
-std::string name_of(const Variant& v) {
+template <class Variant> std::string name_of(const Variant& v) {
   return std::visit([](const auto& entry) { return std::string(entry.name); }, v);
 }
 
@@ -121,8 +113,7 @@ std::string name_of(const Variant& v) {
 std::vector<std::string> nearest(const std::string& name, std::vector<std::string> known);
 
 /// The default-made entry of this name or alias. Throws std::invalid_argument that lists the nearest names.
-template <class Variant>
-Variant make(const std::string& name, const char* kind) {
+template <class Variant> Variant make(const std::string& name, const char* kind) {
   Variant out;
   bool found = false;
   std::vector<std::string> known;
@@ -142,7 +133,8 @@ Variant make(const std::string& name, const char* kind) {
   std::ostringstream s;
   s << "unknown " << kind << " '" << name << "'; did you mean ";
   const auto near = nearest(name, known);
-  for (std::size_t i = 0; i < near.size(); ++i) s << (i == 0 ? "" : i + 1 == near.size() ? " or " : ", ") << "'" << near[i] << "'";
+  for (std::size_t i = 0; i < near.size(); ++i)
+    s << (i == 0 ? "" : i + 1 == near.size() ? " or " : ", ") << "'" << near[i] << "'";
   s << "? (lamina." << kind << (std::string(kind).back() == 's' ? "es" : "s") << ".names() lists them all)";
   throw std::invalid_argument(s.str());
 }

@@ -9,12 +9,9 @@ namespace lamina {
 
 using Index = std::ptrdiff_t;
 
-template <class T>
-using Matrix = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-template <class T>
-using MatrixMap = Eigen::Map<Matrix<T>>;
-template <class T>
-using ConstMatrixMap = Eigen::Map<const Matrix<T>>;
+template <class T> using Matrix = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+template <class T> using MatrixMap = Eigen::Map<Matrix<T>>;
+template <class T> using ConstMatrixMap = Eigen::Map<const Matrix<T>>;
 
 /// A half-open range of rows, columns or elements.
 struct Range {
@@ -34,8 +31,7 @@ inline Range part_of(Index n, Index part, Index parts, Index grain = 1) {
 }
 
 /// A non-owning view of a (rows, columns) row-major matrix of samples.
-template <class T>
-struct Rows {
+template <class T> struct Rows {
   const T* data = nullptr;
   Index rows = 0;
   Index columns = 0;

@@ -6,11 +6,9 @@
 
 namespace lamina::simd {
 
-template <class T>
-struct Coefficients;
+template <class T> struct Coefficients;
 
-template <>
-struct Coefficients<float> {
+template <> struct Coefficients<float> {
   static constexpr float log2_e = 1.44269502f;     // 1 / ln 2
   static constexpr float ln2_high = 0.693145752f;  // ln 2 in two parts
   static constexpr float ln2_low = 1.42860677e-06f;
@@ -68,8 +66,7 @@ struct Coefficients<float> {
   };
 };
 
-template <>
-struct Coefficients<double> {
+template <> struct Coefficients<double> {
   static constexpr double log2_e = 1.4426950408889634;     // 1 / ln 2
   static constexpr double ln2_high = 0.69314718055966296;  // ln 2 in two parts
   static constexpr double ln2_low = 2.8235290563031577e-13;

@@ -18,32 +18,25 @@ namespace lamina::simd {
 /// Parts that the functions below share; nothing here is for callers.
 namespace detail {
 
-template <class T>
-inline constexpr int mantissa_bits = std::numeric_limits<T>::digits - 1;
-template <class T>
-inline constexpr int exponent_bias = std::numeric_limits<T>::max_exponent - 1;
+template <class T> inline constexpr int mantissa_bits = std::numeric_limits<T>::digits - 1;
+template <class T> inline constexpr int exponent_bias = std::numeric_limits<T>::max_exponent - 1;
 /// 1.5 * 2^mantissa_bits: adding it rounds to an integer, which then stands in the lowest bits.
-template <class T>
-inline constexpr T rounder = T(3) * T(std::size_t{1} << (mantissa_bits<T> - 1));
-template <class T>
-inline constexpr T infinity = std::numeric_limits<T>::infinity();
+template <class T> inline constexpr T rounder = T(3) * T(std::size_t{1} << (mantissa_bits<T> - 1));
+template <class T> inline constexpr T infinity = std::numeric_limits<T>::infinity();
 
-template <class V, class T, std::size_t... I>
-LAMINA_INLINE V horner(V x, const T* c, std::index_sequence<I...>) {
+template <class V, class T, std::size_t... I> LAMINA_INLINE V horner(V x, const T* c, std::index_sequence<I...>) {
   constexpr std::size_t last = sizeof...(I);
   V sum(c[last]);
   ((sum = fma(sum, x, V(c[last - 1 - I]))), ...);
   return sum;
 }
 /// c[0] + c[1] x + c[2] x² + ...
-template <class T, int N, std::size_t D>
-LAMINA_INLINE Vec<T, N> polynomial(Vec<T, N> x, const T (&c)[D]) {
+template <class T, int N, std::size_t D> LAMINA_INLINE Vec<T, N> polynomial(Vec<T, N> x, const T (&c)[D]) {
   return horner(x, c, std::make_index_sequence<D - 1>{});
 }
 
 /// a * b - product, where product is the rounded a * b: what the rounding lost.
-template <class T, int N>
-LAMINA_INLINE Vec<T, N> product_error(Vec<T, N> a, Vec<T, N> b, Vec<T, N> product) {
+template <class T, int N> LAMINA_INLINE Vec<T, N> product_error(Vec<T, N> a, Vec<T, N> b, Vec<T, N> product) {
   if constexpr (has_fma) {
     return fma(a, b, -product);
   } else {
@@ -58,8 +51,7 @@ LAMINA_INLINE Vec<T, N> product_error(Vec<T, N> a, Vec<T, N> b, Vec<T, N> produc
 
 /// x = power * ln 2 + r with abs(r) <= ln(2) / 2, where r = rest - power * ln2_low; `biased` holds power + bias in its
 /// lowest bits. `rest` is exact.
-template <class T, int N>
-struct ExpReduction {
+template <class T, int N> struct ExpReduction {
   Vec<T, N> biased, power, rest;
 
   LAMINA_INLINE ExpReduction(Vec<T, N> x, int bias) {
@@ -73,21 +65,18 @@ struct ExpReduction {
 };
 
 /// exp(r) - 1 - r for abs(r) <= ln(2) / 2.
-template <class T, int N>
-LAMINA_INLINE Vec<T, N> exp_beyond_linear(Vec<T, N> r) {
+template <class T, int N> LAMINA_INLINE Vec<T, N> exp_beyond_linear(Vec<T, N> r) {
   return r * r * polynomial(r, Coefficients<T>::exp);
 }
 
 /// 2^k from a `biased` that holds k + exponent_bias, a normal number's exponent.
-template <class T, int N>
-LAMINA_INLINE Vec<T, N> power_of_two(Vec<T, N> biased) {
+template <class T, int N> LAMINA_INLINE Vec<T, N> power_of_two(Vec<T, N> biased) {
   return from_bits(bits(biased) << mantissa_bits<T>);
 }
 
 /// x * 2^k from a `biased` that holds k + 2 exponent_bias: in two steps, since 2^k alone may overflow or vanish. Rounds
 /// once if x is near 1; then a result below the normal range is the rounded subnormal, one above is inf.
-template <class T, int N>
-LAMINA_INLINE Vec<T, N> scale(Vec<T, N> x, Vec<T, N> biased) {
+template <class T, int N> LAMINA_INLINE Vec<T, N> scale(Vec<T, N> x, Vec<T, N> biased) {
   const IntVec<T, N> exponent_field = bits(Vec<T, N>(infinity<T>));
   const IntVec<T, N> first = (bits(biased) << (mantissa_bits<T> - 1)) & exponent_field;
   const IntVec<T, N> second = (bits(biased) << mantissa_bits<T>)-first;
@@ -95,19 +84,14 @@ LAMINA_INLINE Vec<T, N> scale(Vec<T, N> x, Vec<T, N> biased) {
 }
 
 /// Arguments past these give exactly 0 or inf, and keep exponents within the reach of `scale`.
-template <class T>
-inline constexpr T exp_lowest = sizeof(T) == 4 ? T(-104) : T(-746);
-template <class T>
-inline constexpr T exp_highest = sizeof(T) == 4 ? T(89) : T(710);
+template <class T> inline constexpr T exp_lowest = sizeof(T) == 4 ? T(-104) : T(-746);
+template <class T> inline constexpr T exp_highest = sizeof(T) == 4 ? T(89) : T(710);
 /// exp(-a²) is 0 from here on, and exp(-a²/2) from the second one on.
-template <class T>
-inline constexpr T square_limit = sizeof(T) == 4 ? T(10.5) : T(28);
-template <class T>
-inline constexpr T half_square_limit = sizeof(T) == 4 ? T(15) : T(39);
+template <class T> inline constexpr T square_limit = sizeof(T) == 4 ? T(10.5) : T(28);
+template <class T> inline constexpr T half_square_limit = sizeof(T) == 4 ? T(15) : T(39);
 
 /// exp(x) for exp_lowest <= x <= exp_highest or NaN.
-template <class T, int N>
-LAMINA_INLINE Vec<T, N> bounded_exp(Vec<T, N> x) {
+template <class T, int N> LAMINA_INLINE Vec<T, N> bounded_exp(Vec<T, N> x) {
   const ExpReduction<T, N> to(x, 2 * exponent_bias<T>);
   const Vec<T, N> r = to.r();
   return scale((exp_beyond_linear(r) + r) + Vec<T, N>(T(1)), to.biased);
@@ -115,8 +99,7 @@ LAMINA_INLINE Vec<T, N> bounded_exp(Vec<T, N> x) {
 
 /// factor * exp(-a b) for a, b >= 0 or NaN and a factor near 1: what the rounding of the product lost, which exp would
 /// magnify, is put back.
-template <class T, int N>
-LAMINA_INLINE Vec<T, N> times_exp_of_minus(Vec<T, N> factor, Vec<T, N> a, Vec<T, N> b) {
+template <class T, int N> LAMINA_INLINE Vec<T, N> times_exp_of_minus(Vec<T, N> factor, Vec<T, N> a, Vec<T, N> b) {
   using V = Vec<T, N>;
   const V product = a * b;
   const ExpReduction<T, N> to(-product, 2 * exponent_bias<T>);
@@ -125,8 +108,7 @@ LAMINA_INLINE Vec<T, N> times_exp_of_minus(Vec<T, N> factor, Vec<T, N> a, Vec<T,
 }
 
 /// log((1 + f) 2^k) for sqrt(1/2) <= 1 + f < sqrt(2).
-template <class T, int N>
-LAMINA_INLINE Vec<T, N> log_of(Vec<T, N> f, Vec<T, N> k) {
+template <class T, int N> LAMINA_INLINE Vec<T, N> log_of(Vec<T, N> f, Vec<T, N> k) {
   using V = Vec<T, N>;
   using C = Coefficients<T>;
   const V s = f / (f + V(T(2)));
@@ -138,8 +120,7 @@ LAMINA_INLINE Vec<T, N> log_of(Vec<T, N> f, Vec<T, N> k) {
 }
 
 /// x = m 2^k with sqrt(1/2) <= m < sqrt(2), for positive normal x.
-template <class T, int N>
-struct LogReduction {
+template <class T, int N> struct LogReduction {
   IntVec<T, N> biased;  // k + exponent_bias
   Vec<T, N> m, k;
 
@@ -157,8 +138,7 @@ struct LogReduction {
 };
 
 /// y where 0 < x < inf; otherwise what log has there: -inf at ±0, inf at inf, else NaN.
-template <class T, int N>
-LAMINA_INLINE Vec<T, N> with_log_limits(Vec<T, N> x, Vec<T, N> y) {
+template <class T, int N> LAMINA_INLINE Vec<T, N> with_log_limits(Vec<T, N> x, Vec<T, N> y) {
   using V = Vec<T, N>;
   const V zero(T(0));
   const V outside = select(x == zero, V(-infinity<T>), V(std::numeric_limits<T>::quiet_NaN()));
@@ -167,8 +147,7 @@ LAMINA_INLINE Vec<T, N> with_log_limits(Vec<T, N> x, Vec<T, N> y) {
 
 /// exp(a²) erfc(a) for a = (slope + slope_rest) x / 2 and 0 <= a < square_limit, within one ULP or so: the rounding
 /// errors of numerator, denominator and quotient are put back, since exp and a product add theirs.
-template <class T, int N>
-LAMINA_INLINE Vec<T, N> erfcx(Vec<T, N> x, T slope, T slope_rest) {
+template <class T, int N> LAMINA_INLINE Vec<T, N> erfcx(Vec<T, N> x, T slope, T slope_rest) {
   using V = Vec<T, N>;
   const V one(T(1)), center(T(5) / slope);
   const V d = fma(x, V(slope), one);
@@ -185,8 +164,7 @@ LAMINA_INLINE Vec<T, N> erfcx(Vec<T, N> x, T slope, T slope_rest) {
 }
 
 /// x = q pi/2 + r with abs(r) <= pi/4, and from it sin of the angle `turns` quadrants further on.
-template <class T, int N>
-LAMINA_INLINE Vec<T, N> sin_with_quadrants(Vec<T, N> x, Bits<T> turns) {
+template <class T, int N> LAMINA_INLINE Vec<T, N> sin_with_quadrants(Vec<T, N> x, Bits<T> turns) {
   using V = Vec<T, N>;
   using I = IntVec<T, N>;
   using C = Coefficients<T>;
@@ -207,15 +185,13 @@ LAMINA_INLINE Vec<T, N> sin_with_quadrants(Vec<T, N> x, Bits<T> turns) {
 }  // namespace detail
 
 /// e^x.
-template <class T, int N>
-LAMINA_INLINE Vec<T, N> exp(Vec<T, N> x) {
+template <class T, int N> LAMINA_INLINE Vec<T, N> exp(Vec<T, N> x) {
   using V = Vec<T, N>;
   return detail::bounded_exp(min(V(detail::exp_highest<T>), max(V(detail::exp_lowest<T>), x)));
 }
 
 /// e^x - 1, without cancellation near 0.
-template <class T, int N>
-LAMINA_INLINE Vec<T, N> expm1(Vec<T, N> x) {
+template <class T, int N> LAMINA_INLINE Vec<T, N> expm1(Vec<T, N> x) {
   using V = Vec<T, N>;
   // Below this the result is -1. Half of 2^power stays finite, so that only a result that overflows is inf.
   const V lowest(sizeof(T) == 4 ? T(-20) : T(-40));
@@ -229,8 +205,7 @@ LAMINA_INLINE Vec<T, N> expm1(Vec<T, N> x) {
 }
 
 /// Natural logarithm; log(±0) = -inf, NaN below 0.
-template <class T, int N>
-LAMINA_INLINE Vec<T, N> log(Vec<T, N> x) {
+template <class T, int N> LAMINA_INLINE Vec<T, N> log(Vec<T, N> x) {
   using V = Vec<T, N>;
   constexpr int lift = detail::mantissa_bits<T> + 1;
   const Mask<T, N> subnormal = x < V(std::numeric_limits<T>::min());
@@ -240,8 +215,7 @@ LAMINA_INLINE Vec<T, N> log(Vec<T, N> x) {
 }
 
 /// log(1 + x), without cancellation near 0; -inf at -1, NaN below.
-template <class T, int N>
-LAMINA_INLINE Vec<T, N> log1p(Vec<T, N> x) {
+template <class T, int N> LAMINA_INLINE Vec<T, N> log1p(Vec<T, N> x) {
   using V = Vec<T, N>;
   const V sum = x + V(T(1)), quarter(T(0.25));
   const detail::LogReduction<T, N> to(sum);
@@ -254,8 +228,7 @@ LAMINA_INLINE Vec<T, N> log1p(Vec<T, N> x) {
 }
 
 /// Hyperbolic tangent.
-template <class T, int N>
-LAMINA_INLINE Vec<T, N> tanh(Vec<T, N> x) {
+template <class T, int N> LAMINA_INLINE Vec<T, N> tanh(Vec<T, N> x) {
   using V = Vec<T, N>;
   const V one(T(1)), a = abs(x);
   const V z = a * a;
@@ -270,8 +243,7 @@ LAMINA_INLINE Vec<T, N> tanh(Vec<T, N> x) {
 }
 
 /// 1 / (1 + e^-x), with full relative accuracy in the left tail.
-template <class T, int N>
-LAMINA_INLINE Vec<T, N> logistic(Vec<T, N> x) {
+template <class T, int N> LAMINA_INLINE Vec<T, N> logistic(Vec<T, N> x) {
   using V = Vec<T, N>;
   const V one(T(1));
   const V e = detail::bounded_exp(max(V(detail::exp_lowest<T>), -abs(x)));
@@ -279,8 +251,7 @@ LAMINA_INLINE Vec<T, N> logistic(Vec<T, N> x) {
 }
 
 /// Inverse tangent, in [-pi/2, pi/2].
-template <class T, int N>
-LAMINA_INLINE Vec<T, N> atan(Vec<T, N> x) {
+template <class T, int N> LAMINA_INLINE Vec<T, N> atan(Vec<T, N> x) {
   using V = Vec<T, N>;
   using C = Coefficients<T>;
   const V zero(T(0)), one(T(1)), a = abs(x);
@@ -297,15 +268,13 @@ LAMINA_INLINE Vec<T, N> atan(Vec<T, N> x) {
 }
 
 /// e^(-x²); the rounding of x² is compensated.
-template <class T, int N>
-LAMINA_INLINE Vec<T, N> gaussian(Vec<T, N> x) {
+template <class T, int N> LAMINA_INLINE Vec<T, N> gaussian(Vec<T, N> x) {
   const Vec<T, N> a = min(Vec<T, N>(detail::square_limit<T>), abs(x));
   return detail::times_exp_of_minus(Vec<T, N>(T(1)), a, a);
 }
 
 /// Complementary error function, with full relative accuracy in the right tail.
-template <class T, int N>
-LAMINA_INLINE Vec<T, N> erfc(Vec<T, N> x) {
+template <class T, int N> LAMINA_INLINE Vec<T, N> erfc(Vec<T, N> x) {
   using V = Vec<T, N>;
   const V a = min(V(detail::square_limit<T>), abs(x));
   const V tail = detail::times_exp_of_minus(detail::erfcx(a, T(2), T(0)), a, a);
@@ -313,8 +282,7 @@ LAMINA_INLINE Vec<T, N> erfc(Vec<T, N> x) {
 }
 
 /// Distribution function of the standard normal, with full relative accuracy in the left tail.
-template <class T, int N>
-LAMINA_INLINE Vec<T, N> normal_cdf(Vec<T, N> x) {
+template <class T, int N> LAMINA_INLINE Vec<T, N> normal_cdf(Vec<T, N> x) {
   using V = Vec<T, N>;
   const V half(T(0.5)), a = min(V(detail::half_square_limit<T>), abs(x));
   const V scaled = detail::erfcx(a, Coefficients<T>::sqrt_two, Coefficients<T>::sqrt_two_rest);
@@ -323,23 +291,16 @@ LAMINA_INLINE Vec<T, N> normal_cdf(Vec<T, N> x) {
 }
 
 /// Density of the standard normal, e^(-x²/2) / sqrt(2 pi).
-template <class T, int N>
-LAMINA_INLINE Vec<T, N> normal_pdf(Vec<T, N> x) {
+template <class T, int N> LAMINA_INLINE Vec<T, N> normal_pdf(Vec<T, N> x) {
   using V = Vec<T, N>;
   const V a = min(V(detail::half_square_limit<T>), abs(x));
   return detail::times_exp_of_minus(V(Coefficients<T>::inverse_sqrt_two_pi), V(T(0.5)) * a, a);
 }
 
 /// Sine of x radians, for abs(x) <= 6000: absolute error below 2 ULP of 1.
-template <class T, int N>
-LAMINA_INLINE Vec<T, N> sin(Vec<T, N> x) {
-  return detail::sin_with_quadrants(x, Bits<T>(0));
-}
+template <class T, int N> LAMINA_INLINE Vec<T, N> sin(Vec<T, N> x) { return detail::sin_with_quadrants(x, Bits<T>(0)); }
 
 /// Cosine of x radians, for abs(x) <= 6000: absolute error below 2 ULP of 1.
-template <class T, int N>
-LAMINA_INLINE Vec<T, N> cos(Vec<T, N> x) {
-  return detail::sin_with_quadrants(x, Bits<T>(1));
-}
+template <class T, int N> LAMINA_INLINE Vec<T, N> cos(Vec<T, N> x) { return detail::sin_with_quadrants(x, Bits<T>(1)); }
 
 }  // namespace lamina::simd

@@ -102,11 +102,9 @@ void micro_kernel(const Tile& tile, const T* a, const T* b, T* c) {
   }
 }
 
-template <class T>
-using MicroKernel = void (*)(const Tile&, const T*, const T*, T*);
+template <class T> using MicroKernel = void (*)(const Tile&, const T*, const T*, T*);
 
-template <class T, bool Masked, int Place>
-constexpr MicroKernel<T> micro_kernel_at() {
+template <class T, bool Masked, int Place> constexpr MicroKernel<T> micro_kernel_at() {
   constexpr int rows = Place / most_vectors + 1, vectors = Place % most_vectors + 1;
   if constexpr (rows <= tile_rows(vectors)) return &micro_kernel<T, rows, vectors, Masked>;
   else return nullptr;
@@ -122,8 +120,7 @@ inline constexpr auto micro_kernels =
     micro_kernel_table<T, Masked>(std::make_integer_sequence<int, most_rows * most_vectors>{});
 
 /// The micro-kernel for a tile of `rows` <= tile_rows(vectors).
-template <class T>
-MicroKernel<T> find_micro_kernel(Index rows, Index vectors, bool masked) {
+template <class T> MicroKernel<T> find_micro_kernel(Index rows, Index vectors, bool masked) {
   const auto place = static_cast<std::size_t>((rows - 1) * most_vectors + vectors - 1);
   return masked ? micro_kernels<T, true>[place] : micro_kernels<T, false>[place];
 }

@@ -27,22 +27,17 @@ constexpr Index kept_panels = 128;
 /// Panels of C that share one call of the epilogue.
 constexpr Index epilogue_panels = 4;
 
-template <class T>
-constexpr Index size_of = sizeof(T);
-template <class T>
-constexpr Index lanes = simd::Vec<T>::size;
-template <class T>
-constexpr Index block_depth = panel_bytes / (panel_vectors * lanes<T> * size_of<T>);
-template <class T>
-constexpr Index block_rows = block_bytes / (block_depth<T> * size_of<T>);
+template <class T> constexpr Index size_of = sizeof(T);
+template <class T> constexpr Index lanes = simd::Vec<T>::size;
+template <class T> constexpr Index block_depth = panel_bytes / (panel_vectors * lanes<T> * size_of<T>);
+template <class T> constexpr Index block_rows = block_bytes / (block_depth<T> * size_of<T>);
 
 /// The part of B to be packed next: brought into the second-level cache a little with every tile.
 struct Ahead {
   const char* data = nullptr;
   Index stride = 0, rows = 0, bytes = 0;
 
-  template <class T>
-  static Ahead of(Operand<T> b, Index depth, Index columns) {
+  template <class T> static Ahead of(Operand<T> b, Index depth, Index columns) {
     const auto* data = reinterpret_cast<const char*>(b.data);
     if (b.row_stride == 1) return {data, b.col_stride * size_of<T>, columns, depth * size_of<T>};
     return {data, b.row_stride * size_of<T>, depth, columns * size_of<T>};
@@ -96,8 +91,7 @@ void multiply_in_place(Index m, Index n, Index k, Operand<T> a, Operand<T> b, T*
 enum class Packing { before, here, none };
 
 /// The product in blocks that fit the caches: panels of B in the first level, blocks of A in the second.
-template <class T>
-class Blocked {
+template <class T> class Blocked {
  public:
   Blocked(Index m_, Index n_, Index k_, Operand<T> a_, bool pack_a_, Operand<T> b_, Packing packing_, T* c_, Index ldc_,
           bool accumulate_, Epilogue<T> epilogue_)
@@ -194,21 +188,16 @@ class Blocked {
 };
 
 /// Whether to copy A, which every panel of C reads again: strided reads share cache sets and fill no lines.
-template <class T>
-bool packing_a_pays(Index m, Index n, Index k, Operand<T> a) {
+template <class T> bool packing_a_pays(Index m, Index n, Index k, Operand<T> a) {
   if (m * k * size_of<T> <= near_bytes) return false;
   return a.row_stride == 1 || (a.col_stride == 1 && n >= packed_rows_columns);
 }
 
 }  // namespace
 
-template <class T>
-void PackBuffer<T>::Free::operator()(T* p) const {
-  ::operator delete[](p, cache_line);
-}
+template <class T> void PackBuffer<T>::Free::operator()(T* p) const { ::operator delete[](p, cache_line); }
 
-template <class T>
-T* PackBuffer<T>::reserve(Index count) {
+template <class T> T* PackBuffer<T>::reserve(Index count) {
   if (count > capacity_ || !data_) {
     data_.reset();
     capacity_ = 0;
@@ -218,8 +207,7 @@ T* PackBuffer<T>::reserve(Index count) {
   return data_.get();
 }
 
-template <class T>
-void PackedB<T>::pack(Index n, Index k, Operand<T> b) {
+template <class T> void PackedB<T>::pack(Index n, Index k, Operand<T> b) {
   n_ = n;
   k_ = k;
   if (n <= 0 || k <= 0) return;

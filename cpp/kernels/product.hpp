@@ -15,8 +15,7 @@ namespace lamina::kernels {
 
 /// A strided view of a matrix: element (i, j) is data[i * row_stride + j * col_stride]; a transpose is a swap of
 /// strides.
-template <class T>
-struct Operand {
+template <class T> struct Operand {
   const T* data;
   Index row_stride, col_stride;
 
@@ -25,8 +24,7 @@ struct Operand {
 };
 
 /// Reusable memory for packed operands: 64-byte aligned, grows and never shrinks. One per thread.
-template <class T>
-class PackBuffer {
+template <class T> class PackBuffer {
  public:
   PackBuffer() = default;
   PackBuffer(PackBuffer&&) noexcept = default;
@@ -64,12 +62,10 @@ class BlockFunction {
 
 /// What to do with each finished block of C (all of k summed) while it is in cache: rows [row, row + rows) by columns
 /// [col, col + cols). The blocks cover C exactly once; C may be changed in place.
-template <class T>
-using Epilogue = BlockFunction;
+template <class T> using Epilogue = BlockFunction;
 
 /// B packed once into panels, to be used by many products and, read only, by many threads.
-template <class T>
-class PackedB {
+template <class T> class PackedB {
  public:
   /// Packs the k x n matrix b, in memory that is reused from one call to the next. Throws std::bad_alloc.
   void pack(Index n, Index k, Operand<T> b);

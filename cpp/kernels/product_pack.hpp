@@ -31,21 +31,18 @@ LAMINA_INLINE simd::Vec<T, N> shuffle(simd::Vec<T, N> a, simd::Vec<T, N> b, std:
 }
 
 /// Interleaves the lower (or upper) halves of every 16-byte unit of two vectors.
-template <int N, int Unit, bool Upper>
-struct Interleave {
+template <int N, int Unit, bool Upper> struct Interleave {
   static constexpr int lane(int l) { return l / Unit * Unit + l % Unit / 2 + (Upper ? Unit / 2 : 0) + l % 2 * N; }
 };
 /// Swaps blocks of `Step` lanes between two vectors, as the transposition of a 2 x 2 matrix of blocks does.
-template <int N, int Step, bool Upper>
-struct SwapBlocks {
+template <int N, int Step, bool Upper> struct SwapBlocks {
   static constexpr int lane(int l) {
     const bool second = (l & Step) != 0;
     return Upper ? (second ? N + l : l + Step) : (second ? N + l - Step : l);
   }
 };
 
-template <int Step, class T, int N>
-LAMINA_INLINE void swap_blocks(simd::Vec<T, N> (&x)[N]) {
+template <int Step, class T, int N> LAMINA_INLINE void swap_blocks(simd::Vec<T, N> (&x)[N]) {
   if constexpr (Step < N) {
     constexpr std::make_integer_sequence<int, N> lanes;
 #pragma GCC unroll 16
@@ -60,8 +57,7 @@ LAMINA_INLINE void swap_blocks(simd::Vec<T, N> (&x)[N]) {
 }
 
 /// x[i][j] becomes x[j][i]: first within 16-byte units, where shuffles are cheap, then units as blocks.
-template <class T, int N>
-LAMINA_INLINE void transpose(simd::Vec<T, N> (&x)[N]) {
+template <class T, int N> LAMINA_INLINE void transpose(simd::Vec<T, N> (&x)[N]) {
   constexpr int unit = 16 / static_cast<int>(sizeof(T));
   constexpr std::make_integer_sequence<int, N> lanes;
 #pragma GCC unroll 16
@@ -107,8 +103,7 @@ void pack_transposed(T* to, Index width, const T* from, Index stride, Index rows
 }
 
 /// to[k * width + j] = b(k, j) for k < depth, j < columns, and zero up to `width`, a whole number of vectors.
-template <class T>
-void pack_panel(T* to, Index width, Operand<T> b, Index depth, Index columns) {
+template <class T> void pack_panel(T* to, Index width, Operand<T> b, Index depth, Index columns) {
   using V = simd::Vec<T>;
   if (b.row_stride == 1) {
     for (Index j = 0; j < width; j += V::size) {
@@ -131,8 +126,7 @@ void pack_panel(T* to, Index width, Operand<T> b, Index depth, Index columns) {
 
 /// A's rows in tiles as `split` has them: element (i, k) of a tile of h rows is at k * h + i of the tile, and tiles
 /// follow each other. A's rows or its columns are contiguous.
-template <class T>
-void pack_tiles(T* to, const Split& split, Operand<T> a, Index depth) {
+template <class T> void pack_tiles(T* to, const Split& split, Operand<T> a, Index depth) {
   constexpr Index usual = tile_rows(panel_vectors);
   constexpr int group = simd::lanes<T> < 4 ? simd::lanes<T> : usual < 8 || simd::lanes<T> < 8 ? 4 : 8;
   if (a.col_stride == 1) {

@@ -4,8 +4,7 @@
 
 namespace lamina::kernels {
 
-template <class T>
-Index first_nonfinite(const T* x, Index n) {
+template <class T> Index first_nonfinite(const T* x, Index n) {
   for (Index begin = 0; begin < n; begin += reduce_block) {
     const Index end = std::min(n, begin + reduce_block);
     // 0 times a finite number is 0; NaN and infinity give NaN, which stays.

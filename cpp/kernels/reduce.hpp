@@ -12,8 +12,7 @@ namespace lamina::kernels {
 inline constexpr Index reduce_block = 4096;
 
 /// The sum of f(x[i]) over n elements. f takes and gives a simd::Vec and maps 0 to 0.
-template <class T, class F>
-double ordered_sum(const T* x, Index n, F&& f) {
+template <class T, class F> double ordered_sum(const T* x, Index n, F&& f) {
   constexpr int N = simd::lanes<T>;
   constexpr int groups = 16 / N;
   using V = simd::Vec<T, N>;
@@ -39,25 +38,21 @@ double ordered_sum(const T* x, Index n, F&& f) {
   return total;
 }
 
-template <class T>
-double sum_of_squares(const T* x, Index n) {
+template <class T> double sum_of_squares(const T* x, Index n) {
   return ordered_sum(x, n, [](auto v) { return v * v; });
 }
-template <class T>
-double sum_of_magnitudes(const T* x, Index n) {
+template <class T> double sum_of_magnitudes(const T* x, Index n) {
   return ordered_sum(x, n, [](auto v) { return simd::abs(v); });
 }
 
 /// The position of the first NaN or infinity; -1 if there is none.
-template <class T>
-Index first_nonfinite(const T* x, Index n);
+template <class T> Index first_nonfinite(const T* x, Index n);
 
 extern template Index first_nonfinite<float>(const float*, Index);
 extern template Index first_nonfinite<double>(const double*, Index);
 
 /// The sum of x[i] y[i], 16 running sums in double.
-template <class T>
-double dot(const T* x, const T* y, Index n) {
+template <class T> double dot(const T* x, const T* y, Index n) {
   double sums[16] = {};
   Index i = 0;
   for (; i + 16 <= n; i += 16) {

@@ -35,21 +35,17 @@ inline constexpr int vector_bytes = 16;
 #endif
 
 /// Lanes of T in the widest register.
-template <class T>
-inline constexpr int lanes = vector_bytes / static_cast<int>(sizeof(T));
+template <class T> inline constexpr int lanes = vector_bytes / static_cast<int>(sizeof(T));
 
-template <class T>
-using Bits = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
+template <class T> using Bits = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
 
 /// The compiler's own vector of N lanes of T.
-template <class T, int N>
-struct Native {
+template <class T, int N> struct Native {
   typedef T Type __attribute__((vector_size(N * sizeof(T))));
 };
 
 /// The result of a comparison: all bits of a lane set, or none.
-template <class T, int N>
-struct Mask {
+template <class T, int N> struct Mask {
   using Raw = typename Native<Bits<T>, N>::Type;
   Raw raw;
 
@@ -59,8 +55,7 @@ struct Mask {
 };
 
 /// N lanes of integers as wide as T: exponents and bit patterns.
-template <class T, int N>
-struct IntVec {
+template <class T, int N> struct IntVec {
   using Raw = typename Native<Bits<T>, N>::Type;
   Raw raw;
 
@@ -81,8 +76,7 @@ struct IntVec {
 };
 
 /// N lanes of T (float or double).
-template <class T, int N = lanes<T>>
-struct Vec {
+template <class T, int N = lanes<T>> struct Vec {
   static_assert(std::is_same_v<T, float> || std::is_same_v<T, double>);
   using Scalar = T;
   using M = Mask<T, N>;
@@ -172,47 +166,38 @@ struct Vec {
   friend LAMINA_INLINE M operator!=(Vec a, Vec b) { return {a.raw != b.raw}; }
 };
 
-template <class T, int N>
-LAMINA_INLINE Vec<T, N> select(Mask<T, N> m, Vec<T, N> yes, Vec<T, N> no) {
+template <class T, int N> LAMINA_INLINE Vec<T, N> select(Mask<T, N> m, Vec<T, N> yes, Vec<T, N> no) {
   return {m.raw ? yes.raw : no.raw};
 }
-template <class T, int N>
-LAMINA_INLINE IntVec<T, N> select(Mask<T, N> m, IntVec<T, N> yes, IntVec<T, N> no) {
+template <class T, int N> LAMINA_INLINE IntVec<T, N> select(Mask<T, N> m, IntVec<T, N> yes, IntVec<T, N> no) {
   return {m.raw ? yes.raw : no.raw};
 }
 
-template <class T, int N>
-LAMINA_INLINE IntVec<T, N> bits(Vec<T, N> x) {
+template <class T, int N> LAMINA_INLINE IntVec<T, N> bits(Vec<T, N> x) {
   return {reinterpret_cast<typename IntVec<T, N>::Raw>(x.raw)};
 }
-template <class T, int N>
-LAMINA_INLINE Vec<T, N> from_bits(IntVec<T, N> x) {
+template <class T, int N> LAMINA_INLINE Vec<T, N> from_bits(IntVec<T, N> x) {
   return {reinterpret_cast<typename Vec<T, N>::Raw>(x.raw)};
 }
 
 /// Shift right that fills with zeros (AVX2 has no other for 64-bit lanes).
-template <class T, int N>
-LAMINA_INLINE IntVec<T, N> shift_right_unsigned(IntVec<T, N> x, int s) {
+template <class T, int N> LAMINA_INLINE IntVec<T, N> shift_right_unsigned(IntVec<T, N> x, int s) {
   using Unsigned = typename Native<std::make_unsigned_t<Bits<T>>, N>::Type;
   return {reinterpret_cast<typename IntVec<T, N>::Raw>(reinterpret_cast<Unsigned>(x.raw) >> s)};
 }
 
-template <class T>
-inline constexpr Bits<T> sign_bit = std::numeric_limits<Bits<T>>::min();
+template <class T> inline constexpr Bits<T> sign_bit = std::numeric_limits<Bits<T>>::min();
 
-template <class T, int N>
-LAMINA_INLINE Vec<T, N> abs(Vec<T, N> x) {
+template <class T, int N> LAMINA_INLINE Vec<T, N> abs(Vec<T, N> x) {
   return from_bits(bits(x) & IntVec<T, N>(~sign_bit<T>));
 }
 /// |magnitude| with the sign of `sign`.
-template <class T, int N>
-LAMINA_INLINE Vec<T, N> copysign(Vec<T, N> magnitude, Vec<T, N> sign) {
+template <class T, int N> LAMINA_INLINE Vec<T, N> copysign(Vec<T, N> magnitude, Vec<T, N> sign) {
   const IntVec<T, N> s(sign_bit<T>);
   return from_bits((bits(magnitude) & IntVec<T, N>(~sign_bit<T>)) | (bits(sign) & s));
 }
 /// The larger; `b` where either is NaN or both are zero. (g++ 12 makes two instructions of the select.)
-template <class T, int N>
-LAMINA_INLINE Vec<T, N> max(Vec<T, N> a, Vec<T, N> b) {
+template <class T, int N> LAMINA_INLINE Vec<T, N> max(Vec<T, N> a, Vec<T, N> b) {
 #if defined(__SSE2__)
   constexpr int bytes = N * static_cast<int>(sizeof(T));
   if constexpr (bytes == 16 && sizeof(T) == 4) return {_mm_max_ps(a.raw, b.raw)};
@@ -226,8 +211,7 @@ LAMINA_INLINE Vec<T, N> max(Vec<T, N> a, Vec<T, N> b) {
     return select(a > b, a, b);
 }
 /// The smaller; `b` where either is NaN or both are zero.
-template <class T, int N>
-LAMINA_INLINE Vec<T, N> min(Vec<T, N> a, Vec<T, N> b) {
+template <class T, int N> LAMINA_INLINE Vec<T, N> min(Vec<T, N> a, Vec<T, N> b) {
 #if defined(__SSE2__)
   constexpr int bytes = N * static_cast<int>(sizeof(T));
   if constexpr (bytes == 16 && sizeof(T) == 4) return {_mm_min_ps(a.raw, b.raw)};
@@ -240,12 +224,8 @@ LAMINA_INLINE Vec<T, N> min(Vec<T, N> a, Vec<T, N> b) {
 #endif
     return select(a < b, a, b);
 }
-template <class T, int N>
-LAMINA_INLINE Mask<T, N> is_nan(Vec<T, N> x) {
-  return x != x;
-}
-template <class T, int N>
-LAMINA_INLINE bool any(Mask<T, N> m) {
+template <class T, int N> LAMINA_INLINE Mask<T, N> is_nan(Vec<T, N> x) { return x != x; }
+template <class T, int N> LAMINA_INLINE bool any(Mask<T, N> m) {
   Bits<T> seen = 0;
   for (int i = 0; i < N; ++i) seen |= m.raw[i];
   return seen != 0;
@@ -259,8 +239,7 @@ inline constexpr bool has_fma = false;
 #endif
 
 /// a * b + c, rounded once wherever the target has it.
-template <class T, int N>
-LAMINA_INLINE Vec<T, N> fma(Vec<T, N> a, Vec<T, N> b, Vec<T, N> c) {
+template <class T, int N> LAMINA_INLINE Vec<T, N> fma(Vec<T, N> a, Vec<T, N> b, Vec<T, N> c) {
   if constexpr (!has_fma) {
     return a * b + c;
   } else {
@@ -293,8 +272,7 @@ LAMINA_INLINE Vec<T, N> fma(Vec<T, N> a, Vec<T, N> b, Vec<T, N> c) {
   }
 }
 
-template <class T, int N>
-LAMINA_INLINE Vec<T, N> sqrt(Vec<T, N> x) {
+template <class T, int N> LAMINA_INLINE Vec<T, N> sqrt(Vec<T, N> x) {
 #if defined(__SSE2__)
   constexpr int bytes = N * static_cast<int>(sizeof(T));
   constexpr bool is_float = std::is_same_v<T, float>;
@@ -321,8 +299,7 @@ LAMINA_INLINE Vec<T, N> sqrt(Vec<T, N> x) {
 }
 
 /// `f` of the lanes of x, evaluated in double: for formulas that cancel in float. f takes and gives Vec<double, N / 2>.
-template <int N, class F>
-LAMINA_INLINE Vec<float, N> in_double(Vec<float, N> x, F&& f) {
+template <int N, class F> LAMINA_INLINE Vec<float, N> in_double(Vec<float, N> x, F&& f) {
   if constexpr (N == 1) {
     return Vec<float, 1>(static_cast<float>(f(Vec<double, 1>(static_cast<double>(x[0])))[0]));
   } else {
@@ -341,8 +318,7 @@ LAMINA_INLINE Vec<float, N> in_double(Vec<float, N> x, F&& f) {
 }
 
 /// The sum of the lanes, always in the order ((0 + 1) + 2) + ...; for reports, not for hot loops.
-template <class T, int N>
-LAMINA_INLINE T sum_lanes(Vec<T, N> x) {
+template <class T, int N> LAMINA_INLINE T sum_lanes(Vec<T, N> x) {
   T s = x.raw[0];
   for (int i = 1; i < N; ++i) s += x.raw[i];
   return s;

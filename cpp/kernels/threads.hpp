@@ -18,8 +18,7 @@ namespace lamina::kernels {
 void yield_core();
 
 /// Waits until `ready()`; spins, then yields its core, so that a preempted partner can finish.
-template <class F>
-void spin_until(F&& ready) {
+template <class F> void spin_until(F&& ready) {
   for (int i = 0; i < 4000; ++i) {
     if (ready()) return;
 #if defined(__x86_64__)
@@ -56,8 +55,7 @@ class Team {
 
   /// f(worker) on `threads` threads (at most the team's), the caller being worker 0; returns when all are done.
   /// f must not throw on workers other than 0, and not on worker 0 before its last barrier.
-  template <class F>
-  void run(Index threads, F&& f) {
+  template <class F> void run(Index threads, F&& f) {
     threads = threads < size_ ? threads : size_;
     if (threads <= 1) {
       Worker alone(this, 0, 1);

@@ -6,19 +6,16 @@ namespace {
 using simd::Vec;
 
 /// f(x) with or without a slope.
-template <class A, class V>
-LAMINA_INLINE V plain_value(const A& a, V x, V s) {
+template <class A, class V> LAMINA_INLINE V plain_value(const A& a, V x, V s) {
   if constexpr (A::slope == Slope::none) return a.value(x);
   else return a.value(x, s);
 }
-template <class A, class V>
-LAMINA_INLINE V plain_derivative(const A& a, V x, V s) {
+template <class A, class V> LAMINA_INLINE V plain_derivative(const A& a, V x, V s) {
   if constexpr (A::slope == Slope::none) return a.derivative(x);
   else return a.derivative(x, s);
 }
 
-template <class A, class T, int N>
-LAMINA_INLINE Vec<T, N> value(const A& a, Vec<T, N> x, Vec<T, N> s) {
+template <class A, class T, int N> LAMINA_INLINE Vec<T, N> value(const A& a, Vec<T, N> x, Vec<T, N> s) {
   if constexpr (A::in_double && std::is_same_v<T, float>) {
     return simd::in_double(x, [&](auto wide) { return a.value(wide); });
   } else {
@@ -35,26 +32,22 @@ LAMINA_INLINE Vec<T, N> training_derivative(const A& a, Vec<T, N> z, Vec<T, N> y
 }
 
 /// body(j, count) for every vector of a row, count < N in the last one only.
-template <int N, class Body>
-LAMINA_INLINE void for_row(Index columns, Body&& body) {
+template <int N, class Body> LAMINA_INLINE void for_row(Index columns, Body&& body) {
   Index j = 0;
   for (; j + N <= columns; j += N) body(j, std::integral_constant<Index, N>{});
   if (j < columns) body(j, columns - j);
 }
-template <class T, int N, class Count>
-LAMINA_INLINE Vec<T, N> load(const T* p, Count count) {
+template <class T, int N, class Count> LAMINA_INLINE Vec<T, N> load(const T* p, Count count) {
   if constexpr (std::is_same_v<Count, std::integral_constant<Index, N>>) return Vec<T, N>::load(p);
   else return Vec<T, N>::load_partial(p, count);
 }
-template <class T, int N, class Count>
-LAMINA_INLINE void store(Vec<T, N> v, T* p, Count count) {
+template <class T, int N, class Count> LAMINA_INLINE void store(Vec<T, N> v, T* p, Count count) {
   if constexpr (std::is_same_v<Count, std::integral_constant<Index, N>>) v.store(p);
   else v.store_partial(p, count);
 }
 
 /// The slope of unit j for code that has no layer: parity, or the value the slope starts from.
-template <class A, class T, int N>
-LAMINA_INLINE Vec<T, N> default_slope(const A& a, Index first, Index units) {
+template <class A, class T, int N> LAMINA_INLINE Vec<T, N> default_slope(const A& a, Index first, Index units) {
   Vec<T, N> s(T(0));
   if constexpr (A::slope == Slope::parity) {
     for (int i = 0; i < N; ++i) s.raw[i] = static_cast<T>((first + i) % units % 2);
@@ -66,8 +59,7 @@ LAMINA_INLINE Vec<T, N> default_slope(const A& a, Index first, Index units) {
 
 }  // namespace
 
-template <class T>
-void evaluate(const Activation& f, const T* x, T* y, Index n, Index units) {
+template <class T> void evaluate(const Activation& f, const T* x, T* y, Index n, Index units) {
   constexpr int N = simd::lanes<T>;
   std::visit(
       [&](const auto& a) {
@@ -80,8 +72,7 @@ void evaluate(const Activation& f, const T* x, T* y, Index n, Index units) {
       f);
 }
 
-template <class T>
-void evaluate_derivative(const Activation& f, const T* x, T* d, Index n, Index units) {
+template <class T> void evaluate_derivative(const Activation& f, const T* x, T* d, Index n, Index units) {
   constexpr int N = simd::lanes<double>;
   using V = Vec<double, N>;
   std::visit(
@@ -99,8 +90,7 @@ void evaluate_derivative(const Activation& f, const T* x, T* d, Index n, Index u
       f);
 }
 
-template <class T>
-void activate(const Activation& f, const T* bias, T* z, T* y, Block block, Slopes<T> slopes) {
+template <class T> void activate(const Activation& f, const T* bias, T* z, T* y, Block block, Slopes<T> slopes) {
   constexpr int N = simd::lanes<T>;
   using V = Vec<T, N>;
   std::visit(
@@ -140,17 +130,18 @@ void multiply_derivative(const Activation& f, const T* z, const T* y, T* delta, 
             if constexpr (A::slope != Slope::none) s = load<T, N>(slopes.data + i * slopes.row_stride + j, count);
             if constexpr (A::from_output) yv = load<T, N>(y + row + j, count);
             else zv = load<T, N>(z + row + j, count);
-            store(load<T, N>(delta + row + j, count) * training_derivative(a, zv, yv, s, surrogates), delta + row + j, count);
+            store(load<T, N>(delta + row + j, count) * training_derivative(a, zv, yv, s, surrogates), delta + row + j,
+                  count);
           });
         }
       },
       f);
 }
 
-#define LAMINA_INSTANTIATE(T)                                                                     \
-  template void evaluate<T>(const Activation&, const T*, T*, Index, Index);                       \
-  template void evaluate_derivative<T>(const Activation&, const T*, T*, Index, Index);            \
-  template void activate<T>(const Activation&, const T*, T*, T*, Block, Slopes<T>);               \
+#define LAMINA_INSTANTIATE(T)                                                          \
+  template void evaluate<T>(const Activation&, const T*, T*, Index, Index);            \
+  template void evaluate_derivative<T>(const Activation&, const T*, T*, Index, Index); \
+  template void activate<T>(const Activation&, const T*, T*, T*, Block, Slopes<T>);    \
   template void multiply_derivative<T>(const Activation&, const T*, const T*, T*, Block, Slopes<T>, bool);
 LAMINA_INSTANTIATE(float)
 LAMINA_INSTANTIATE(double)

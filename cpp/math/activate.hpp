@@ -8,16 +8,13 @@ namespace lamina {
 
 /// y = f(x) element-wise, n elements, `units` the length of the last axis (for slopes that depend on the unit).
 /// Learned slopes have their initial value, random ones their mean. x and y may be the same memory.
-template <class T>
-void evaluate(const Activation& f, const T* x, T* y, Index n, Index units);
+template <class T> void evaluate(const Activation& f, const T* x, T* y, Index n, Index units);
 
 /// d = f'(x), the true derivative, evaluated in double and rounded once for float.
-template <class T>
-void evaluate_derivative(const Activation& f, const T* x, T* d, Index n, Index units);
+template <class T> void evaluate_derivative(const Activation& f, const T* x, T* d, Index n, Index units);
 
 /// The slopes of a block: one a unit (`row_stride` 0) or one an element.
-template <class T>
-struct Slopes {
+template <class T> struct Slopes {
   const T* data = nullptr;
   Index row_stride = 0;
 };
@@ -28,8 +25,7 @@ struct Block {
 };
 
 /// z += bias (when there is one), y = f(z). z and y may be the same memory when f is taken `from_output`.
-template <class T>
-void activate(const Activation& f, const T* bias, T* z, T* y, Block block, Slopes<T> slopes);
+template <class T> void activate(const Activation& f, const T* bias, T* z, T* y, Block block, Slopes<T> slopes);
 
 /// delta *= f', in its training form: from y, or from z, or (with `surrogates`) the straight-through estimator.
 template <class T>

@@ -1,5 +1,5 @@
-/// Activations: one struct each (name, formula, derivative, source, parameters), then the list. Everything else (layers,
-/// bindings, tests, docs, saving) follows from `Activation` at the end of this file.
+/// Activations: one struct each (name, formula, derivative, source, parameters), then the list. Everything else
+/// (layers, bindings, tests, docs, saving) follows from `Activation` at the end of this file.
 ///
 /// A struct gives `value(x)` and `derivative(x)` lane by lane. Optional traits:
 /// - `from_output`: training takes `derivative_from_output(y)`, so the pre-activation is not kept;
@@ -37,29 +37,18 @@ using simd::min;
 using simd::select;
 using simd::sqrt;
 
-template <class V>
-LAMINA_INLINE V constant(double c) {
-  return V(static_cast<typename V::Scalar>(c));
-}
+template <class V> LAMINA_INLINE V constant(double c) { return V(static_cast<typename V::Scalar>(c)); }
 /// x clipped to [low, high]; NaN stays NaN.
-template <class V>
-LAMINA_INLINE V clip(V x, double low, double high) {
+template <class V> LAMINA_INLINE V clip(V x, double low, double high) {
   return select(x < constant<V>(low), constant<V>(low), select(x > constant<V>(high), constant<V>(high), x));
 }
 /// 1 strictly inside (low, high), else 0.
-template <class V>
-LAMINA_INLINE V inside(V x, double low, double high) {
+template <class V> LAMINA_INLINE V inside(V x, double low, double high) {
   return select((x > constant<V>(low)) & (x < constant<V>(high)), V(1), V(0));
 }
-template <class V>
-LAMINA_INLINE V step(V x) {
-  return select(x > V(0), V(1), V(0));
-}
+template <class V> LAMINA_INLINE V step(V x) { return select(x > V(0), V(1), V(0)); }
 /// x where x > 0, else `negative`.
-template <class V>
-LAMINA_INLINE V rectify(V x, V negative) {
-  return select(x > V(0), x, negative);
-}
+template <class V> LAMINA_INLINE V rectify(V x, V negative) { return select(x > V(0), x, negative); }
 
 struct Identity : ActivationEntry {
   static constexpr const char* name = "identity";
@@ -224,13 +213,11 @@ struct Softsign : ActivationEntry {
 };
 
 /// x / sqrt(1 + alpha x^2), safe from overflow: beyond |x| = 1 divided through by |x|.
-template <class V>
-LAMINA_INLINE V inverse_square_root_unit(V x, double alpha) {
+template <class V> LAMINA_INLINE V inverse_square_root_unit(V x, double alpha) {
   const V a = constant<V>(alpha), q = V(1) / x;
   return select(abs(x) > V(1), copysign(V(1) / sqrt(fma(q, q, a)), x), x / sqrt(fma(a * x, x, V(1))));
 }
-template <class V>
-LAMINA_INLINE V inverse_square_root_slope(V x, double alpha) {
+template <class V> LAMINA_INLINE V inverse_square_root_slope(V x, double alpha) {
   const V q = V(1) / sqrt(fma(constant<V>(alpha) * x, x, V(1)));
   return q * q * q;
 }
@@ -274,9 +261,7 @@ struct Sqnl : ActivationEntry {
     const V c = clip(x, -2, 2);
     return c * fma(abs(c), constant<V>(-0.25), V(1));
   }
-  template <class V> LAMINA_INLINE V derivative(V x) const {
-    return max(V(0), fma(abs(x), constant<V>(-0.5), V(1)));
-  }
+  template <class V> LAMINA_INLINE V derivative(V x) const { return max(V(0), fma(abs(x), constant<V>(-0.5), V(1))); }
 };
 
 struct BipolarRelu : ActivationEntry {
@@ -286,9 +271,7 @@ struct BipolarRelu : ActivationEntry {
   static constexpr const char* derivative_formula = "1 where it passes, else 0";
   static constexpr const char* source = "arXiv 1709.04054";
   static constexpr Slope slope = Slope::parity;
-  template <class V> LAMINA_INLINE V value(V x, V odd) const {
-    return select(odd == V(0), max(V(0), x), min(V(0), x));
-  }
+  template <class V> LAMINA_INLINE V value(V x, V odd) const { return select(odd == V(0), max(V(0), x), min(V(0), x)); }
   template <class V> LAMINA_INLINE V derivative(V x, V odd) const { return select(odd == V(0), step(x), step(-x)); }
 };
 

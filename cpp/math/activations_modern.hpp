@@ -5,17 +5,15 @@ namespace lamina {
 namespace activation {
 
 /// x f(x) where f falls to 0 faster than x grows: the limit at -inf is 0, not inf * 0.
-template <class V>
-LAMINA_INLINE V gated(V x, V gate) {
-  return select(gate == V(0), V(0) * gate, x * gate);
-}
+template <class V> LAMINA_INLINE V gated(V x, V gate) { return select(gate == V(0), V(0) * gate, x * gate); }
 
 struct Gelu : ActivationEntry {
   static constexpr const char* name = "gelu";
   static constexpr const char* formula = "0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))";
   static constexpr const char* derivative_formula =
       "0.5 (1 + tanh u) + 0.5 x sech^2(u) sqrt(2/pi) (1 + 0.134145 x^2), u = sqrt(2/pi) (x + 0.044715 x^3)";
-  static constexpr const char* source = "course notes, Activation (6) (its 0.535161 read as 0.0535161); arXiv 1606.08415";
+  static constexpr const char* source =
+      "course notes, Activation (6) (its 0.535161 read as 0.0535161); arXiv 1606.08415";
   static constexpr bool in_double = true;
   static constexpr double sqrt_2_over_pi = 0.79788456080286535588;
   /// (1 + tanh u) / 2 = logistic(2u): no cancellation for negative x.
@@ -109,10 +107,7 @@ struct Celu : ActivationEntry {
 };
 
 /// clip(x + 3, 0, 6) / 6, the straight-line logistic of hard_sigmoid and hard_swish.
-template <class V>
-LAMINA_INLINE V ramp(V x) {
-  return clip(x + V(3), 0, 6) / V(6);
-}
+template <class V> LAMINA_INLINE V ramp(V x) { return clip(x + V(3), 0, 6) / V(6); }
 
 struct HardSigmoid : ActivationEntry {
   static constexpr const char* name = "hard_sigmoid";
@@ -150,12 +145,12 @@ struct Relu6 : ActivationEntry {
 }  // namespace activation
 
 /// Every activation there is.
-using Activation = std::variant<
-    activation::Identity, activation::Heaviside, activation::Sign, activation::Logistic, activation::Tanh,
-    activation::Arctan, activation::Relu, activation::LeakyRelu, activation::RandomRelu, activation::ParametricRelu,
-    activation::Elu, activation::Softsign, activation::Isru, activation::Isrlu, activation::Sqnl,
-    activation::BipolarRelu, activation::Softplus, activation::Saturation, activation::Gaussian, activation::Gelu,
-    activation::GeluExact, activation::Silu, activation::Mish, activation::Selu, activation::Celu,
-    activation::HardSigmoid, activation::HardSwish, activation::Relu6>;
+using Activation =
+    std::variant<activation::Identity, activation::Heaviside, activation::Sign, activation::Logistic, activation::Tanh,
+                 activation::Arctan, activation::Relu, activation::LeakyRelu, activation::RandomRelu,
+                 activation::ParametricRelu, activation::Elu, activation::Softsign, activation::Isru, activation::Isrlu,
+                 activation::Sqnl, activation::BipolarRelu, activation::Softplus, activation::Saturation,
+                 activation::Gaussian, activation::Gelu, activation::GeluExact, activation::Silu, activation::Mish,
+                 activation::Selu, activation::Celu, activation::HardSigmoid, activation::HardSwish, activation::Relu6>;
 
 }  // namespace lamina

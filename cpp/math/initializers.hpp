@@ -86,10 +86,9 @@ struct Zeros : Entry {
 }  // namespace initializer
 
 /// Every initialiser there is.
-using Initializer =
-    std::variant<initializer::Auto, initializer::LecunUniform, initializer::LecunNormal, initializer::GlorotUniform,
-                 initializer::GlorotNormal, initializer::HeUniform, initializer::HeNormal, initializer::Orthogonal,
-                 initializer::Zeros>;
+using Initializer = std::variant<initializer::Auto, initializer::LecunUniform, initializer::LecunNormal,
+                                 initializer::GlorotUniform, initializer::GlorotNormal, initializer::HeUniform,
+                                 initializer::HeNormal, initializer::Orthogonal, initializer::Zeros>;
 
 /// Fills the (fan_in, fan_out) row-major matrix `w`. `auto` is resolved from the activation that follows.
 template <class T>

@@ -9,8 +9,7 @@ namespace {
 using simd::Vec;
 
 /// exp(y - max y) written to e; returns the sum in the order of the outputs.
-template <class T>
-T exp_shifted(const T* y, T* e, Index n, T& top) {
+template <class T> T exp_shifted(const T* y, T* e, Index n, T& top) {
   constexpr int N = simd::lanes<T>;
   using V = Vec<T, N>;
   top = y[0];
@@ -23,10 +22,7 @@ T exp_shifted(const T* y, T* e, Index n, T& top) {
   return sum;
 }
 
-template <class T>
-T log_of(T x) {
-  return simd::log(Vec<T, 1>(x))[0];
-}
+template <class T> T log_of(T x) { return simd::log(Vec<T, 1>(x))[0]; }
 
 /// Weighted cross-entropy of a row; `gradient` gets scale * weight * (softmax - target). It may be y.
 template <class T>
@@ -119,8 +115,7 @@ void elementwise_block(const L& loss, const T* y, const T* target, const T* fact
 }
 
 /// The samples of some rows: weights and targets by row number.
-template <class T>
-struct RowSamples {
+template <class T> struct RowSamples {
   const Targets<T>& targets;
   const std::int64_t* index;
   const T* weights;
@@ -197,8 +192,7 @@ void evaluate_loss(const Loss& loss, const T* outputs, T* delta, Index rows, Ind
       loss);
 }
 
-template <class T>
-void apply_link(Link link, T* outputs, Index rows, Index n) {
+template <class T> void apply_link(Link link, T* outputs, Index rows, Index n) {
   constexpr int N = simd::lanes<T>;
   using V = Vec<T, N>;
   if (link == Link::identity) return;

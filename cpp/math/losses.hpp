@@ -30,10 +30,7 @@ namespace loss {
 using simd::abs;
 using simd::select;
 
-template <class V>
-LAMINA_INLINE V constant(double c) {
-  return V(static_cast<typename V::Scalar>(c));
-}
+template <class V> LAMINA_INLINE V constant(double c) { return V(static_cast<typename V::Scalar>(c)); }
 
 struct SquaredError : LossEntry {
   static constexpr const char* name = "squared_error";
@@ -159,8 +156,7 @@ inline TargetKind targets_of(const Loss& l) {
 }
 
 /// The targets of all samples: class labels (`labels`, one a row) or rows of values, (samples, outputs).
-template <class T>
-struct Targets {
+template <class T> struct Targets {
   const T* values = nullptr;
   const std::int32_t* labels = nullptr;
 };
@@ -173,7 +169,6 @@ void evaluate_loss(const Loss& loss, const T* outputs, T* delta, Index rows, Ind
                    const std::int64_t* index, const T* weights, T scale, T* row_loss);
 
 /// Raw outputs to predictions, in place: probabilities, rates, or as they are.
-template <class T>
-void apply_link(Link link, T* outputs, Index rows, Index n_outputs);
+template <class T> void apply_link(Link link, T* outputs, Index rows, Index n_outputs);
 
 }  // namespace lamina

@@ -38,13 +38,9 @@ using simd::sqrt;
 inline constexpr const char* rate_doc = "learning rate";
 
 /// Constants of a step: as T from an optimizer, as lanes (broadcast once) for its update.
-template <class T>
-struct Constants {
+template <class T> struct Constants {
   T a{}, b{}, c{}, d{}, e{};
-  template <class V>
-  Constants<V> broadcast() const {
-    return {V(a), V(b), V(c), V(d), V(e)};
-  }
+  template <class V> Constants<V> broadcast() const { return {V(a), V(b), V(c), V(d), V(e)}; }
 };
 
 struct SGD : OptimizerEntry {
@@ -59,13 +55,11 @@ struct SGD : OptimizerEntry {
                       Field{"momentum", &SGD::momentum, "share of the last step kept", Bounds::from_below(0, 1)},
                       Field{"nesterov", &SGD::nesterov, "look ahead along the momentum"}};
   }
-  template <class T>
-  Constants<T> constants(const OptimizerState& s) const {
+  template <class T> Constants<T> constants(const OptimizerState& s) const {
     return {static_cast<T>(s.rate), static_cast<T>(momentum), static_cast<T>(nesterov ? momentum : 1.0),
             static_cast<T>(nesterov ? s.rate : 0.0)};
   }
-  template <class V, class C>
-  LAMINA_INLINE V update(V w, V g, V* slot, const C& k) const {
+  template <class V, class C> LAMINA_INLINE V update(V w, V g, V* slot, const C& k) const {
     slot[0] = fma(k.b, slot[0], -(k.a * g));
     return fma(-k.d, g, fma(k.c, slot[0], w));
   }
@@ -91,14 +85,12 @@ struct Adam : OptimizerEntry {
   }
   // lr m' / (sqrt(v') + eps) = a m / (sqrt(v) + e) with a = lr sqrt(1 - b2^t) / (1 - b1^t), e = eps sqrt(1 - b2^t):
   // one square root and one division a parameter.
-  template <class T>
-  Constants<T> constants(const OptimizerState& s) const {
+  template <class T> Constants<T> constants(const OptimizerState& s) const {
     const double root = std::sqrt(1 - s.power2);
     return {static_cast<T>(s.rate * root / (1 - s.power1)), static_cast<T>(1 - beta1), static_cast<T>(beta2),
             static_cast<T>(1 - beta2), static_cast<T>(epsilon * root)};
   }
-  template <class V, class C>
-  LAMINA_INLINE V update(V w, V g, V* slot, const C& k) const {
+  template <class V, class C> LAMINA_INLINE V update(V w, V g, V* slot, const C& k) const {
     slot[0] = fma(k.b, g - slot[0], slot[0]);
     slot[1] = fma(k.c, slot[1], k.d * g * g);
     return w - k.a * slot[0] / (sqrt(slot[1]) + k.e);
@@ -122,12 +114,8 @@ struct AdamW : OptimizerEntry {
   Adam adam() const { return {{}, lr, beta1, beta2, epsilon}; }
   double decoupled_decay() const { return weight_decay; }
   void advance(OptimizerState& s) const { adam().advance(s); }
-  template <class T>
-  Constants<T> constants(const OptimizerState& s) const {
-    return adam().constants<T>(s);
-  }
-  template <class V, class C>
-  LAMINA_INLINE V update(V w, V g, V* slot, const C& k) const {
+  template <class T> Constants<T> constants(const OptimizerState& s) const { return adam().constants<T>(s); }
+  template <class V, class C> LAMINA_INLINE V update(V w, V g, V* slot, const C& k) const {
     return Adam{}.update(w, g, slot, k);
   }
 };
@@ -154,16 +142,14 @@ struct NAdam : OptimizerEntry {
     s.power1 *= momentum(s.power3);
     s.power2 *= beta2;
   }
-  template <class T>
-  Constants<T> constants(const OptimizerState& s) const {
+  template <class T> Constants<T> constants(const OptimizerState& s) const {
     const double now = momentum(s.power3), next = momentum(s.power3 * decay());
     const double root = std::sqrt(1 - s.power2);
     return {static_cast<T>(s.rate * (1 - now) / (1 - s.power1) * root),
             static_cast<T>(s.rate * next / (1 - s.power1 * next) * root), static_cast<T>(epsilon * root),
             static_cast<T>(beta1), static_cast<T>(beta2)};
   }
-  template <class V, class C>
-  LAMINA_INLINE V update(V w, V g, V* slot, const C& k) const {
+  template <class V, class C> LAMINA_INLINE V update(V w, V g, V* slot, const C& k) const {
     slot[0] = fma(k.d, slot[0] - g, g);
     slot[1] = fma(k.e, slot[1] - g * g, g * g);
     return w - (k.a * g + k.b * slot[0]) / (sqrt(slot[1]) + k.c);
@@ -181,12 +167,10 @@ struct RMSprop : OptimizerEntry {
                       Field{"rho", &RMSprop::rho, "decay of the mean of g^2", Bounds::from_below(0, 1)},
                       Field{"epsilon", &RMSprop::epsilon, "keeps the quotient finite", Bounds::above(0)}};
   }
-  template <class T>
-  Constants<T> constants(const OptimizerState& s) const {
+  template <class T> Constants<T> constants(const OptimizerState& s) const {
     return {static_cast<T>(s.rate), static_cast<T>(rho), static_cast<T>(1 - rho), static_cast<T>(epsilon)};
   }
-  template <class V, class C>
-  LAMINA_INLINE V update(V w, V g, V* slot, const C& k) const {
+  template <class V, class C> LAMINA_INLINE V update(V w, V g, V* slot, const C& k) const {
     slot[0] = fma(k.b, slot[0], k.c * g * g);
     return w - k.a * g / (sqrt(slot[0]) + k.d);
   }
@@ -202,12 +186,10 @@ struct Adagrad : OptimizerEntry {
     return std::tuple{Field{"lr", &Adagrad::lr, rate_doc, Bounds::above(0)},
                       Field{"epsilon", &Adagrad::epsilon, "keeps the quotient finite", Bounds::above(0)}};
   }
-  template <class T>
-  Constants<T> constants(const OptimizerState& s) const {
+  template <class T> Constants<T> constants(const OptimizerState& s) const {
     return {static_cast<T>(s.rate), static_cast<T>(epsilon)};
   }
-  template <class V, class C>
-  LAMINA_INLINE V update(V w, V g, V* slot, const C& k) const {
+  template <class V, class C> LAMINA_INLINE V update(V w, V g, V* slot, const C& k) const {
     slot[0] = fma(g, g, slot[0]);
     return w - k.a * g / (sqrt(slot[0]) + k.b);
   }
@@ -229,13 +211,11 @@ struct Rprop : OptimizerEntry {
                       Field{"max_step", &Rprop::max_step, "largest step", Bounds::above(0)}};
   }
   double initial_slot(int slot) const { return slot == 1 ? lr : 0.0; }
-  template <class T>
-  Constants<T> constants(const OptimizerState&) const {
+  template <class T> Constants<T> constants(const OptimizerState&) const {
     return {static_cast<T>(eta_minus), static_cast<T>(eta_plus), static_cast<T>(min_step), static_cast<T>(max_step)};
   }
   // Slot 0: the previous gradient, zero after a turn; slot 1: the step.
-  template <class V, class C>
-  LAMINA_INLINE V update(V w, V g, V* slot, const C& k) const {
+  template <class V, class C> LAMINA_INLINE V update(V w, V g, V* slot, const C& k) const {
     const V agreement = g * slot[0];
     const V grown = simd::min(slot[1] * k.b, k.d), shrunk = simd::max(slot[1] * k.a, k.c);
     slot[1] = select(agreement > V(0), grown, select(agreement < V(0), shrunk, slot[1]));
@@ -257,13 +237,11 @@ struct Quickprop : OptimizerEntry {
                       Field{"mu", &Quickprop::mu, "largest growth of a step", Bounds::above(0)},
                       Field{"decay", &Quickprop::decay, "weight decay added to the slope", Bounds::at_least(0)}};
   }
-  template <class T>
-  Constants<T> constants(const OptimizerState& s) const {
+  template <class T> Constants<T> constants(const OptimizerState& s) const {
     return {static_cast<T>(s.rate), static_cast<T>(mu), static_cast<T>(mu / (1 + mu)), static_cast<T>(decay)};
   }
   // Slot 0: the previous slope; slot 1: the last step. The case d > 0 is the mirror image of d < 0.
-  template <class V, class C>
-  LAMINA_INLINE V update(V w, V g, V* slot, const C& k) const {
+  template <class V, class C> LAMINA_INLINE V update(V w, V g, V* slot, const C& k) const {
     const V s = fma(k.d, w, g), d = slot[1];
     const V side = select(d > V(0), V(-1), V(1));
     const V ms = side * s, mp = side * slot[0], md = side * d;

@@ -77,9 +77,10 @@ struct Cosine : Entry {
   static constexpr const char* source = "arXiv 1608.03983 (SGDR)";
   double period = 0, growth = 1, floor = 0;
   static constexpr auto fields() {
-    return std::tuple{Field{"period", &Cosine::period, "epochs to the first restart; 0: the whole run", Bounds::at_least(0)},
-                      Field{"growth", &Cosine::growth, "factor of the period at each restart", Bounds::at_least(1)},
-                      Field{"floor", &Cosine::floor, "least factor", Bounds::within(0, 1)}};
+    return std::tuple{
+        Field{"period", &Cosine::period, "epochs to the first restart; 0: the whole run", Bounds::at_least(0)},
+        Field{"growth", &Cosine::growth, "factor of the period at each restart", Bounds::at_least(1)},
+        Field{"floor", &Cosine::floor, "least factor", Bounds::within(0, 1)}};
   }
   double factor(const Progress& p) const {
     double at = p.epoch, length = period > 0 ? period : p.epochs;
@@ -93,7 +94,8 @@ struct Cosine : Entry {
 
 struct OneCycle : Entry {
   static constexpr const char* name = "OneCycle";
-  static constexpr const char* formula = "from 1 / div up to 1 over the first warm part, then down to 1 / (div final_div)";
+  static constexpr const char* formula =
+      "from 1 / div up to 1 over the first warm part, then down to 1 / (div final_div)";
   static constexpr const char* source = "arXiv 1708.07120; PyTorch documentation, OneCycleLR";
   double warm = 0.3, div = 25, final_div = 1e4;
   static constexpr auto fields() {

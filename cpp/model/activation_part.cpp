@@ -16,14 +16,12 @@ ActivationPart<T>::ActivationPart(Activation f, Index units) : f_(std::move(f)),
   }
 }
 
-template <class T>
-std::vector<ParameterInfo> ActivationPart<T>::parameters(Index offset) const {
+template <class T> std::vector<ParameterInfo> ActivationPart<T>::parameters(Index offset) const {
   if (!learns()) return {};
   return {{"slope", 0, units_, Role::slope, offset}};
 }
 
-template <class T>
-void ActivationPart<T>::initialize(T* slopes) const {
+template <class T> void ActivationPart<T>::initialize(T* slopes) const {
   if (!learns()) return;
   const auto start = static_cast<T>(std::get<activation::ParametricRelu>(f_).start());
   for (Index j = 0; j < units_; ++j) slopes[j] = start;
@@ -83,8 +81,7 @@ void ActivationPart<T>::slope_gradient(const Tape<T>& tape, T* gradient, bool ac
   sum_rows(extra_of(tape), tape.rows, units_, part, gradient, accumulate);
 }
 
-template <class T>
-void sum_rows(const T* matrix, Index rows, Index columns, Range part, T* out, bool accumulate) {
+template <class T> void sum_rows(const T* matrix, Index rows, Index columns, Range part, T* out, bool accumulate) {
   constexpr int N = simd::lanes<T>;
   using V = simd::Vec<T, N>;
   for (Index j = part.begin; j < part.end; j += N) {

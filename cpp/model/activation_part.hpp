@@ -9,8 +9,7 @@ namespace lamina {
 
 /// The activation part of a layer: y = f(z + b), delta <- delta f'. Kept for a row: z (unless f' follows from y), and
 /// per-element slopes (random) or slope gradients (learned).
-template <class T>
-class ActivationPart {
+template <class T> class ActivationPart {
  public:
   ActivationPart(Activation f, Index units);
 
@@ -45,7 +44,6 @@ class ActivationPart {
 };
 
 /// out (+)= the sum over the rows of the columns `part` of a (rows, columns) matrix, row by row.
-template <class T>
-void sum_rows(const T* matrix, Index rows, Index columns, Range part, T* out, bool accumulate);
+template <class T> void sum_rows(const T* matrix, Index rows, Index columns, Range part, T* out, bool accumulate);
 
 }  // namespace lamina

@@ -46,8 +46,7 @@ struct Pass {
 };
 
 /// A layer's memory of a chunk: row-major matrices of the chunk's rows.
-template <class T>
-struct Tape {
+template <class T> struct Tape {
   const T* input = nullptr;  ///< (rows, inputs)
   T* output = nullptr;       ///< (rows, outputs)
   T* kept = nullptr;         ///< (rows, kept_per_row), layer's own use
@@ -58,17 +57,14 @@ struct Tape {
 };
 
 /// Parameters and state of a layer: its slices of the arenas.
-template <class T>
-struct Weights {
+template <class T> struct Weights {
   const T* parameters = nullptr;
   T* state = nullptr;  ///< running statistics; written in training only
 };
 
-template <class T>
-using Scratch = kernels::PackBuffer<T>;
+template <class T> using Scratch = kernels::PackBuffer<T>;
 
-template <class T>
-class Layer {
+template <class T> class Layer {
  public:
   virtual ~Layer() = default;
   virtual std::unique_ptr<Layer> clone() const = 0;

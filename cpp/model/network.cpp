@@ -7,8 +7,7 @@
 
 namespace lamina {
 
-template <class T>
-Network<T>::Network(Architecture architecture) : architecture_(std::move(architecture)) {
+template <class T> Network<T>::Network(Architecture architecture) : architecture_(std::move(architecture)) {
   if (architecture_.layers.empty()) throw std::invalid_argument("layers must hold at least one layer; got none");
   if (architecture_.n_inputs < 1) {
     throw std::invalid_argument("n_inputs must be at least 1; got " + std::to_string(architecture_.n_inputs));
@@ -52,8 +51,7 @@ Network<T>::Network(const Network& other)
   for (const auto& l : other.layers_) layers_.push_back(l->clone());
 }
 
-template <class T>
-void Network<T>::initialize(std::uint64_t seed) {
+template <class T> void Network<T>::initialize(std::uint64_t seed) {
   for (Index i = 0; i < depth(); ++i) {
     const auto& s = slices_[static_cast<std::size_t>(i)];
     const Random random(seed, Purpose::initialize, static_cast<std::uint32_t>(i));
@@ -63,23 +61,20 @@ void Network<T>::initialize(std::uint64_t seed) {
   input_scale_.clear();
 }
 
-template <class T>
-double Network<T>::work_per_row() const {
+template <class T> double Network<T>::work_per_row() const {
   double work = 0;
   for (const auto& l : layers_) work += l->work_per_row();
   return work;
 }
 
-template <class T>
-bool Network<T>::needs_whole_batch() const {
+template <class T> bool Network<T>::needs_whole_batch() const {
   for (const auto& l : layers_) {
     if (l->split() == Split::columns) return true;
   }
   return false;
 }
 
-template <class T>
-double Network<T>::penalty(double l1, double l2) const {
+template <class T> double Network<T>::penalty(double l1, double l2) const {
   double total = 0;
   for (const NamedParameter& p : named_) {
     if (!p.info.trained || p.info.role != Role::weight) continue;

@@ -24,8 +24,7 @@ struct NamedParameter {
   ParameterInfo info;  ///< offset counted from the start of its arena
 };
 
-template <class T>
-class Network {
+template <class T> class Network {
  public:
   /// Builds the layers and draws the weights. Throws std::invalid_argument for an empty list or sizes below 1.
   explicit Network(Architecture architecture);

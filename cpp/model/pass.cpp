@@ -12,8 +12,7 @@ constexpr Index row_grain = 8;
 constexpr Index column_grain = 16;
 
 /// Copies (and normalises) the rows `part` of the samples.
-template <class T>
-void load_rows(const Network<T>& network, const Samples<T>& samples, Range part, T* to) {
+template <class T> void load_rows(const Network<T>& network, const Samples<T>& samples, Range part, T* to) {
   const Index n = network.inputs();
   const bool normalise = !network.input_mean().empty();
   const T* mean = network.input_mean().data();
@@ -29,8 +28,7 @@ void load_rows(const Network<T>& network, const Samples<T>& samples, Range part,
   }
 }
 
-template <class T>
-bool usable_in_place(const Network<T>& network, const Samples<T>& samples) {
+template <class T> bool usable_in_place(const Network<T>& network, const Samples<T>& samples) {
   return !samples.index && network.input_mean().empty();
 }
 
@@ -53,16 +51,14 @@ void loss_of(const Network<T>& network, const Samples<T>& samples, const T* outp
 
 }  // namespace
 
-template <class T>
-double Samples<T>::weight_sum() const {
+template <class T> double Samples<T>::weight_sum() const {
   if (!weights) return static_cast<double>(count);
   double sum = 0;
   for (Index i = 0; i < count; ++i) sum += static_cast<double>(weights[sample(i)]);
   return sum;
 }
 
-template <class T>
-Index chunk_rows(const Network<T>& network, Index batch) {
+template <class T> Index chunk_rows(const Network<T>& network, Index batch) {
   if (network.needs_whole_batch()) return batch;
   Index width = network.inputs();
   for (Index i = 0; i < network.depth(); ++i) width += network.layer(i).outputs();
@@ -99,8 +95,7 @@ TrainingPass<T>::TrainingPass(const Network<T>& network, Index rows, Index threa
   }
 }
 
-template <class T>
-void TrainingPass<T>::load_input(kernels::Worker& w, const Samples<T>& chunk) {
+template <class T> void TrainingPass<T>::load_input(kernels::Worker& w, const Samples<T>& chunk) {
   const bool in_place = usable_in_place(network_, chunk);
   if (w.id == 0) {
     if (!in_place) input_.reserve(rows_ * network_.inputs());
@@ -114,8 +109,7 @@ void TrainingPass<T>::load_input(kernels::Worker& w, const Samples<T>& chunk) {
   if (!in_place) load_rows(network_, chunk, w.share(chunk.count, row_grain), input_.data());
 }
 
-template <class T>
-void TrainingPass<T>::forward(kernels::Worker& w, const Pass& pass) {
+template <class T> void TrainingPass<T>::forward(kernels::Worker& w, const Pass& pass) {
   Split before = Split::rows;
   for (Index i = 0; i < network_.depth(); ++i) {
     const Layer<T>& l = network_.layer(i);
@@ -128,8 +122,7 @@ void TrainingPass<T>::forward(kernels::Worker& w, const Pass& pass) {
   if (before == Split::columns) w.barrier();
 }
 
-template <class T>
-void TrainingPass<T>::backward(kernels::Worker& w, const Pass& pass, T* input_gradient) {
+template <class T> void TrainingPass<T>::backward(kernels::Worker& w, const Pass& pass, T* input_gradient) {
   const Index last = network_.depth() - 1;
   const Range rows = w.share(tape(last).rows, row_grain);
   network_.layer(last).scale_delta(pass, network_.weights(last), tape(last), rows.begin, rows.size(), 0,
@@ -169,8 +162,7 @@ void TrainingPass<T>::run(kernels::Worker& w, const Pass& pass, const Samples<T>
   w.barrier();
 }
 
-template <class T>
-Index TrainingPass<T>::first_bad_layer() const {
+template <class T> Index TrainingPass<T>::first_bad_layer() const {
   for (Index i = 0; i < network_.depth(); ++i) {
     const Tape<T>& t = tapes_[static_cast<std::size_t>(i)];
     const Index n = t.rows * network_.layer(i).outputs();
@@ -219,8 +211,7 @@ void infer(const Network<T>& network, kernels::Team& team, const Samples<T>& sam
   });
 }
 
-template <class T>
-double evaluate_samples(const Network<T>& network, kernels::Team& team, const Samples<T>& samples) {
+template <class T> double evaluate_samples(const Network<T>& network, kernels::Team& team, const Samples<T>& samples) {
   constexpr Index most = 8192;
   const Index chunk = std::min(samples.count, most);
   Arena<T> outputs(chunk * network.outputs());
@@ -235,16 +226,14 @@ double evaluate_samples(const Network<T>& network, kernels::Team& team, const Sa
   return total / samples.weight_sum();
 }
 
-template <class T>
-Index useful_threads(const Network<T>& network, Index rows, bool training, Index available) {
+template <class T> Index useful_threads(const Network<T>& network, Index rows, bool training, Index available) {
   const double work = network.work_per_row() * static_cast<double>(rows) * (training ? 3 : 1);
   constexpr double worth_a_thread = 2e6;  // operations: some 20 us, where a barrier costs about one
   const auto most = static_cast<Index>(work / worth_a_thread);
   return std::clamp<Index>(std::min(most, rows / row_grain), 1, available);
 }
 
-template <class T>
-void fit_normalization(Network<T>& network, const Samples<T>& samples) {
+template <class T> void fit_normalization(Network<T>& network, const Samples<T>& samples) {
   const auto n = static_cast<std::size_t>(network.inputs());
   std::vector<double> mean(n, 0.0), square(n, 0.0);
   for (Index i = 0; i < samples.count; ++i) {

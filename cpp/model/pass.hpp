@@ -9,8 +9,7 @@
 namespace lamina {
 
 /// Samples to work on: rows `index[0..count)` of x, or rows first .. first + count - 1 when index is null.
-template <class T>
-struct Samples {
+template <class T> struct Samples {
   Rows<T> x;
   Targets<T> y;
   const T* weights = nullptr;  ///< by sample; null: 1
@@ -33,12 +32,10 @@ struct Samples {
 
 /// Rows a training pass takes at once: whole batches of small networks, or what keeps the activations in cache.
 /// Chunks never change a bit: each gradient is one chain over the rows of the batch.
-template <class T>
-Index chunk_rows(const Network<T>& network, Index batch);
+template <class T> Index chunk_rows(const Network<T>& network, Index batch);
 
 /// Memory for training passes of up to `rows` rows on up to `threads` threads; made once a fit.
-template <class T>
-class TrainingPass {
+template <class T> class TrainingPass {
  public:
   TrainingPass(const Network<T>& network, Index rows, Index threads);
 
@@ -75,15 +72,12 @@ template <class T>
 void infer(const Network<T>& network, kernels::Team& team, const Samples<T>& samples, bool link, T* out);
 
 /// The weighted mean loss of the samples, without penalty.
-template <class T>
-double evaluate_samples(const Network<T>& network, kernels::Team& team, const Samples<T>& samples);
+template <class T> double evaluate_samples(const Network<T>& network, kernels::Team& team, const Samples<T>& samples);
 
 /// Threads worth using for one step on `rows` rows: the break-even is a few tens of microseconds of work a thread.
-template <class T>
-Index useful_threads(const Network<T>& network, Index rows, bool training, Index available);
+template <class T> Index useful_threads(const Network<T>& network, Index rows, bool training, Index available);
 
 /// Sets the normalisation from the samples: mean and 1 / standard deviation by column; constant columns get scale 1.
-template <class T>
-void fit_normalization(Network<T>& network, const Samples<T>& samples);
+template <class T> void fit_normalization(Network<T>& network, const Samples<T>& samples);
 
 }  // namespace lamina

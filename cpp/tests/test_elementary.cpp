@@ -28,22 +28,19 @@ void check(bool passed, const char* function, const char* what, T x, T got, Wide
               static_cast<double>(got), wanted, error);
 }
 
-template <class T>
-bool same_bits(T a, T b) {
+template <class T> bool same_bits(T a, T b) {
   return std::memcmp(&a, &b, sizeof(T)) == 0 || (std::isnan(a) && std::isnan(b));
 }
 
 /// The distance of neighbouring T at the magnitude of x, the one of subnormals included.
-template <class T>
-Wide ulp_at(T x) {
+template <class T> Wide ulp_at(T x) {
   using Limits = std::numeric_limits<T>;
   const int exponent = x == T(0) ? Limits::min_exponent - 1 : std::ilogb(x);
   return std::ldexp(Wide(1), std::max(exponent, Limits::min_exponent - 1) - (Limits::digits - 1));
 }
 
 /// The error of got in ULP, or inf where NaN, inf or the sign of zero differ.
-template <class T>
-double error_in_ulp(T got, Wide wanted) {
+template <class T> double error_in_ulp(T got, Wide wanted) {
   const T rounded = static_cast<T>(wanted);
   if (!std::isfinite(rounded) || wanted == 0) return same_bits(got, rounded) ? 0.0 : HUGE_VAL;
   if (std::isnan(got)) return HUGE_VAL;
@@ -78,8 +75,7 @@ std::vector<double> sweep(double) {
   return points;
 }
 
-template <class T>
-std::vector<T> special_values() {
+template <class T> std::vector<T> special_values() {
   using Limits = std::numeric_limits<T>;
   std::vector<T> values;
   for (const T x :
@@ -95,8 +91,7 @@ std::vector<T> special_values() {
 }
 
 /// f of every point, N lanes at a time.
-template <int N, class T, class F>
-std::vector<T> evaluate(F f, const std::vector<T>& x) {
+template <int N, class T, class F> std::vector<T> evaluate(F f, const std::vector<T>& x) {
   std::vector<T> y(x.size());
   const auto size = static_cast<std::ptrdiff_t>(x.size());
   for (std::ptrdiff_t i = 0; i < size; i += N) {
@@ -113,8 +108,7 @@ struct Tolerance {
   double reach = HUGE_VAL;  ///< finite points further from 0 are left out
 };
 
-template <class T, class F, class R>
-void test_type(const char* name, F f, R reference, Tolerance tolerance) {
+template <class T, class F, class R> void test_type(const char* name, F f, R reference, Tolerance tolerance) {
   std::vector<T> x = special_values<T>();
   const std::vector<T> swept = sweep(T{});
   x.insert(x.end(), swept.begin(), swept.end());
@@ -142,8 +136,7 @@ void test_type(const char* name, F f, R reference, Tolerance tolerance) {
               static_cast<double>(worst_at));
 }
 
-template <class F, class R>
-void test(const char* name, F f, R reference, Tolerance tolerance = {}) {
+template <class F, class R> void test(const char* name, F f, R reference, Tolerance tolerance = {}) {
   test_type<float>(name, f, reference, tolerance);
   test_type<double>(name, f, reference, tolerance);
 }
@@ -166,8 +159,7 @@ Wide normal_cdf_reference(Wide x) {
 }
 
 /// Values that must be exact, not only near.
-template <class T>
-void test_exact() {
+template <class T> void test_exact() {
   const T inf = std::numeric_limits<T>::infinity();
   const auto equal = [](const char* name, T x, T got, T wanted) {
     check(same_bits(got, wanted), name, "exact value", x, got, wanted, 0.0);

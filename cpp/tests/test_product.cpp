@@ -20,15 +20,13 @@ int failures = 0;
 
 enum class Layout { rows, columns, loose };  // row-major, transposed, no unit stride
 
-template <class T>
-struct Stored {
+template <class T> struct Stored {
   std::vector<T> memory;
   Operand<T> view;
 };
 
 /// A rows x cols matrix in the given layout, between NaNs that must never be read into a result.
-template <class T>
-Stored<T> random_matrix(Index rows, Index cols, Layout layout, std::mt19937& generator) {
+template <class T> Stored<T> random_matrix(Index rows, Index cols, Layout layout, std::mt19937& generator) {
   std::normal_distribution<double> normal;
   const Index pad = 3, step = layout == Layout::loose ? 2 : 1;
   const Index row_stride = layout == Layout::columns ? 1 : cols * step + pad;
@@ -44,20 +42,15 @@ Stored<T> random_matrix(Index rows, Index cols, Layout layout, std::mt19937& gen
   return s;
 }
 
-template <class T>
-T element(Operand<T> x, Index i, Index j) {
-  return x.data[i * x.row_stride + j * x.col_stride];
-}
+template <class T> T element(Operand<T> x, Index i, Index j) { return x.data[i * x.row_stride + j * x.col_stride]; }
 
-template <class T>
-bool agree(T found, T expected, T scale) {
+template <class T> bool agree(T found, T expected, T scale) {
   if (std::isnan(expected)) return std::isnan(found);
   if (lamina::simd::has_fma || std::isinf(expected)) return std::memcmp(&found, &expected, sizeof(T)) == 0;
   return std::abs(found - expected) <= 4 * std::numeric_limits<T>::epsilon() * scale;
 }
 
-template <class T>
-struct Case {
+template <class T> struct Case {
   Index m, n, k;
   Layout a = Layout::rows, b = Layout::rows;
   bool accumulate = false;
@@ -94,8 +87,7 @@ void compare(const char* what, const Case<T>& s, const std::vector<T>& found, co
 }
 
 /// One shape in every way: plain, with an epilogue, with B packed, and in parts as threads would have it.
-template <class T>
-void check(const Case<T>& s, PackBuffer<T>& buffer, bool spoilt = false) {
+template <class T> void check(const Case<T>& s, PackBuffer<T>& buffer, bool spoilt = false) {
   std::mt19937 generator(static_cast<unsigned>(s.m * 10007 + s.n * 101 + s.k));
   Stored<T> a = random_matrix<T>(s.m, s.k, s.a, generator), b = random_matrix<T>(s.k, s.n, s.b, generator);
   if (spoilt) {
@@ -151,8 +143,7 @@ void check(const Case<T>& s, PackBuffer<T>& buffer, bool spoilt = false) {
   compare("parts", s, c, expected, scale);
 }
 
-template <class T>
-void check_all() {
+template <class T> void check_all() {
   PackBuffer<T> buffer;
   const Layout layouts[] = {Layout::rows, Layout::columns, Layout::loose};
   for (Index m = 1; m <= 20; ++m) {

@@ -9,8 +9,7 @@ namespace lamina {
 namespace {
 
 /// Squared norms of the columns of a (rows, columns) matrix, row by row.
-template <class T>
-void column_squares(const T* matrix, Index rows, Index columns, std::vector<double>& out) {
+template <class T> void column_squares(const T* matrix, Index rows, Index columns, std::vector<double>& out) {
   out.assign(static_cast<std::size_t>(columns), 0.0);
   for (Index i = 0; i < rows; ++i) {
     for (Index j = 0; j < columns; ++j) {
@@ -20,8 +19,7 @@ void column_squares(const T* matrix, Index rows, Index columns, std::vector<doub
   }
 }
 
-template <class T>
-void clip_units(const clipping::AGC& rule, const Network<T>& network, T* gradients) {
+template <class T> void clip_units(const clipping::AGC& rule, const Network<T>& network, T* gradients) {
   std::vector<double> weight_norms, gradient_norms;
   for (const NamedParameter& p : network.named_parameters()) {
     if (!p.info.trained || p.layer == network.depth() - 1) continue;
@@ -35,15 +33,15 @@ void clip_units(const clipping::AGC& rule, const Network<T>& network, T* gradien
       gradient_norms[j] = norm > limit ? limit / std::fmax(norm, 1e-6) : 1.0;
     }
     for (Index i = 0; i < rows; ++i) {
-      for (Index j = 0; j < columns; ++j) g[i * columns + j] *= static_cast<T>(gradient_norms[static_cast<std::size_t>(j)]);
+      for (Index j = 0; j < columns; ++j)
+        g[i * columns + j] *= static_cast<T>(gradient_norms[static_cast<std::size_t>(j)]);
     }
   }
 }
 
 }  // namespace
 
-template <class T>
-T clip_gradients(const Clipping& clipping, const Network<T>& network, T* gradients) {
+template <class T> T clip_gradients(const Clipping& clipping, const Network<T>& network, T* gradients) {
   if (const auto* rule = std::get_if<clipping::ClipNorm>(&clipping)) {
     const double norm = std::sqrt(kernels::sum_of_squares(gradients, network.parameters().size()));
     return static_cast<T>(norm > rule->max_norm ? rule->max_norm / norm : 1.0);

@@ -24,7 +24,8 @@ struct ClipNorm : Entry {
 struct AGC : Entry {
   static constexpr const char* name = "AGC";
   static constexpr const char* formula =
-      "by output unit: if ||G_i|| > clipping max(||W_i||, epsilon), G_i <- G_i clipping max(||W_i||, epsilon) / ||G_i||";
+      "by output unit: if ||G_i|| > clipping max(||W_i||, epsilon), G_i <- G_i clipping max(||W_i||, epsilon) / "
+      "||G_i||";
   static constexpr const char* source = "arXiv 2102.06171; the last layer is left out, biases and gains are included";
   double clipping = 0.01, epsilon = 1e-3;
   static constexpr auto fields() {
@@ -38,7 +39,6 @@ struct AGC : Entry {
 using Clipping = std::variant<clipping::None, clipping::ClipNorm, clipping::AGC>;
 
 /// What remains to be done to the gradient: AGC changes it in place and gives 1, ClipNorm gives the factor to scale by.
-template <class T>
-T clip_gradients(const Clipping& clipping, const Network<T>& network, T* gradients);
+template <class T> T clip_gradients(const Clipping& clipping, const Network<T>& network, T* gradients);
 
 }  // namespace lamina

@@ -13,8 +13,7 @@ EpochKeeper<T>::EpochKeeper(Network<T>& network, const Samples<T>& validation, c
       best_parameters_(network.parameters()),
       best_state_(network.state()) {}
 
-template <class T>
-void EpochKeeper<T>::run(const std::function<void(Index)>& epoch) {
+template <class T> void EpochKeeper<T>::run(const std::function<void(Index)>& epoch) {
   try {
     for (Index e = 1; e <= options_.epochs && !stopped_; ++e) epoch(e);
   } catch (...) {
@@ -26,8 +25,7 @@ void EpochKeeper<T>::run(const std::function<void(Index)>& epoch) {
     restore_best();
 }
 
-template <class T>
-std::optional<double> EpochKeeper<T>::finish(Index epoch, double loss, double rate) {
+template <class T> std::optional<double> EpochKeeper<T>::finish(Index epoch, double loss, double rate) {
   EpochReport report;
   report.epoch = epoch;
   report.loss = loss;
@@ -50,8 +48,7 @@ std::optional<double> EpochKeeper<T>::finish(Index epoch, double loss, double ra
   return {};
 }
 
-template <class T>
-void EpochKeeper<T>::diverge(Index epoch, Index batch, Index layer, double loss, double rate) {
+template <class T> void EpochKeeper<T>::diverge(Index epoch, Index batch, Index layer, double loss, double rate) {
   history_.diverged = true;
   history_.diverged_epoch = epoch;
   history_.diverged_batch = batch;
@@ -63,22 +60,19 @@ void EpochKeeper<T>::diverge(Index epoch, Index batch, Index layer, double loss,
        " is not finite" + (layer >= 0 ? ", first in layer " + std::to_string(layer) : ""));
 }
 
-template <class T>
-void EpochKeeper<T>::stop(const std::string& reason) {
+template <class T> void EpochKeeper<T>::stop(const std::string& reason) {
   stopped_ = true;
   history_.stop_reason = reason;
 }
 
-template <class T>
-void EpochKeeper<T>::poll() {
+template <class T> void EpochKeeper<T>::poll() {
   const auto now = Clock::now();
   if (!options_.poll || now - last_poll_ < std::chrono::milliseconds(20)) return;
   last_poll_ = now;
   options_.poll();
 }
 
-template <class T>
-void EpochKeeper<T>::watch(Index epoch, double value) {
+template <class T> void EpochKeeper<T>::watch(Index epoch, double value) {
   if (value < best_value_ - (has_best_ ? options_.early_stop.min_delta : 0)) {
     best_value_ = value;
     has_best_ = true;
@@ -93,8 +87,7 @@ void EpochKeeper<T>::watch(Index epoch, double value) {
   }
 }
 
-template <class T>
-void EpochKeeper<T>::restore_best() {
+template <class T> void EpochKeeper<T>::restore_best() {
   network_.parameters().copy_from(best_parameters_);
   network_.state().copy_from(best_state_);
 }

@@ -12,8 +12,7 @@
 
 namespace lamina {
 
-template <class T>
-class EpochKeeper {
+template <class T> class EpochKeeper {
  public:
   EpochKeeper(Network<T>& network, const Samples<T>& validation, const FitOptions& options, History& history,
               kernels::Team& team);

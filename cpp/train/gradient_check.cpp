@@ -19,7 +19,9 @@ void central_differences(Network<T>& network, const Samples<T>& samples, Penalty
     pass.update_statistics = false;
     Arena<T> unused(network.parameters().size());
     const auto loss = [&] {
-      team.run(1, [&](kernels::Worker& w) { passes.run(w, pass, samples, static_cast<T>(1 / weight), unused.data(), false); });
+      team.run(1, [&](kernels::Worker& w) {
+        passes.run(w, pass, samples, static_cast<T>(1 / weight), unused.data(), false);
+      });
       double sum = 0;
       for (Index i = 0; i < samples.count; ++i) sum += static_cast<double>(passes.row_losses()[i]);
       return sum / weight + (penalty.active() ? network.penalty(penalty.l1, penalty.l2) : 0.0);
@@ -40,6 +42,7 @@ void central_differences(Network<T>& network, const Samples<T>& samples, Penalty
 }
 
 template void central_differences<float>(Network<float>&, const Samples<float>&, PenaltyStrength, bool, float, float*);
-template void central_differences<double>(Network<double>&, const Samples<double>&, PenaltyStrength, bool, double, double*);
+template void central_differences<double>(Network<double>&, const Samples<double>&, PenaltyStrength, bool, double,
+                                          double*);
 
 }  // namespace lamina

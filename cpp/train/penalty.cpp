@@ -2,8 +2,7 @@
 
 namespace lamina {
 
-template <class T>
-std::vector<Segment> segments_of(const Network<T>& network) {
+template <class T> std::vector<Segment> segments_of(const Network<T>& network) {
   std::vector<Segment> out;
   for (const NamedParameter& p : network.named_parameters()) {
     if (!p.info.trained) continue;
@@ -15,8 +14,7 @@ std::vector<Segment> segments_of(const Network<T>& network) {
   return out;
 }
 
-template <class T>
-void add_penalty(const Network<T>& network, PenaltyStrength penalty, T* gradients) {
+template <class T> void add_penalty(const Network<T>& network, PenaltyStrength penalty, T* gradients) {
   if (!penalty.active()) return;
   const T l1 = static_cast<T>(penalty.l1), l2 = static_cast<T>(2 * penalty.l2);
   const T* w = network.parameters().data();

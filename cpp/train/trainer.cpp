@@ -12,8 +12,7 @@ namespace lamina {
 namespace {
 
 /// One fit: the state between steps, and the steps.
-template <class T>
-class Trainer {
+template <class T> class Trainer {
  public:
   Trainer(Network<T>& network, const Samples<T>& train, const Samples<T>& validation, const FitOptions& options,
           OptimizerMemory<T>& memory, History& history, kernels::Team& team)

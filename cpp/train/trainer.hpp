@@ -68,8 +68,7 @@ struct History {
 };
 
 /// An optimizer's memory between fits.
-template <class T>
-struct OptimizerMemory {
+template <class T> struct OptimizerMemory {
   OptimizerState state;
   std::vector<Arena<T>> slots;
   std::string name;  ///< of the optimizer the slots belong to

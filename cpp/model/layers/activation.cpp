@@ -5,8 +5,7 @@
 namespace lamina {
 namespace {
 
-template <class T>
-class ActivationLayer final : public Layer<T> {
+template <class T> class ActivationLayer final : public Layer<T> {
  public:
   ActivationLayer(const layer::Activation& spec, Index inputs)
       : Layer<T>(inputs, inputs), part_(spec.activation, inputs) {}
@@ -42,8 +41,7 @@ class ActivationLayer final : public Layer<T> {
 
 }  // namespace
 
-template <class T>
-std::unique_ptr<Layer<T>> layer::Activation::build(Index inputs) const {
+template <class T> std::unique_ptr<Layer<T>> layer::Activation::build(Index inputs) const {
   return std::make_unique<ActivationLayer<T>>(*this, inputs);
 }
 template std::unique_ptr<Layer<float>> layer::Activation::build<float>(Index) const;

@@ -16,8 +16,7 @@ struct Activation : Entry {
   static constexpr auto fields() {
     return std::tuple{Field{"activation", &Activation::activation, "name or activation object"}};
   }
-  template <class T>
-  std::unique_ptr<Layer<T>> build(Index inputs) const;
+  template <class T> std::unique_ptr<Layer<T>> build(Index inputs) const;
 };
 
 }  // namespace layer

@@ -11,8 +11,7 @@ namespace {
 
 /// Statistics of a column run down the rows, a vector of columns at a time: one order, whatever the width. Kept: the
 /// normalised input, and 1 / sqrt(variance + epsilon) by column.
-template <class T>
-class BatchNormLayer final : public Layer<T> {
+template <class T> class BatchNormLayer final : public Layer<T> {
   static constexpr int N = simd::lanes<T>;
   using V = simd::Vec<T, N>;
 
@@ -156,8 +155,7 @@ class BatchNormLayer final : public Layer<T> {
 
 }  // namespace
 
-template <class T>
-std::unique_ptr<Layer<T>> layer::BatchNorm::build(Index inputs) const {
+template <class T> std::unique_ptr<Layer<T>> layer::BatchNorm::build(Index inputs) const {
   return std::make_unique<BatchNormLayer<T>>(*this, inputs);
 }
 template std::unique_ptr<Layer<float>> layer::BatchNorm::build<float>(Index) const;

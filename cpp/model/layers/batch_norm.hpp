@@ -19,8 +19,7 @@ struct BatchNorm : Entry {
         Field{"momentum", &BatchNorm::momentum, "share of the batch in the running values", Bounds::within(0, 1)},
         Field{"epsilon", &BatchNorm::epsilon, "added to the variance", Bounds::above(0)}};
   }
-  template <class T>
-  std::unique_ptr<Layer<T>> build(Index inputs) const;
+  template <class T> std::unique_ptr<Layer<T>> build(Index inputs) const;
 };
 
 }  // namespace layer

@@ -7,8 +7,7 @@ namespace {
 
 using kernels::Operand;
 
-template <class T>
-class DenseLayer final : public Layer<T> {
+template <class T> class DenseLayer final : public Layer<T> {
  public:
   DenseLayer(const layer::Dense& spec, Index inputs)
       : Layer<T>(inputs, spec.units), spec_(spec), part_(spec.activation, spec.units) {}
@@ -76,8 +75,7 @@ class DenseLayer final : public Layer<T> {
 
 }  // namespace
 
-template <class T>
-std::unique_ptr<Layer<T>> layer::Dense::build(Index inputs) const {
+template <class T> std::unique_ptr<Layer<T>> layer::Dense::build(Index inputs) const {
   return std::make_unique<DenseLayer<T>>(*this, inputs);
 }
 template std::unique_ptr<Layer<float>> layer::Dense::build<float>(Index) const;

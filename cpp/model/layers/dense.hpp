@@ -23,8 +23,7 @@ struct Dense : Entry {
                       Field{"initializer", &Dense::initializer, "name or initializer object for the weights"},
                       Field{"use_bias", &Dense::use_bias, "whether to add a bias"}};
   }
-  template <class T>
-  std::unique_ptr<Layer<T>> build(Index inputs) const;
+  template <class T> std::unique_ptr<Layer<T>> build(Index inputs) const;
 };
 
 }  // namespace layer

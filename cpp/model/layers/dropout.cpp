@@ -5,8 +5,7 @@
 namespace lamina {
 namespace {
 
-template <class T>
-class DropoutLayer final : public Layer<T> {
+template <class T> class DropoutLayer final : public Layer<T> {
  public:
   DropoutLayer(const layer::Dropout& spec, Index inputs)
       : Layer<T>(inputs, inputs),
@@ -49,8 +48,7 @@ class DropoutLayer final : public Layer<T> {
 
 }  // namespace
 
-template <class T>
-std::unique_ptr<Layer<T>> layer::Dropout::build(Index inputs) const {
+template <class T> std::unique_ptr<Layer<T>> layer::Dropout::build(Index inputs) const {
   return std::make_unique<DropoutLayer<T>>(*this, inputs);
 }
 template std::unique_ptr<Layer<float>> layer::Dropout::build<float>(Index) const;

@@ -15,8 +15,7 @@ struct Dropout : Entry {
   static constexpr auto fields() {
     return std::tuple{Field{"rate", &Dropout::rate, "share of the inputs set to 0", Bounds::from_below(0, 1)}};
   }
-  template <class T>
-  std::unique_ptr<Layer<T>> build(Index inputs) const;
+  template <class T> std::unique_ptr<Layer<T>> build(Index inputs) const;
 };
 
 }  // namespace layer
