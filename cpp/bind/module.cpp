@@ -7,6 +7,7 @@ void bind_parts(pybind11::module_& m);
 void bind_training(pybind11::module_& m);
 void bind_network_float(pybind11::module_& m);
 void bind_network_double(pybind11::module_& m);
+void bind_cascade(pybind11::module_& m);
 void bind_machine(pybind11::module_& m);
 }  // namespace lamina::bind
 
@@ -17,5 +18,6 @@ PYBIND11_MODULE(LAMINA_MODULE, m) {
   lamina::bind::bind_training(m);
   lamina::bind::bind_network_float(m);
   lamina::bind::bind_network_double(m);
+  lamina::bind::bind_cascade(m);
   lamina::bind::bind_machine(m);
 }

@@ -1,0 +1,90 @@
+/// Cascade-correlation (Fahlman and Lebiere, NIPS 1990; CMU-CS-90-100): a network that grows its hidden units one by
+/// one. Each new unit reads all inputs and all units before it; its incoming weights are frozen once it is installed.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "core/types.hpp"
+#include "math/activations.hpp"
+
+namespace lamina {
+
+/// What a grown network is, beside its weights. These are one flat array: for unit k its bias and inputs + k weights,
+/// then for each output its bias and inputs + units weights. A learned slope stays at its start and a random one at its
+/// mean; a slope of alternating sign goes by the unit's position.
+struct CascadeShape {
+  Index inputs = 0, outputs = 0;
+  std::vector<Activation> units;  ///< in the order of installation
+  Activation output = activation::Identity{};
+
+  Index size() const { return static_cast<Index>(units.size()); }
+  /// Where unit k's bias is.
+  Index unit_offset(Index k) const { return k * (inputs + 1) + k * (k - 1) / 2; }
+  /// Weights of one output, bias included.
+  Index output_fan_in() const { return 1 + inputs + size(); }
+  Index parameters() const { return unit_offset(size()) + outputs * output_fan_in(); }
+};
+
+/// When a phase of training ends: after `epochs`, or when the score's relative change stayed under `threshold` for
+/// `patience` epochs.
+struct PhaseLimits {
+  Index epochs = 200, patience = 12;
+  double threshold = 0.01;
+};
+
+struct CascadeOptions {
+  std::vector<Activation> pool;  ///< of candidate c: pool[c % size]
+  Index candidates = 8, max_units = 25;
+  Activation output = activation::Identity{};  ///< identity or logistic
+  bool rprop = false;                          ///< else quickprop
+  double output_rate = 1.0;                    ///< quickprop's epsilon is this / rows
+  double candidate_rate = 100.0;               ///< ... this / (rows (inputs + units + 1))
+  double mu = 2.0, decay = 0.0;
+  PhaseLimits output_phase{200, 12, 0.01}, candidate_phase{200, 12, 0.03};
+  double tolerance = 0.4;   ///< success: every |y - t| (logistic), or the error index (identity), is at most this
+  double deviation = 1.0;   ///< standard deviation of the targets: the error index is the root mean square error / this
+  Index unit_patience = 0;  ///< units without a better validation error before growth ends; 0: any number
+  double weight_range = 1.0;  ///< candidates start from uniform weights within this of 0
+  std::uint64_t seed = 0;
+  Index threads = 0;
+  /// Called every few hundredths of a second on the calling thread; may throw, which ends growth in good order.
+  std::function<void()> poll;
+};
+
+/// The network as it grew. Entry k of the lists by stage belongs to the network with k units.
+struct CascadeResult {
+  std::vector<Activation> units;
+  std::vector<double> unit_weights;                 ///< the units' part of the flat parameters
+  std::vector<std::vector<double>> output_weights;  ///< by stage: the outputs' part
+  std::vector<double> error, validation_error;      ///< by stage: error index
+  std::vector<Index> output_epochs;                 ///< by stage
+  std::vector<double> correlation;                  ///< by unit: S / sum E^2 when it was installed
+  std::vector<Index> candidate_epochs;              ///< by unit: of the candidate that won
+  std::vector<Index> wrong;                         ///< by stage: targets missed by more than the tolerance
+  Index best = 0;                                   ///< the stage to use
+  std::string stop_reason;
+  bool diverged = false;
+};
+
+/// Grows a network on `count` rows of x with targets t (count, outputs), and validation rows where `held.rows` > 0.
+/// `result` is filled as it goes, also when `poll` throws. The same bits for any number of threads. Throws
+/// std::invalid_argument for a pool of no candidates.
+template <class T>
+void fit_cascade(Rows<T> x, const T* t, Index outputs, Rows<T> held, const T* held_t, const CascadeOptions& options,
+                 CascadeResult& result);
+
+/// out (rows, outputs) of the network; `link` false leaves out the outputs' activation. A row's bits depend neither on
+/// the rows beside it nor on the threads.
+template <class T>
+void infer_cascade(const CascadeShape& shape, const T* parameters, Rows<T> x, bool link, Index threads, T* out);
+
+/// S = sum_o |sum_p (V_p - mean V)(E_po - mean E_o)| of one candidate unit with weights w (bias first, then one a
+/// column of x), and dS/dw in `gradient` (1 + columns). `error` is (rows, outputs).
+template <class T>
+double cascade_correlation(const Activation& f, Rows<T> x, const T* w, const T* error, Index outputs, T* gradient);
+
+}  // namespace lamina
