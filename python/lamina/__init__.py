@@ -25,6 +25,11 @@ _HOMES = {
     "check_gradients": "gradients",
     "split": "validation",
     "Split": "validation",
+    "cross_validate": "cross_validation",
+    "search": "tuning",
+    "Ensemble": "ensemble",
+    "compare": "comparison",
+    "diagnose": "diagnosis",
     "SAM": "optimizers",
     "MLPClassifier": "estimators",
     "MLPRegressor": "estimators",
@@ -39,6 +44,7 @@ _SUBMODULES = {
     "callbacks",
     "estimators",
     "plots",
+    "space",
     "cli",
 }
 _CORE_CLASSES = {
@@ -48,9 +54,10 @@ _CORE_CLASSES = {
 }
 
 if TYPE_CHECKING:
-    from lamina import activations, initializers, layers, losses, optimizers, schedules
+    from lamina import activations, initializers, layers, losses, optimizers, schedules, space
     from lamina._core import (
         AGC,
+        SGD,
         Activation,
         Adagrad,
         Adam,
@@ -63,14 +70,18 @@ if TYPE_CHECKING:
         Quickprop,
         RMSprop,
         Rprop,
-        SGD,
     )
     from lamina.callbacks import DivergenceWarning, EarlyStopping, Epoch, History
+    from lamina.comparison import compare
+    from lamina.cross_validation import cross_validate
+    from lamina.diagnosis import diagnose
+    from lamina.ensemble import Ensemble
     from lamina.estimators import MLPClassifier, MLPRegressor
     from lamina.gradients import check_gradients
     from lamina.model_file import ModelFileError, load
     from lamina.network import Network
     from lamina.optimizers import SAM
+    from lamina.tuning import search
     from lamina.validation import Split, split
 
 
@@ -134,6 +145,7 @@ __all__ = [
     "DivergenceWarning",
     "Dropout",
     "EarlyStopping",
+    "Ensemble",
     "Epoch",
     "History",
     "MLPClassifier",
@@ -147,6 +159,9 @@ __all__ = [
     "Split",
     "activations",
     "check_gradients",
+    "compare",
+    "cross_validate",
+    "diagnose",
     "get_num_threads",
     "initializers",
     "layers",
@@ -154,7 +169,9 @@ __all__ = [
     "losses",
     "optimizers",
     "schedules",
+    "search",
     "set_num_threads",
     "simd_level",
+    "space",
     "split",
 ]

@@ -39,7 +39,9 @@ def _refuse_text_columns(frame: Any, name: str) -> None:
         return
     bad = [str(c) for c in frame.columns if np.asarray(frame[c].to_numpy()[:1]).dtype.kind not in "fiub"]
     if bad:
-        raise TypeError(f"{name} must hold numbers; got text or objects in column{'s'[: len(bad) > 1]} {', '.join(bad)}")
+        raise TypeError(
+            f"{name} must hold numbers; got text or objects in column{'s'[: len(bad) > 1]} {', '.join(bad)}"
+        )
 
 
 def matrix(value: Any, n_columns: int, dtype: np.dtype[Any], name: str = "X", finite: bool = True) -> Array:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lamina.network import Network
 
-__all__ = ["DivergenceWarning", "EarlyStopping", "Epoch", "History"]
+__all__ = ["DivergenceWarning", "EarlyStopping", "Epoch", "History", "TimeLimit"]
 
 
 class DivergenceWarning(RuntimeWarning):
@@ -157,6 +157,29 @@ class EarlyStopping:
         monitor = self.monitor
         assert callable(monitor)
         return lambda report: sign * float(monitor(Epoch(report, network)))
+
+
+class TimeLimit:
+    """End training after the first epoch that ends later than `seconds` after its start.
+
+    Parameters
+    ----------
+    seconds : float
+        Greater than 0. Where a limit stops a fit, the number of epochs depends on the machine.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        if not seconds > 0:
+            raise ValueError(f"seconds must be greater than 0; got {seconds}")
+        self.seconds = seconds
+
+    def __repr__(self) -> str:
+        return f"lamina.callbacks.TimeLimit({self.seconds})"
+
+    def __call__(self, epoch: Epoch) -> None:
+        """Stop once the time is up."""
+        if epoch.seconds >= self.seconds:
+            epoch.stop(f"the time limit of {self.seconds:g} s")
 
 
 class ProgressBar:

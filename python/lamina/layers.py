@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from lamina._core import Activation, BatchNorm, Dense, Dropout
 from lamina._dispatch import core as _core
+from lamina._core import Activation, BatchNorm, Dense, Dropout
 
 __all__ = ["Activation", "BatchNorm", "Dense", "Dropout", "describe", "names"]
 

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from lamina import activations, initializers, losses
 from lamina._dispatch import core as _core
+from lamina import activations, initializers, losses
 from lamina.network import Network
 
 __all__ = ["ModelFileError", "load", "save"]
@@ -151,5 +151,7 @@ def load(path: Any) -> Network:
             net._core.normalization = (tensors["input.mean"].tolist(), tensors["input.scale"].tolist())
         net.metadata = dict(json.loads(metadata["user"]))
     except (KeyError, TypeError, ValueError) as error:
-        raise ModelFileError(f"{path} does not describe a network that this version of lamina can build: {error}") from error
+        raise ModelFileError(
+            f"{path} does not describe a network that this version of lamina can build: {error}"
+        ) from error
     return net

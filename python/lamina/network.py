@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from lamina._dispatch import core as _core
 from lamina import _data, losses, optimizers, schedules
 from lamina._data import Array
-from lamina._dispatch import core as _core
 from lamina.callbacks import DivergenceWarning, EarlyStopping, Epoch, History, ProgressBar
 from lamina.validation import Split
 
@@ -477,7 +477,9 @@ def _schedule_hook(schedule: Any) -> Any:
     if isinstance(schedule, tuple(getattr(_core, name) for name in schedules.names())):
         return schedule
     if not callable(schedule):
-        raise TypeError(f"schedule must be a schedule such as lamina.schedules.Cosine() or a callable; got {schedule!r}")
+        raise TypeError(
+            f"schedule must be a schedule such as lamina.schedules.Cosine() or a callable; got {schedule!r}"
+        )
     return lambda progress: schedules.factor(schedule, progress)
 
 

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from lamina._core import SGD, Adagrad, Adam, AdamW, NAdam, Quickprop, RMSprop, Rprop
 from lamina._dispatch import core as _core
+from lamina._core import SGD, Adagrad, Adam, AdamW, NAdam, Quickprop, RMSprop, Rprop
 
 __all__ = [
     "SAM",

@@ -8,8 +8,8 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from lamina._core import Cosine, Exponential, InverseScaling, OneCycle, Progress, Step
 from lamina._dispatch import core as _core
+from lamina._core import Cosine, Exponential, InverseScaling, OneCycle, Progress, Step
 
 __all__ = [
     "Cosine",

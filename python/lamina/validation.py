@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lamina._data import to_array
 from lamina._dispatch import core as _core
+from lamina._data import to_array, whole_number
 
-__all__ = ["Split", "split", "split_indices"]
+__all__ = ["Split", "fold_indices", "split", "split_indices"]
 
 Indices = npt.NDArray[np.int64]
 
@@ -66,9 +66,7 @@ def _sizes(n: int, fractions: Sequence[float]) -> list[int]:
     return [int(s) for s in sizes]
 
 
-def split_indices(
-    n_rows: int, fractions: Sequence[float], labels: Any, shuffle: bool, seed: int
-) -> list[Indices]:
+def split_indices(n_rows: int, fractions: Sequence[float], labels: Any, shuffle: bool, seed: int) -> list[Indices]:
     """Return row numbers of each part, sorted; `labels` (rows,) keeps the classes' shares."""
     if not shuffle:
         cuts = np.cumsum(_sizes(n_rows, fractions))[:-1]
@@ -90,6 +88,53 @@ def split_indices(
     return [np.sort(np.concatenate(part)) for part in parts]
 
 
+def fold_indices(
+    n_rows: int, k: int, classes: Any = None, seed: int = 0, shuffle: bool = True, groups: Any = None
+) -> Indices:
+    """Return the fold, 0 .. k - 1, of each row: sizes differ by one at most, and so do those within each class."""
+    whole_number(k, "k", 2)
+    if k > n_rows:
+        raise ValueError(f"k must be at most the number of rows, {n_rows}; got {k} folds")
+    if groups is not None:
+        return _grouped(np.asarray(groups), n_rows, [1 / k] * k, seed, "k")
+    if not shuffle:
+        return np.arange(n_rows, dtype=np.int64) * k // n_rows
+    order = np.asarray(_core.permutation(seed, n_rows))
+    if classes is not None:
+        names, counts = np.unique(classes, return_counts=True)
+        if counts.min() < k:
+            raise ValueError(
+                f"stratify needs at least k = {k} members of every class; class {names[counts.argmin()].item()!r} has "
+                f"{counts.min()}: take fewer folds, or stratify=False"
+            )
+        order = order[np.argsort(np.asarray(classes)[order], kind="stable")]
+    folds = np.empty(n_rows, np.int64)
+    # Dealt like cards, so that the extra rows of the classes go to different folds.
+    folds[order] = np.arange(n_rows) % k
+    return folds
+
+
+def _grouped(groups: Any, n_rows: int, shares: Sequence[float], seed: int, name: str) -> Indices:
+    """The part of each row: groups stay whole, the largest is placed first, where most room is left."""
+    if groups.shape != (n_rows,):
+        raise ValueError(f"groups must have one entry for each of the {n_rows} rows; got shape {groups.shape}")
+    names, which, counts = np.unique(groups, return_inverse=True, return_counts=True)
+    if len(names) < len(shares):
+        raise ValueError(f"{name} must ask for at most {len(names)} parts, one a group; got {len(shares)}")
+    order = np.asarray(_core.permutation(seed, len(names)))
+    order = order[np.argsort(-counts[order], kind="stable")]
+    home, room = np.empty(len(names), np.int64), np.asarray(shares) * n_rows
+    taken = np.zeros(len(shares), np.int64)
+    for place, group in enumerate(order):
+        # As many groups left as parts without one: those parts come first.
+        empty_first = len(order) - place <= int((taken == 0).sum())
+        part = int(np.where((taken > 0) & empty_first, -np.inf, room).argmax())
+        home[group] = part
+        room[part] -= counts[group]
+        taken[part] += 1
+    return home[which.reshape(-1)]
+
+
 def split(
     X: Any,
     y: Any,
@@ -97,6 +142,7 @@ def split(
     stratify: bool = True,
     shuffle: bool = True,
     seed: int = 0,
+    groups: Any = None,
 ) -> list[tuple[Any, Any]]:
     """Split samples into parts, such as training, validation and test.
 
@@ -110,6 +156,8 @@ def split(
     shuffle : bool, default True
         False cuts the rows in order: for time series.
     seed : int, default 0
+    groups : array-like, (rows,), optional
+        Rows of one group stay in one part; the shares are met as nearly as the groups allow, without stratifying.
 
     Returns
     -------
@@ -124,6 +172,9 @@ def split(
         raise ValueError(f"y must have as many rows as X ({n_rows}); got {len(y)}")
     if n_rows < len(shares):
         raise ValueError(f"X must have at least {len(shares)} rows, one for each part; got {n_rows}")
+    if groups is not None:
+        home = _grouped(np.asarray(groups), n_rows, shares, seed, "fractions")
+        return [(_rows(X, part), _rows(y, part)) for part in (np.flatnonzero(home == i) for i in range(len(shares)))]
     labels = np.asarray(y)
     use_labels = stratify and shuffle and labels.ndim == 1 and labels.dtype.kind in "iubOUST"
     parts = split_indices(n_rows, shares, labels if use_labels else None, shuffle, seed)

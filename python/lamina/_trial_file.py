@@ -1,0 +1,65 @@
+"""The file of a search: JSON lines, the first of which says what search it is, then one for each trial."""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+from typing import Any
+
+__all__ = ["TrialFile"]
+
+
+class TrialFile:
+    """Trials that have ended, by (number, rung); without a path, nothing is kept."""
+
+    def __init__(self, path: Any, search: dict[str, Any]) -> None:
+        self._path = None if path is None else Path(path)
+        self._lock = threading.Lock()
+        self._known: dict[tuple[int, int], dict[str, Any]] = {}
+        if self._path is None:
+            return
+        header = json.loads(json.dumps({"lamina search": 1, **search}))
+        lines = self._path.read_text(encoding="utf-8").split("\n") if self._path.exists() else []
+        whole = lines[:-1]  # what comes after the last line end was cut off as it was written
+        if not whole:
+            self._path.write_text(json.dumps(header) + "\n", encoding="utf-8")
+            return
+        try:
+            found, *trials = [json.loads(line) for line in whole]
+        except ValueError as error:
+            raise ValueError(f"path must be new, or the file of an earlier search; {self._path} is neither") from error
+        if found != header:
+            raise ValueError(f"{self._path} holds another search: {_difference(header, found)}; give another path")
+        self._known = {(trial["trial"], trial["rung"]): trial for trial in trials}
+        if lines[-1]:
+            self._path.write_text("\n".join(whole) + "\n", encoding="utf-8")
+
+    def find(self, number: int, rung: int, params: dict[str, Any]) -> dict[str, Any] | None:
+        """Return the trial of an earlier run, or None; ValueError where it had other parameters."""
+        known = self._known.get((number, rung))
+        if known is None:
+            return None
+        if known["params"] != _plain(params):
+            had = known["params"]
+            raise ValueError(f"{self._path} holds another search: trial {number} had {had}; give another path")
+        return dict(known)
+
+    def add(self, trial: dict[str, Any], params: dict[str, Any]) -> None:
+        """Append a trial that has ended."""
+        if self._path is None:
+            return
+        line = json.dumps({**trial, "params": _plain(params)})
+        with self._lock, self._path.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
+
+def _plain(params: dict[str, Any]) -> dict[str, Any]:
+    """Parameters as JSON keeps them; what it cannot, by its repr."""
+    return {k: v if isinstance(v, (int, float, str, bool, type(None))) else repr(v) for k, v in params.items()}
+
+
+def _difference(wanted: Any, found: Any) -> str:
+    if not isinstance(found, dict):
+        return "its first line is no search"
+    return ", ".join(f"{k} is {found.get(k)!r}, not {v!r}" for k, v in wanted.items() if found.get(k) != v)
