@@ -39,7 +39,7 @@ def test_parameters(name, params, rng, targets_for):
     np.testing.assert_allclose(loss.value(y, t), mean(name, y, t, **params), rtol=1e-13)
     net = lamina.Network([lamina.Dense(3)], n_inputs=4, loss=loss, dtype="float64", seed=1)
     x = rng.normal(size=(40, 4))
-    error, gradients, _ = twin(net, ["identity"], name, **params).loss_and_gradients(x, t)
+    error, gradients, _ = twin(net, name, **params).loss_and_gradients(x, t)
     got_error, got = net.loss_and_gradients(x, t)
     np.testing.assert_allclose(got_error, error, rtol=1e-13)
     np.testing.assert_allclose(got["0.weight"], gradients["0.weight"], rtol=1e-11, atol=1e-14)

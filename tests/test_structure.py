@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -104,3 +105,13 @@ def test_no_binary_is_tracked():
 def test_no_path_of_a_machine_is_tracked():
     found = {name(path): MACHINE_PATH.findall(path.read_text(errors="replace")) for path in tracked_files()}
     assert {path: matches for path, matches in found.items() if matches} == {}
+
+
+def test_the_stubs_are_those_of_the_core():
+    tool = [sys.executable, ROOT / "tools" / "write_stubs.py", "--check"]
+    result = subprocess.run(tool, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+
+
+def test_every_public_name_is_there():
+    assert [name for name in lamina.__all__ if not hasattr(lamina, name)] == []

@@ -3,9 +3,7 @@
 from typing import Any
 
 from lamina._dispatch import core as _core
-
-ActivationFunction = _core.ActivationFunction
-ActivationFunction.__qualname__ = "ActivationFunction"
+from lamina._core import ActivationFunction
 
 __all__ = ["ActivationFunction", "describe", "get", "names"]
 

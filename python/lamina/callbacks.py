@@ -53,15 +53,6 @@ class Epoch:
 
     Attributes
     ----------
-    epoch : int
-        Counted from 1.
-    loss : float
-        Training loss, penalty included.
-    validation_loss : float or None
-    learning_rate : float
-        May be set: the rate of the epochs to come.
-    seconds : float
-        Since the fit began.
     network : Network
         May predict and be copied, not fitted.
     """
@@ -74,23 +65,28 @@ class Epoch:
 
     @property
     def epoch(self) -> int:
+        """The epoch, counted from 1."""
         return int(self._report.epoch)
 
     @property
     def loss(self) -> float:
+        """Training loss, penalty included."""
         return float(self._report.loss)
 
     @property
     def validation_loss(self) -> float | None:
+        """Validation loss; None without a validation set."""
         value = float(self._report.validation_loss)
         return None if math.isnan(value) else value
 
     @property
     def seconds(self) -> float:
+        """Seconds since the fit began."""
         return float(self._report.seconds)
 
     @property
     def learning_rate(self) -> float:
+        """The learning rate; set it for the epochs to come."""
         return float(self._report.learning_rate)
 
     @learning_rate.setter

@@ -225,5 +225,5 @@ def classes_of(net: Network, t: Array) -> Array | None:
     if net.loss.targets == "classes":
         return t.argmax(axis=1)  # type: ignore[no-any-return]
     if net.loss.targets == "binary" and t.shape[1] == 1:
-        return t[:, 0] > 0.5  # type: ignore[no-any-return]
+        return t[:, 0] > 0.5
     return None

@@ -100,7 +100,8 @@ def _before_link(predicted: Array, loss: Any) -> Array:
     """The raw outputs whose prediction is `predicted`: the losses are defined on those."""
     tiny = np.finfo(np.float64).tiny
     if loss.link in ("softmax", "exponential"):
-        return np.log(np.maximum(predicted, tiny))
+        return np.asarray(np.log(np.maximum(predicted, tiny)))
     if loss.link == "logistic":
-        return np.log(np.maximum(predicted, tiny)) - np.log(np.maximum(1 - predicted, np.finfo(np.float64).eps))
+        odds = np.maximum(predicted, tiny) / np.maximum(1 - predicted, np.finfo(np.float64).eps)
+        return np.asarray(np.log(odds))
     return predicted

@@ -25,8 +25,8 @@ def check_gradients(
     """Return the largest relative error of the gradient, analytic against central differences, in float64.
 
     The error of a parameter is |a - n| / max(|a|, |n|, 0.01 max |a|): entries that are tiny beside the largest are held
-    to it. Where a difference straddles a kink (relu at 0) or a step (heaviside), smaller and larger widths are tried and
-    the best counts. Step functions are checked with their true derivative, not the straight-through estimator.
+    to it. Where a difference straddles a kink (relu at 0) or a step (heaviside), smaller and larger widths are tried,
+    and the best counts. Step functions are checked with their true derivative, not the straight-through estimator.
 
     Parameters
     ----------
@@ -38,11 +38,14 @@ def check_gradients(
         Whether random layers and batch norm work as in training (with the draws of step 0) or as in prediction.
     """
     copy = net.astype("float64")
-    analytic = copy._flat_gradients(X, y, sample_weight, l1, l2, training, surrogates=False)
+    samples = copy._samples(X, y, sample_weight)
+    analytic = copy._core.loss_and_gradients(*samples, l1, l2, training, surrogates=False, with_input=False, threads=1)[
+        1
+    ]
     scale = max(float(np.abs(analytic).max(initial=0.0)) * 1e-2, 1e-6)
     best = np.full(analytic.shape, np.inf)
     for step in _STEPS:
-        numeric = copy._central_differences(X, y, sample_weight, l1, l2, training, step)
+        numeric = copy._core.central_differences(*samples, l1, l2, training, step)
         size = np.maximum(np.maximum(np.abs(analytic), np.abs(numeric)), scale)
         best = np.minimum(best, np.abs(analytic - numeric) / size)
         if best.max(initial=0.0) <= 1e-7:

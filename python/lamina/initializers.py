@@ -3,9 +3,7 @@
 from typing import Any
 
 from lamina._dispatch import core as _core
-
-InitializerFunction = _core.InitializerFunction
-InitializerFunction.__qualname__ = "InitializerFunction"
+from lamina._core import InitializerFunction
 
 __all__ = ["InitializerFunction", "describe", "get", "names"]
 

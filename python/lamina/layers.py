@@ -1,11 +1,14 @@
 """The layers, as in ``lamina.Dense``; ``describe()`` says what each computes."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lamina._dispatch import core as _core
-from lamina._core import Activation, BatchNorm, Dense, Dropout
 
-__all__ = ["Activation", "BatchNorm", "Dense", "Dropout", "describe", "names"]
+if TYPE_CHECKING:
+    from lamina._core import *  # noqa: F403
+
+globals().update({name: getattr(_core, name) for name in _core.layer_names()})
+__all__ = ["describe", "names", *_core.layer_names()]
 
 
 def names() -> list[str]:

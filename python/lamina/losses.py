@@ -3,9 +3,7 @@
 from typing import Any
 
 from lamina._dispatch import core as _core
-
-LossFunction = _core.LossFunction
-LossFunction.__qualname__ = "LossFunction"
+from lamina._core import LossFunction
 
 __all__ = ["LossFunction", "describe", "get", "names"]
 

@@ -1,7 +1,8 @@
 """Model files: safetensors with the architecture as JSON in the metadata, readable without lamina.
 
-The metadata holds ``format`` ("lamina"), ``format_version``, ``architecture`` and ``user`` (JSON), and ``checksum``, a
-SHA-256 over all of it and every array: a file that was cut short, altered or made by something else is refused.
+The metadata has one entry, ``lamina``: JSON with ``format_version``, ``architecture``, ``user`` and ``checksum``, a
+SHA-256 over all of it and every array, so that a file that was cut short, altered or made by something else is refused.
+(One entry, because safetensors writes several in no fixed order, and equal models shall be equal files.)
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from lamina.network import Network
 
 __all__ = ["ModelFileError", "load", "save"]
 
-_FORMAT = "lamina"
-_VERSION = "1"
+_KEY = "lamina"
+_VERSION = 1
 _REGISTRIES: dict[str, Any] = {"activation": activations, "initializer": initializers}
 
 
@@ -68,11 +69,9 @@ def network_from(architecture: dict[str, Any]) -> Network:
     )
 
 
-def _checksum(metadata: dict[str, str], tensors: dict[str, Any]) -> str:
-    digest = hashlib.sha256()
-    for key in sorted(metadata):
-        if key != "checksum":
-            digest.update(f"{key}={metadata[key]}\n".encode())
+def _checksum(description: dict[str, Any], tensors: dict[str, Any]) -> str:
+    described = {key: value for key, value in description.items() if key != "checksum"}
+    digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode())
     for name in sorted(tensors):
         array = np.ascontiguousarray(tensors[name])
         digest.update(f"{name} {array.dtype} {array.shape}\n".encode())
@@ -87,15 +86,14 @@ def save(net: Network, path: Any) -> None:
     tensors = {name: np.ascontiguousarray(view) for name, view in net.parameters.items()}
     if net.input_normalization is not None:
         tensors["input.mean"], tensors["input.scale"] = net.input_normalization
-    metadata = {
-        "format": _FORMAT,
+    description: dict[str, Any] = {
         "format_version": _VERSION,
-        "architecture": json.dumps(architecture_of(net)),
-        "user": json.dumps({str(k): str(v) for k, v in net.metadata.items()}),
+        "architecture": architecture_of(net),
+        "user": {str(k): str(v) for k, v in net.metadata.items()},
     }
-    metadata["checksum"] = _checksum(metadata, tensors)
+    description["checksum"] = _checksum(description, tensors)
     target = Path(path)
-    data = to_bytes(tensors, metadata)
+    data = to_bytes(tensors, {_KEY: json.dumps(description)})
     handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
@@ -136,22 +134,32 @@ def load(path: Any) -> Network:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     except (SafetensorError, OSError, ValueError, TypeError) as error:
         raise ModelFileError(f"{path} is not a whole safetensors file: {error}") from error
-    if metadata.get("format") != _FORMAT:
-        raise ModelFileError(f"{path} is a safetensors file, but not a lamina model")
-    if metadata.get("format_version") != _VERSION:
-        raise ModelFileError(f"{path} has format {metadata.get('format_version')}; this lamina reads {_VERSION}")
-    if metadata.get("checksum") != _checksum(metadata, tensors):
+    description = _description(metadata, path)
+    if description.get("checksum") != _checksum(description, tensors):
         raise ModelFileError(f"{path} was altered or damaged: its checksum does not match")
     try:
-        net = network_from(json.loads(metadata["architecture"]))
+        net = network_from(description["architecture"])
         views = net.parameters
         for name, view in views.items():
             view[...] = tensors[name]
         if "input.mean" in tensors:
             net._core.normalization = (tensors["input.mean"].tolist(), tensors["input.scale"].tolist())
-        net.metadata = dict(json.loads(metadata["user"]))
+        net.metadata = dict(description["user"])
     except (KeyError, TypeError, ValueError) as error:
         raise ModelFileError(
             f"{path} does not describe a network that this version of lamina can build: {error}"
         ) from error
     return net
+
+
+def _description(metadata: dict[str, str], path: Any) -> dict[str, Any]:
+    if _KEY not in metadata:
+        raise ModelFileError(f"{path} is a safetensors file, but not a lamina model")
+    try:
+        description = json.loads(metadata[_KEY])
+        version = description["format_version"]
+    except (ValueError, TypeError, KeyError) as error:
+        raise ModelFileError(f"{path} was altered or damaged: its description cannot be read") from error
+    if version != _VERSION:
+        raise ModelFileError(f"{path} has format {version}; this lamina reads {_VERSION}")
+    return dict(description)

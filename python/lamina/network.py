@@ -11,14 +11,13 @@ from typing import Any
 import numpy as np
 
 from lamina._dispatch import core as _core
-from lamina import _data, losses, optimizers, schedules
+from lamina import _data, _fit, _summary, losses
 from lamina._data import Array
 from lamina.callbacks import DivergenceWarning, EarlyStopping, Epoch, History, ProgressBar
-from lamina.validation import Split
 
 __all__ = ["Network"]
 
-_CORES = {"float32": _core.NetworkFloat32, "float64": _core.NetworkFloat64}
+_CORES: dict[str, Any] = {"float32": _core.NetworkFloat32, "float64": _core.NetworkFloat64}
 _UNSET: Any = object()
 
 
@@ -61,7 +60,7 @@ class Network:
                 raise TypeError(f"layers[{i}] must be a layer such as lamina.Dense(10); got {layer!r}")
         self._loss = losses.get(loss)
         self._seed = _data.whole_number(seed, "seed", 0)
-        self._dtype = np.dtype(name)
+        self._dtype: np.dtype[Any] = np.dtype(name)
         self.normalize_inputs = bool(normalize_inputs)
         #: What a caller wants to keep with the model: strings by name, saved and loaded with it.
         self.metadata: dict[str, str] = {}
@@ -118,24 +117,10 @@ class Network:
 
     def summary(self) -> str:
         """Return a table of the layers, their outputs and parameters."""
-        rows = [("", "layer", "outputs", "parameters")]
-        total = 0
-        trained = set(self._core.trained_names)
-        views = self.parameters
-        for i, (layer, width) in enumerate(zip(self._layers, self._core.layer_outputs, strict=True)):
-            own = sum(v.size for name, v in views.items() if name.split(".")[0] == str(i) and name in trained)
-            total += own
-            rows.append((str(i), _short(layer), str(width), f"{own:,}"))
-        widths = [max(len(row[c]) for row in rows) for c in range(4)]
-        lines = [f"Network: {self._n_inputs} inputs, loss {self._loss.name}, {self._dtype}"]
-        for row in rows:
-            cells = (row[0].rjust(widths[0]), row[1].ljust(widths[1]), row[2].rjust(widths[2]), row[3].rjust(widths[3]))
-            lines.append("  ".join(cells).rstrip())
-        lines.append(f"{total:,} parameters in all, {total * self._dtype.itemsize / 2**20:.2f} MiB")
-        return "\n".join(lines)
+        return _summary.summary(self)
 
     def __repr__(self) -> str:
-        inside = ", ".join(_short(layer) for layer in self._layers)
+        inside = ", ".join(_summary.short(layer) for layer in self._layers)
         return f"<lamina.Network {self._n_inputs} -> {inside}; {self._loss.name}, {self._dtype}>"
 
     # Training -----------------------------------------------------------------------------------------------------
@@ -204,26 +189,14 @@ class Network:
         History
             Also kept as `history`, where it survives Ctrl-C.
         """
-        stopping = EarlyStopping() if early_stopping is _UNSET else early_stopping
-        if stopping is not None and not isinstance(stopping, EarlyStopping):
-            raise TypeError(f"early_stopping must be a lamina.EarlyStopping or None; got {stopping!r}")
-        data, index, held = self._training_data(X, y, sample_weight, validation, validation_sample_weight, resume)
-        options = self._options(epochs, batch_size, optimizer, l1, l2, clip, shuffle, n_threads, stopping)
+        data, index, held = _fit.samples(self, X, y, sample_weight, validation, validation_sample_weight, resume)
+        options = _fit.options(epochs, batch_size, optimizer, l1, l2, clip, shuffle, n_threads)
+        options.seed = self._seed
         options.resume = bool(resume)
         options.penalty_per_batch = bool(penalty_per_batch)
-        hooks = list(callbacks)
-        for i, hook in enumerate(hooks):
-            if not callable(hook):
-                raise TypeError(f"callbacks[{i}] must be callable with an Epoch; got {hook!r}")
-        if isinstance(schedule, schedules.ReduceOnPlateau):
-            hooks.append(schedule.watcher())
-        elif schedule is not None:
-            options.schedule = _schedule_hook(schedule)
+        _fit.set_early_stopping(options, EarlyStopping() if early_stopping is _UNSET else early_stopping, self)
         bar = ProgressBar(options.epochs) if verbose else None
-        if bar is not None:
-            hooks.append(bar)
-        if hooks:
-            options.on_epoch = self._epoch_hook(hooks)
+        _fit.set_hooks(options, callbacks, schedule, bar, self)
         if self.normalize_inputs and (self._core.normalization is None or not resume):
             self._core.fit_normalization(data[0], index)
         core_history = _core.History()
@@ -231,93 +204,15 @@ class Network:
             with bar if bar is not None else nullcontext():
                 self._core.fit(*data, index, held, options, core_history)
         finally:
-            self.history = _history_from(core_history)
+            self.history = _fit.history_from(core_history)
         if core_history.diverged:
-            self._warn_of_divergence(core_history)
+            layer = core_history.diverged_layer
+            warnings.warn(
+                _fit.divergence_message(core_history, _summary.short(self._layers[layer])),
+                DivergenceWarning,
+                stacklevel=2,
+            )
         return self.history
-
-    def _training_data(
-        self, X: Any, y: Any, sample_weight: Any, validation: Any, validation_weight: Any, resume: bool
-    ) -> tuple[tuple[Array, Array, Array | None], Array | None, tuple[Any, ...] | None]:
-        """Check everything and return (x, y, weights), training rows (None: all), and the validation samples."""
-        x = _data.matrix(X, self._n_inputs, self._dtype)
-        t = self._targets(y, len(x))
-        w = _data.weights(sample_weight, len(x), self._dtype)
-        labels = t if t.dtype == np.int32 else None
-        if self._loss.targets == "classes" and not resume:
-            classes = t if labels is not None else t.argmax(axis=1)
-            if len(x) > 1 and classes.min() == classes.max():
-                raise ValueError(f"y must hold at least 2 classes; got only class {int(classes[0])}")
-        if validation is None:
-            if validation_weight is not None:
-                raise ValueError("validation_sample_weight needs a validation set")
-            return (x, t, w), None, None
-        if isinstance(validation, tuple):
-            if len(validation) != 2:
-                raise ValueError(f"validation must be a fraction or (X, y); got a tuple of {len(validation)}")
-            xv = _data.matrix(validation[0], self._n_inputs, self._dtype, "validation X")
-            tv = self._targets(validation[1], len(xv), "validation y")
-            wv = _data.weights(validation_weight, len(xv), self._dtype, "validation_sample_weight")
-            return (x, t, w), None, (xv, tv, wv, None)
-        if validation_weight is not None:
-            raise ValueError("validation_sample_weight goes with validation=(X, y); a fraction takes sample_weight's")
-        how = validation if isinstance(validation, Split) else Split(validation)
-        train, held = how.indices(len(x), labels, self._seed)
-        if w is not None and (not w[train].any() or not w[held].any()):
-            raise ValueError("sample_weight must not be all zero in the training or the validation part")
-        return (x, t, w), train, (x, t, w, held)
-
-    def _options(
-        self,
-        epochs: int,
-        batch_size: int,
-        optimizer: Any,
-        l1: float,
-        l2: float,
-        clip: Any,
-        shuffle: bool,
-        n_threads: int | None,
-        stopping: EarlyStopping | None,
-    ) -> Any:
-        options = _core.FitOptions()
-        options.epochs = _data.whole_number(epochs, "epochs", 1)
-        options.batch_size = _data.whole_number(batch_size, "batch_size", 1)
-        chosen = _core.Adam() if optimizer is None else optimizers.get(optimizer)
-        if isinstance(chosen, optimizers.SAM):
-            options.sam_rho = chosen.rho
-            chosen = chosen.base
-        options.optimizer = chosen
-        options.l1, options.l2 = _penalty(l1, "l1"), _penalty(l2, "l2")
-        if clip is not None:
-            if not isinstance(clip, (_core.AGC, _core.ClipNorm)):
-                raise TypeError(f"clip must be lamina.AGC(...), lamina.ClipNorm(...) or None; got {clip!r}")
-            options.set_clipping(clip)
-        options.shuffle = bool(shuffle)
-        options.threads = _threads(n_threads)
-        options.seed = self._seed
-        if stopping is not None:
-            options.set_early_stopping(stopping.patience, stopping.min_delta, stopping.restore_best)
-            options.monitor = stopping.monitor_hook(self)
-        return options
-
-    def _epoch_hook(self, hooks: list[Callable[[Epoch], Any]]) -> Callable[[Any], None]:
-        def run(report: Any) -> None:
-            epoch = Epoch(report, self)
-            for hook in hooks:
-                hook(epoch)
-
-        return run
-
-    def _warn_of_divergence(self, history: Any) -> None:
-        layer = history.diverged_layer
-        where = f"first in layer {layer} ({_short(self._layers[layer])})" if layer >= 0 else "in the loss"
-        warnings.warn(
-            f"training diverged: the loss of epoch {history.diverged_epoch}, batch {history.diverged_batch} is not "
-            f"finite, {where}; the best weights so far are back in place. A lower learning rate, clip= or "
-            "normalize_inputs=True may help.",
-            DivergenceWarning,
-            stacklevel=3,
-        )
 
     # Using --------------------------------------------------------------------------------------------------------
 
@@ -343,12 +238,12 @@ class Network:
             or not X.flags.c_contiguous
         ):
             X = _data.matrix(X, self._n_inputs, self._dtype, finite=False)
-        return self._core.infer(X, link, 0 if n_threads is None else _threads(n_threads))  # type: ignore[no-any-return]
+        return self._core.infer(X, link, 0 if n_threads is None else _fit.threads(n_threads))  # type: ignore[no-any-return]
 
     def evaluate(self, X: Any, y: Any, sample_weight: Any = None, n_threads: int | None = None) -> float:
         """Return the loss on these samples, without penalty."""
         x, t, w = self._samples(X, y, sample_weight)
-        return float(self._core.evaluate(x, t, w, _threads(n_threads)))
+        return float(self._core.evaluate(x, t, w, _fit.threads(n_threads)))
 
     def loss_and_gradients(
         self,
@@ -366,8 +261,8 @@ class Network:
         the network changes.
         """
         x, t, w = self._samples(X, y, sample_weight)
-        l1, l2 = _penalty(l1, "l1"), _penalty(l2, "l2")
-        loss, flat, _ = self._core.loss_and_gradients(x, t, w, l1, l2, training, True, False, _threads(n_threads))
+        l1, l2 = _fit.penalty(l1, "l1"), _fit.penalty(l2, "l2")
+        loss, flat, _ = self._core.loss_and_gradients(x, t, w, l1, l2, training, True, False, _fit.threads(n_threads))
         return float(loss), self._named(flat)
 
     def input_gradient(self, X: Any, y: Any, sample_weight: Any = None, training: bool = False) -> Array:
@@ -377,12 +272,12 @@ class Network:
         pair = self._core.normalization
         return gradient if pair is None else gradient * pair[1]  # type: ignore[no-any-return]
 
-    def _samples(self, X: Any, y: Any, sample_weight: Any) -> tuple[Array, Array, Array | None]:
-        x = _data.matrix(X, self._n_inputs, self._dtype)
-        return x, self._targets(y, len(x)), _data.weights(sample_weight, len(x), self._dtype)
-
-    def _targets(self, y: Any, n_rows: int, name: str = "y") -> Array:
-        return _data.targets(y, n_rows, self.n_outputs, self._loss, self._dtype, name)
+    def _samples(self, X: Any, y: Any, sample_weight: Any, which: str = "") -> tuple[Array, Array, Array | None]:
+        """Samples as the core wants them; `which` of them, for errors: "" or "validation "."""
+        x = _data.matrix(X, self._n_inputs, self._dtype, f"{which}X")
+        t = _data.targets(y, len(x), self.n_outputs, self._loss, self._dtype, f"{which}y")
+        name = f"{which}sample_weight".replace(" ", "_")
+        return x, t, _data.weights(sample_weight, len(x), self._dtype, name)
 
     def _named(self, flat: Array) -> dict[str, Array]:
         """A flat gradient as arrays by parameter name."""
@@ -394,19 +289,6 @@ class Network:
             out[name] = flat[at : at + size].reshape(shape)
             at += size
         return out
-
-    def _flat_gradients(
-        self, X: Any, y: Any, sample_weight: Any, l1: float, l2: float, training: bool, surrogates: bool
-    ) -> Array:
-        x, t, w = self._samples(X, y, sample_weight)
-        flat = self._core.loss_and_gradients(x, t, w, l1, l2, training, surrogates, False, 1)[1]
-        return flat  # type: ignore[no-any-return]
-
-    def _central_differences(
-        self, X: Any, y: Any, sample_weight: Any, l1: float, l2: float, training: bool, step: float
-    ) -> Array:
-        x, t, w = self._samples(X, y, sample_weight)
-        return self._core.central_differences(x, t, w, l1, l2, training, step)  # type: ignore[no-any-return]
 
     # Keeping ------------------------------------------------------------------------------------------------------
 
@@ -450,46 +332,3 @@ class Network:
         if normalization is not None:
             self._core.normalization = (normalization[0].tolist(), normalization[1].tolist())
         self._core.restore_memory(memory)
-
-
-def _short(layer: Any) -> str:
-    params = layer.params
-    main = [str(params.pop("units"))] if "units" in params else []
-    if "activation" in params:
-        main.append(params["activation"].name)
-    if "rate" in params:
-        main.append(f"{params['rate']:g}")
-    return f"{type(layer).__name__}({', '.join(main)})"
-
-
-def _history_from(core: Any) -> History:
-    return History(
-        list(core.loss),
-        list(core.validation_loss),
-        list(core.learning_rate),
-        core.best_epoch,
-        core.stop_reason,
-        core.diverged,
-    )
-
-
-def _schedule_hook(schedule: Any) -> Any:
-    if isinstance(schedule, tuple(getattr(_core, name) for name in schedules.names())):
-        return schedule
-    if not callable(schedule):
-        raise TypeError(
-            f"schedule must be a schedule such as lamina.schedules.Cosine() or a callable; got {schedule!r}"
-        )
-    return lambda progress: schedules.factor(schedule, progress)
-
-
-def _penalty(value: float, name: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise TypeError(f"{name} must be a number; got {value!r}")
-    if not (np.isfinite(value) and value >= 0):
-        raise ValueError(f"{name} must be finite and at least 0; got {value}")
-    return float(value)
-
-
-def _threads(n_threads: int | None) -> int:
-    return 0 if n_threads is None else _data.whole_number(n_threads, "n_threads", 1)

@@ -1,24 +1,14 @@
 """The optimizers, as in ``lamina.Adam(lr=1e-3)``; ``describe()`` says what each does."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lamina._dispatch import core as _core
-from lamina._core import SGD, Adagrad, Adam, AdamW, NAdam, Quickprop, RMSprop, Rprop
 
-__all__ = [
-    "SAM",
-    "SGD",
-    "Adagrad",
-    "Adam",
-    "AdamW",
-    "NAdam",
-    "Quickprop",
-    "RMSprop",
-    "Rprop",
-    "describe",
-    "get",
-    "names",
-]
+if TYPE_CHECKING:
+    from lamina._core import *  # noqa: F403
+
+globals().update({name: getattr(_core, name) for name in _core.optimizer_names()})
+__all__ = ["SAM", "describe", "get", "names", *_core.optimizer_names()]
 
 
 def names() -> list[str]:

@@ -151,7 +151,7 @@ def gradient_flow(
     ax = _axes(ax, (7.0, 3.8))
     places = range(len(parts))
     ax.plot(places, np.maximum(sizes, 1e-30), "o-", color=TRAINING)
-    for place, (size, (_, name)) in enumerate(zip(sizes, parts, strict=True)):
+    for place, size in enumerate(sizes):
         ax.annotate(
             f"{size:.1e}", (place, max(size, 1e-30)), xytext=(0, 8), textcoords="offset points", ha="center", fontsize=8
         )

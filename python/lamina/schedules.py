@@ -66,6 +66,7 @@ class Warmup:
         self.epochs, self.then, self.start = epochs, then, start
 
     def __call__(self, progress: Progress) -> float:
+        """Return the factor of the learning rate."""
         if progress.epoch < self.epochs:
             return self.start + (1 - self.start) * progress.epoch / self.epochs
         if self.then is None:

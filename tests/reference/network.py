@@ -20,6 +20,7 @@ class Dense:
     activation: str = "identity"
     params: dict[str, Any] = field(default_factory=dict)
     slope: Array | None = None  # prelu's, one per unit
+    drawn: Array | None = None  # rrelu's in training, one per element
 
     def parameters(self) -> dict[str, Array]:
         named = {"weight": self.weight, "bias": self.bias, "slope": self.slope}
@@ -28,9 +29,11 @@ class Dense:
     def forward(self, x: Array, training: bool) -> Array:
         self.x = x
         self.z = x @ self.weight if self.bias is None else x @ self.weight + self.bias
-        params = self.params if self.slope is None else {"a": self.slope}
-        self.f_prime = ACTIVATIONS[self.activation].training(self.z, **params)
-        return ACTIVATIONS[self.activation].value(self.z, **params)
+        f, params = ACTIVATIONS[self.activation], self.params if self.slope is None else {"a": self.slope}
+        if training and self.drawn is not None:
+            f, params = ACTIVATIONS["prelu"], {"a": self.drawn}
+        self.f_prime = f.training(self.z, **params)
+        return f.value(self.z, **params)
 
     def backward(self, dE_dy: Array) -> tuple[Array, dict[str, Array]]:
         delta = dE_dy * self.f_prime

@@ -1,0 +1,148 @@
+"""What the arguments of `Network.fit` mean: checked, and told to the core."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lamina._dispatch import core as _core
+from lamina import _data, optimizers, schedules
+from lamina._data import Array
+from lamina.callbacks import EarlyStopping, Epoch, History
+from lamina.validation import Split
+
+if TYPE_CHECKING:
+    from lamina.network import Network
+
+Samples = tuple[Array, Array, "Array | None"]
+
+
+def samples(
+    net: Network, X: Any, y: Any, sample_weight: Any, validation: Any, validation_weight: Any, resume: bool
+) -> tuple[Samples, Array | None, tuple[Any, ...] | None]:
+    """Check everything and return (x, y, weights), training rows (None: all), and the validation samples."""
+    x, t, w = net._samples(X, y, sample_weight)
+    labels = t if t.dtype == np.int32 else None
+    if net.loss.targets == "classes" and not resume:
+        classes = t if labels is not None else t.argmax(axis=1)
+        if len(x) > 1 and classes.min() == classes.max():
+            raise ValueError(f"y must hold at least 2 classes; got only class {int(classes[0])}")
+    if validation is None:
+        if validation_weight is not None:
+            raise ValueError("validation_sample_weight needs a validation set")
+        return (x, t, w), None, None
+    if isinstance(validation, tuple):
+        if len(validation) != 2:
+            raise ValueError(f"validation must be a fraction or (X, y); got a tuple of {len(validation)}")
+        return (x, t, w), None, (*net._samples(*validation, validation_weight, "validation "), None)
+    if validation_weight is not None:
+        raise ValueError("validation_sample_weight goes with validation=(X, y); a fraction takes sample_weight's")
+    how = validation if isinstance(validation, Split) else Split(validation)
+    train, held = how.indices(len(x), labels, net.seed)
+    if w is not None and (not w[train].any() or not w[held].any()):
+        raise ValueError("sample_weight must not be all zero in the training or the validation part")
+    return (x, t, w), train, (x, t, w, held)
+
+
+def options(
+    epochs: int, batch_size: int, optimizer: Any, l1: float, l2: float, clip: Any, shuffle: bool, n_threads: int | None
+) -> Any:
+    """Return the core's FitOptions."""
+    out = _core.FitOptions()
+    out.epochs = _data.whole_number(epochs, "epochs", 1)
+    out.batch_size = _data.whole_number(batch_size, "batch_size", 1)
+    chosen = _core.Adam() if optimizer is None else optimizers.get(optimizer)
+    if isinstance(chosen, optimizers.SAM):
+        out.sam_rho = chosen.rho
+        chosen = chosen.base
+    out.optimizer = chosen
+    out.l1, out.l2 = penalty(l1, "l1"), penalty(l2, "l2")
+    if clip is not None:
+        if not isinstance(clip, (_core.AGC, _core.ClipNorm)):
+            raise TypeError(f"clip must be lamina.AGC(...), lamina.ClipNorm(...) or None; got {clip!r}")
+        out.set_clipping(clip)
+    out.shuffle = bool(shuffle)
+    out.threads = threads(n_threads)
+    return out
+
+
+def set_early_stopping(options: Any, stopping: EarlyStopping | None, net: Network) -> None:
+    """Tell the core what to watch; None: nothing."""
+    if stopping is None:
+        return
+    if not isinstance(stopping, EarlyStopping):
+        raise TypeError(f"early_stopping must be a lamina.EarlyStopping or None; got {stopping!r}")
+    options.set_early_stopping(stopping.patience, stopping.min_delta, stopping.restore_best)
+    options.monitor = stopping.monitor_hook(net)
+
+
+def set_hooks(options: Any, callbacks: Iterable[Callable[[Epoch], Any]], schedule: Any, bar: Any, net: Network) -> None:
+    """Tell the core what to call at the end of an epoch, and for the learning rate."""
+    hooks = list(callbacks)
+    for i, hook in enumerate(hooks):
+        if not callable(hook):
+            raise TypeError(f"callbacks[{i}] must be callable with an Epoch; got {hook!r}")
+    if isinstance(schedule, schedules.ReduceOnPlateau):
+        hooks.append(schedule.watcher())
+    elif schedule is not None:
+        options.schedule = _schedule(schedule)
+    if bar is not None:
+        hooks.append(bar)
+    if not hooks:
+        return
+
+    def run(report: Any) -> None:
+        epoch = Epoch(report, net)
+        for hook in hooks:
+            hook(epoch)
+
+    options.on_epoch = run
+
+
+def _schedule(schedule: Any) -> Any:
+    if isinstance(schedule, tuple(getattr(_core, name) for name in schedules.names())):
+        return schedule
+    if not callable(schedule):
+        raise TypeError(
+            f"schedule must be a schedule such as lamina.schedules.Cosine() or a callable; got {schedule!r}"
+        )
+    return lambda progress: schedules.factor(schedule, progress)
+
+
+def history_from(core: Any) -> History:
+    """Return the core's history as Python lists."""
+    return History(
+        list(core.loss),
+        list(core.validation_loss),
+        list(core.learning_rate),
+        core.best_epoch,
+        core.stop_reason,
+        core.diverged,
+    )
+
+
+def divergence_message(core: Any, layer: str) -> str:
+    """Return where training diverged; `layer` describes the layer, the last one where all outputs were finite."""
+    at = core.diverged_layer
+    where = f"first in layer {at} ({layer})" if at >= 0 else f"from finite outputs of the last layer ({layer})"
+    return (
+        f"training diverged: the loss of epoch {core.diverged_epoch}, batch {core.diverged_batch} is not finite, "
+        f"{where}; the best weights so far are back in place. A lower learning rate, clip= or normalize_inputs=True "
+        "may help."
+    )
+
+
+def penalty(value: float, name: str) -> float:
+    """Return the strength of a penalty; TypeError or ValueError names it."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise TypeError(f"{name} must be a number; got {value!r}")
+    if not (np.isfinite(value) and value >= 0):
+        raise ValueError(f"{name} must be finite and at least 0; got {value}")
+    return float(value)
+
+
+def threads(n_threads: int | None) -> int:
+    """Return the number of threads for the core: 0 where it may choose."""
+    return 0 if n_threads is None else _data.whole_number(n_threads, "n_threads", 1)

@@ -1,0 +1,32 @@
+"""The draws of a training pass: Philox4x32-10 (Salmon et al., SC 2011), here in plain integers."""
+
+import numpy as np
+
+DROPOUT, SLOPE = 2, 3  # what a stream is for
+
+
+def philox(counter: int, stream: tuple[int, int], seed: int) -> tuple[int, int, int, int]:
+    """Four 32-bit words."""
+    low = 0xFFFFFFFF
+    x = [counter & low, counter >> 32, *stream]
+    key = [seed & low, seed >> 32]
+    for _ in range(10):
+        p, q = 0xD2511F53 * x[0], 0xCD9E8D57 * x[2]
+        x = [(q >> 32) ^ x[1] ^ key[0], q & low, (p >> 32) ^ x[3] ^ key[1], p & low]
+        key = [(key[0] + 0x9E3779B9) & low, (key[1] + 0xBB67AE85) & low]
+    return tuple(x)
+
+
+def dropout_mask(seed, layer, rows, units, rate, step=0):
+    """(rows, units) of bool, True is kept: four elements share a block."""
+    words = [
+        philox((step << 32) + element // 4, (DROPOUT, layer), seed)[element % 4] for element in range(rows * units)
+    ]
+    return np.array(words).reshape(rows, units) < int((1 - rate) * 2**32)
+
+
+def slopes(seed, layer, rows, units, lower=1 / 8, upper=1 / 3, step=0):
+    """(rows, units) of rrelu's slopes, uniform from `lower` to `upper` with 53 bits."""
+    blocks = [philox((step << 32) + element, (SLOPE, layer), seed) for element in range(rows * units)]
+    uniform = np.array([(((b[0] << 32) | b[1]) >> 11) * 2.0**-53 for b in blocks])
+    return (lower + (upper - lower) * uniform).reshape(rows, units)
