@@ -16,7 +16,7 @@ def build(task, arrays, threads):
         from competitors.sklearn import Fit
 
         return Fit(lamina.MLPClassifier, task)
-    return Lamina(task, arrays, threads)
+    return Lamina(task, arrays)
 
 
 def measure_peak(seconds):
@@ -42,8 +42,8 @@ def layers(task):
 
 
 class Lamina:
-    def __init__(self, task, arrays, threads):
-        self.task, self.threads = task, threads
+    def __init__(self, task, arrays):
+        self.task = task
         self.X, self.y = arrays.X, arrays.y
         self.net = lamina.Network(layers(task), n_inputs=task.layers[0], loss=task.loss)
         weights, biases = iter(arrays.weights), iter(arrays.biases)
@@ -72,7 +72,6 @@ class Lamina:
             batch_size=self.task.batch,
             optimizer=self.optimizer,
             clip=self.clip,
-            n_threads=self.threads,
             **TRAINING,
         )
 
