@@ -1,0 +1,117 @@
+"""Same seed, same bits: for any number of threads, on every level with fused multiply-add, whatever rows are beside."""
+
+import json
+import os
+import subprocess
+import sys
+from functools import cache
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+
+import lamina
+import zoo
+from lamina._cpu import supported_levels
+
+HERE = lamina.simd_level()
+LEVELS = [level for level in supported_levels() if find_spec(f"lamina._core_{level}")]
+
+pytestmark = pytest.mark.filterwarnings("ignore::lamina.DivergenceWarning")
+
+
+@cache
+def on_one_thread(number):
+    return zoo.train(number, 1)
+
+
+@cache
+def on_level(level):
+    environment = os.environ | {"LAMINA_SIMD": level, "PYTHONWARNINGS": "ignore"}
+    run = subprocess.run([sys.executable, zoo.__file__], env=environment, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    return json.loads(run.stdout)
+
+
+def test_the_zoo_has_everything():
+    used = {part for number in range(zoo.COUNT) for part in _parts(number)}
+    everything = {
+        *lamina.activations.names(),
+        *lamina.losses.names(),
+        *lamina.optimizers.names(),
+        *lamina.initializers.names(),
+        *lamina.layers.names(),
+        *lamina.schedules.names(),
+    }
+    assert everything - used == set()
+
+
+def _parts(number):
+    net, schedule, optimizer = zoo.build(number), zoo.schedule(number), zoo.optimizer(number)
+    yield net.loss.name
+    yield type(getattr(optimizer, "base", optimizer)).__name__
+    yield type(schedule).__name__
+    for layer in net.layers:
+        yield type(layer).__name__
+        for value in layer.params.values():
+            if hasattr(value, "name"):
+                yield value.name
+
+
+@pytest.mark.parametrize("number", range(zoo.COUNT))
+@pytest.mark.parametrize("n_threads", [2, 3, 4, 8])
+def test_bits_do_not_depend_on_threads(number, n_threads):
+    net, history, predictions = zoo.train(number, n_threads)
+    one, one_history, one_predictions = on_one_thread(number)
+    np.testing.assert_array_equal(history.loss, one_history.loss)
+    np.testing.assert_array_equal(history.validation_loss, one_history.validation_loss)
+    for name, parameter in net.parameters.items():
+        np.testing.assert_array_equal(parameter, one.parameters[name], err_msg=name)
+    np.testing.assert_array_equal(predictions, one_predictions)
+
+
+def test_bits_of_blocked_products_do_not_depend_on_threads(rng):
+    x, t = rng.normal(size=(330, 400)).astype(np.float32), rng.integers(70, size=330)
+    results = []
+    for n_threads in (1, 2, 3, 5):
+        net = lamina.Network([lamina.Dense(600, "tanh"), lamina.Dense(70)], n_inputs=400, loss="cross_entropy")
+        net.fit(x, t, epochs=2, batch_size=165, validation=None, n_threads=n_threads)
+        results.append((n_threads, net.parameters))
+    for n_threads, parameters in results[1:]:
+        for name, parameter in parameters.items():
+            message = f"{name}, {n_threads} threads"
+            np.testing.assert_array_equal(parameter, results[0][1][name], err_msg=message)
+
+
+@pytest.mark.parametrize("level", [level for level in LEVELS if level != "v2"])
+def test_bits_do_not_depend_on_the_level(level):
+    other = on_level(level)
+    assert other["level"] == level
+    if HERE == "v2":
+        pytest.skip("v2 has no fused multiply-add")
+    own = [zoo.digest(*on_one_thread(number)) for number in range(zoo.COUNT)]
+    assert other["digests"] == own
+
+
+@pytest.mark.skipif("v2" not in LEVELS or HERE == "v2", reason="needs v2 and a level above it")
+def test_v2_agrees_to_rounding():
+    # Few steps, so that rounding has no time to grow; a step function turns the last bit into a whole unit.
+    other = on_level("v2")
+    for number, predictions in enumerate(other["predictions"]):
+        own = on_one_thread(number)[2]
+        activations = [
+            layer.params["activation"].name for layer in zoo.build(number).layers if "activation" in layer.params
+        ]
+        if {"heaviside", "sign"} & set(activations):
+            continue
+        tolerance = 2e-3 if own.dtype == np.float32 else 1e-8
+        np.testing.assert_allclose(predictions, own, rtol=tolerance, atol=tolerance, err_msg=f"network {number}")
+
+
+@pytest.mark.parametrize("number", range(zoo.COUNT))
+def test_a_row_does_not_depend_on_the_rows_beside_it(number):
+    net = on_one_thread(number)[0]
+    x = np.random.default_rng(number).normal(size=(70, zoo.INPUTS)).astype(net.dtype)
+    together = net.predict(x)
+    np.testing.assert_array_equal(np.concatenate([net.predict(x[i : i + 1]) for i in range(70)]), together)
+    np.testing.assert_array_equal(net.predict(x[11:48]), together[11:48])

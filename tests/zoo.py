@@ -1,0 +1,112 @@
+"""Twenty random networks that cover every activation, loss, optimizer, layer, clipping and schedule there is.
+
+As a program it prints what they give, as JSON: digests of all bits, and predictions for comparisons to a tolerance.
+"""
+
+import hashlib
+import json
+import sys
+
+import numpy as np
+
+import lamina
+
+COUNT, ROWS, INPUTS, OUTPUTS = 20, 83, 7, 3
+
+
+def dealt(names, number, hand):
+    """The `hand`-th card of network `number`: consecutive networks get all of the names in turn."""
+    return names[(number + hand * COUNT) % len(names)]
+
+
+def build(number):
+    rng = np.random.default_rng(number)
+    activations = lamina.activations.names()
+    layers = []
+    for hand in range(3):
+        layers.append(lamina.Dense(int(rng.integers(1, 40)), dealt(activations, number, hand)))
+        if (number + hand) % 4 == 0:
+            layers.append(lamina.BatchNorm())
+        if (number + hand) % 4 == 1:
+            layers.append(lamina.Dropout(0.3))
+        if (number + hand) % 4 == 2:
+            layers.append(lamina.Activation(dealt(activations, number, hand + 1)))
+    initializers = lamina.initializers.names()
+    layers.append(lamina.Dense(OUTPUTS, initializer=dealt(initializers, number, 0)))
+    return lamina.Network(
+        layers,
+        n_inputs=INPUTS,
+        loss=dealt(lamina.losses.names(), number, 0),
+        dtype=("float32", "float64")[number // 2 % 2],
+        seed=number,
+        normalize_inputs=number % 3 == 0,
+    )
+
+
+def targets(net, rng):
+    kind = net.loss.targets
+    if kind == "classes":
+        return rng.integers(OUTPUTS, size=ROWS)
+    if kind == "binary":
+        return rng.integers(2, size=(ROWS, OUTPUTS)).astype(float)
+    if kind == "count":
+        return rng.poisson(2.0, size=(ROWS, OUTPUTS)).astype(float)
+    return rng.normal(size=(ROWS, OUTPUTS))
+
+
+def optimizer(number):
+    rates = {"SGD": 1e-3, "Rprop": 1e-3, "Quickprop": 1e-4}
+    name = dealt(lamina.optimizers.names(), number, 0)
+    chosen = getattr(lamina, name)(lr=rates.get(name, 1e-3))
+    return lamina.SAM(chosen) if number % 5 == 4 else chosen
+
+
+def schedule(number):
+    schedules = [None, *(getattr(lamina.schedules, name) for name in lamina.schedules.names())]
+    chosen = dealt(schedules, number, 0)
+    if chosen is None:
+        return None
+    return chosen(2) if chosen is lamina.schedules.Step else chosen()
+
+
+def train(number, n_threads=None):
+    """Return the trained network, its history and its predictions."""
+    rng = np.random.default_rng(1000 + number)
+    net = build(number)
+    x = rng.normal(size=(ROWS, INPUTS)).astype(net.dtype)
+    history = net.fit(
+        x,
+        targets(net, rng),
+        epochs=3,
+        batch_size=(12, 32, 83)[number % 3],
+        optimizer=optimizer(number),
+        schedule=schedule(number),
+        l1=1e-4 * (number % 2),
+        l2=1e-4 * (number % 3),
+        clip=(None, lamina.ClipNorm(1.0), lamina.AGC(0.05), None)[number % 4],
+        sample_weight=rng.uniform(0.5, 2, size=ROWS) if number % 2 else None,
+        validation=0.2,
+        n_threads=n_threads,
+    )
+    return net, history, net.predict(x, n_threads=n_threads)
+
+
+def digest(net, history, predictions):
+    digest = hashlib.sha256()
+    for name, parameter in sorted(net.parameters.items()):
+        digest.update(name.encode() + np.ascontiguousarray(parameter).tobytes())
+    digest.update(np.array([history.loss, history.validation_loss]).tobytes())
+    digest.update(predictions.tobytes())
+    return digest.hexdigest()
+
+
+if __name__ == "__main__":
+    results = [train(number) for number in range(COUNT)]
+    json.dump(
+        {
+            "level": lamina.simd_level(),
+            "digests": [digest(*result) for result in results],
+            "predictions": [result[2].tolist() for result in results],
+        },
+        sys.stdout,
+    )
