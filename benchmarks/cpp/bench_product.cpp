@@ -20,8 +20,7 @@ using lamina::kernels::Operand;
 using lamina::kernels::PackBuffer;
 
 /// Floating-point operations a second of independent chains of fma in registers: the best of several short runs.
-template <class T>
-double measured_peak() {
+template <class T> double measured_peak() {
   using V = lamina::simd::Vec<T>;
   constexpr int chains = 12, repeats = 200000;
   double best = 0;
@@ -42,8 +41,7 @@ double measured_peak() {
   return best;
 }
 
-template <class T>
-double peak() {
+template <class T> double peak() {
   static const double value = measured_peak<T>();
   return value;
 }
@@ -107,8 +105,7 @@ constexpr Task tasks[] = {
 };
 
 /// The matrices of a task, and its product by either library.
-template <class T>
-struct Problem {
+template <class T> struct Problem {
   using Matrix = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
   explicit Problem(const Task& t) : task(t) {
@@ -149,8 +146,7 @@ struct Problem {
   PackBuffer<T> buffer;
 };
 
-template <class T>
-bool same_answers(const Task& task) {
+template <class T> bool same_answers(const Task& task) {
   Problem<T> problem(task);
   problem.by_lamina();
   const typename Problem<T>::Matrix ours = problem.result;
@@ -159,8 +155,7 @@ bool same_answers(const Task& task) {
   return error <= static_cast<double>(std::numeric_limits<T>::epsilon()) * 4 * static_cast<double>(problem.k);
 }
 
-template <class T>
-void time_product(benchmark::State& state, const Task& task, void (Problem<T>::*by)()) {
+template <class T> void time_product(benchmark::State& state, const Task& task, void (Problem<T>::*by)()) {
   Problem<T> problem(task);
   (problem.*by)();
   for (auto _ : state) {
@@ -173,8 +168,7 @@ void time_product(benchmark::State& state, const Task& task, void (Problem<T>::*
   state.counters["%peak"] = benchmark::Counter(100 * operations / peak<T>(), benchmark::Counter::kIsRate);
 }
 
-template <class T>
-bool add(const char* type) {
+template <class T> bool add(const char* type) {
   for (const Task& task : tasks) {
     const char* use = task.use == Use::forward ? "X W" : task.use == Use::weight_gradient ? "XT dZ" : "dZ WT";
     const std::string name = std::string(type) + "/" + task.name + " x" + std::to_string(task.batch) + "/" + use;
