@@ -56,6 +56,22 @@ template <class T> void check_finite(Rows<T> x) {
                         " in row " + std::to_string(at / x.columns) + ", column " + std::to_string(at % x.columns));
 }
 
+/// The outputs of X: a new array. A small X is not worth letting go of the interpreter's lock.
+template <class T> py::object infer_array(const Network<T>& network, const Array<T>& x, bool link, Index threads) {
+  const Samples<T> s = samples_from<T>(x, py::none(), py::none(), py::none(), network.inputs(), 0);
+  check_finite(s.x);
+  py::array_t<T> out({s.count, network.outputs()});
+  T* to = out.mutable_data();
+  constexpr double short_work = 1e5;
+  if (network.work_per_row() * static_cast<double>(s.count) < short_work) {
+    infer(network, s, link, to, 1);
+  } else {
+    const py::gil_scoped_release released;
+    infer(network, s, link, to, threads);
+  }
+  return std::move(out);
+}
+
 /// A network and what its optimizer remembers.
 template <class T> struct NetworkHandle {
   Network<T> network;
@@ -183,17 +199,17 @@ template <class T> void bind_network(py::module_& m, const char* name) {
         py::arg("options"), py::arg("history"));
   c.def(
       "infer",
-      [](const H& h, const Array<T>& x, bool link, Index threads) {
-        const Samples<T> s = samples_from<T>(x, py::none(), py::none(), py::none(), h.network.inputs(), 0);
-        check_finite(s.x);
-        py::array_t<T> out({s.count, h.network.outputs()});
-        T* to = out.mutable_data();
-        const py::gil_scoped_release released;
-        const Index useful = useful_threads(h.network, s.count, false, kernels::choose_threads(threads));
-        kernels::with_team(useful, [&](kernels::Team& team) { infer(h.network, team, s, link, to); });
-        return out;
-      },
+      [](const H& h, const Array<T>& x, bool link, Index threads) { return infer_array(h.network, x, link, threads); },
       py::arg("x"), py::arg("link"), py::arg("threads"));
+  c.def(
+      "infer_ready",
+      [](const H& h, const py::handle x, bool link) -> py::object {
+        if (!py::isinstance<Array<T>>(x)) return py::none();
+        const auto array = py::reinterpret_borrow<Array<T>>(x);
+        if (array.ndim() != 2 || array.shape(0) == 0 || array.shape(1) != h.network.inputs()) return py::none();
+        return infer_array(h.network, array, link, 0);
+      },
+      py::arg("x"), py::arg("link"), "The outputs, or None where X has to be converted, or refused, first.");
   c.def(
       "evaluate",
       [](const H& h, const Array<T>& x, const py::object& y, const py::object& weights, Index threads) {

@@ -81,18 +81,35 @@ void ActivationPart<T>::slope_gradient(const Tape<T>& tape, T* gradient, bool ac
   sum_rows(extra_of(tape), tape.rows, units_, part, gradient, accumulate);
 }
 
-template <class T> void sum_rows(const T* matrix, Index rows, Index columns, Range part, T* out, bool accumulate) {
+namespace {
+
+/// `Vectors` vectors of columns at once: each is a chain of its own, so that the additions need not wait for each
+/// other.
+template <int Vectors, class T>
+void sum_columns(const T* matrix, Index rows, Index columns, Index last_lanes, T* out, bool accumulate) {
   constexpr int N = simd::lanes<T>;
   using V = simd::Vec<T, N>;
-  for (Index j = part.begin; j < part.end; j += N) {
-    const Index count = std::min<Index>(N, part.end - j);
-    V sum = accumulate ? V::load_partial(out + j, count) : V(T(0));
-    if (count == N) {
-      for (Index i = 0; i < rows; ++i) sum += V::load(matrix + i * columns + j);
-    } else {
-      for (Index i = 0; i < rows; ++i) sum += V::load_partial(matrix + i * columns + j, count);
-    }
-    sum.store_partial(out + j, count);
+  V sum[Vectors];
+  const auto lanes = [&](int v) { return v + 1 < Vectors ? Index{N} : last_lanes; };
+  for (int v = 0; v < Vectors; ++v) sum[v] = accumulate ? V::load_partial(out + v * N, lanes(v)) : V(T(0));
+  for (Index i = 0; i < rows; ++i, matrix += columns) {
+    for (int v = 0; v + 1 < Vectors; ++v) sum[v] += V::load(matrix + v * N);
+    sum[Vectors - 1] +=
+        last_lanes == N ? V::load(matrix + (Vectors - 1) * N) : V::load_partial(matrix + (Vectors - 1) * N, last_lanes);
+  }
+  for (int v = 0; v < Vectors; ++v) sum[v].store_partial(out + v * N, lanes(v));
+}
+
+}  // namespace
+
+template <class T> void sum_rows(const T* matrix, Index rows, Index columns, Range part, T* out, bool accumulate) {
+  constexpr Index N = simd::lanes<T>, wide = 8 * N;
+  Index j = part.begin;
+  for (; j + wide <= part.end; j += wide) sum_columns<8>(matrix + j, rows, columns, N, out + j, accumulate);
+  for (; j < part.end; j += 2 * N) {
+    const Index left = part.end - j;
+    if (left > N) sum_columns<2>(matrix + j, rows, columns, std::min(N, left - N), out + j, accumulate);
+    else sum_columns<1>(matrix + j, rows, columns, left, out + j, accumulate);
   }
 }
 

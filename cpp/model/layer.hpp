@@ -8,6 +8,7 @@
 /// parameters, so every sum has one order whatever the number of threads.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -64,6 +65,15 @@ template <class T> struct Weights {
 
 template <class T> using Scratch = kernels::PackBuffer<T>;
 
+/// Takes a finished piece of the gradient: `count` elements from `offset` of the arena, all of weights or of none.
+template <class T> using StepOn = std::function<void(Index offset, const T* gradient, Index count, bool is_weight)>;
+
+/// A thread's memory for gradients that are stepped on as soon as they are there.
+template <class T> struct StepScratch {
+  kernels::PackBuffer<T> piece;
+  kernels::PackedB<T> delta;
+};
+
 template <class T> class Layer {
  public:
   virtual ~Layer() = default;
@@ -98,6 +108,12 @@ template <class T> class Layer {
   /// `parts`.
   virtual void gradients(const Pass&, const Tape<T>&, T* /*gradients*/, bool /*accumulate*/, Index /*part*/,
                          Index /*parts*/, Scratch<T>&) const {}
+  /// Whether `step` can stand for `gradients`: then the gradient need not be kept as a whole.
+  virtual bool steps() const { return parameters().empty(); }
+  /// The same gradients as `gradients` writes, for a whole batch at once, in pieces that go to `step_on` while they are
+  /// in cache; `offset` is the place of the layer's slice in the arena.
+  virtual void step(const Pass&, const Tape<T>&, Index /*offset*/, Index /*part*/, Index /*parts*/, Scratch<T>&,
+                    StepScratch<T>&, const StepOn<T>&) const {}
 
  protected:
   Layer(Index inputs, Index outputs) : inputs_(inputs), outputs_(outputs) {}

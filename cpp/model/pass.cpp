@@ -69,7 +69,11 @@ template <class T> Index chunk_rows(const Network<T>& network, Index batch) {
 
 template <class T>
 TrainingPass<T>::TrainingPass(const Network<T>& network, Index rows, Index threads)
-    : network_(network), rows_(rows), row_loss_(rows), scratch_(static_cast<std::size_t>(threads)) {
+    : network_(network),
+      rows_(rows),
+      row_loss_(rows),
+      scratch_(static_cast<std::size_t>(threads)),
+      step_scratch_(static_cast<std::size_t>(threads)) {
   const auto rounded = [](Index n) { return (n + 15) / 16 * 16; };
   Index total = 0;
   for (Index i = 0; i < network.depth(); ++i) {
@@ -147,19 +151,44 @@ template <class T> void TrainingPass<T>::backward(kernels::Worker& w, const Pass
 }
 
 template <class T>
-void TrainingPass<T>::run(kernels::Worker& w, const Pass& pass, const Samples<T>& chunk, T scale, T* gradients,
-                          bool accumulate, T* input_gradient) {
+void TrainingPass<T>::differentiate(kernels::Worker& w, const Pass& pass, const Samples<T>& chunk, T scale,
+                                    T* input_gradient) {
   load_input(w, chunk);
   forward(w, pass);
   const Index last = network_.depth() - 1;
   loss_of(network_, chunk, tape(last).output, tape(last).delta, w.share(chunk.count, row_grain), scale,
           row_loss_.data());
   backward(w, pass, input_gradient);
+}
+
+template <class T>
+void TrainingPass<T>::run(kernels::Worker& w, const Pass& pass, const Samples<T>& chunk, T scale, T* gradients,
+                          bool accumulate, T* input_gradient) {
+  differentiate(w, pass, chunk, scale, input_gradient);
   for (Index i = 0; i < network_.depth(); ++i) {
     network_.layer(i).gradients(pass, tape(i), gradients + network_.parameter_offset(i), accumulate, w.id, w.size,
                                 scratch(w));
   }
   w.barrier();
+}
+
+template <class T>
+void TrainingPass<T>::run_and_step(kernels::Worker& w, const Pass& pass, const Samples<T>& batch, T scale,
+                                   const StepOn<T>& step_on) {
+  differentiate(w, pass, batch, scale, nullptr);
+  if (std::isfinite(loss_sum(batch.count))) {
+    for (Index i = 0; i < network_.depth(); ++i) {
+      network_.layer(i).step(pass, tape(i), network_.parameter_offset(i), w.id, w.size, scratch(w),
+                             step_scratch_[static_cast<std::size_t>(w.id)], step_on);
+    }
+  }
+  w.barrier();
+}
+
+template <class T> double TrainingPass<T>::loss_sum(Index rows) const {
+  double sum = 0;
+  for (Index i = 0; i < rows; ++i) sum += static_cast<double>(row_loss_[i]);
+  return sum;
 }
 
 template <class T> Index TrainingPass<T>::first_bad_layer() const {
@@ -171,44 +200,76 @@ template <class T> Index TrainingPass<T>::first_bad_layer() const {
   return -1;
 }
 
+/// A thread's memory for predictions, kept from call to call: what a small one would otherwise spend its time on.
+template <class T> struct InferMemory {
+  Arena<T> buffers;
+  Scratch<T> scratch;
+  static InferMemory& of_thread() {
+    thread_local InferMemory memory;
+    return memory;
+  }
+};
+
+/// The rows of one thread, a chunk at a time through all layers.
+template <class T>
+void infer_rows(const Network<T>& network, const Samples<T>& mine, bool link, T* out, T* const (&buffers)[2],
+                Index chunk, Scratch<T>& scratch) {
+  const Index last = network.depth() - 1;
+  const Pass pass;
+  for (Index begin = 0; begin < mine.count; begin += chunk) {
+    const Samples<T> rows = mine.slice(begin, std::min(chunk, mine.count - begin));
+    const T* input = nullptr;
+    int next = 0;
+    if (usable_in_place(network, rows)) {
+      input = rows.x.row(rows.first);
+    } else {
+      load_rows(network, rows, {0, rows.count}, buffers[next]);
+      input = buffers[next];
+      next = 1 - next;
+    }
+    T* const to = out + begin * network.outputs();
+    for (Index i = 0; i <= last; ++i) {
+      Tape<T> t;
+      t.rows = rows.count;
+      t.input = input;
+      t.output = i == last ? to : buffers[next];
+      t.kept = t.output;  // nothing is kept: pre-activations may be overwritten by the outputs
+      network.layer(i).forward(pass, network.weights(i), t, {0, rows.count}, scratch);
+      input = t.output;
+      next = 1 - next;
+    }
+    if (link) apply_link(link_of(network.loss()), to, rows.count, network.outputs());
+  }
+}
+
 template <class T>
 void infer(const Network<T>& network, kernels::Team& team, const Samples<T>& samples, bool link, T* out) {
-  const Index last = network.depth() - 1;
   Index width = network.inputs();
-  for (Index i = 0; i < last; ++i) width = std::max(width, network.layer(i).outputs());
+  for (Index i = 0; i + 1 < network.depth(); ++i) width = std::max(width, network.layer(i).outputs());
   const Index chunk = std::min<Index>(samples.count, std::clamp<Index>((Index{1} << 15) / width / 8 * 8, 32, 512));
   const Index threads = useful_threads(network, samples.count, false, team.size());
   const Index room = chunk * width;
+  if (threads == 1) {
+    InferMemory<T>& memory = InferMemory<T>::of_thread();
+    memory.buffers.reserve(2 * room);
+    infer_rows(network, samples, link, out, {memory.buffers.data(), memory.buffers.data() + room}, chunk,
+               memory.scratch);
+    return;
+  }
   Arena<T> memory(threads * 2 * room);
   std::vector<Scratch<T>> scratch(static_cast<std::size_t>(threads));
-  Pass pass;
   team.run(threads, [&](kernels::Worker& w) {
-    T* buffers[2] = {memory.data() + w.id * 2 * room, memory.data() + (w.id * 2 + 1) * room};
     const Range mine = w.share(samples.count, row_grain);
-    for (Index begin = mine.begin; begin < mine.end; begin += chunk) {
-      const Samples<T> rows = samples.slice(begin, std::min(chunk, mine.end - begin));
-      const T* input = nullptr;
-      int next = 0;
-      if (usable_in_place(network, rows)) {
-        input = rows.x.row(rows.first);
-      } else {
-        load_rows(network, rows, {0, rows.count}, buffers[next]);
-        input = buffers[next];
-        next = 1 - next;
-      }
-      for (Index i = 0; i <= last; ++i) {
-        Tape<T> t;
-        t.rows = rows.count;
-        t.input = input;
-        t.output = i == last ? out + begin * network.outputs() : buffers[next];
-        t.kept = t.output;  // nothing is kept: pre-activations may be overwritten by the outputs
-        network.layer(i).forward(pass, network.weights(i), t, {0, rows.count}, scratch[static_cast<std::size_t>(w.id)]);
-        input = t.output;
-        next = 1 - next;
-      }
-      if (link) apply_link(link_of(network.loss()), out + begin * network.outputs(), rows.count, network.outputs());
-    }
+    T* const own = memory.data() + w.id * 2 * room;
+    infer_rows(network, samples.slice(mine.begin, mine.size()), link, out + mine.begin * network.outputs(),
+               {own, own + room}, chunk, scratch[static_cast<std::size_t>(w.id)]);
   });
+}
+
+template <class T> void infer(const Network<T>& network, const Samples<T>& samples, bool link, T* out, Index threads) {
+  const Index useful =
+      threads == 1 ? 1 : useful_threads(network, samples.count, false, kernels::choose_threads(threads));
+  kernels::with_team(useful, [&](kernels::Team& team) { infer(network, team, samples, link, out); });
 }
 
 template <class T> double evaluate_samples(const Network<T>& network, kernels::Team& team, const Samples<T>& samples) {
@@ -266,6 +327,7 @@ template <class T> void fit_normalization(Network<T>& network, const Samples<T>&
   template Index chunk_rows<T>(const Network<T>&, Index);                                    \
   template class TrainingPass<T>;                                                            \
   template void infer<T>(const Network<T>&, kernels::Team&, const Samples<T>&, bool, T*);    \
+  template void infer<T>(const Network<T>&, const Samples<T>&, bool, T*, Index);             \
   template double evaluate_samples<T>(const Network<T>&, kernels::Team&, const Samples<T>&); \
   template Index useful_threads<T>(const Network<T>&, Index, bool, Index);                   \
   template void fit_normalization<T>(Network<T>&, const Samples<T>&);

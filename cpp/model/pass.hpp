@@ -45,12 +45,20 @@ template <class T> class TrainingPass {
   void run(kernels::Worker& w, const Pass& pass, const Samples<T>& chunk, T scale, T* gradients, bool accumulate,
            T* input_gradient = nullptr);
 
+  /// The same for a whole batch whose gradients are stepped on at once instead of kept: every layer must have `steps`.
+  /// Where the loss is not finite, nothing is stepped on.
+  void run_and_step(kernels::Worker& w, const Pass& pass, const Samples<T>& batch, T scale, const StepOn<T>& step_on);
+
   Index rows() const { return rows_; }
+  /// The sum of row_losses() over the first `rows` rows, in order.
+  double loss_sum(Index rows) const;
   const T* row_losses() const { return row_loss_.data(); }
   /// The first layer whose outputs are not all finite in the last chunk; -1 if none.
   Index first_bad_layer() const;
 
  private:
+  /// Everything but the parameter gradients; ends with a barrier.
+  void differentiate(kernels::Worker& w, const Pass& pass, const Samples<T>& chunk, T scale, T* input_gradient);
   void load_input(kernels::Worker& w, const Samples<T>& chunk);
   void forward(kernels::Worker& w, const Pass& pass);
   void backward(kernels::Worker& w, const Pass& pass, T* input_gradient);
@@ -64,12 +72,16 @@ template <class T> class TrainingPass {
   Arena<T> input_;
   Arena<T> row_loss_;
   std::vector<Scratch<T>> scratch_;
+  std::vector<StepScratch<T>> step_scratch_;
 };
 
 /// Raw outputs (logits) of the samples, (count, outputs), on the team's threads: a row's bits depend on that row alone.
 /// With `link`, predictions instead.
 template <class T>
 void infer(const Network<T>& network, kernels::Team& team, const Samples<T>& samples, bool link, T* out);
+
+/// The same on up to `threads` threads of its own (0: as many as pay off).
+template <class T> void infer(const Network<T>& network, const Samples<T>& samples, bool link, T* out, Index threads);
 
 /// The weighted mean loss of the samples, without penalty.
 template <class T> double evaluate_samples(const Network<T>& network, kernels::Team& team, const Samples<T>& samples);

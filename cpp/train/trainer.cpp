@@ -25,7 +25,8 @@ template <class T> class Trainer {
         batch_(std::min(options.batch_size, train.count)),
         threads_(options.threads > 0 ? team.size() : useful_threads(network, batch_, true, team.size())),
         pass_(network, chunk_rows(network, batch_), threads_),
-        gradients_(network.parameters().size()),
+        steps_directly_(can_step_directly()),
+        gradients_(steps_directly_ ? 0 : network.parameters().size()),
         segments_(segments_of(network)),
         rate_(rate_of(options.optimizer)) {
     prepare_memory();
@@ -38,6 +39,17 @@ template <class T> class Trainer {
   }
 
  private:
+  /// Whether each piece of the gradient can be stepped on as it comes: no norm of the whole is needed, nothing is
+  /// added.
+  bool can_step_directly() const {
+    if (options_.sam_rho > 0 || !std::holds_alternative<clipping::None>(options_.clipping)) return false;
+    if (batch_ > pass_.rows()) return false;
+    for (Index i = 0; i < network_.depth(); ++i) {
+      if (!network_.layer(i).steps()) return false;
+    }
+    return true;
+  }
+
   void prepare_memory() {
     const auto slots = static_cast<std::size_t>(slots_of(options_.optimizer));
     const std::string name = name_of(options_.optimizer);
@@ -94,20 +106,25 @@ template <class T> class Trainer {
     return rate_ * options_.schedule(p);
   }
 
+  Pass training_pass(Index first_row, bool update_statistics) const {
+    Pass pass;
+    pass.training = true;
+    pass.seed = options_.seed;
+    pass.step = static_cast<std::uint64_t>(memory_.state.step);
+    pass.first_row = first_row;
+    pass.update_statistics = update_statistics;
+    return pass;
+  }
+
   /// Gradients of a batch, chunk by chunk; returns the weighted sum of the rows' losses.
   double gradients_of(const Samples<T>& batch, double weight, bool update_statistics) {
     double sum = 0;
     const T scale = static_cast<T>(1 / weight);
     for (Index begin = 0; begin < batch.count; begin += pass_.rows()) {
       const Samples<T> chunk = batch.slice(begin, std::min(pass_.rows(), batch.count - begin));
-      Pass pass;
-      pass.training = true;
-      pass.seed = options_.seed;
-      pass.step = static_cast<std::uint64_t>(memory_.state.step);
-      pass.first_row = begin;
-      pass.update_statistics = update_statistics;
+      const Pass pass = training_pass(begin, update_statistics);
       team_.run(threads_, [&](kernels::Worker& w) { pass_.run(w, pass, chunk, scale, gradients_.data(), begin > 0); });
-      for (Index i = 0; i < chunk.count; ++i) sum += static_cast<double>(pass_.row_losses()[i]);
+      sum += pass_.loss_sum(chunk.count);
       if (begin > 0) keeper_.poll();
     }
     return sum;
@@ -120,16 +137,45 @@ template <class T> class Trainer {
       penalty.l1 /= weight;
       penalty.l2 /= weight;
     }
-    double sum = gradients_of(batch, weight, true);
-    if (penalty.active()) sum += weight * network_.penalty(penalty.l1, penalty.l2);
+    const double penalty_sum = penalty.active() ? weight * network_.penalty(penalty.l1, penalty.l2) : 0.0;
+    return steps_directly_ ? step_directly(batch, weight, penalty, penalty_sum, rate)
+                           : step_on_gradients(batch, weight, penalty, penalty_sum, rate);
+  }
+
+  double step_directly(const Samples<T>& batch, double weight, PenaltyStrength penalty, double penalty_sum,
+                       double rate) {
+    if (!std::isfinite(penalty_sum)) return penalty_sum;
+    const Pass pass = training_pass(0, true);
+    const OptimizerState before = memory_.state;
+    advance(rate);
+    penalty_of_step_ = penalty;
+    const T scale = static_cast<T>(1 / weight);
+    team_.run(threads_, [&](kernels::Worker& w) { pass_.run_and_step(w, pass, batch, scale, step_on_); });
+    const double sum = pass_.loss_sum(batch.count) + penalty_sum;
+    if (!std::isfinite(sum)) memory_.state = before;
+    return sum;
+  }
+
+  double step_on_gradients(const Samples<T>& batch, double weight, PenaltyStrength penalty, double penalty_sum,
+                           double rate) {
+    const double sum = gradients_of(batch, weight, true) + penalty_sum;
     if (!std::isfinite(sum)) return sum;
     if (options_.sam_rho > 0) sharpen(batch, weight, penalty);
     const T factor = clip_gradients(options_.clipping, network_, gradients_.data());
-    OptimizerState& state = memory_.state;
-    std::visit([&](const auto& o) { o.advance(state); }, options_.optimizer);
-    state.rate = rate;
-    team_.run(threads_, [&](kernels::Worker& w) { update(w, factor, penalty); });
+    advance(rate);
+    team_.run(threads_, [&](kernels::Worker& w) {
+      for (const Segment& s : segments_) {
+        const Range mine = w.share(s.range.size(), 16);
+        const Index at = s.range.begin + mine.begin;
+        update(at, gradients_.data() + at, mine.size(), factor, penalty, s.is_weight);
+      }
+    });
     return sum;
+  }
+
+  void advance(double rate) {
+    std::visit([&](const auto& o) { o.advance(memory_.state); }, options_.optimizer);
+    memory_.state.rate = rate;
   }
 
   /// SAM's second pass: the gradient at w + rho g / ||g||, penalty included in g; then w is put back.
@@ -144,15 +190,11 @@ template <class T> class Trainer {
     w.copy_from(kept_);
   }
 
-  void update(kernels::Worker& w, T factor, PenaltyStrength penalty) {
+  void update(Index at, const T* gradient, Index count, T factor, PenaltyStrength penalty, bool is_weight) {
     T* slots[2] = {nullptr, nullptr};
-    for (const Segment& s : segments_) {
-      const Range mine = w.share(s.range.size(), 16);
-      const Index at = s.range.begin + mine.begin;
-      for (std::size_t i = 0; i < memory_.slots.size(); ++i) slots[i] = memory_.slots[i].data() + at;
-      optimizer_step(options_.optimizer, memory_.state, network_.parameters().data() + at, gradients_.data() + at,
-                     slots, mine.size(), factor, penalty, s.is_weight);
-    }
+    for (std::size_t i = 0; i < memory_.slots.size(); ++i) slots[i] = memory_.slots[i].data() + at;
+    optimizer_step(options_.optimizer, memory_.state, network_.parameters().data() + at, gradient, slots, count, factor,
+                   penalty, is_weight);
   }
 
   Network<T>& network_;
@@ -163,10 +205,16 @@ template <class T> class Trainer {
   EpochKeeper<T> keeper_;
   Index batch_, threads_;
   TrainingPass<T> pass_;
+  bool steps_directly_;
   Arena<T> gradients_, kept_;
   std::vector<Segment> segments_;
   std::vector<std::int64_t> order_;
   double rate_;
+  PenaltyStrength penalty_of_step_;
+  // Made once: it refers to this trainer alone, so that a step allocates nothing.
+  const StepOn<T> step_on_ = [this](Index at, const T* gradient, Index count, bool is_weight) {
+    update(at, gradient, count, T(1), penalty_of_step_, is_weight);
+  };
 };
 
 void check(const FitOptions& o, Index rows) {
@@ -225,7 +273,7 @@ double loss_and_gradients(const Network<T>& network, const Samples<T>& samples, 
       team.run(team.size(), [&](kernels::Worker& w) {
         passes.run(w, pass, chunk, static_cast<T>(1 / weight), gradients, begin > 0, dx);
       });
-      for (Index i = 0; i < chunk.count; ++i) sum += static_cast<double>(passes.row_losses()[i]);
+      sum += passes.loss_sum(chunk.count);
     }
   });
   add_penalty(network, penalty, gradients);

@@ -229,16 +229,10 @@ class Network:
 
     def _infer(self, X: Any, link: bool, n_threads: int | None) -> Array:
         # A ready array goes straight to the core, which checks that it is finite: a row takes a microsecond or two.
-        if (
-            type(X) is not np.ndarray
-            or X.dtype != self._dtype
-            or X.ndim != 2
-            or X.shape[1] != self._n_inputs
-            or X.shape[0] == 0
-            or not X.flags.c_contiguous
-        ):
-            X = _data.matrix(X, self._n_inputs, self._dtype, finite=False)
-        return self._core.infer(X, link, 0 if n_threads is None else _fit.threads(n_threads))  # type: ignore[no-any-return]
+        if n_threads is None and (ready := self._core.infer_ready(X, link)) is not None:
+            return ready  # type: ignore[no-any-return]
+        X = _data.matrix(X, self._n_inputs, self._dtype, finite=False)
+        return self._core.infer(X, link, _fit.threads(n_threads))  # type: ignore[no-any-return]
 
     def evaluate(self, X: Any, y: Any, sample_weight: Any = None, n_threads: int | None = None) -> float:
         """Return the loss on these samples, without penalty."""

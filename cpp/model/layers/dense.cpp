@@ -1,5 +1,7 @@
 #include "model/layers/dense.hpp"
 
+#include <algorithm>
+
 #include "model/activation_part.hpp"
 
 namespace lamina {
@@ -63,6 +65,34 @@ template <class T> class DenseLayer final : public Layer<T> {
                         accumulate, scratch);
     if (spec_.use_bias) sum_rows(tape.delta, tape.rows, this->outputs(), out, gradients + bias_at(), accumulate);
     if (part_.learns()) part_.slope_gradient(tape, gradients + slope_at(), accumulate, out);
+  }
+
+  bool steps() const override { return true; }
+
+  void step(const Pass&, const Tape<T>& tape, Index offset, Index part, Index parts, Scratch<T>& scratch,
+            StepScratch<T>& memory, const StepOn<T>& step_on) const override {
+    constexpr Index piece_size = 65536, least_rows = 64;  // a piece of 256 KiB in float: half of a second-level cache
+    const Index m = this->inputs(), n = this->outputs();
+    const Range in = part_of(m, part, parts, 4), out = part_of(n, part, parts, 16);
+    const Index height = std::max(least_rows, piece_size / n / least_rows * least_rows);
+    T* const piece = memory.piece.reserve(std::max<Index>(1, std::min(height, in.size())) * n);
+    const bool several = in.size() > height;
+    if (several) memory.delta.pack(n, tape.rows, {tape.delta, n, 1});
+    for (Index row = in.begin; row < in.end; row += height) {
+      const Index rows = std::min(height, in.end - row);
+      const Operand<T> x{tape.input + row, 1, m};
+      if (several) kernels::product<T>(rows, x, memory.delta, piece, n, false, scratch);
+      else kernels::product<T>(rows, n, tape.rows, x, {tape.delta, n, 1}, piece, n, false, scratch);
+      step_on(offset + row * n, piece, rows * n, true);
+    }
+    if (spec_.use_bias) {
+      sum_rows(tape.delta, tape.rows, n, out, piece, false);
+      step_on(offset + bias_at() + out.begin, piece + out.begin, out.size(), false);
+    }
+    if (part_.learns()) {
+      part_.slope_gradient(tape, piece, false, out);
+      step_on(offset + slope_at() + out.begin, piece + out.begin, out.size(), false);
+    }
   }
 
  private:
