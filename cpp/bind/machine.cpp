@@ -3,8 +3,7 @@
 #include <pybind11/pybind11.h>
 
 #include "core/random.hpp"
-#include "kernels/peak.hpp"
-#include "kernels/simd.hpp"
+#include "kernels/machine.hpp"
 #include "kernels/threads.hpp"
 
 namespace lamina::bind {
@@ -26,8 +25,8 @@ void bind_machine(py::module_& m) {
         return order;
       },
       py::arg("seed"), py::arg("n"), py::arg("stream") = 0, "0 .. n-1 in random order: a function of (seed, stream).");
-  m.attr("vector_bytes") = simd::vector_bytes;
-  m.attr("has_fma") = simd::has_fma;
+  m.attr("vector_bytes") = kernels::level().vector_bytes;
+  m.attr("has_fma") = kernels::level().fused_multiply_add;
 }
 
 }  // namespace lamina::bind

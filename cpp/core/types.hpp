@@ -1,17 +1,12 @@
 /// The types everything shares. Matrices are row-major: a row is a sample, C-contiguous as NumPy has it.
 #pragma once
 
-#include <Eigen/Core>
 #include <cstddef>
 #include <cstdint>
 
 namespace lamina {
 
 using Index = std::ptrdiff_t;
-
-template <class T> using Matrix = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-template <class T> using MatrixMap = Eigen::Map<Matrix<T>>;
-template <class T> using ConstMatrixMap = Eigen::Map<const Matrix<T>>;
 
 /// A half-open range of rows, columns or elements.
 struct Range {

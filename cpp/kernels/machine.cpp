@@ -1,4 +1,4 @@
-#include "kernels/peak.hpp"
+#include "kernels/machine.hpp"
 
 #include <chrono>
 
@@ -29,5 +29,7 @@ double measure_peak(double seconds) {
   for (const V& s : sums) kept += sum_lanes(s);
   return kept > -1e30f ? best : 0;
 }
+
+Level level() { return {simd::vector_bytes, simd::has_fma}; }
 
 }  // namespace lamina::kernels

@@ -57,18 +57,19 @@ template <class T, int N> struct Mask {
 /// N lanes of integers as wide as T: exponents and bit patterns.
 template <class T, int N> struct IntVec {
   using Raw = typename Native<Bits<T>, N>::Type;
+  using Wrapping = typename Native<std::make_unsigned_t<Bits<T>>, N>::Type;  // overflow of signed lanes is undefined
   Raw raw;
 
   LAMINA_INLINE IntVec() = default;
   LAMINA_INLINE IntVec(Raw r) : raw(r) {}
   LAMINA_INLINE IntVec(Bits<T> s) : raw(s - Raw{}) {}
 
-  friend LAMINA_INLINE IntVec operator+(IntVec a, IntVec b) { return {a.raw + b.raw}; }
-  friend LAMINA_INLINE IntVec operator-(IntVec a, IntVec b) { return {a.raw - b.raw}; }
+  friend LAMINA_INLINE IntVec operator+(IntVec a, IntVec b) { return {Raw(Wrapping(a.raw) + Wrapping(b.raw))}; }
+  friend LAMINA_INLINE IntVec operator-(IntVec a, IntVec b) { return {Raw(Wrapping(a.raw) - Wrapping(b.raw))}; }
   friend LAMINA_INLINE IntVec operator&(IntVec a, IntVec b) { return {a.raw & b.raw}; }
   friend LAMINA_INLINE IntVec operator|(IntVec a, IntVec b) { return {a.raw | b.raw}; }
   friend LAMINA_INLINE IntVec operator^(IntVec a, IntVec b) { return {a.raw ^ b.raw}; }
-  friend LAMINA_INLINE IntVec operator<<(IntVec a, int s) { return {a.raw << s}; }
+  friend LAMINA_INLINE IntVec operator<<(IntVec a, int s) { return {Raw(Wrapping(a.raw) << s)}; }
   friend LAMINA_INLINE IntVec operator>>(IntVec a, int s) { return {a.raw >> s}; }
   friend LAMINA_INLINE Mask<T, N> operator<(IntVec a, IntVec b) { return {a.raw < b.raw}; }
   friend LAMINA_INLINE Mask<T, N> operator>(IntVec a, IntVec b) { return {a.raw > b.raw}; }
