@@ -1,9 +1,10 @@
 /// Threads and the machine's speed.
+#include "kernels/machine.hpp"
+
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 
 #include "core/random.hpp"
-#include "kernels/machine.hpp"
 #include "kernels/threads.hpp"
 
 namespace lamina::bind {
