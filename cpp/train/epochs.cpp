@@ -1,5 +1,7 @@
 #include "train/epochs.hpp"
 
+#include "kernels/copy.hpp"
+
 namespace lamina {
 
 template <class T>
@@ -78,7 +80,7 @@ template <class T> void EpochKeeper<T>::watch(Index epoch, double value) {
     has_best_ = true;
     history_.best_epoch = epoch;
     waited_ = 0;
-    best_parameters_.copy_from(network_.parameters());
+    kernels::copy(network_.parameters().data(), best_parameters_.data(), best_parameters_.size());
     best_state_.copy_from(network_.state());
     return;
   }
@@ -88,7 +90,7 @@ template <class T> void EpochKeeper<T>::watch(Index epoch, double value) {
 }
 
 template <class T> void EpochKeeper<T>::restore_best() {
-  network_.parameters().copy_from(best_parameters_);
+  kernels::copy(best_parameters_.data(), network_.parameters().data(), best_parameters_.size());
   network_.state().copy_from(best_state_);
 }
 

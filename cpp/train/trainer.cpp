@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "kernels/reduce.hpp"
+#include "kernels/thread_choice.hpp"
 #include "train/epochs.hpp"
 #include "train/penalty.hpp"
 
@@ -24,10 +25,12 @@ template <class T> class Trainer {
         keeper_(network, validation, options, history, team),
         batch_(std::min(options.batch_size, train.count)),
         threads_(options.threads > 0 ? team.size() : useful_threads(network, batch_, true, team.size())),
+        choice_(options.threads > 0 ? 1 : threads_),
         pass_(network, chunk_rows(network, batch_), threads_),
         steps_directly_(can_step_directly()),
         gradients_(steps_directly_ ? 0 : network.parameters().size()),
         segments_(segments_of(network)),
+        steps_per_poll_(static_cast<Index>(2e5 / (3 * network.work_per_row() * static_cast<double>(batch_)))),
         rate_(rate_of(options.optimizer)) {
     prepare_memory();
     if (options.shuffle) order_.resize(static_cast<std::size_t>(train.count));
@@ -83,14 +86,19 @@ template <class T> class Trainer {
       const double batch_weight = batch.weight_sum();
       if (batch_weight <= 0) continue;  // rows of weight 0 change nothing
       rate = scheduled_rate(epoch, begin);
+      choice_.start();
       const double sum = step(batch, batch_weight, rate);
+      choice_.finish();
       if (!std::isfinite(sum)) {
         keeper_.diverge(epoch, begin / batch_ + 1, pass_.first_bad_layer(), sum, rate);
         return;
       }
       loss += sum;
       weight += batch_weight;
-      keeper_.poll();
+      if (++steps_since_poll_ >= steps_per_poll_) {
+        steps_since_poll_ = 0;
+        keeper_.poll();
+      }
     }
     ++memory_.epochs;
     if (const auto chosen = keeper_.finish(epoch, loss / weight, rate)) rate_ = *chosen;
@@ -105,6 +113,8 @@ template <class T> class Trainer {
     p.samples = static_cast<std::int64_t>(memory_.epochs) * train_.count;
     return rate_ * options_.schedule(p);
   }
+
+  Index threads() const { return options_.threads > 0 ? threads_ : choice_.threads(); }
 
   Pass training_pass(Index first_row, bool update_statistics) const {
     Pass pass;
@@ -123,7 +133,7 @@ template <class T> class Trainer {
     for (Index begin = 0; begin < batch.count; begin += pass_.rows()) {
       const Samples<T> chunk = batch.slice(begin, std::min(pass_.rows(), batch.count - begin));
       const Pass pass = training_pass(begin, update_statistics);
-      team_.run(threads_, [&](kernels::Worker& w) { pass_.run(w, pass, chunk, scale, gradients_.data(), begin > 0); });
+      team_.run(threads(), [&](kernels::Worker& w) { pass_.run(w, pass, chunk, scale, gradients_.data(), begin > 0); });
       sum += pass_.loss_sum(chunk.count);
       if (begin > 0) keeper_.poll();
     }
@@ -150,7 +160,7 @@ template <class T> class Trainer {
     advance(rate);
     penalty_of_step_ = penalty;
     const T scale = static_cast<T>(1 / weight);
-    team_.run(threads_, [&](kernels::Worker& w) { pass_.run_and_step(w, pass, batch, scale, step_on_); });
+    team_.run(threads(), [&](kernels::Worker& w) { pass_.run_and_step(w, pass, batch, scale, step_on_); });
     const double sum = pass_.loss_sum(batch.count) + penalty_sum;
     if (!std::isfinite(sum)) memory_.state = before;
     return sum;
@@ -163,7 +173,7 @@ template <class T> class Trainer {
     if (options_.sam_rho > 0) sharpen(batch, weight, penalty);
     const T factor = clip_gradients(options_.clipping, network_, gradients_.data());
     advance(rate);
-    team_.run(threads_, [&](kernels::Worker& w) {
+    team_.run(threads(), [&](kernels::Worker& w) {
       for (const Segment& s : segments_) {
         const Range mine = w.share(s.range.size(), 16);
         const Index at = s.range.begin + mine.begin;
@@ -204,11 +214,13 @@ template <class T> class Trainer {
   kernels::Team& team_;
   EpochKeeper<T> keeper_;
   Index batch_, threads_;
+  kernels::ThreadChoice choice_;
   TrainingPass<T> pass_;
   bool steps_directly_;
   Arena<T> gradients_, kept_;
   std::vector<Segment> segments_;
   std::vector<std::int64_t> order_;
+  Index steps_per_poll_, steps_since_poll_ = 0;  // a look at the clock for every 200,000 operations is enough
   double rate_;
   PenaltyStrength penalty_of_step_;
   // Made once: it refers to this trainer alone, so that a step allocates nothing.
