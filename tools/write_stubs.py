@@ -82,7 +82,13 @@ def class_stub(name, kind):
 
 
 def core_stub():
-    public = [*core.layer_names(), *core.optimizer_names(), *core.clipping_names(), *core.schedule_names()]
+    public = [
+        *core.layer_names(),
+        *core.optimizer_names(),
+        *core.solver_names(),
+        *core.clipping_names(),
+        *core.schedule_names(),
+    ]
     parts = [HEADER, f"__all__ = {sorted(name for name in public if hasattr(core, name))!r}\n"]
     for name, value in sorted(vars(core).items()):
         if name.startswith("__"):

@@ -66,6 +66,7 @@ void bind_training(py::module_& m) {
       .def_readonly("learning_rate", &History::learning_rate)
       .def_readonly("best_epoch", &History::best_epoch)
       .def_readonly("stop_reason", &History::stop_reason)
+      .def_readonly("evaluations", &History::evaluations)
       .def_readonly("diverged", &History::diverged)
       .def_readonly("diverged_epoch", &History::diverged_epoch)
       .def_readonly("diverged_batch", &History::diverged_batch)
@@ -86,6 +87,7 @@ void bind_training(py::module_& m) {
   add("epochs", &FitOptions::epochs);
   add("batch_size", &FitOptions::batch_size);
   add("optimizer", &FitOptions::optimizer);
+  add("solver", &FitOptions::solver);
   add("penalty_per_batch", &FitOptions::penalty_per_batch);
   add("sam_rho", &FitOptions::sam_rho);
   add("shuffle", &FitOptions::shuffle);

@@ -32,20 +32,19 @@ struct LBFGS : Entry {
 struct LevenbergMarquardt : Entry {
   static constexpr const char* name = "LevenbergMarquardt";
   static constexpr const char* formula =
-      "(J'J + mu D) d = -J'r; w <- w + d; mu follows the ratio of actual to expected gain";
+      "(J'J + mu I) d = -J'r; w <- w + d; mu keeps d within a radius that follows the ratio of actual to expected gain";
   static constexpr const char* source =
-      "Marquardt, SIAM J. Appl. Math. 11 (1963); D: More, Lecture Notes in Mathematics 630 (1978)";
-  double damping = 1e-3, increase = 10, decrease = 0.1;
+      "Marquardt, SIAM J. Appl. Math. 11 (1963); the radius: More, Lecture Notes in Mathematics 630 (1978)";
+  double radius = 100;
   double tolerance = 1e-8, loss_tolerance = 1e-8;
   std::int64_t max_evaluations = 15000;
   static constexpr auto fields() {
     return std::tuple{
-        Field{"damping", &LevenbergMarquardt::damping, "mu of the first iteration", Bounds::above(0)},
-        Field{"increase", &LevenbergMarquardt::increase, "mu's factor after a bad step", Bounds::above(1)},
-        Field{"decrease", &LevenbergMarquardt::decrease, "mu's factor after a good step", Bounds::between(0, 1)},
+        Field{"radius", &LevenbergMarquardt::radius, "first step's limit, as a multiple of the size of the weights",
+              Bounds::above(0)},
         Field{"tolerance", &LevenbergMarquardt::tolerance, "done when no |gradient| is larger", Bounds::at_least(0)},
         Field{"loss_tolerance", &LevenbergMarquardt::loss_tolerance,
-              "done when the expected and the actual gain are no more than this share of the loss",
+              "done when the gain is no more than this share of the loss, or the step of the weights",
               Bounds::at_least(0)},
         Field{"max_evaluations", &LevenbergMarquardt::max_evaluations, "most evaluations of the residuals",
               Bounds::at_least(1)}};

@@ -29,6 +29,7 @@ template <class T> class ActivationPart {
   /// Sums the slopes' gradient over the rows, for the units of `part`.
   void slope_gradient(const Tape<T>&, T* gradient, bool accumulate, Range part) const;
   bool learns() const { return slope_ == Slope::learned; }
+  bool random() const { return slope_ == Slope::random; }
 
  private:
   bool extra() const { return slope_ == Slope::learned || slope_ == Slope::random; }

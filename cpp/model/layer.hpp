@@ -86,6 +86,8 @@ template <class T> class Layer {
   /// Initial values of all parameters and statistics.
   virtual void initialize(const Random&, T* /*parameters*/, T* /*state*/) const {}
 
+  /// Whether a training pass draws random numbers.
+  virtual bool random() const { return false; }
   virtual Split split() const { return Split::rows; }
   /// Elements a row needs between forward and backward beside its output.
   virtual Index kept_per_row() const { return 0; }

@@ -185,6 +185,22 @@ void TrainingPass<T>::run_and_step(kernels::Worker& w, const Pass& pass, const S
   w.barrier();
 }
 
+template <class T> const T* TrainingPass<T>::jacobian(const Pass& pass, const Samples<T>& sample, T* rows) {
+  kernels::Worker alone(nullptr, 0, 1);
+  load_input(alone, sample);
+  forward(alone, pass);
+  const Tape<T>& last = tape(network_.depth() - 1);
+  for (Index j = 0; j < network_.outputs(); ++j, rows += network_.parameters().size()) {
+    std::fill_n(last.delta, network_.outputs(), T(0));
+    last.delta[j] = T(1);
+    backward(alone, pass, nullptr);
+    for (Index i = 0; i < network_.depth(); ++i) {
+      network_.layer(i).gradients(pass, tape(i), rows + network_.parameter_offset(i), false, 0, 1, scratch(alone));
+    }
+  }
+  return last.output;
+}
+
 template <class T> double TrainingPass<T>::loss_sum(Index rows) const {
   double sum = 0;
   for (Index i = 0; i < rows; ++i) sum += static_cast<double>(row_loss_[i]);

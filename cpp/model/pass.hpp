@@ -49,6 +49,10 @@ template <class T> class TrainingPass {
   /// Where the loss is not finite, nothing is stepped on.
   void run_and_step(kernels::Worker& w, const Pass& pass, const Samples<T>& batch, T scale, const StepOn<T>& step_on);
 
+  /// d outputs / d parameters of one sample, (outputs, parameters), into `rows`, on this thread alone; the layers must
+  /// treat rows one by one. Returns the outputs.
+  const T* jacobian(const Pass& pass, const Samples<T>& sample, T* rows);
+
   Index rows() const { return rows_; }
   /// The sum of row_losses() over the first `rows` rows, in order.
   double loss_sum(Index rows) const;

@@ -165,7 +165,7 @@ template <class T> double LbfgsFit<T>::evaluate() {
     team_.run(team_.size(), [&](kernels::Worker& w) {
       passes_.run(w, pass, chunk, static_cast<T>(1 / weight_), gradient_.data(), begin > 0);
     });
-    for (Index i = 0; i < chunk.count; ++i) sum += static_cast<double>(passes_.row_losses()[i]);
+    sum += passes_.loss_sum(chunk.count);
     keeper_.poll();
   }
   add_penalty(network_, penalty_, gradient_.data());

@@ -7,6 +7,7 @@
 #include "kernels/reduce.hpp"
 #include "kernels/thread_choice.hpp"
 #include "train/epochs.hpp"
+#include "train/full_batch.hpp"
 #include "train/penalty.hpp"
 
 namespace lamina {
@@ -253,6 +254,11 @@ template <class T>
 void fit(Network<T>& network, const Samples<T>& train, const Samples<T>& validation, const FitOptions& options,
          OptimizerMemory<T>& memory, History& history) {
   check(options, train.count);
+  if (options.solver) {
+    for (Index i = 0; i < network.depth(); ++i) network.layer(i).check_batch(train.count);
+    fit_full_batch(network, train, validation, options, history);
+    return;
+  }
   const Index batch = std::min(options.batch_size, train.count);
   const Index last = train.count % batch;
   for (Index i = 0; i < network.depth(); ++i) network.layer(i).check_batch(last == 0 ? batch : std::min(batch, last));

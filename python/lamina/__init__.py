@@ -49,6 +49,7 @@ _SUBMODULES = {
 _CORE_CLASSES = {
     *_core.layer_names(),
     *_core.optimizer_names(),
+    *_core.solver_names(),
     *(name for name in _core.clipping_names() if hasattr(_core, name)),
 }
 

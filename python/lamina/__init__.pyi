@@ -12,6 +12,7 @@ from lamina import plots as plots
 from lamina import schedules as schedules
 from lamina import space as space
 from lamina._core import AGC as AGC
+from lamina._core import LBFGS as LBFGS
 from lamina._core import SGD as SGD
 from lamina._core import Activation as Activation
 from lamina._core import Adagrad as Adagrad
@@ -21,6 +22,7 @@ from lamina._core import BatchNorm as BatchNorm
 from lamina._core import ClipNorm as ClipNorm
 from lamina._core import Dense as Dense
 from lamina._core import Dropout as Dropout
+from lamina._core import LevenbergMarquardt as LevenbergMarquardt
 from lamina._core import NAdam as NAdam
 from lamina._core import Quickprop as Quickprop
 from lamina._core import RMSprop as RMSprop

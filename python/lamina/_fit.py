@@ -57,7 +57,10 @@ def options(
     if isinstance(chosen, optimizers.SAM):
         out.sam_rho = chosen.rho
         chosen = chosen.base
-    out.optimizer = chosen
+    if type(chosen).__name__ in optimizers.solver_names():
+        out.solver = chosen
+    else:
+        out.optimizer = chosen
     out.l1, out.l2 = penalty(l1, "l1"), penalty(l2, "l2")
     if clip is not None:
         if not isinstance(clip, (_core.AGC, _core.ClipNorm)):
@@ -120,6 +123,7 @@ def history_from(core: Any) -> History:
         core.best_epoch,
         core.stop_reason,
         core.diverged,
+        core.evaluations,
     )
 
 

@@ -33,6 +33,8 @@ class History:
         Why training ended.
     diverged : bool
         Whether the loss stopped being finite.
+    evaluations : int
+        How often a full-batch solver looked at all rows; 0 for the others.
     """
 
     loss: list[float] = field(default_factory=list)
@@ -41,6 +43,7 @@ class History:
     best_epoch: int = 0
     stop_reason: str = ""
     diverged: bool = False
+    evaluations: int = 0
 
     @property
     def epochs(self) -> int:

@@ -7,8 +7,9 @@ from lamina._dispatch import core as _core
 if TYPE_CHECKING:
     from lamina._core import *  # noqa: F403
 
-globals().update({name: getattr(_core, name) for name in _core.optimizer_names()})
-__all__ = ["SAM", "describe", "get", "names", *_core.optimizer_names()]
+_CLASSES = {name: getattr(_core, name) for name in (*_core.optimizer_names(), *_core.solver_names())}
+globals().update(_CLASSES)
+__all__ = ["SAM", "describe", "get", "names", "solver_names", *_CLASSES]
 
 
 def names() -> list[str]:
@@ -16,21 +17,26 @@ def names() -> list[str]:
     return list(_core.optimizer_names())
 
 
+def solver_names() -> list[str]:
+    """Return the class name of every full-batch solver: each looks at all rows at once and finds its own steps."""
+    return list(_core.solver_names())
+
+
 def describe() -> list[dict[str, Any]]:
     """Return a dict for each optimizer: name, formula, source, and parameters with their defaults and docs."""
-    return list(_core.optimizer_describe())
+    return [*_core.optimizer_describe(), *_core.solver_describe()]
 
 
 def get(name: Any, **params: Any) -> Any:
     """Return the optimizer called `name` (any case), or `name` itself where it is an optimizer already."""
-    if isinstance(name, SAM) or type(name).__name__ in names():
+    if isinstance(name, SAM) or isinstance(name, tuple(_CLASSES.values())):
         return name
     if not isinstance(name, str):
         raise TypeError(f"optimizer must be a name or an optimizer such as lamina.Adam(1e-3); got {name!r}")
-    by_name = {known.lower(): known for known in names()}
+    by_name = {known.lower(): known for known in _CLASSES}
     if name.lower() not in by_name:
         raise ValueError(f"unknown optimizer {name!r}; did you mean {_nearest(name, by_name)}?")
-    return getattr(_core, by_name[name.lower()])(**params)
+    return _CLASSES[by_name[name.lower()]](**params)
 
 
 def _nearest(name: str, known: dict[str, str]) -> str:
@@ -56,8 +62,8 @@ class SAM:
 
     def __init__(self, base: Any, rho: float = 0.05) -> None:
         base = get(base)
-        if isinstance(base, SAM):
-            raise TypeError("base of SAM must be a first-order optimizer; got another SAM")
+        if isinstance(base, SAM) or type(base).__name__ not in names():
+            raise TypeError(f"base of SAM must be a first-order optimizer; got {base!r}")
         if not 0 < rho < float("inf"):
             raise ValueError(f"rho of SAM must be greater than 0; got {rho}")
         self.base, self.rho = base, rho

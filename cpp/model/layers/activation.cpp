@@ -13,6 +13,7 @@ template <class T> class ActivationLayer final : public Layer<T> {
   std::unique_ptr<Layer<T>> clone() const override { return std::make_unique<ActivationLayer>(*this); }
   std::vector<ParameterInfo> parameters() const override { return part_.parameters(0); }
   void initialize(const Random&, T* parameters, T*) const override { part_.initialize(parameters); }
+  bool random() const override { return part_.random(); }
   Index kept_per_row() const override { return part_.kept_per_row(); }
 
   void forward(const Pass& pass, Weights<T> w, const Tape<T>& tape, Range rows, Scratch<T>&) const override {

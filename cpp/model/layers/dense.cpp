@@ -29,6 +29,7 @@ template <class T> class DenseLayer final : public Layer<T> {
     part_.initialize(parameters + slope_at());
   }
 
+  bool random() const override { return part_.random(); }
   Index kept_per_row() const override { return part_.kept_per_row(); }
   double work_per_row() const override { return 2.0 * static_cast<double>(this->inputs() * this->outputs()); }
 

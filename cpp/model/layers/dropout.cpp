@@ -14,6 +14,8 @@ template <class T> class DropoutLayer final : public Layer<T> {
 
   std::unique_ptr<Layer<T>> clone() const override { return std::make_unique<DropoutLayer>(*this); }
 
+  bool random() const override { return true; }
+
   void forward(const Pass& pass, Weights<T>, const Tape<T>& tape, Range rows, Scratch<T>&) const override {
     const Index n = this->outputs();
     const Index begin = rows.begin * n, end = rows.end * n;

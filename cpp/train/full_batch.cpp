@@ -1,0 +1,62 @@
+#include "train/full_batch.hpp"
+
+#include <stdexcept>
+#include <string>
+
+#include "train/lbfgs.hpp"
+#include "train/levenberg_marquardt.hpp"
+
+namespace lamina {
+namespace {
+
+void refuse(bool wrong, const std::string& solver, const std::string& why) {
+  if (wrong) throw std::invalid_argument(solver + why);
+}
+
+template <class T> void check(const Network<T>& network, const FitOptions& o) {
+  const std::string name = name_of(*o.solver);
+  refuse(static_cast<bool>(o.schedule), name, " finds its own steps: schedule must be None");
+  refuse(!std::holds_alternative<clipping::None>(o.clipping), name, " finds its own steps: clip must be None");
+  refuse(o.sam_rho > 0, name, " cannot be the base of SAM, which wants a first-order optimizer");
+  refuse(o.penalty.l1 > 0, name, " needs a smooth loss: l1 must be 0; got " + std::to_string(o.penalty.l1));
+  for (Index i = 0; i < network.depth(); ++i) {
+    refuse(network.layer(i).random(), name,
+           " needs the same loss for the same weights, but layer " + std::to_string(i) +
+               " is random in training (dropout or rrelu)");
+  }
+  std::visit([](const auto& spec) { check_fields(spec); }, *o.solver);
+  if (!std::holds_alternative<solver::LevenbergMarquardt>(*o.solver)) return;
+  constexpr Index most = LevenbergMarquardtFit<T>::most_parameters;
+  const Index n = network.parameters().size();
+  refuse(!std::holds_alternative<loss::SquaredError>(network.loss()), name,
+         " minimises sums of squares: loss must be squared_error; got " + name_of(network.loss()));
+  refuse(network.needs_whole_batch(), name, " takes the samples one by one, which batch norm does not allow");
+  refuse(n > most, name,
+         " keeps a matrix of parameters x parameters: at most " + std::to_string(most) + " parameters; got " +
+             std::to_string(n));
+}
+
+}  // namespace
+
+template <class T>
+void fit_full_batch(Network<T>& network, const Samples<T>& train, const Samples<T>& validation,
+                    const FitOptions& options, History& history) {
+  check(network, options);
+  const Index useful = useful_threads(network, train.count, true, kernels::choose_threads(0));
+  kernels::with_team(options.threads > 0 ? options.threads : useful, [&](kernels::Team& team) {
+    EpochKeeper<T> keeper(network, validation, options, history, team);
+    if (const auto* spec = std::get_if<solver::LBFGS>(&*options.solver)) {
+      LbfgsFit<T>(*spec, network, train, options, keeper, history, team).run();
+    } else {
+      const auto& marquardt = std::get<solver::LevenbergMarquardt>(*options.solver);
+      LevenbergMarquardtFit<T>(marquardt, network, train, options, keeper, history, team).run();
+    }
+  });
+}
+
+template void fit_full_batch<float>(Network<float>&, const Samples<float>&, const Samples<float>&, const FitOptions&,
+                                    History&);
+template void fit_full_batch<double>(Network<double>&, const Samples<double>&, const Samples<double>&,
+                                     const FitOptions&, History&);
+
+}  // namespace lamina
