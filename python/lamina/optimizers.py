@@ -29,7 +29,7 @@ def describe() -> list[dict[str, Any]]:
 
 def get(name: Any, **params: Any) -> Any:
     """Return the optimizer called `name` (any case), or `name` itself where it is an optimizer already."""
-    if isinstance(name, SAM) or isinstance(name, tuple(_CLASSES.values())):
+    if isinstance(name, (SAM, tuple(_CLASSES.values()))):
         return name
     if not isinstance(name, str):
         raise TypeError(f"optimizer must be a name or an optimizer such as lamina.Adam(1e-3); got {name!r}")
