@@ -16,7 +16,8 @@ template <class T> Rows<T> rows_of(const Array<T>& x) {
 template <class T> void bind_scalar(py::module_& m) {
   m.def(
       "cascade_fit",
-      [](const Array<T>& x, const Array<T>& t, const py::object& held, CascadeOptions options, CascadeResult& result) {
+      [](const Array<T>& x, const Array<T>& t, const py::object& held, CascadeOptions options, CascadeResult& result,
+         const py::object& on_stage) {
         if (t.ndim() != 2 || t.shape(0) != x.shape(0)) throw py::value_error("targets must be (rows of X, outputs)");
         Array<T> held_x, held_t;
         Rows<T> held_rows;
@@ -31,13 +32,20 @@ template <class T> void bind_scalar(py::module_& m) {
           const py::gil_scoped_acquire locked;
           if (PyErr_CheckSignals() != 0) throw py::error_already_set();
         };
+        if (!on_stage.is_none()) {
+          options.on_stage = [&] {
+            const py::gil_scoped_acquire locked;
+            return on_stage().cast<bool>();
+          };
+        }
         const T* held_targets = held.is_none() ? nullptr : held_t.data();
         const Rows<T> rows = rows_of(x);
         const Index outputs = t.shape(1);
         const py::gil_scoped_release released;
         fit_cascade<T>(rows, t.data(), outputs, held_rows, held_targets, options, result);
       },
-      py::arg("x").noconvert(), py::arg("targets").noconvert(), py::arg("held"), py::arg("options"), py::arg("result"));
+      py::arg("x").noconvert(), py::arg("targets").noconvert(), py::arg("held"), py::arg("options"), py::arg("result"),
+      py::arg("on_stage") = py::none());
   m.def(
       "cascade_infer",
       [](const CascadeShape& shape, const Array<T>& parameters, const Array<T>& x, bool link, Index threads) {

@@ -5,9 +5,10 @@
 #include "model/layers/batch_norm.hpp"
 #include "model/layers/dense.hpp"
 #include "model/layers/dropout.hpp"
+#include "model/layers/shortcut.hpp"
 
 namespace lamina {
 
-using LayerSpec = std::variant<layer::Dense, layer::Activation, layer::Dropout, layer::BatchNorm>;
+using LayerSpec = std::variant<layer::Dense, layer::Activation, layer::Dropout, layer::BatchNorm, layer::Shortcut>;
 
 }  // namespace lamina

@@ -63,7 +63,9 @@ template <class T> class Growth {
     for (;;) {
       const bool sound = train_outputs(team);
       if (!sound) return finish("the error is not finite", true);
+      const bool on = !o_.on_stage || o_.on_stage();
       if (solved()) return finish("solved");
+      if (!on) return finish("stopped by a callback");
       const Index units = static_cast<Index>(result_.units.size());
       if (o_.unit_patience > 0 && held_.columns.rows > 0 && units - result_.best >= o_.unit_patience) {
         return finish("the validation error has not fallen for " + std::to_string(o_.unit_patience) + " units");
@@ -220,10 +222,11 @@ template <class T> class Growth {
     c.w.assign(descent.best.begin(), descent.best.end());
   }
 
-  /// Trains the pool, candidate c on worker c % size.
+  /// Trains the pool: a worker that is done takes the next candidate, and a candidate is the same on any worker.
   std::vector<Candidate<T>> train_pool(Team& team) {
     std::vector<Candidate<T>> pool(static_cast<std::size_t>(o_.candidates));
     std::atomic<bool> interrupted{false};
+    std::atomic<Index> next{0};
     std::exception_ptr failure;
     team.run(std::min(team.size(), o_.candidates), [&](Worker& me) {
       const auto stop = [&] {
@@ -238,7 +241,7 @@ template <class T> class Growth {
         }
         return interrupted.load(std::memory_order_relaxed);
       };
-      for (Index c = me.id; c < o_.candidates; c += me.size) {
+      for (Index c = next++; c < o_.candidates; c = next++) {
         train_candidate(c, pool[static_cast<std::size_t>(c)], scratch_[static_cast<std::size_t>(me.id)], stop);
       }
     });

@@ -53,6 +53,8 @@ struct CascadeOptions {
   Index threads = 0;
   /// Called every few hundredths of a second on the calling thread; may throw, which ends growth in good order.
   std::function<void()> poll;
+  /// Called after every stage, with `result` filled up to it; false ends growth. May throw like `poll`.
+  std::function<bool()> on_stage;
 };
 
 /// The network as it grew. Entry k of the lists by stage belongs to the network with k units.

@@ -30,6 +30,9 @@ _HOMES = {
     "Ensemble": "ensemble",
     "compare": "comparison",
     "SAM": "optimizers",
+    "CascadeNetwork": "cascade",
+    "CascadeClassifier": "estimators",
+    "CascadeRegressor": "estimators",
     "MLPClassifier": "estimators",
     "MLPRegressor": "estimators",
 }
@@ -43,6 +46,7 @@ _SUBMODULES = {
     "callbacks",
     "estimators",
     "plots",
+    "plots_cascade",
     "space",
     "cli",
 }

@@ -9,6 +9,7 @@ from lamina import layers as layers
 from lamina import losses as losses
 from lamina import optimizers as optimizers
 from lamina import plots as plots
+from lamina import plots_cascade as plots_cascade
 from lamina import schedules as schedules
 from lamina import space as space
 from lamina._core import AGC as AGC
@@ -27,13 +28,17 @@ from lamina._core import NAdam as NAdam
 from lamina._core import Quickprop as Quickprop
 from lamina._core import RMSprop as RMSprop
 from lamina._core import Rprop as Rprop
+from lamina._core import Shortcut as Shortcut
 from lamina.callbacks import DivergenceWarning as DivergenceWarning
 from lamina.callbacks import EarlyStopping as EarlyStopping
 from lamina.callbacks import Epoch as Epoch
 from lamina.callbacks import History as History
+from lamina.cascade import CascadeNetwork as CascadeNetwork
 from lamina.comparison import compare as compare
 from lamina.cross_validation import cross_validate as cross_validate
 from lamina.ensemble import Ensemble as Ensemble
+from lamina.estimators import CascadeClassifier as CascadeClassifier
+from lamina.estimators import CascadeRegressor as CascadeRegressor
 from lamina.estimators import MLPClassifier as MLPClassifier
 from lamina.estimators import MLPRegressor as MLPRegressor
 from lamina.gradients import check_gradients as check_gradients

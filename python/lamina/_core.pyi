@@ -26,6 +26,7 @@ __all__ = [
     "Quickprop",
     "RMSprop",
     "Rprop",
+    "Shortcut",
     "Step",
 ]
 
@@ -531,7 +532,7 @@ class NAdam:
 
 class NetworkFloat32:
     def __init__(
-        self, layers: Sequence[Dense | Activation | Dropout | BatchNorm], n_inputs: int, loss: Any, seed: int
+        self, layers: Sequence[Dense | Activation | Dropout | BatchNorm | Shortcut], n_inputs: int, loss: Any, seed: int
     ) -> None: ...
     def copy(self) -> NetworkFloat32: ...
     @property
@@ -579,7 +580,7 @@ class NetworkFloat32:
 
 class NetworkFloat64:
     def __init__(
-        self, layers: Sequence[Dense | Activation | Dropout | BatchNorm], n_inputs: int, loss: Any, seed: int
+        self, layers: Sequence[Dense | Activation | Dropout | BatchNorm | Shortcut], n_inputs: int, loss: Any, seed: int
     ) -> None: ...
     def copy(self) -> NetworkFloat64: ...
     @property
@@ -744,6 +745,23 @@ class SGD:
     def nesterov(self) -> bool: ...
     @nesterov.setter
     def nesterov(self, value: Any) -> None: ...
+    @property
+    def params(self) -> dict[str, Any]: ...
+
+class Shortcut:
+    def __init__(self, units: int, activation: Any = ..., initializer: Any = ...) -> None: ...
+    @property
+    def units(self) -> int: ...
+    @units.setter
+    def units(self, value: Any) -> None: ...
+    @property
+    def activation(self) -> Any: ...
+    @activation.setter
+    def activation(self, value: Any) -> None: ...
+    @property
+    def initializer(self) -> Any: ...
+    @initializer.setter
+    def initializer(self, value: Any) -> None: ...
     @property
     def params(self) -> dict[str, Any]: ...
 

@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import tempfile
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ __all__ = ["ModelFileError", "load", "save"]
 
 _KEY = "lamina"
 _VERSION = 1
+# Networks of another kind than a list of layers, and the modules that know them: `architecture_of` and `network_from`.
+_KINDS = {"CascadeNetwork": "lamina._cascade_network"}
 _REGISTRIES: dict[str, Any] = {"activation": activations, "initializer": initializers}
 
 
@@ -31,8 +34,11 @@ class ModelFileError(ValueError):
     """The file is not a lamina model, or not whole."""
 
 
-def architecture_of(net: Network) -> dict[str, Any]:
+def architecture_of(net: Any) -> dict[str, Any]:
     """Return what makes the network, beside its weights, as plain JSON values."""
+    kind = type(net).__name__
+    if kind in _KINDS:
+        return {"network": kind, **import_module(_KINDS[kind]).architecture_of(net)}
     return {
         "layers": [{"layer": type(layer).__name__, **_plain(layer.params)} for layer in net.layers],
         "n_inputs": net.n_inputs,
@@ -47,18 +53,23 @@ def _plain(params: dict[str, Any]) -> dict[str, Any]:
     return {k: {"name": v.name, **v.params} if hasattr(v, "params") else v for k, v in params.items()}
 
 
-def network_from(architecture: dict[str, Any]) -> Network:
+def network_from(architecture: dict[str, Any]) -> Any:
     """Return a network with fresh weights from `architecture_of`'s result."""
+    kind = architecture.get("network")
+    if kind is not None:
+        if kind not in _KINDS:
+            raise ModelFileError(f"the file names a network {kind!r} that this version of lamina does not have")
+        return import_module(_KINDS[kind]).network_from(architecture)
     layers = []
     for entry in architecture["layers"]:
         params = dict(entry)
-        kind = params.pop("layer")
-        if kind not in _core.layer_names():
-            raise ModelFileError(f"the file names a layer {kind!r} that this version of lamina does not have")
+        layer = params.pop("layer")
+        if layer not in _core.layer_names():
+            raise ModelFileError(f"the file names a layer {layer!r} that this version of lamina does not have")
         for key, registry in _REGISTRIES.items():
             if key in params:
                 params[key] = registry.get(**params[key])
-        layers.append(getattr(_core, kind)(**params))
+        layers.append(getattr(_core, layer)(**params))
     return Network(
         layers,
         architecture["n_inputs"],
@@ -79,7 +90,7 @@ def _checksum(description: dict[str, Any], tensors: dict[str, Any]) -> str:
     return digest.hexdigest()
 
 
-def save(net: Network, path: Any) -> None:
+def save(net: Any, path: Any) -> None:
     """Write `net` to `path`: to a file beside it first, then moved in place, so that no half-written file is left."""
     from safetensors.numpy import save as to_bytes
 
@@ -114,7 +125,7 @@ def _umask() -> int:
     return mask
 
 
-def load(path: Any) -> Network:
+def load(path: Any) -> Any:
     """Return the network saved at `path`.
 
     Raises
@@ -143,7 +154,7 @@ def load(path: Any) -> Network:
         for name, view in views.items():
             view[...] = tensors[name]
         if "input.mean" in tensors:
-            net._core.normalization = (tensors["input.mean"].tolist(), tensors["input.scale"].tolist())
+            net.input_normalization = (tensors["input.mean"], tensors["input.scale"])
         net.metadata = dict(description["user"])
     except (KeyError, TypeError, ValueError) as error:
         raise ModelFileError(

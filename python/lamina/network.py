@@ -115,6 +115,10 @@ class Network:
         pair = self._core.normalization
         return None if pair is None else (pair[0], pair[1])
 
+    @input_normalization.setter
+    def input_normalization(self, pair: tuple[Array, Array]) -> None:
+        self._core.normalization = (np.asarray(pair[0]).tolist(), np.asarray(pair[1]).tolist())
+
     def summary(self) -> str:
         """Return a table of the layers, their outputs and parameters."""
         return _summary.summary(self)
@@ -295,9 +299,8 @@ class Network:
         other = Network(self._layers, self._n_inputs, self._loss, dtype, self._seed, self.normalize_inputs)
         for name, view in other.parameters.items():
             view[...] = self.parameters[name]
-        pair = self._core.normalization
-        if pair is not None:
-            other._core.normalization = (pair[0].tolist(), pair[1].tolist())
+        if self.input_normalization is not None:
+            other.input_normalization = self.input_normalization
         other.metadata = dict(self.metadata)
         return other
 
@@ -324,5 +327,5 @@ class Network:
         for name, view in self._core.parameters().items():
             view[...] = parameters[name]
         if normalization is not None:
-            self._core.normalization = (normalization[0].tolist(), normalization[1].tolist())
+            self.input_normalization = normalization
         self._core.restore_memory(memory)

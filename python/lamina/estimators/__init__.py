@@ -8,7 +8,8 @@ except ImportError as error:
     ) from error
 del _newest_name_used
 
+from lamina.estimators._cascade import CascadeClassifier, CascadeRegressor  # noqa: E402
 from lamina.estimators._classifier import MLPClassifier  # noqa: E402 (they need what is checked above)
 from lamina.estimators._regressor import MLPRegressor  # noqa: E402
 
-__all__ = ["MLPClassifier", "MLPRegressor"]
+__all__ = ["CascadeClassifier", "CascadeRegressor", "MLPClassifier", "MLPRegressor"]

@@ -1,0 +1,176 @@
+"""Cascade-correlation for scikit-learn: the classifier and the regressor."""
+
+from abc import ABC, abstractmethod
+from numbers import Integral
+from typing import Any
+
+import joblib
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+import lamina
+
+__all__ = ["CascadeClassifier", "CascadeRegressor"]
+
+
+class BaseCascade(BaseEstimator, ABC):  # type: ignore[misc]
+    """The fit and its attributes; the subclasses know targets and predictions."""
+
+    def __init__(
+        self,
+        *,
+        candidates: int = 8,
+        max_units: int = 25,
+        activation: Any = "tanh",
+        optimizer: str = "quickprop",
+        tolerance: float | None = None,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 5,
+        standardize: bool = True,
+        random_state: Any = None,
+        n_jobs: int | None = None,
+        verbose: Any = False,
+    ) -> None:
+        self.candidates = candidates
+        self.max_units = max_units
+        self.activation = activation
+        self.optimizer = optimizer
+        self.tolerance = tolerance
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.standardize = standardize
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+    @abstractmethod
+    def _encode(self, y: Any) -> tuple[Any, int, str]:
+        """Return the network's targets, its number of outputs, and their activation."""
+
+    def fit(self, X: Any, y: Any) -> "BaseCascade":
+        """Grow a network on `X` (n, features) and `y`, labels or values.
+
+        With `early_stopping` a fraction of the rows is set aside: growth ends when their error has not fallen for
+        `n_iter_no_change` units, and the best network is kept.
+        """
+        if isinstance(self.random_state, Integral) and not isinstance(self.random_state, bool):
+            seed = int(self.random_state)
+        else:
+            seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        X, y = validate_data(
+            self, X, y, multi_output=True, dtype=(np.float64, np.float32), y_numeric=self._numeric_targets
+        )
+        targets, outputs, output = self._encode(y)
+        network = lamina.CascadeNetwork(
+            X.shape[1],
+            outputs,
+            candidates=self.candidates,
+            max_units=self.max_units,
+            activation=self.activation,
+            output=output,
+            dtype=np.dtype(X.dtype).name,
+            seed=seed,
+            normalize_inputs=bool(self.standardize),
+        )
+        network.fit(
+            X,
+            targets,
+            validation=self.validation_fraction if self.early_stopping else None,
+            patience=self.n_iter_no_change,
+            optimizer=self.optimizer,
+            tolerance=self.tolerance,
+            n_threads=None if self.n_jobs is None else int(joblib.effective_n_jobs(self.n_jobs)),
+            verbose=int(bool(self.verbose)),
+        )
+        self.network_ = network
+        self.history_ = network.history
+        self.n_outputs_ = outputs
+        self.n_units_ = self.n_iter_ = network.n_units
+        self.stop_reason_ = self.history_.stop_reason
+        return self
+
+    _numeric_targets = False
+
+    def _outputs(self, X: Any) -> Any:
+        """Return the network's predictions, (n, outputs), for inputs that are checked here."""
+        check_is_fitted(self)
+        return self.network_.predict(validate_data(self, X, reset=False, dtype=(np.float64, np.float32)))
+
+
+_PARAMETERS = """
+    Parameters
+    ----------
+    candidates : int, default=8
+        Units trained for each one installed.
+    max_units : int, default=25
+        Where growth ends at the latest.
+    activation : str, activation or list of them, default="tanh"
+        Of the candidates; from a list they are taken in turn.
+    optimizer : {"quickprop", "rprop"}, default="quickprop"
+    tolerance : float, optional
+        When the training set counts as solved: see `CascadeNetwork.fit`.
+    early_stopping : bool, default=False
+        Set `validation_fraction` of the rows aside, end growth after `n_iter_no_change` units without a lower error
+        on them, and keep the best network.
+    standardize : bool, default=True
+        Bring every feature to zero mean and unit variance.
+    random_state, n_jobs, verbose
+        As in scikit-learn; the result does not depend on `n_jobs`.
+
+    Attributes
+    ----------
+    network_ : CascadeNetwork
+    history_ : CascadeHistory
+    n_units_, n_outputs_, stop_reason_, n_features_in_, feature_names_in_
+"""
+
+
+class CascadeClassifier(ClassifierMixin, BaseCascade):  # type: ignore[misc]
+    __doc__ = "A classifier that grows its hidden units one by one (Fahlman and Lebiere, 1990).\n" + _PARAMETERS
+
+    def predict(self, X: Any) -> Any:
+        """Return the class of each row, (n,)."""
+        outputs = self._outputs(X)
+        place = outputs[:, 0] > 0.5 if outputs.shape[1] == 1 else np.argmax(outputs, axis=1)
+        return self.classes_[place.astype(np.intp)]
+
+    def predict_proba(self, X: Any) -> Any:
+        """Return the share of each class, (n, classes): the logistic outputs, brought to a sum of 1."""
+        outputs = self._outputs(X)
+        if outputs.shape[1] == 1:
+            return np.hstack([1 - outputs, outputs])
+        total = outputs.sum(axis=1, keepdims=True)
+        return np.divide(outputs, total, out=np.full_like(outputs, 1 / outputs.shape[1]), where=total > 0)
+
+    def predict_log_proba(self, X: Any) -> Any:
+        """Return the logarithm of `predict_proba`."""
+        with np.errstate(divide="ignore"):
+            return np.log(self.predict_proba(X))
+
+    def _encode(self, y: Any) -> tuple[Any, int, str]:
+        y = column_or_1d(y, warn=True)
+        check_classification_targets(y)
+        self.classes_, place = np.unique(y, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise ValueError(f"y has one class alone, {self.classes_[0]!r}; a classifier needs at least two classes")
+        return place, 1 if len(self.classes_) == 2 else len(self.classes_), "logistic"
+
+
+class CascadeRegressor(RegressorMixin, BaseCascade):  # type: ignore[misc]
+    __doc__ = "A regressor that grows its hidden units one by one (Fahlman and Lebiere, 1990).\n" + _PARAMETERS
+
+    _numeric_targets = True
+
+    def predict(self, X: Any) -> Any:
+        """Return the prediction for each row, (n,) for one target, else (n, targets)."""
+        outputs = self._outputs(X)
+        return outputs[:, 0] if self._flat else outputs
+
+    def _encode(self, y: Any) -> tuple[Any, int, str]:
+        self._flat = y.ndim == 1
+        return y, 1 if self._flat else y.shape[1], "identity"
