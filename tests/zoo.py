@@ -31,6 +31,8 @@ def build(number):
             layers.append(lamina.Dropout(0.3))
         if (number + hand) % 4 == 2:
             layers.append(lamina.Activation(dealt(activations, number, hand + 1)))
+    if number % 5 == 1:
+        layers.insert(number % 3, lamina.Shortcut(number, dealt(activations, number, 3)))
     initializers = lamina.initializers.names()
     layers.append(lamina.Dense(OUTPUTS, initializer=dealt(initializers, number, 0)))
     return lamina.Network(

@@ -19,7 +19,8 @@ using kernels::Worker;
 
 template <class T> struct Candidate {
   std::vector<T> w;
-  std::vector<double> covariance;
+  std::vector<double> covariance;  ///< over the deviation of its activations, if that is above 1
+  double deviation = 1;
   double score = -1;  ///< S / sum E^2 at its best
   Index epochs = 0;
 };
@@ -167,7 +168,9 @@ template <class T> class Growth {
     }
     if (least == std::numeric_limits<double>::infinity()) return false;
     output_w_ = descent.best;
-    result_.output_weights.emplace_back(output_w_.begin(), output_w_.end());
+    result_.output_weights.emplace_back();
+    for (Index o = 0; o < outputs_; ++o)
+      append_unscaled(&output_w_[o * fan_in()], fan_in(), result_.output_weights.back());
     result_.output_epochs.push_back(epoch);
     result_.error.push_back(index_of(least, n));
     result_.wrong.push_back(wrong);
@@ -205,18 +208,21 @@ template <class T> class Growth {
     for (Index epoch = 1; !stop(); ++epoch) {
       run_unit(f, train_.columns, descent.w.data(), fan, s);
       covariances(errors_, outputs_, s, covariance.data());
+      const Spread v = spread(train_.columns, s);
       double score = 0;
-      for (const double v : covariance) score += std::abs(v) / squares_;
+      for (double& c_o : covariance) score += std::abs(c_o /= v.deviation) / squares_;
       if (!std::isfinite(score)) break;
       c.epochs = epoch;
       if (score > c.score) {
         c.score = score;
         c.covariance = covariance;
+        c.deviation = v.deviation;
         descent.keep();
       }
       if (patience.ended(epoch, score)) break;
       for (std::size_t k = 0; k < outputs; ++k) sigma[k] = sign_of<T>(covariance[k]);
-      correlation_gradient(f, train_.columns, fan, errors_, sigma.data(), outputs_, s, slope.data());
+      correlation_gradient(f, train_.columns, fan, errors_, sigma.data(), outputs_, v, score * squares_, s,
+                           slope.data());
       descent.step(slope.data(), -1 / squares_);
     }
     c.w.assign(descent.best.begin(), descent.best.end());
@@ -249,6 +255,23 @@ template <class T> class Growth {
     return pool;
   }
 
+  /// What a unit's column is divided by while others train on it, so that their rates suit it: 1 for a root mean square
+  /// up to 1, else the next power of 2, which can be taken out of the weights without rounding.
+  static double scale_of(const T* v, Index rows) {
+    double squares = 0;
+    for (Index p = 0; p < rows; ++p) squares += static_cast<double>(v[p]) * static_cast<double>(v[p]);
+    const double size = std::sqrt(squares / static_cast<double>(rows));
+    return size > 1 ? std::exp2(std::ceil(std::log2(size))) : 1.0;
+  }
+
+  /// Adds weights to `to` as they apply to the units themselves.
+  void append_unscaled(const T* w, Index fan, std::vector<double>& to) const {
+    for (Index i = 0; i < fan; ++i) {
+      const Index unit = i - 1 - inputs_;
+      to.push_back(static_cast<double>(w[i]) / (unit < 0 ? 1.0 : scales_[static_cast<std::size_t>(unit)]));
+    }
+  }
+
   /// Trains a pool and installs its best unit; false where no candidate is of any use.
   bool install(Team& team) {
     const Index fan = fan_in(), unit = static_cast<Index>(result_.units.size());
@@ -270,16 +293,19 @@ template <class T> class Growth {
       if (set->columns.rows == 0) continue;
       set_slopes(f, unit, scratch_[0].slopes);
       run_unit(f, set->columns, chosen.w.data(), fan, scratch_[0]);
-      std::copy_n(scratch_[0].v.data(), set->columns.rows, set->columns.column(fan));
+      if (set == &train_) scales_.push_back(scale_of(scratch_[0].v.data(), set->columns.rows));
+      const T scale = static_cast<T>(scales_.back());
+      for (Index p = 0; p < set->columns.rows; ++p) set->columns.column(fan)[p] = scratch_[0].v[p] / scale;
     }
     Arena<T> grown(outputs_ * (fan + 1));
     for (Index o = 0; o < outputs_; ++o) {
       std::copy_n(output_w_.data() + o * fan, fan, grown.data() + o * (fan + 1));
-      grown[o * (fan + 1) + fan] = static_cast<T>(-chosen.covariance[static_cast<std::size_t>(o)] / squares_);
+      grown[o * (fan + 1) + fan] = static_cast<T>(-chosen.covariance[static_cast<std::size_t>(o)] / squares_ *
+                                                  scales_.back() / chosen.deviation);
     }
     output_w_ = std::move(grown);
     result_.units.push_back(f);
-    result_.unit_weights.insert(result_.unit_weights.end(), chosen.w.begin(), chosen.w.end());
+    append_unscaled(chosen.w.data(), fan, result_.unit_weights);
     result_.correlation.push_back(chosen.score);
     result_.candidate_epochs.push_back(chosen.epochs);
     return true;
@@ -292,7 +318,8 @@ template <class T> class Growth {
   Set<T> train_, held_;
   Columns<T> errors_;
   Arena<T> output_w_;
-  double squares_ = 0;  ///< sum of E^2 over patterns and outputs
+  std::vector<double> scales_;  ///< by unit
+  double squares_ = 0;          ///< sum of E^2 over patterns and outputs
   std::vector<Scratch<T>> scratch_;
   std::vector<Misfit> parts_;
   std::vector<double> partial_;

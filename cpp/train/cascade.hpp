@@ -84,8 +84,9 @@ void fit_cascade(Rows<T> x, const T* t, Index outputs, Rows<T> held, const T* he
 template <class T>
 void infer_cascade(const CascadeShape& shape, const T* parameters, Rows<T> x, bool link, Index threads, T* out);
 
-/// S = sum_o |sum_p (V_p - mean V)(E_po - mean E_o)| of one candidate unit with weights w (bias first, then one a
-/// column of x), and dS/dw in `gradient` (1 + columns). `error` is (rows, outputs).
+/// S = sum_o |sum_p (V_p - mean V)(E_po - mean E_o)| / max(1, deviation of V) of one candidate unit with weights w
+/// (bias first, then one a column of x), and dS/dw in `gradient` (1 + columns). `error` is (rows, outputs). The divisor
+/// is ours: it is 1 for every unit within [-1, 1], and keeps those without bounds from growing for ever.
 template <class T>
 double cascade_correlation(const Activation& f, Rows<T> x, const T* w, const T* error, Index outputs, T* gradient);
 

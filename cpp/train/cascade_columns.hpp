@@ -88,6 +88,30 @@ template <class T> void products(const T* columns, Index stride, Index count, co
   for (; i < count; ++i) products_of<1>(columns + i * stride, stride, d, m, out + i);
 }
 
+/// sum_p mask[p] (v[p] - mean)^2 over m patterns (whole groups, at most a block).
+template <class T> double squares_from(T mean, const T* mask, const T* v, Index m) {
+  constexpr int N = simd::lanes<T>, V = static_cast<int>(group) / N;
+  using Lanes = simd::Vec<T, N>;
+  Lanes sum[V];
+  for (auto& s : sum) s = Lanes(T(0));
+  for (Index p = 0; p < m; p += group) {
+    for (int k = 0; k < V; ++k) {
+      const Lanes e = Lanes::load(mask + p + k * N) * (Lanes::load(v + p + k * N) - Lanes(mean));
+      sum[k] = fma(e, e, sum[k]);
+    }
+  }
+  return static_cast<double>(sum_group(sum));
+}
+
+/// d <- scale d - pull (v - mean) over m patterns (whole groups): the slope of a quotient by the deviation of v.
+template <class T> void divide_by_deviation(const T* v, T mean, T scale, T pull, T* d, Index m) {
+  using V = simd::Vec<T>;
+  for (Index p = 0; p < m; p += V::size) {
+    const V e = V::load(v + p) - V(mean);
+    (V(scale) * V::load(d + p) - V(pull) * e).store(d + p);
+  }
+}
+
 /// body(first, m) for every block of `stride` patterns.
 template <class F> void for_blocks(Index stride, F&& body) {
   for (Index p = 0; p < stride; p += block) body(p, std::min(block, stride - p));

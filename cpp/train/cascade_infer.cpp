@@ -58,12 +58,14 @@ double cascade_correlation(const Activation& f, Rows<T> x, const T* w, const T* 
   std::vector<double> covariance(static_cast<std::size_t>(outputs)), slope(static_cast<std::size_t>(count));
   std::vector<T> sigma(static_cast<std::size_t>(outputs));
   covariances(errors, outputs, s, covariance.data());
+  const Spread v = spread(columns, s);
   double score = 0;
   for (std::size_t k = 0; k < sigma.size(); ++k) {
     score += std::abs(covariance[k]);
     sigma[k] = sign_of<T>(covariance[k]);
   }
-  correlation_gradient(f, columns, count, errors, sigma.data(), outputs, s, slope.data());
+  score /= v.deviation;
+  correlation_gradient(f, columns, count, errors, sigma.data(), outputs, v, score, s, slope.data());
   for (Index i = 0; i < count; ++i) gradient[i] = static_cast<T>(slope[static_cast<std::size_t>(i)]);
   return score;
 }

@@ -46,14 +46,35 @@ template <class T> void covariances(const Columns<T>& errors, Index outputs, con
              [&](Index p, Index m) { products(errors.column(0) + p, errors.stride, outputs, s.v.data() + p, m, out); });
 }
 
-/// dS/dw for the unit that `run_unit` has just run; sigma holds the signs of its covariances.
+struct Spread {
+  double mean = 0;
+  double deviation = 1;  ///< at least 1
+};
+
+/// Of s.v. S is divided by this deviation: nothing for units within [-1, 1], whose deviation is at most 1, while one
+/// without bounds would otherwise gain by growing, and end in overflow.
+template <class T> Spread spread(const Columns<T>& columns, Scratch<T>& s) {
+  const T* ones = columns.column(0);  // and zeros in the padding
+  const double rows = static_cast<double>(columns.rows);
+  double sum = 0, squares = 0;
+  for_blocks(columns.stride, [&](Index p, Index m) { products(ones + p, columns.stride, 1, s.v.data() + p, m, &sum); });
+  const T mean = static_cast<T>(sum / rows);
+  for_blocks(columns.stride, [&](Index p, Index m) { squares += squares_from(mean, ones + p, s.v.data() + p, m); });
+  return {static_cast<double>(mean), std::max(1.0, std::sqrt(squares / rows))};
+}
+
+/// dS/dw for the unit that `run_unit` has just run; sigma holds the signs of its covariances, `score` is S.
 template <class T>
 void correlation_gradient(const Activation& f, const Columns<T>& columns, Index count, const Columns<T>& errors,
-                          const T* sigma, Index outputs, Scratch<T>& s, double* out) {
+                          const T* sigma, Index outputs, const Spread& v, double score, Scratch<T>& s, double* out) {
   std::fill_n(out, count, 0.0);
+  const bool free = v.deviation > 1;
+  const T mean = static_cast<T>(v.mean), scale = static_cast<T>(1 / v.deviation);
+  const T pull = static_cast<T>(score / (v.deviation * v.deviation * static_cast<double>(columns.rows)));
   for_blocks(columns.stride, [&](Index p, Index m) {
     T* d = s.d.data() + p;
     weighted_sum(errors.column(0) + p, errors.stride, sigma, outputs, d, m);
+    if (free) divide_by_deviation(s.v.data() + p, mean, scale, pull, d, m);
     multiply_derivative<T>(f, s.z.data() + p, s.v.data() + p, d, {1, m, m}, {s.slopes.data(), 0});
     products(columns.column(0) + p, columns.stride, count, d, m, out);
   });

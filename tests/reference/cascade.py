@@ -23,3 +23,18 @@ def correlation_gradient(w: Array, inputs: Array, error: Array, activation: str 
     sigma = np.sign(covariances(w, inputs, error, activation))
     slope = ACTIVATIONS[activation].derivative(inputs @ w)
     return inputs.T @ (slope * ((error - error.mean(axis=0)) @ sigma))
+
+
+def spirals() -> tuple[Array, Array]:
+    """The two spirals of Carnegie Mellon's benchmark collection: (194, 2) points, and labels 0 and 1."""
+    i = np.arange(97)
+    angle, radius = i * np.pi / 16, 6.5 * (104 - i) / 104
+    spiral = np.column_stack([radius * np.sin(angle), radius * np.cos(angle)])
+    return np.concatenate([spiral, -spiral]), np.repeat([1.0, 0.0], 97)
+
+
+def regression(rng: np.random.Generator, rows: int = 120, outputs: int = 2) -> tuple[Array, Array]:
+    """Three inputs, and targets that no linear model has."""
+    x = rng.normal(size=(rows, 3))
+    t = np.column_stack([np.sin(2 * x[:, 0]) * x[:, 1], x[:, 2] ** 2, x.sum(axis=1)])[:, :outputs]
+    return x, 100 + 30 * t

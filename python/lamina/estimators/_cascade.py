@@ -172,5 +172,7 @@ class CascadeRegressor(RegressorMixin, BaseCascade):  # type: ignore[misc]
         return outputs[:, 0] if self._flat else outputs
 
     def _encode(self, y: Any) -> tuple[Any, int, str]:
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
         self._flat = y.ndim == 1
         return y, 1 if self._flat else y.shape[1], "identity"
