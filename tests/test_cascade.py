@@ -1,6 +1,5 @@
 """Cascade-correlation: the core against NumPy, growth, bits."""
 
-
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits

@@ -234,7 +234,9 @@ template <class T> class Growth {
     std::atomic<bool> interrupted{false};
     std::atomic<Index> next{0};
     std::exception_ptr failure;
-    team.run(std::min(team.size(), o_.candidates), [&](Worker& me) {
+    // An epoch of a small candidate takes a microsecond or two: waking other threads costs more than they bring.
+    const bool small = train_.columns.stride * fan_in() < 16384;
+    team.run(small ? 1 : std::min(team.size(), o_.candidates), [&](Worker& me) {
       const auto stop = [&] {
         // What a hook throws has to wait until all workers are back.
         if (me.id == 0 && !interrupted) {

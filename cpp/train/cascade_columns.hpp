@@ -55,10 +55,14 @@ template <class T> void weighted_sum(const T* columns, Index stride, const T* w,
 }
 
 /// The sum of 16 lanes by halves, the same tree at any vector width.
-template <class T, int V> LAMINA_INLINE T sum_group(const simd::Vec<T, simd::lanes<T>> (&sum)[V]) {
-  T s[group];
-  for (int v = 0; v < V; ++v) sum[v].store(s + v * simd::lanes<T>);
-  for (Index half = group / 2; half > 0; half /= 2) {
+template <class T, int V> LAMINA_INLINE T sum_group(simd::Vec<T, simd::lanes<T>> (&sum)[V]) {
+  constexpr Index N = simd::lanes<T>;
+  for (int half = V / 2; half > 0; half /= 2) {
+    for (int v = 0; v < half; ++v) sum[v] += sum[v + half];
+  }
+  T s[N];
+  sum[0].store(s);
+  for (Index half = N / 2; half > 0; half /= 2) {
     for (Index j = 0; j < half; ++j) s[j] += s[j + half];
   }
   return s[0];

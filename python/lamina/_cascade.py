@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from lamina.cascade import CascadeNetwork
 
 
-
 @dataclass
 class CascadeHistory:
     """How a network grew. Entry k of the lists by stage belongs to the network with k units.

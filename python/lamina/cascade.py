@@ -222,9 +222,7 @@ class CascadeNetwork:
         options.mu = _cascade.number(mu, "mu", 0.0, open_end=True)
         options.decay = _cascade.number(decay, "decay", 0.0)
         options.output_phase = _cascade.phase("output", output_epochs, output_patience, output_threshold)
-        options.candidate_phase = _cascade.phase(
-            "candidate", candidate_epochs, candidate_patience, candidate_threshold
-        )
+        options.candidate_phase = _cascade.phase("candidate", candidate_epochs, candidate_patience, candidate_threshold)
         usual = 0.4 if output == "logistic" else 0.2
         options.tolerance = usual if tolerance is None else _cascade.number(tolerance, "tolerance", 0.0)
         options.unit_patience = _data.whole_number(patience, "patience", 1)

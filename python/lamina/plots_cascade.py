@@ -56,7 +56,11 @@ def diagram(net: CascadeNetwork, ax: Any = None, path: str | PathLike[str] | Non
     ax.set_xlim(-2.2, units + outputs - 0.2)
     ax.set_ylim(-sources - 1.6, 2.6)
     ax.set_axis_off()
-    ax.set_title(f"{inputs} inputs, {units} units in the order they were installed, {outputs} outputs", fontsize=10)
+    ax.set_title(
+        f"{inputs} input{'s'[: inputs != 1]}, {units} unit{'s'[: units != 1]} in the order of installation, "
+        f"{outputs} output{'s'[: outputs != 1]}",
+        fontsize=10,
+    )
     return _done(ax, path)
 
 
@@ -81,7 +85,9 @@ def growth(net: CascadeNetwork, ax: Any = None, path: str | PathLike[str] | None
     return _done(ax, path)
 
 
-def surfaces(net: CascadeNetwork, X: Any, y: Any, path: str | PathLike[str] | None = None, resolution: int = 120) -> Any:
+def surfaces(
+    net: CascadeNetwork, X: Any, y: Any, path: str | PathLike[str] | None = None, resolution: int = 120
+) -> Any:
     """Draw the first output over the plane of two inputs, for every number of units, with the samples.
 
     Returns the matplotlib.figure.Figure.
