@@ -89,7 +89,7 @@ def test_the_history_tells_what_the_network_does(rng):
         error = np.sqrt(np.mean(((net.at(k).predict(x) - t) / spread) ** 2))
         np.testing.assert_allclose(error, history.error[k], rtol=1e-6)
     assert history.error[-1] < 0.6 * history.error[0]
-    assert all(0 < c for c in history.correlation)
+    assert all(c > 0 for c in history.correlation)
     np.testing.assert_array_equal(net.at(history.best_units).predict(x), net.predict(x))
 
 
@@ -183,7 +183,8 @@ def test_no_units_is_a_linear_model(rng):
     x = rng.normal(size=(200, 3))
     net = lamina.CascadeNetwork(3, 1, max_units=0, dtype="float64")
     history = net.fit(x, x @ [1.0, -2.0, 0.5] + 4)
-    assert net.n_units == 0 and history.solved
+    assert net.n_units == 0
+    assert history.solved
     assert net.evaluate(x, x @ [1.0, -2.0, 0.5] + 4) < 0.2
 
 

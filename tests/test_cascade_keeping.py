@@ -65,8 +65,11 @@ def test_a_model_file_keeps_everything(tmp_path, rng):
     other = lamina.load(tmp_path / "grown.lamina")
     assert isinstance(other, lamina.CascadeNetwork)
     np.testing.assert_array_equal(other.predict(x), net.predict(x))
-    assert other.history == net.history and other.units == net.units and other.metadata == net.metadata
-    assert repr(other) == repr(net) and other.summary() == net.summary()
+    assert other.history == net.history
+    assert other.units == net.units
+    assert other.metadata == net.metadata
+    assert repr(other) == repr(net)
+    assert other.summary() == net.summary()
     assert other.fit(x, t, validation=0.2) == net.history
     other.save(tmp_path / "again.lamina")
     assert os.path.getsize(tmp_path / "again.lamina") == os.path.getsize(tmp_path / "grown.lamina")
@@ -120,9 +123,11 @@ def test_callbacks_see_every_stage_and_can_stop(capsys):
 
     net = lamina.CascadeNetwork(2, 1)
     history = net.fit(X, Y, callbacks=[hook], verbose=1)
-    assert stages == [0, 1, 2, 3] and history.stop_reason == "stopped by a callback"
+    assert stages == [0, 1, 2, 3]
+    assert history.stop_reason == "stopped by a callback"
     lines = capsys.readouterr().err.splitlines()
-    assert len(lines) == 4 and lines[2].startswith("2 units  error ")
+    assert len(lines) == 4
+    assert lines[2].startswith("2 units  error ")
 
 
 def test_an_error_in_a_callback_comes_through_and_leaves_a_network():
@@ -133,7 +138,8 @@ def test_an_error_in_a_callback_comes_through_and_leaves_a_network():
     net = lamina.CascadeNetwork(2, 1)
     with pytest.raises(RuntimeError, match="enough"):
         net.fit(X, Y, callbacks=[hook])
-    assert net.n_units <= 2 and net.history.stop_reason == "interrupted"
+    assert net.n_units <= 2
+    assert net.history.stop_reason == "interrupted"
     assert np.isfinite(net.predict(X)).all()
 
 
@@ -215,7 +221,7 @@ def test_more_errors(tmp_path):
             use()
     with pytest.raises(ValueError, match=r"must lie in \[0, 1\] for output='logistic'; got values from 0.0 to 5.0"):
         net.fit(X, 5 * Y)
-    with pytest.raises(ValueError, match="y must hold labels in 0 .. 2"):
+    with pytest.raises(ValueError, match=r"y must hold labels in 0 [.]{2} 2"):
         lamina.CascadeNetwork(2, 3).fit(X, np.full(194, 3))
     net.fit(X, Y)
     with pytest.raises(ValueError, match=r"units must be in 0 .. 1"):

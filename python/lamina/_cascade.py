@@ -128,10 +128,9 @@ def targets(value: Any, rows: int, net: CascadeNetwork, output: str, name: str =
     """Return targets (rows, outputs) of the network's type; ValueError or TypeError names what is wrong."""
     loss = losses.get("squared_error")
     array = _data.to_array(value, name)
-    if output == "logistic":
-        if array.ndim == 1 or (array.ndim == 2 and array.shape[1] == 1):
-            if net.n_outputs > 1:
-                loss = losses.get("binary_cross_entropy")  # labels become one-hot rows
+    flat = array.ndim == 1 or (array.ndim == 2 and array.shape[1] == 1)
+    if output == "logistic" and flat and net.n_outputs > 1:
+        loss = losses.get("binary_cross_entropy")  # labels become one-hot rows
     t = _data.targets(value, rows, net.n_outputs, loss, net.dtype, name)
     if output == "logistic" and (t.min() < 0 or t.max() > 1):
         raise ValueError(

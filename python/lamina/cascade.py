@@ -304,7 +304,7 @@ class CascadeNetwork:
     def _infer(self, X: Any, link: bool, n_threads: int | None) -> Array:
         flat = self._grown()
         x = _cascade.normalized(_data.matrix(X, self._n_inputs, self._dtype), self._normalization)
-        shape = _core.CascadeShape(self._n_inputs, self._n_outputs, self._units, activations.get(self._output))
+        shape = _core.CascadeShape(self._n_inputs, self._n_outputs, self.units, activations.get(self._output))
         return _core.cascade_infer(shape, flat, x, link, _fit.threads(n_threads))  # type: ignore[no-any-return]
 
     def evaluate(self, X: Any, y: Any, n_threads: int | None = None) -> float:

@@ -77,7 +77,7 @@ class BaseCascade(BaseEstimator, ABC):  # type: ignore[misc]
             seed=seed,
             normalize_inputs=bool(self.standardize),
         )
-        network.fit(
+        history = network.fit(
             X,
             targets,
             validation=self.validation_fraction if self.early_stopping else None,
@@ -88,10 +88,10 @@ class BaseCascade(BaseEstimator, ABC):  # type: ignore[misc]
             verbose=int(bool(self.verbose)),
         )
         self.network_ = network
-        self.history_ = network.history
+        self.history_ = history
         self.n_outputs_ = outputs
         self.n_units_ = self.n_iter_ = network.n_units
-        self.stop_reason_ = self.history_.stop_reason
+        self.stop_reason_ = history.stop_reason
         return self
 
     _numeric_targets = False
