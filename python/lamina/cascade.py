@@ -78,8 +78,8 @@ class CascadeNetwork:
         self._units: list[Any] | None = None  # None: not grown yet
         self._output = output
         self._flat: Array = np.empty(0, self._dtype)
-        # By stage: the outputs' part of the flat parameters; and the part of all units.
-        self._stages: list[Array] = []
+        self._shape: Any = None  # what the core calls the units, made for the first prediction
+        self._stages: list[Array] = []  # the outputs' part of the flat parameters; then the part of all units
         self._stage_units: tuple[list[Any], Array] = ([], self._flat)
 
     # What it is ---------------------------------------------------------------------------------------------------
@@ -121,9 +121,10 @@ class CascadeNetwork:
 
     @property
     def parameters(self) -> dict[str, Array]:
-        """Zero-copy, writable views by name: ``"0.weight"`` (inputs + units before it,), ``"0.bias"`` (1,), ...,
-        then ``"output.weight"`` (inputs + units, outputs) and ``"output.bias"`` (outputs,).
-        """  # noqa: D205 (one sentence, two lines)
+        """Zero-copy, writable views by name: ``"0.weight"``, ``"0.bias"``, ..., ``"output.weight"``, ``"output.bias"``.
+
+        A unit's weights are (inputs + units before it,), the outputs' (inputs + units, outputs).
+        """
         flat, inputs = self._grown(), self._n_inputs
         views = {}
         for k in range(self.n_units):
@@ -272,7 +273,7 @@ class CascadeNetwork:
 
     def _use_stage(self, k: int) -> None:
         units, weights = self._stage_units
-        self._units = units[:k]
+        self._units, self._shape = units[:k], None
         used = weights[: _cascade.unit_offset(self._n_inputs, k)]
         self._flat = np.concatenate([used, self._stages[k]]).astype(self._dtype)
 
@@ -304,8 +305,10 @@ class CascadeNetwork:
     def _infer(self, X: Any, link: bool, n_threads: int | None) -> Array:
         flat = self._grown()
         x = _cascade.normalized(_data.matrix(X, self._n_inputs, self._dtype), self._normalization)
-        shape = _core.CascadeShape(self._n_inputs, self._n_outputs, self.units, activations.get(self._output))
-        return _core.cascade_infer(shape, flat, x, link, _fit.threads(n_threads))  # type: ignore[no-any-return]
+        if self._shape is None:
+            output = activations.get(self._output)
+            self._shape = _core.CascadeShape(self._n_inputs, self._n_outputs, self.units, output)
+        return _core.cascade_infer(self._shape, flat, x, link, _fit.threads(n_threads))  # type: ignore[no-any-return]
 
     def evaluate(self, X: Any, y: Any, n_threads: int | None = None) -> float:
         """Return the squared error 1/2 sum (t - y)^2, averaged over the rows."""
@@ -326,6 +329,9 @@ class CascadeNetwork:
         It can be trained further as a whole, by any optimizer. Logistic outputs become a binary cross-entropy.
         """
         return _cascade_network.to_network(self)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_shape": None}
 
     def copy(self) -> CascadeNetwork:
         """Return an independent copy."""
