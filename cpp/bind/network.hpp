@@ -9,38 +9,55 @@
 #include "bind/training.hpp"
 #include "kernels/reduce.hpp"
 #include "model/pass.hpp"
+#include "model/sequence_infer.hpp"
 #include "train/gradient_check.hpp"
 
 namespace lamina::bind {
 
 template <class T> using Array = py::array_t<T, py::array::c_style>;
 
-/// Samples as Python gives them: x, y (int32 labels or values), weights and index, the last two or None.
+/// Samples as Python gives them: x, y (int32 labels or values), weights, index and lengths, the last four or None. For
+/// a recurrent network x is (samples, steps, inputs), and y and weights have a step axis where the outputs have.
 template <class T>
-Samples<T> samples_from(const Array<T>& x, const py::object& y, const py::object& weights, const py::object& index,
-                        Index inputs, Index outputs) {
+Samples<T> samples_from(const Network<T>& network, const Array<T>& x, const py::object& y = py::none(),
+                        const py::object& weights = py::none(), const py::object& index = py::none(),
+                        const py::object& lengths = py::none()) {
   Samples<T> s;
-  if (x.ndim() != 2 || x.shape(1) != inputs) throw py::value_error("X must be (rows, " + std::to_string(inputs) + ")");
-  s.x = {x.data(), x.shape(0), x.shape(1)};
+  const Index inputs = network.inputs();
+  if (x.ndim() != (network.recurrent() ? 3 : 2) || x.shape(x.ndim() - 1) != inputs)
+    throw py::value_error("X must be (rows" + std::string(network.recurrent() ? ", steps, " : ", ") +
+                          std::to_string(inputs) + ")");
+  s.steps = network.recurrent() ? x.shape(1) : 1;
+  s.each_step = network.each_step();
+  s.x = {x.data(), x.shape(0) * s.steps, inputs};
   s.count = x.shape(0);
+  const Index targets = s.each_step ? s.x.rows : s.count;
   if (py::isinstance<Array<std::int32_t>>(y)) {
     const auto labels = y.cast<Array<std::int32_t>>();
-    if (labels.size() != s.count) throw py::value_error("y must have one label a row of X");
+    if (labels.size() != targets) throw py::value_error("y must have one label a row of X");
     s.y.labels = labels.data();
   } else if (!y.is_none()) {
     const auto values = y.cast<Array<T>>();
-    if (values.size() != s.count * outputs) throw py::value_error("y must be (rows of X, outputs)");
+    if (values.size() != targets * network.outputs()) throw py::value_error("y must be (rows of X, outputs)");
     s.y.values = values.data();
   }
   if (!weights.is_none()) {
     const auto w = weights.cast<Array<T>>();
-    if (w.size() != s.count) throw py::value_error("sample_weight must have one entry a row of X");
+    if (w.size() != targets) throw py::value_error("sample_weight must have one entry a row of X");
     s.weights = w.data();
+  }
+  if (!lengths.is_none()) {
+    const auto l = lengths.cast<Array<std::int32_t>>();
+    if (l.size() != s.count) throw py::value_error("lengths must have one entry a row of X");
+    for (Index k = 0; k < l.size(); ++k) {
+      if (l.data()[k] < 1 || l.data()[k] > s.steps) throw py::value_error("lengths must lie in 1 .. steps of X");
+    }
+    s.lengths = l.data();
   }
   if (!index.is_none()) {
     const auto i = index.cast<Array<std::int64_t>>();
     for (Index k = 0; k < i.size(); ++k) {
-      if (i.data()[k] < 0 || i.data()[k] >= s.x.rows) throw py::index_error("index out of range");
+      if (i.data()[k] < 0 || i.data()[k] >= s.count) throw py::index_error("index out of range");
     }
     s.index = i.data();
     s.count = i.size();
@@ -57,13 +74,17 @@ template <class T> void check_finite(Rows<T> x) {
 }
 
 /// The outputs of X: a new array. A small X is not worth letting go of the interpreter's lock.
-template <class T> py::object infer_array(const Network<T>& network, const Array<T>& x, bool link, Index threads) {
-  const Samples<T> s = samples_from<T>(x, py::none(), py::none(), py::none(), network.inputs(), 0);
-  check_finite(s.x);
-  py::array_t<T> out({s.count, network.outputs()});
+template <class T>
+py::object infer_array(const Network<T>& network, const Array<T>& x, bool link, Index threads,
+                       const py::object& lengths = py::none()) {
+  const Samples<T> s = samples_from<T>(network, x, py::none(), py::none(), py::none(), lengths);
+  if (!s.lengths) check_finite(s.x);
+  std::vector<py::ssize_t> shape{s.count, network.outputs()};
+  if (s.each_step) shape.insert(shape.begin() + 1, s.steps);
+  py::array_t<T> out(shape);
   T* to = out.mutable_data();
   constexpr double short_work = 1e5;
-  if (network.work_per_row() * static_cast<double>(s.count) < short_work) {
+  if (network.work_per_row() * static_cast<double>(s.count * s.steps) < short_work) {
     infer(network, s, link, to, 1);
   } else {
     const py::gil_scoped_release released;
@@ -77,6 +98,7 @@ template <class T> struct NetworkHandle {
   Network<T> network;
   OptimizerMemory<T> memory;
   std::atomic<bool> training{false};
+  std::unique_ptr<Stepper<T>> stepper;  ///< sequences under way, for predictions step by step
 
   explicit NetworkHandle(Architecture a) : network(std::move(a)) {}
   NetworkHandle(const NetworkHandle& other) : network(other.network), memory(other.memory) {}
@@ -101,13 +123,13 @@ template <class T> py::dict parameter_views(const py::object& self) {
 
 template <class T>
 void run_fit(NetworkHandle<T>& h, const Array<T>& x, const py::object& y, const py::object& weights,
-             const py::object& index, const py::object& validation, const PythonFitOptions& options, History& history) {
-  const Index in = h.network.inputs(), out = h.network.outputs();
-  const Samples<T> train = samples_from<T>(x, y, weights, index, in, out);
+             const py::object& index, const py::object& validation, const PythonFitOptions& options, History& history,
+             const py::object& lengths) {
+  const Samples<T> train = samples_from<T>(h.network, x, y, weights, index, lengths);
   Samples<T> held;
   if (!validation.is_none()) {
     const auto v = validation.cast<py::tuple>();
-    held = samples_from<T>(v[0].cast<Array<T>>(), v[1], v[2], v[3], in, out);
+    held = samples_from<T>(h.network, v[0].cast<Array<T>>(), v[1], v[2], v[3], v.size() > 4 ? v[4] : py::none());
   }
   const FitOptions wired = options.wired();
   if (h.training.exchange(true)) throw std::runtime_error("this network is being trained by another thread");
@@ -174,7 +196,16 @@ template <class T> void bind_network(py::module_& m, const char* name) {
   });
   c.def("initialize", [](H& h, std::uint64_t seed) { h.network.initialize(seed); });
   c.def("fit_normalization", [](H& h, const Array<T>& x, const py::object& index) {
-    const Samples<T> s = samples_from<T>(x, py::none(), py::none(), index, h.network.inputs(), 0);
+    // The rows of x themselves, also where they are time steps: index counts these.
+    Samples<T> s;
+    s.x = {x.data(), x.size() / h.network.inputs(), h.network.inputs()};
+    s.count = s.x.rows;
+    Array<std::int64_t> numbers;
+    if (!index.is_none()) {
+      numbers = index.cast<Array<std::int64_t>>();
+      s.index = numbers.data();
+      s.count = numbers.size();
+    }
     const py::gil_scoped_release released;
     fit_normalization(h.network, s);
   });
@@ -196,41 +227,73 @@ template <class T> void bind_network(py::module_& m, const char* name) {
         h.network.input_scale() = pair.second;
       });
   c.def("fit", &run_fit<T>, py::arg("x"), py::arg("y"), py::arg("weights"), py::arg("index"), py::arg("validation"),
-        py::arg("options"), py::arg("history"));
+        py::arg("options"), py::arg("history"), py::arg("lengths") = py::none());
   c.def(
       "infer",
-      [](const H& h, const Array<T>& x, bool link, Index threads) { return infer_array(h.network, x, link, threads); },
-      py::arg("x"), py::arg("link"), py::arg("threads"));
+      [](const H& h, const Array<T>& x, bool link, Index threads, const py::object& lengths) {
+        return infer_array(h.network, x, link, threads, lengths);
+      },
+      py::arg("x"), py::arg("link"), py::arg("threads"), py::arg("lengths") = py::none());
+  c.def(
+      "step",
+      [](H& h, const Array<T>& x, bool link) {
+        if (!h.stepper || h.stepper->count() != x.shape(0))
+          h.stepper = std::make_unique<Stepper<T>>(h.network, x.shape(0));
+        check_finite(Rows<T>{x.data(), x.shape(0), x.shape(1)});
+        py::array_t<T> out({x.shape(0), static_cast<py::ssize_t>(h.network.outputs())});
+        h.stepper->step(h.network, x.data(), link, out.mutable_data());
+        return out;
+      },
+      py::arg("x"), py::arg("link"));
+  c.def("reset_state", [](H& h) { h.stepper.reset(); });
+  c.def_property_readonly("sequences_under_way", [](const H& h) { return h.stepper ? h.stepper->count() : 0; });
+  c.def_property(
+      "state",
+      [](const H& h) -> py::object {
+        if (!h.stepper) return py::none();
+        return py::array_t<T>(h.stepper->state().size(), h.stepper->state().data());
+      },
+      [](H& h, const std::pair<Index, Array<T>>& state) {
+        h.stepper = std::make_unique<Stepper<T>>(h.network, state.first);
+        if (state.second.size() != h.stepper->state().size()) throw py::value_error("state has the wrong size");
+        std::copy_n(state.second.data(), state.second.size(), h.stepper->state().data());
+      });
+  c.def_property_readonly("recurrent", [](const H& h) { return h.network.recurrent(); });
+  c.def_property_readonly("each_step", [](const H& h) { return h.network.each_step(); });
   c.def(
       "infer_ready",
       [](const H& h, const py::handle x, bool link) -> py::object {
         if (!py::isinstance<Array<T>>(x)) return py::none();
         const auto array = py::reinterpret_borrow<Array<T>>(x);
-        if (array.ndim() != 2 || array.shape(0) == 0 || array.shape(1) != h.network.inputs()) return py::none();
+        if (h.network.recurrent() || array.ndim() != 2 || array.shape(0) == 0 || array.shape(1) != h.network.inputs()) return py::none();
         return infer_array(h.network, array, link, 0);
       },
       py::arg("x"), py::arg("link"), "The outputs, or None where X has to be converted, or refused, first.");
   c.def(
       "evaluate",
-      [](const H& h, const Array<T>& x, const py::object& y, const py::object& weights, Index threads) {
-        const Samples<T> s = samples_from<T>(x, y, weights, py::none(), h.network.inputs(), h.network.outputs());
+      [](const H& h, const Array<T>& x, const py::object& y, const py::object& weights, Index threads,
+         const py::object& lengths) {
+        const Samples<T> s = samples_from<T>(h.network, x, y, weights, py::none(), lengths);
         const py::gil_scoped_release released;
         double loss = 0;
-        const Index useful = useful_threads(h.network, s.count, false, kernels::choose_threads(threads));
+        const Index useful = useful_threads(h.network, s.count, false, kernels::choose_threads(threads), s.steps);
         kernels::with_team(useful, [&](kernels::Team& team) { loss = evaluate_samples(h.network, team, s); });
         return loss;
       },
-      py::arg("x"), py::arg("y"), py::arg("weights"), py::arg("threads"));
+      py::arg("x"), py::arg("y"), py::arg("weights"), py::arg("threads"), py::arg("lengths") = py::none());
   c.def_static("first_nonfinite", [](const Array<T>& x) { return kernels::first_nonfinite(x.data(), x.size()); });
   c.def("penalty", [](const H& h, double l1, double l2) { return h.network.penalty(l1, l2); });
   c.def(
       "loss_and_gradients",
       [](const H& h, const Array<T>& x, const py::object& y, const py::object& weights, double l1, double l2,
-         bool training, bool surrogates, bool with_input, Index threads) {
-        const Samples<T> s = samples_from<T>(x, y, weights, py::none(), h.network.inputs(), h.network.outputs());
+         bool training, bool surrogates, bool with_input, Index threads, const py::object& lengths) {
+        const Samples<T> s = samples_from<T>(h.network, x, y, weights, py::none(), lengths);
         py::array_t<T> gradients(h.network.parameters().size());
         py::array_t<T> input_gradient;
-        if (with_input) input_gradient = py::array_t<T>({s.count, h.network.inputs()});
+        if (with_input) {
+          input_gradient = py::array_t<T>(std::vector<py::ssize_t>(x.shape(), x.shape() + x.ndim()));
+          if (s.lengths) std::fill_n(input_gradient.mutable_data(), input_gradient.size(), T(0));
+        }
         T* g = gradients.mutable_data();
         T* dx = with_input ? input_gradient.mutable_data() : nullptr;
         double loss = 0;
@@ -241,12 +304,12 @@ template <class T> void bind_network(py::module_& m, const char* name) {
         return py::make_tuple(loss, gradients, input_gradient);
       },
       py::arg("x"), py::arg("y"), py::arg("weights"), py::arg("l1"), py::arg("l2"), py::arg("training"),
-      py::arg("surrogates"), py::arg("with_input"), py::arg("threads"));
+      py::arg("surrogates"), py::arg("with_input"), py::arg("threads"), py::arg("lengths") = py::none());
   c.def(
       "central_differences",
       [](H& h, const Array<T>& x, const py::object& y, const py::object& weights, double l1, double l2, bool training,
-         T step) {
-        const Samples<T> s = samples_from<T>(x, y, weights, py::none(), h.network.inputs(), h.network.outputs());
+         T step, const py::object& lengths) {
+        const Samples<T> s = samples_from<T>(h.network, x, y, weights, py::none(), lengths);
         py::array_t<T> gradients(h.network.parameters().size());
         T* g = gradients.mutable_data();
         const py::gil_scoped_release released;
@@ -254,7 +317,7 @@ template <class T> void bind_network(py::module_& m, const char* name) {
         return gradients;
       },
       py::arg("x"), py::arg("y"), py::arg("weights"), py::arg("l1"), py::arg("l2"), py::arg("training"),
-      py::arg("step"));
+      py::arg("step"), py::arg("lengths") = py::none());
 }
 
 }  // namespace lamina::bind

@@ -19,6 +19,13 @@ class Random {
       : key_{static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)},
         stream_{static_cast<std::uint32_t>(purpose), substream} {}
 
+  /// The same stream's part number `part`: other numbers, for a layer's further arrays.
+  Random part(std::uint32_t part) const {
+    Random other = *this;
+    other.stream_[1] ^= part << 24;
+    return other;
+  }
+
   /// Four independent 32-bit words for this counter.
   Block operator()(std::uint64_t counter) const {
     Block x{static_cast<std::uint32_t>(counter), static_cast<std::uint32_t>(counter >> 32), stream_[0], stream_[1]};

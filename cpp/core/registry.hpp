@@ -15,6 +15,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <optional>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -69,7 +70,11 @@ struct Entry {
   static constexpr std::array<const char*, 0> aliases{};
   static constexpr int required = 0;  ///< leading fields without a default
   static constexpr std::tuple<> fields() { return {}; }
+  void check() const {}  ///< throws std::invalid_argument where fields do not go together
 };
+
+template <class T> inline constexpr bool is_optional = false;
+template <class T> inline constexpr bool is_optional<std::optional<T>> = true;
 
 template <class S, class F> void for_each_field(F&& f) {
   std::apply([&](const auto&... field) { (f(field), ...); }, S::fields());
@@ -77,17 +82,22 @@ template <class S, class F> void for_each_field(F&& f) {
 
 /// Throws std::invalid_argument naming the field, what came and what was wanted.
 template <class S> void check_fields(const S& entry) {
+  const auto check = [](const auto& field, double value) {
+    if (field.bounds.contain(value)) return;
+    std::ostringstream s;
+    s << field.name << " of " << S::name << " must be " << field.bounds.text() << "; got " << value;
+    throw std::invalid_argument(s.str());
+  };
   for_each_field<S>([&](const auto& field) {
-    using M = std::decay_t<decltype(entry.*(field.member))>;
-    if constexpr (std::is_arithmetic_v<M> && !std::is_same_v<M, bool>) {
-      const auto value = static_cast<double>(entry.*(field.member));
-      if (!field.bounds.contain(value)) {
-        std::ostringstream s;
-        s << field.name << " of " << S::name << " must be " << field.bounds.text() << "; got " << value;
-        throw std::invalid_argument(s.str());
-      }
+    const auto& value = entry.*(field.member);
+    using M = std::decay_t<decltype(value)>;
+    if constexpr (is_optional<M>) {
+      if (value) check(field, static_cast<double>(*value));
+    } else if constexpr (std::is_arithmetic_v<M> && !std::is_same_v<M, bool>) {
+      check(field, static_cast<double>(value));
     }
   });
+  entry.check();
 }
 
 template <class Variant, class F, std::size_t... I> void for_each_type(F&& f, std::index_sequence<I...>) {

@@ -17,6 +17,7 @@
 #include "core/random.hpp"
 #include "core/types.hpp"
 #include "kernels/product.hpp"
+#include "model/sequences.hpp"
 
 namespace lamina {
 
@@ -44,9 +45,11 @@ struct Pass {
   Index first_row = 0;            ///< number in its batch of the chunk's first row
   bool surrogates = true;         ///< straight-through estimators where there are any; false: the true derivative
   bool update_statistics = true;  ///< whether running statistics move (not in SAM's second pass)
+  bool replay = false;            ///< states at the cuts of truncated back-propagation are those of the pass before
 };
 
-/// A layer's memory of a chunk: row-major matrices of the chunk's rows.
+/// A layer's memory of a chunk: row-major matrices of the chunk's rows. In a network of sequences a row is a time step,
+/// up to a layer that gives the last step alone: its output and delta have a row for each sequence.
 template <class T> struct Tape {
   const T* input = nullptr;  ///< (rows, inputs)
   T* output = nullptr;       ///< (rows, outputs)
@@ -55,6 +58,8 @@ template <class T> struct Tape {
   T* delta = nullptr;        ///< (rows, outputs): dE / d output
   Index rows = 0;
   std::uint32_t layer = 0;  ///< position in the network: layers of equal width draw different numbers
+  const Sequences* sequences = nullptr;  ///< how the rows are time steps; null: they are not
+  T* state = nullptr;  ///< (sequences, state_size) before the first step, then after the last; null: start from 0
 };
 
 /// Parameters and state of a layer: its slices of the arenas.
@@ -63,7 +68,10 @@ template <class T> struct Weights {
   T* state = nullptr;  ///< running statistics; written in training only
 };
 
-template <class T> using Scratch = kernels::PackBuffer<T>;
+/// A thread's own memory: for products, and weights packed once for many of them.
+template <class T> struct Scratch : kernels::PackBuffer<T> {
+  kernels::PackedB<T> packed[2];
+};
 
 /// Takes a finished piece of the gradient: `count` elements from `offset` of the arena, all of weights or of none.
 template <class T> using StepOn = std::function<void(Index offset, const T* gradient, Index count, bool is_weight)>;
@@ -89,6 +97,11 @@ template <class T> class Layer {
   /// Whether a training pass draws random numbers.
   virtual bool random() const { return false; }
   virtual Split split() const { return Split::rows; }
+  /// Values that a sequence carries from one step to the next; above 0 for recurrent layers, whose `backward` also runs
+  /// in the first layer, with no `input_delta`.
+  virtual Index state_size() const { return 0; }
+  /// Whether the output is that of a sequence's last step alone.
+  virtual bool last_step_only() const { return false; }
   /// Elements a row needs between forward and backward beside its output.
   virtual Index kept_per_row() const { return 0; }
   /// Elements a chunk needs.

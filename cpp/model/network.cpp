@@ -22,6 +22,14 @@ template <class T> Network<T>::Network(Architecture architecture) : architecture
         },
         spec);
     const auto number = static_cast<Index>(layers_.size()) - 1;
+    if (layers_.back()->state_size() > 0) {
+      if (recurrent() && layer(sequence_depth_ - 1).last_step_only()) {
+        throw std::invalid_argument("layers[" + std::to_string(sequence_depth_ - 1) +
+                                    "] must have return_sequences=True, to feed the recurrent layers[" +
+                                    std::to_string(number) + "]; got False");
+      }
+      sequence_depth_ = number + 1;
+    }
     slices_.push_back({parameters, state});
     Index used = 0, used_state = 0;
     for (ParameterInfo info : layers_.back()->parameters()) {
@@ -34,6 +42,7 @@ template <class T> Network<T>::Network(Architecture architecture) : architecture
     state += used_state;
     width = layers_.back()->outputs();
   }
+  if (each_step()) sequence_depth_ = depth();
   parameters_ = Arena<T>(parameters);
   state_ = Arena<T>(state);
   initialize(architecture_.seed);
@@ -44,6 +53,7 @@ Network<T>::Network(const Network& other)
     : architecture_(other.architecture_),
       slices_(other.slices_),
       named_(other.named_),
+      sequence_depth_(other.sequence_depth_),
       parameters_(other.parameters_),
       state_(other.state_),
       input_mean_(other.input_mean_),

@@ -63,6 +63,13 @@ template <class T> class Network {
   const std::vector<T>& input_mean() const { return input_mean_; }
   const std::vector<T>& input_scale() const { return input_scale_; }
 
+  /// Layers, from the first, whose input has a row for every time step of a sequence; 0 without recurrent layers.
+  Index sequence_depth() const { return sequence_depth_; }
+  /// Whether a sample is a sequence.
+  bool recurrent() const { return sequence_depth_ > 0; }
+  /// Whether the outputs (and the targets) have a row for every time step.
+  bool each_step() const { return recurrent() && !layer(sequence_depth_ - 1).last_step_only(); }
+
   /// Draws all weights anew from `seed`; statistics and input normalisation are reset.
   void initialize(std::uint64_t seed);
   /// Operations of a forward pass of one row.
@@ -80,6 +87,7 @@ template <class T> class Network {
   std::vector<std::unique_ptr<Layer<T>>> layers_;
   std::vector<Slices> slices_;
   std::vector<NamedParameter> named_;
+  Index sequence_depth_ = 0;
   Arena<T> parameters_, state_;
   std::vector<T> input_mean_, input_scale_;
 };

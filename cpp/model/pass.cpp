@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "model/sequence_infer.hpp"
+
 namespace lamina {
 namespace {
 
@@ -10,23 +12,6 @@ namespace {
 constexpr Index row_grain = 8;
 /// Columns likewise: a cache line of floats.
 constexpr Index column_grain = 16;
-
-/// Copies (and normalises) the rows `part` of the samples.
-template <class T> void load_rows(const Network<T>& network, const Samples<T>& samples, Range part, T* to) {
-  const Index n = network.inputs();
-  const bool normalise = !network.input_mean().empty();
-  const T* mean = network.input_mean().data();
-  const T* scale = network.input_scale().data();
-  for (Index i = part.begin; i < part.end; ++i) {
-    const T* from = samples.x.row(samples.sample(i));
-    T* row = to + i * n;
-    if (normalise) {
-      for (Index j = 0; j < n; ++j) row[j] = (from[j] - mean[j]) * scale[j];
-    } else {
-      std::copy(from, from + n, row);
-    }
-  }
-}
 
 template <class T> bool usable_in_place(const Network<T>& network, const Samples<T>& samples) {
   return !samples.index && network.input_mean().empty();
@@ -51,34 +36,66 @@ void loss_of(const Network<T>& network, const Samples<T>& samples, const T* outp
 
 }  // namespace
 
+template <class T> void load_rows(const Network<T>& network, const Samples<T>& samples, Range part, T* to) {
+  const Index n = network.inputs();
+  const bool normalise = !network.input_mean().empty();
+  const T* mean = network.input_mean().data();
+  const T* scale = network.input_scale().data();
+  for (Index i = part.begin; i < part.end; ++i) {
+    const T* from = samples.x.row(samples.sample(i));
+    T* row = to + i * n;
+    if (normalise) {
+      for (Index j = 0; j < n; ++j) row[j] = (from[j] - mean[j]) * scale[j];
+    } else {
+      std::copy(from, from + n, row);
+    }
+  }
+}
+
 template <class T> double Samples<T>::weight_sum() const {
-  if (!weights) return static_cast<double>(count);
+  if (!weights && !each_step) return static_cast<double>(count);
   double sum = 0;
-  for (Index i = 0; i < count; ++i) sum += static_cast<double>(weights[sample(i)]);
+  for (Index i = 0; i < count; ++i) {
+    if (!each_step) {
+      sum += static_cast<double>(weights[sample(i)]);
+    } else if (!weights) {
+      sum += static_cast<double>(length(sample(i)));
+    } else {
+      const T* row = weights + sample(i) * steps;
+      for (Index t = 0; t < length(sample(i)); ++t) sum += static_cast<double>(row[t]);
+    }
+  }
   return sum;
 }
 
-template <class T> Index chunk_rows(const Network<T>& network, Index batch) {
+template <class T> Index chunk_rows(const Network<T>& network, Index batch, Index steps) {
   if (network.needs_whole_batch()) return batch;
   Index width = network.inputs();
   for (Index i = 0; i < network.depth(); ++i) width += network.layer(i).outputs();
   // A MiB of floats, but never so few rows that packing the weights would show.
-  const Index fitting = (Index{1} << 18) / width / 64 * 64;
-  return std::min(batch, std::clamp<Index>(fitting, 256, 4096));
+  const Index fitting = (Index{1} << 18) / (width * steps) / 64 * 64;
+  return std::min(batch, std::clamp<Index>(fitting, network.recurrent() ? 64 : 256, 4096));
 }
 
 template <class T>
 TrainingPass<T>::TrainingPass(const Network<T>& network, Index rows, Index threads)
     : network_(network),
       rows_(rows),
-      row_loss_(rows),
       scratch_(static_cast<std::size_t>(threads)),
       step_scratch_(static_cast<std::size_t>(threads)) {
+  allocate(1);
+}
+
+/// Room for chunks of rows_ samples of `steps` rows.
+template <class T> void TrainingPass<T>::allocate(Index steps) {
   const auto rounded = [](Index n) { return (n + 15) / 16 * 16; };
+  const auto rows_in = [&](Index i) { return i < network_.sequence_depth() ? rows_ * steps : rows_; };
+  const auto rows_out = [&](Index i) { return network_.layer(i).last_step_only() ? rows_ : rows_in(i); };
   Index total = 0;
-  for (Index i = 0; i < network.depth(); ++i) {
-    const Layer<T>& l = network.layer(i);
-    total += 2 * rounded(rows * l.outputs()) + rounded(rows * l.kept_per_row()) + rounded(l.kept_per_batch());
+  for (Index i = 0; i < network_.depth(); ++i) {
+    const Layer<T>& l = network_.layer(i);
+    total += 2 * rounded(rows_out(i) * l.outputs()) + rounded(rows_in(i) * l.kept_per_row()) +
+             rounded(l.kept_per_batch());
   }
   memory_ = Arena<T>(total);
   T* next = memory_.data();
@@ -87,30 +104,53 @@ TrainingPass<T>::TrainingPass(const Network<T>& network, Index rows, Index threa
     next += rounded(n);
     return p;
   };
-  for (Index i = 0; i < network.depth(); ++i) {
-    const Layer<T>& l = network.layer(i);
+  tapes_.clear();
+  for (Index i = 0; i < network_.depth(); ++i) {
+    const Layer<T>& l = network_.layer(i);
     Tape<T> t;
     t.layer = static_cast<std::uint32_t>(i);
-    t.output = take(rows * l.outputs());
-    t.delta = take(rows * l.outputs());
-    t.kept = take(rows * l.kept_per_row());
+    t.output = take(rows_out(i) * l.outputs());
+    t.delta = take(rows_out(i) * l.outputs());
+    t.kept = take(rows_in(i) * l.kept_per_row());
     t.shared = take(l.kept_per_batch());
     tapes_.push_back(t);
   }
+  row_loss_ = Arena<T>(network_.each_step() ? rows_ * steps : rows_);
+  steps_ = steps;
 }
 
-template <class T> void TrainingPass<T>::load_input(kernels::Worker& w, const Samples<T>& chunk) {
-  const bool in_place = usable_in_place(network_, chunk);
+template <class T> void TrainingPass<T>::load_sequences(const Samples<T>& chunk, bool input_gradient) {
+  if (chunk.steps > steps_) allocate(chunk.steps);
+  sequences_.arrange(chunk.index, chunk.first, chunk.count, chunk.lengths, chunk.steps);
+  in_.index = sequences_.flat();
+  in_.count = sequences_.rows();
+  out_.index = network_.each_step() ? sequences_.flat() : sequences_.order();
+  out_.count = network_.each_step() ? sequences_.rows() : sequences_.samples();
+  if (input_gradient) input_delta_.reserve(rows_ * steps_ * network_.inputs());
+  for (Index i = 0; i < network_.sequence_depth(); ++i) tape(i).sequences = &sequences_;
+}
+
+template <class T> void TrainingPass<T>::load_input(kernels::Worker& w, const Samples<T>& chunk, bool input_gradient) {
   if (w.id == 0) {
-    if (!in_place) input_.reserve(rows_ * network_.inputs());
+    in_ = out_ = chunk;
+    if (network_.recurrent()) load_sequences(chunk, input_gradient);
+    const bool in_place = usable_in_place(network_, in_);
+    if (!in_place) input_.reserve(rows_ * steps_ * network_.inputs());
     const T* input = in_place ? chunk.x.row(chunk.first) : input_.data();
     for (Index i = 0; i < network_.depth(); ++i) {
-      tape(i).rows = chunk.count;
+      tape(i).rows = i < network_.sequence_depth() ? in_.count : chunk.count;
       tape(i).input = i == 0 ? input : tape(i - 1).output;
     }
   }
   w.barrier();
-  if (!in_place) load_rows(network_, chunk, w.share(chunk.count, row_grain), input_.data());
+  if (!usable_in_place(network_, in_)) load_rows(network_, in_, rows_of(w, 0), input_.data());
+}
+
+/// The worker's rows of a layer's input.
+template <class T> Range TrainingPass<T>::rows_of(const kernels::Worker& w, Index layer) const {
+  if (!network_.recurrent()) return w.share(in_.count, row_grain);
+  const Range samples = w.share(sequences_.samples(), Sequences::block_samples);
+  return layer < network_.sequence_depth() ? sequences_.rows_of(samples) : samples;
 }
 
 template <class T> void TrainingPass<T>::forward(kernels::Worker& w, const Pass& pass) {
@@ -119,7 +159,7 @@ template <class T> void TrainingPass<T>::forward(kernels::Worker& w, const Pass&
     const Layer<T>& l = network_.layer(i);
     const Split split = pass.training ? l.split() : Split::rows;
     if (split != before) w.barrier();
-    const Range part = split == Split::rows ? w.share(tape(i).rows, row_grain) : w.share(l.outputs(), column_grain);
+    const Range part = split == Split::rows ? rows_of(w, i) : w.share(l.outputs(), column_grain);
     l.forward(pass, network_.weights(i), tape(i), part, scratch(w));
     before = split;
   }
@@ -128,16 +168,16 @@ template <class T> void TrainingPass<T>::forward(kernels::Worker& w, const Pass&
 
 template <class T> void TrainingPass<T>::backward(kernels::Worker& w, const Pass& pass, T* input_gradient) {
   const Index last = network_.depth() - 1;
-  const Range rows = w.share(tape(last).rows, row_grain);
-  network_.layer(last).scale_delta(pass, network_.weights(last), tape(last), rows.begin, rows.size(), 0,
+  const Range outputs = rows_of(w, network_.each_step() ? last : network_.depth());
+  network_.layer(last).scale_delta(pass, network_.weights(last), tape(last), outputs.begin, outputs.size(), 0,
                                    network_.outputs());
   Split before = Split::rows;
   for (Index i = last; i >= 0; --i) {
-    if (i == 0 && !input_gradient) break;
     const Layer<T>& l = network_.layer(i);
+    if (i == 0 && !input_gradient && l.state_size() == 0) break;
     if (l.split() != before) w.barrier();
     before = l.split();
-    const Range part = l.split() == Split::rows ? rows : w.share(l.outputs(), column_grain);
+    const Range part = l.split() == Split::rows ? rows_of(w, i) : w.share(l.outputs(), column_grain);
     if (i == 0) {
       l.backward(pass, network_.weights(0), tape(0), input_gradient, part, scratch(w), {});
       break;
@@ -153,12 +193,12 @@ template <class T> void TrainingPass<T>::backward(kernels::Worker& w, const Pass
 template <class T>
 void TrainingPass<T>::differentiate(kernels::Worker& w, const Pass& pass, const Samples<T>& chunk, T scale,
                                     T* input_gradient) {
-  load_input(w, chunk);
+  load_input(w, chunk, input_gradient != nullptr);
   forward(w, pass);
   const Index last = network_.depth() - 1;
-  loss_of(network_, chunk, tape(last).output, tape(last).delta, w.share(chunk.count, row_grain), scale,
-          row_loss_.data());
-  backward(w, pass, input_gradient);
+  loss_of(network_, out_, tape(last).output, tape(last).delta, rows_of(w, network_.each_step() ? last : last + 1),
+          scale, row_loss_.data());
+  backward(w, pass, input_gradient && network_.recurrent() ? input_delta_.data() : input_gradient);
 }
 
 template <class T>
@@ -169,6 +209,7 @@ void TrainingPass<T>::run(kernels::Worker& w, const Pass& pass, const Samples<T>
     network_.layer(i).gradients(pass, tape(i), gradients + network_.parameter_offset(i), accumulate, w.id, w.size,
                                 scratch(w));
   }
+  if (input_gradient && network_.recurrent()) spread_input_gradient(rows_of(w, 0), input_gradient);
   w.barrier();
 }
 
@@ -176,7 +217,7 @@ template <class T>
 void TrainingPass<T>::run_and_step(kernels::Worker& w, const Pass& pass, const Samples<T>& batch, T scale,
                                    const StepOn<T>& step_on) {
   differentiate(w, pass, batch, scale, nullptr);
-  if (std::isfinite(loss_sum(batch.count))) {
+  if (std::isfinite(loss_sum())) {
     for (Index i = 0; i < network_.depth(); ++i) {
       network_.layer(i).step(pass, tape(i), network_.parameter_offset(i), w.id, w.size, scratch(w),
                              step_scratch_[static_cast<std::size_t>(w.id)], step_on);
@@ -201,16 +242,24 @@ template <class T> const T* TrainingPass<T>::jacobian(const Pass& pass, const Sa
   return last.output;
 }
 
-template <class T> double TrainingPass<T>::loss_sum(Index rows) const {
+/// The rows `part` of the input's delta to where they are in the chunk's part of x.
+template <class T> void TrainingPass<T>::spread_input_gradient(Range part, T* to) const {
+  const Index n = network_.inputs(), first = in_.first * in_.steps;
+  for (Index i = part.begin; i < part.end; ++i)
+    std::copy_n(input_delta_.data() + i * n, n, to + (in_.sample(i) - first) * n);
+}
+
+template <class T> double TrainingPass<T>::loss_sum() const {
   double sum = 0;
-  for (Index i = 0; i < rows; ++i) sum += static_cast<double>(row_loss_[i]);
+  for (Index i = 0; i < out_.count; ++i) sum += static_cast<double>(row_loss_[i]);
   return sum;
 }
 
 template <class T> Index TrainingPass<T>::first_bad_layer() const {
   for (Index i = 0; i < network_.depth(); ++i) {
     const Tape<T>& t = tapes_[static_cast<std::size_t>(i)];
-    const Index n = t.rows * network_.layer(i).outputs();
+    const Index rows = network_.layer(i).last_step_only() ? out_.count : t.rows;
+    const Index n = rows * network_.layer(i).outputs();
     if (!std::all_of(t.output, t.output + n, [](T v) { return std::isfinite(v); })) return i;
   }
   return -1;
@@ -260,6 +309,7 @@ void infer_rows(const Network<T>& network, const Samples<T>& mine, bool link, T*
 
 template <class T>
 void infer(const Network<T>& network, kernels::Team& team, const Samples<T>& samples, bool link, T* out) {
+  if (network.recurrent()) return infer_sequences(network, team, samples, link, out);
   Index width = network.inputs();
   for (Index i = 0; i + 1 < network.depth(); ++i) width = std::max(width, network.layer(i).outputs());
   const Index chunk = std::min<Index>(samples.count, std::clamp<Index>((Index{1} << 15) / width / 8 * 8, 32, 512));
@@ -289,6 +339,7 @@ template <class T> void infer(const Network<T>& network, const Samples<T>& sampl
 }
 
 template <class T> double evaluate_samples(const Network<T>& network, kernels::Team& team, const Samples<T>& samples) {
+  if (network.recurrent()) return evaluate_sequences(network, team, samples);
   constexpr Index most = 8192;
   const Index chunk = std::min(samples.count, most);
   Arena<T> outputs(chunk * network.outputs());
@@ -303,11 +354,13 @@ template <class T> double evaluate_samples(const Network<T>& network, kernels::T
   return total / samples.weight_sum();
 }
 
-template <class T> Index useful_threads(const Network<T>& network, Index rows, bool training, Index available) {
-  const double work = network.work_per_row() * static_cast<double>(rows) * (training ? 3 : 1);
+template <class T>
+Index useful_threads(const Network<T>& network, Index rows, bool training, Index available, Index steps) {
+  const double work = network.work_per_row() * static_cast<double>(rows * steps) * (training ? 3 : 1);
   constexpr double worth_a_thread = 2e6;  // operations: some 20 us, where a barrier costs about one
   const auto most = static_cast<Index>(work / worth_a_thread);
-  return std::clamp<Index>(std::min(most, rows / row_grain), 1, available);
+  const Index grain = network.recurrent() ? Sequences::block_samples : row_grain;
+  return std::clamp<Index>(std::min(most, rows / grain), 1, available);
 }
 
 template <class T> void fit_normalization(Network<T>& network, const Samples<T>& samples) {
@@ -340,12 +393,13 @@ template <class T> void fit_normalization(Network<T>& network, const Samples<T>&
 
 #define LAMINA_INSTANTIATE(T)                                                                \
   template struct Samples<T>;                                                                \
-  template Index chunk_rows<T>(const Network<T>&, Index);                                    \
+  template void load_rows<T>(const Network<T>&, const Samples<T>&, Range, T*);               \
+  template Index chunk_rows<T>(const Network<T>&, Index, Index);                             \
   template class TrainingPass<T>;                                                            \
   template void infer<T>(const Network<T>&, kernels::Team&, const Samples<T>&, bool, T*);    \
   template void infer<T>(const Network<T>&, const Samples<T>&, bool, T*, Index);             \
   template double evaluate_samples<T>(const Network<T>&, kernels::Team&, const Samples<T>&); \
-  template Index useful_threads<T>(const Network<T>&, Index, bool, Index);                   \
+  template Index useful_threads<T>(const Network<T>&, Index, bool, Index, Index);            \
   template void fit_normalization<T>(Network<T>&, const Samples<T>&);
 LAMINA_INSTANTIATE(float)
 LAMINA_INSTANTIATE(double)

@@ -5,10 +5,12 @@
 
 #include "kernels/threads.hpp"
 #include "model/network.hpp"
+#include "model/sequences.hpp"
 
 namespace lamina {
 
-/// Samples to work on: rows `index[0..count)` of x, or rows first .. first + count - 1 when index is null.
+/// Samples to work on: rows `index[0..count)` of x, or rows first .. first + count - 1 when index is null. Of a
+/// recurrent network a sample is a sequence: `steps` rows of x, of which its first `lengths[sample]` count.
 template <class T> struct Samples {
   Rows<T> x;
   Targets<T> y;
@@ -16,6 +18,9 @@ template <class T> struct Samples {
   const std::int64_t* index = nullptr;
   Index count = 0;
   Index first = 0;
+  Index steps = 1;                        ///< rows of x a sample
+  const std::int32_t* lengths = nullptr;  ///< by sample; null: all steps count
+  bool each_step = false;                 ///< targets and weights are by row of x, not by sample
 
   Index sample(Index i) const { return index ? static_cast<Index>(index[i]) : first + i; }
   /// `n` samples from the i-th on.
@@ -26,22 +31,28 @@ template <class T> struct Samples {
     s.count = n;
     return s;
   }
-  /// The sum of the weights, in order, in double.
+  Index length(Index sample) const { return lengths ? Index{lengths[sample]} : steps; }
+  /// The sum of the weights of what has a target, in order, in double.
   double weight_sum() const;
 };
 
+/// Copies (and normalises) the rows `part` of the samples to `to`.
+template <class T> void load_rows(const Network<T>& network, const Samples<T>& samples, Range part, T* to);
+
 /// Rows a training pass takes at once: whole batches of small networks, or what keeps the activations in cache.
 /// Chunks never change a bit: each gradient is one chain over the rows of the batch.
-template <class T> Index chunk_rows(const Network<T>& network, Index batch);
+/// For a recurrent network: samples of up to `steps` steps.
+template <class T> Index chunk_rows(const Network<T>& network, Index batch, Index steps = 1);
 
-/// Memory for training passes of up to `rows` rows on up to `threads` threads; made once a fit.
+/// Memory for training passes of up to `rows` rows (or sequences) on up to `threads` threads; made once a fit.
 template <class T> class TrainingPass {
  public:
   TrainingPass(const Network<T>& network, Index rows, Index threads);
 
   /// The part of worker `w` in: forward, loss, backward and the parameter gradients of one chunk. `scale` is 1 / the
-  /// weight sum of the batch. Gradients are written to `gradients`, or added with `accumulate`. `input_gradient`
-  /// (chunk, inputs) may be null. Ends with a barrier; row_losses() then holds the weighted loss of every row.
+  /// weight sum of the batch. Gradients are written to `gradients`, or added with `accumulate`. `input_gradient`,
+  /// shaped like the chunk's part of x (which then has no index), may be null. Ends with a barrier; row_losses() then
+  /// holds the weighted loss of every row that has a target.
   void run(kernels::Worker& w, const Pass& pass, const Samples<T>& chunk, T scale, T* gradients, bool accumulate,
            T* input_gradient = nullptr);
 
@@ -54,16 +65,20 @@ template <class T> class TrainingPass {
   const T* jacobian(const Pass& pass, const Samples<T>& sample, T* rows);
 
   Index rows() const { return rows_; }
-  /// The sum of row_losses() over the first `rows` rows, in order.
-  double loss_sum(Index rows) const;
   const T* row_losses() const { return row_loss_.data(); }
+  /// The sum of the row losses of the last chunk, in order, in double.
+  double loss_sum() const;
   /// The first layer whose outputs are not all finite in the last chunk; -1 if none.
   Index first_bad_layer() const;
 
  private:
   /// Everything but the parameter gradients; ends with a barrier.
   void differentiate(kernels::Worker& w, const Pass& pass, const Samples<T>& chunk, T scale, T* input_gradient);
-  void load_input(kernels::Worker& w, const Samples<T>& chunk);
+  void allocate(Index steps);
+  void load_input(kernels::Worker& w, const Samples<T>& chunk, bool input_gradient);
+  void load_sequences(const Samples<T>& chunk, bool input_gradient);
+  Range rows_of(const kernels::Worker& w, Index layer) const;
+  void spread_input_gradient(Range part, T* to) const;
   void forward(kernels::Worker& w, const Pass& pass);
   void backward(kernels::Worker& w, const Pass& pass, T* input_gradient);
   Tape<T>& tape(Index layer) { return tapes_[static_cast<std::size_t>(layer)]; }
@@ -71,16 +86,20 @@ template <class T> class TrainingPass {
 
   const Network<T>& network_;
   Index rows_;
+  Index steps_ = 0;       // that the memory has room for
+  Sequences sequences_;   // the last chunk's
+  Samples<T> in_, out_;   // its rows of inputs, and those of targets
   std::vector<Tape<T>> tapes_;
   Arena<T> memory_;
   Arena<T> input_;
+  Arena<T> input_delta_;  // in the order of the rows, for sequences
   Arena<T> row_loss_;
   std::vector<Scratch<T>> scratch_;
   std::vector<StepScratch<T>> step_scratch_;
 };
 
-/// Raw outputs (logits) of the samples, (count, outputs), on the team's threads: a row's bits depend on that row alone.
-/// With `link`, predictions instead.
+/// Raw outputs (logits) of the samples, (count, outputs), on the team's threads: a sample's bits depend on it alone.
+/// With `link`, predictions instead. Where every step has outputs, (count, steps, outputs), 0 beyond a sample's length.
 template <class T>
 void infer(const Network<T>& network, kernels::Team& team, const Samples<T>& samples, bool link, T* out);
 
@@ -91,7 +110,8 @@ template <class T> void infer(const Network<T>& network, const Samples<T>& sampl
 template <class T> double evaluate_samples(const Network<T>& network, kernels::Team& team, const Samples<T>& samples);
 
 /// Threads worth using for one step on `rows` rows: the break-even is a few tens of microseconds of work a thread.
-template <class T> Index useful_threads(const Network<T>& network, Index rows, bool training, Index available);
+template <class T>
+Index useful_threads(const Network<T>& network, Index rows, bool training, Index available, Index steps = 1);
 
 /// Sets the normalisation from the samples: mean and 1 / standard deviation by column; constant columns get scale 1.
 template <class T> void fit_normalization(Network<T>& network, const Samples<T>& samples);

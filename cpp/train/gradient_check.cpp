@@ -22,10 +22,10 @@ void central_differences(Network<T>& network, const Samples<T>& samples, Penalty
       team.run(1, [&](kernels::Worker& w) {
         passes.run(w, pass, samples, static_cast<T>(1 / weight), unused.data(), false);
       });
-      double sum = 0;
-      for (Index i = 0; i < samples.count; ++i) sum += static_cast<double>(passes.row_losses()[i]);
-      return sum / weight + (penalty.active() ? network.penalty(penalty.l1, penalty.l2) : 0.0);
+      pass.replay = true;  // truncated back-propagation takes the states at its cuts for constants
+      return passes.loss_sum() / weight + (penalty.active() ? network.penalty(penalty.l1, penalty.l2) : 0.0);
     };
+    loss();
     for (Index i = 0; i < network.parameters().size(); ++i) {
       T& w = network.parameters()[i];
       const T kept = w;

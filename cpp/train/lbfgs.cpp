@@ -60,7 +60,7 @@ LbfgsFit<T>::LbfgsFit(const solver::LBFGS& spec, Network<T>& network, const Samp
       weight_(train.weight_sum()),
       penalty_(options.penalty),
       seed_(options.seed),
-      passes_(network, chunk_rows(network, train.count), team.size()),
+      passes_(network, chunk_rows(network, train.count, train.steps), team.size()),
       pairs_(static_cast<Index>(spec.history)),
       gradient_(network.parameters().size()),
       direction_(network.parameters().size()),
@@ -161,11 +161,11 @@ template <class T> double LbfgsFit<T>::evaluate() {
     Pass pass;
     pass.training = true;
     pass.seed = seed_;
-    pass.first_row = begin;
+    pass.first_row = begin * train_.steps;
     team_.run(team_.size(), [&](kernels::Worker& w) {
       passes_.run(w, pass, chunk, static_cast<T>(1 / weight_), gradient_.data(), begin > 0);
     });
-    sum += passes_.loss_sum(chunk.count);
+    sum += passes_.loss_sum();
     keeper_.poll();
   }
   add_penalty(network_, penalty_, gradient_.data());

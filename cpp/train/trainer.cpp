@@ -25,13 +25,14 @@ template <class T> class Trainer {
         team_(team),
         keeper_(network, validation, options, history, team),
         batch_(std::min(options.batch_size, train.count)),
-        threads_(options.threads > 0 ? team.size() : useful_threads(network, batch_, true, team.size())),
+        threads_(options.threads > 0 ? team.size() : useful_threads(network, batch_, true, team.size(), train.steps)),
         choice_(options.threads > 0 ? 1 : threads_),
-        pass_(network, chunk_rows(network, batch_), threads_),
+        pass_(network, chunk_rows(network, batch_, train.steps), threads_),
         steps_directly_(can_step_directly()),
         gradients_(steps_directly_ ? 0 : network.parameters().size()),
         segments_(segments_of(network)),
-        steps_per_poll_(static_cast<Index>(2e5 / (3 * network.work_per_row() * static_cast<double>(batch_)))),
+        steps_per_poll_(
+            static_cast<Index>(2e5 / (3 * network.work_per_row() * static_cast<double>(batch_ * train.steps)))),
         rate_(rate_of(options.optimizer)) {
     prepare_memory();
     if (options.shuffle) order_.resize(static_cast<std::size_t>(train.count));
@@ -133,9 +134,9 @@ template <class T> class Trainer {
     const T scale = static_cast<T>(1 / weight);
     for (Index begin = 0; begin < batch.count; begin += pass_.rows()) {
       const Samples<T> chunk = batch.slice(begin, std::min(pass_.rows(), batch.count - begin));
-      const Pass pass = training_pass(begin, update_statistics);
+      const Pass pass = training_pass(begin * batch.steps, update_statistics);
       team_.run(threads(), [&](kernels::Worker& w) { pass_.run(w, pass, chunk, scale, gradients_.data(), begin > 0); });
-      sum += pass_.loss_sum(chunk.count);
+      sum += pass_.loss_sum();
       if (begin > 0) keeper_.poll();
     }
     return sum;
@@ -162,7 +163,7 @@ template <class T> class Trainer {
     penalty_of_step_ = penalty;
     const T scale = static_cast<T>(1 / weight);
     team_.run(threads(), [&](kernels::Worker& w) { pass_.run_and_step(w, pass, batch, scale, step_on_); });
-    const double sum = pass_.loss_sum(batch.count) + penalty_sum;
+    const double sum = pass_.loss_sum() + penalty_sum;
     if (!std::isfinite(sum)) memory_.state = before;
     return sum;
   }
@@ -262,7 +263,8 @@ void fit(Network<T>& network, const Samples<T>& train, const Samples<T>& validat
   const Index batch = std::min(options.batch_size, train.count);
   const Index last = train.count % batch;
   for (Index i = 0; i < network.depth(); ++i) network.layer(i).check_batch(last == 0 ? batch : std::min(batch, last));
-  const Index useful = useful_threads(network, std::max(batch, validation.count), true, kernels::choose_threads(0));
+  const Index useful =
+      useful_threads(network, std::max(batch, validation.count), true, kernels::choose_threads(0), train.steps);
   kernels::with_team(options.threads > 0 ? options.threads : useful, [&](kernels::Team& team) {
     Trainer<T>(network, train, validation, options, memory, history, team).run();
   });
@@ -276,22 +278,22 @@ double loss_and_gradients(const Network<T>& network, const Samples<T>& samples, 
   }
   const double weight = samples.weight_sum();
   double sum = 0;
-  const Index useful = useful_threads(network, samples.count, true, kernels::choose_threads(threads));
+  const Index useful = useful_threads(network, samples.count, true, kernels::choose_threads(threads), samples.steps);
   kernels::with_team(useful, [&](kernels::Team& team) {
-    TrainingPass<T> passes(network, chunk_rows(network, samples.count), team.size());
+    TrainingPass<T> passes(network, chunk_rows(network, samples.count, samples.steps), team.size());
     for (Index begin = 0; begin < samples.count; begin += passes.rows()) {
       const Samples<T> chunk = samples.slice(begin, std::min(passes.rows(), samples.count - begin));
       Pass pass;
       pass.training = training;
       pass.surrogates = surrogates;
       pass.seed = network.architecture().seed;
-      pass.first_row = begin;
+      pass.first_row = begin * samples.steps;
       pass.update_statistics = false;
-      T* dx = input_gradient ? input_gradient + begin * network.inputs() : nullptr;
+      T* dx = input_gradient ? input_gradient + begin * samples.steps * network.inputs() : nullptr;
       team.run(team.size(), [&](kernels::Worker& w) {
         passes.run(w, pass, chunk, static_cast<T>(1 / weight), gradients, begin > 0, dx);
       });
-      sum += passes.loss_sum(chunk.count);
+      sum += passes.loss_sum();
     }
   });
   add_penalty(network, penalty, gradients);

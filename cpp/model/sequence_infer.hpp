@@ -1,0 +1,47 @@
+/// Predictions of recurrent networks: whole sequences, and one step after another.
+#pragma once
+
+#include "model/pass.hpp"
+
+namespace lamina {
+
+/// What `infer` and `evaluate_samples` do for a recurrent network.
+template <class T>
+void infer_sequences(const Network<T>& network, kernels::Team& team, const Samples<T>& samples, bool link, T* out);
+template <class T> double evaluate_sequences(const Network<T>& network, kernels::Team& team, const Samples<T>& samples);
+
+/// Memory for predictions of up to `samples` sequences of up to `steps` steps, on one thread.
+template <class T> class SequencePass {
+ public:
+  SequencePass(const Network<T>& network, Index samples, Index steps);
+
+  /// The last layer's raw outputs for the samples, in the order of `sequences()`, by step or by sequence. `state`,
+  /// (samples, state_size) a recurrent layer, one after another, is where they start and what they leave; or null.
+  T* run(const Network<T>& network, const Samples<T>& samples, T* state = nullptr);
+  const Sequences& sequences() const { return sequences_; }
+
+ private:
+  Sequences sequences_;
+  Arena<T> memory_;
+  T *buffers_[2], *kept_;
+  Scratch<T> scratch_;
+};
+
+/// A number of sequences, side by side, whose steps come one at a time.
+template <class T> class Stepper {
+ public:
+  Stepper(const Network<T>& network, Index count);
+
+  Index count() const { return count_; }
+  /// What the recurrent layers carry, (count, state_size) each, one after another.
+  Arena<T>& state() { return state_; }
+  /// The next step: x (count, inputs), out (count, outputs), with the bits that `infer` has for the whole sequences.
+  void step(const Network<T>& network, const T* x, bool link, T* out);
+
+ private:
+  Index count_;
+  Arena<T> state_;
+  SequencePass<T> pass_;
+};
+
+}  // namespace lamina
