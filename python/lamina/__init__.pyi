@@ -26,6 +26,7 @@ from lamina._core import Dropout as Dropout
 from lamina._core import LevenbergMarquardt as LevenbergMarquardt
 from lamina._core import NAdam as NAdam
 from lamina._core import Quickprop as Quickprop
+from lamina._core import Recurrent as Recurrent
 from lamina._core import RMSprop as RMSprop
 from lamina._core import Rprop as Rprop
 from lamina._core import Shortcut as Shortcut

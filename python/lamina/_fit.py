@@ -20,13 +20,21 @@ Samples = tuple[Array, Array, "Array | None"]
 
 
 def samples(
-    net: Network, X: Any, y: Any, sample_weight: Any, validation: Any, validation_weight: Any, resume: bool
+    net: Network,
+    X: Any,
+    y: Any,
+    sample_weight: Any,
+    validation: Any,
+    validation_weight: Any,
+    resume: bool,
+    lengths: Any = None,
 ) -> tuple[Samples, Array | None, tuple[Any, ...] | None]:
     """Check everything and return (x, y, weights), training rows (None: all), and the validation samples."""
-    x, t, w = net._samples(X, y, sample_weight)
-    labels = t if t.dtype == np.int32 else None
+    x, t, w = net._samples(X, y, sample_weight, lengths=lengths)
+    ends = net._lengths(lengths, x)
+    labels = t if t.dtype == np.int32 and not net._core.each_step else None
     if net.loss.targets == "classes" and not resume:
-        classes = t if labels is not None else t.argmax(axis=1)
+        classes = t if t.dtype == np.int32 else t.argmax(axis=1)
         if len(x) > 1 and classes.min() == classes.max():
             raise ValueError(f"y must hold at least 2 classes; got only class {int(classes[0])}")
     if validation is None:
@@ -34,16 +42,20 @@ def samples(
             raise ValueError("validation_sample_weight needs a validation set")
         return (x, t, w), None, None
     if isinstance(validation, tuple):
-        if len(validation) != 2:
+        if len(validation) not in ((2, 3) if net._core.recurrent else (2,)):
             raise ValueError(f"validation must be a fraction or (X, y); got a tuple of {len(validation)}")
-        return (x, t, w), None, (*net._samples(*validation, validation_weight, "validation "), None)
+        X_held, y_held, lengths_held = (*validation, None)[:3]
+        held = net._samples(X_held, y_held, validation_weight, "validation ", lengths_held)
+        return (x, t, w), None, (*held, None, net._lengths(lengths_held, held[0]))
     if validation_weight is not None:
         raise ValueError("validation_sample_weight goes with validation=(X, y); a fraction takes sample_weight's")
     how = validation if isinstance(validation, Split) else Split(validation)
-    train, held = how.indices(len(x), labels, net.seed)
-    if w is not None and (not w[train].any() or not w[held].any()):
-        raise ValueError("sample_weight must not be all zero in the training or the validation part")
-    return (x, t, w), train, (x, t, w, held)
+    train, aside = how.indices(len(x), labels, net.seed)
+    if w is not None:
+        by_sample = w.reshape(len(x), -1)
+        if not by_sample[train].any() or not by_sample[aside].any():
+            raise ValueError("sample_weight must not be all zero in the training or the validation part")
+    return (x, t, w), train, (x, t, w, aside, ends)
 
 
 def options(

@@ -27,7 +27,12 @@ _KEY = "lamina"
 _VERSION = 1
 # Networks of another kind than a list of layers, and the modules that know them: `architecture_of` and `network_from`.
 _KINDS = {"CascadeNetwork": "lamina._cascade_network"}
-_REGISTRIES: dict[str, Any] = {"activation": activations, "initializer": initializers}
+_REGISTRIES: dict[str, Any] = {
+    "activation": activations,
+    "output_activation": activations,
+    "initializer": initializers,
+    "recurrent_initializer": initializers,
+}
 
 
 class ModelFileError(ValueError):

@@ -13,6 +13,7 @@ import numpy as np
 from lamina._dispatch import core as _core
 from lamina import _data, _fit, _summary, losses
 from lamina._data import Array
+from lamina._takes_sequences import TakesSequences
 from lamina.callbacks import DivergenceWarning, EarlyStopping, Epoch, History, ProgressBar
 
 __all__ = ["Network"]
@@ -21,8 +22,8 @@ _CORES: dict[str, Any] = {"float32": _core.NetworkFloat32, "float64": _core.Netw
 _UNSET: Any = object()
 
 
-class Network:
-    """A feed-forward network: a list of layers and a loss.
+class Network(TakesSequences):
+    """A network: a list of layers and a loss. With `Recurrent` layers its samples are sequences.
 
     Parameters
     ----------
@@ -151,15 +152,17 @@ class Network:
         verbose: int = 0,
         resume: bool = False,
         penalty_per_batch: bool = False,
+        lengths: Any = None,
     ) -> History:
         """Train, by default with early stopping on a tenth of the rows set aside.
 
         Parameters
         ----------
-        X : array-like, (rows, n_inputs)
+        X : array-like, (rows, n_inputs); with recurrent layers (rows, steps, n_inputs)
             A C-contiguous array of the network's dtype is used in place; other arrays and data frames are converted.
         y : array-like
-            Labels (rows,) or one-hot rows for classification, (rows,) or (rows, outputs) for regression.
+            Labels (rows,) or one-hot rows for classification, (rows,) or (rows, outputs) for regression; where every
+            step has outputs, with a second axis of steps.
         epochs : int, default 100
             The most to train.
         batch_size : int, default 32
@@ -170,7 +173,7 @@ class Network:
         l1, l2 : float, default 0.0
             Penalties: l1 sum |w| + l2 sum w^2 over weights alone.
         clip : lamina.ClipNorm or lamina.AGC, optional
-        validation : float, lamina.Split, (X, y) or None, default 0.1
+        validation : float, lamina.Split, (X, y), (X, y, lengths) or None, default 0.1
             What to set aside: a fraction (stratified for labels), a `Split`, a set of your own, or nothing.
         early_stopping : lamina.EarlyStopping or None, default lamina.EarlyStopping(patience=10)
         sample_weight, validation_sample_weight : array-like, (rows,), optional
@@ -187,13 +190,17 @@ class Network:
             Go on with the optimizer's memory of the last fit.
         penalty_per_batch : bool, default False
             Divide the penalty by the weight sum of the batch, which is scikit-learn's meaning of `alpha`.
+        lengths : array-like of int, (rows,), optional
+            How many steps of each sequence count, from the first; what lies beyond may be anything.
 
         Returns
         -------
         History
             Also kept as `history`, where it survives Ctrl-C.
         """
-        data, index, held = _fit.samples(self, X, y, sample_weight, validation, validation_sample_weight, resume)
+        data, index, held = _fit.samples(
+            self, X, y, sample_weight, validation, validation_sample_weight, resume, lengths
+        )
         options = _fit.options(epochs, batch_size, optimizer, l1, l2, clip, shuffle, n_threads)
         options.seed = self._seed
         options.resume = bool(resume)
@@ -202,11 +209,11 @@ class Network:
         bar = ProgressBar(options.epochs) if verbose else None
         _fit.set_hooks(options, callbacks, schedule, bar, self)
         if self.normalize_inputs and (self._core.normalization is None or not resume):
-            self._core.fit_normalization(data[0], index)
+            self._core.fit_normalization(data[0], self._rows(data[0], index, lengths))
         core_history = _core.History()
         try:
             with bar if bar is not None else nullcontext():
-                self._core.fit(*data, index, held, options, core_history)
+                self._core.fit(*data, index, held, options, core_history, self._lengths(lengths, data[0]))
         finally:
             self.history = _fit.history_from(core_history)
         if core_history.diverged:
@@ -220,28 +227,34 @@ class Network:
 
     # Using --------------------------------------------------------------------------------------------------------
 
-    def predict(self, X: Any, n_threads: int | None = None) -> Array:
+    def predict(self, X: Any, n_threads: int | None = None, lengths: Any = None) -> Array:
         """Return (rows, outputs): probabilities for the classification losses, rates for poisson, else values.
 
-        A row's bits do not depend on the rows beside it, nor on the threads.
+        A row's bits do not depend on the rows beside it, nor on the threads. A recurrent network takes sequences; where
+        every step has outputs they are (rows, steps, outputs), 0 beyond a sequence's length.
         """
-        return self._infer(X, True, n_threads)
+        return self._infer(X, True, n_threads, lengths)
 
-    def forward(self, X: Any, n_threads: int | None = None) -> Array:
-        """Return the raw outputs of the last layer (logits), (rows, outputs)."""
-        return self._infer(X, False, n_threads)
+    def forward(self, X: Any, n_threads: int | None = None, lengths: Any = None) -> Array:
+        """Return the raw outputs of the last layer (logits), shaped as those of `predict`."""
+        return self._infer(X, False, n_threads, lengths)
 
-    def _infer(self, X: Any, link: bool, n_threads: int | None) -> Array:
+    def _infer(self, X: Any, link: bool, n_threads: int | None, lengths: Any = None) -> Array:
         # A ready array goes straight to the core, which checks that it is finite: a row takes a microsecond or two.
-        if n_threads is None and (ready := self._core.infer_ready(X, link)) is not None:
+        if n_threads is None and lengths is None and (ready := self._core.infer_ready(X, link)) is not None:
             return ready  # type: ignore[no-any-return]
+        if lengths is not None or self._core.recurrent:
+            x = self._inputs(X, lengths)
+            return self._core.infer(x, link, _fit.threads(n_threads), self._lengths(lengths, x))  # type: ignore[no-any-return]
         X = _data.matrix(X, self._n_inputs, self._dtype, finite=False)
         return self._core.infer(X, link, _fit.threads(n_threads))  # type: ignore[no-any-return]
 
-    def evaluate(self, X: Any, y: Any, sample_weight: Any = None, n_threads: int | None = None) -> float:
+    def evaluate(
+        self, X: Any, y: Any, sample_weight: Any = None, n_threads: int | None = None, lengths: Any = None
+    ) -> float:
         """Return the loss on these samples, without penalty."""
-        x, t, w = self._samples(X, y, sample_weight)
-        return float(self._core.evaluate(x, t, w, _fit.threads(n_threads)))
+        x, t, w = self._samples(X, y, sample_weight, lengths=lengths)
+        return float(self._core.evaluate(x, t, w, _fit.threads(n_threads), self._lengths(lengths, x)))
 
     def loss_and_gradients(
         self,
@@ -252,30 +265,28 @@ class Network:
         l2: float = 0.0,
         training: bool = True,
         n_threads: int | None = None,
+        lengths: Any = None,
     ) -> tuple[float, dict[str, Array]]:
         """Return the loss of all samples as one batch, penalty included, and its gradient by parameter name.
 
         With `training`, batch norm uses the batch's own statistics, and random layers the draws of step 0; nothing in
         the network changes.
         """
-        x, t, w = self._samples(X, y, sample_weight)
+        x, t, w = self._samples(X, y, sample_weight, lengths=lengths)
         l1, l2 = _fit.penalty(l1, "l1"), _fit.penalty(l2, "l2")
-        loss, flat, _ = self._core.loss_and_gradients(x, t, w, l1, l2, training, True, False, _fit.threads(n_threads))
+        options = (l1, l2, training, True, False, _fit.threads(n_threads), self._lengths(lengths, x))
+        loss, flat, _ = self._core.loss_and_gradients(x, t, w, *options)
         return float(loss), self._named(flat)
 
-    def input_gradient(self, X: Any, y: Any, sample_weight: Any = None, training: bool = False) -> Array:
-        """Return d loss / d X, (rows, n_inputs), of the loss averaged over the rows."""
-        x, t, w = self._samples(X, y, sample_weight)
-        gradient = self._core.loss_and_gradients(x, t, w, 0.0, 0.0, training, True, True, 0)[2]
+    def input_gradient(
+        self, X: Any, y: Any, sample_weight: Any = None, training: bool = False, lengths: Any = None
+    ) -> Array:
+        """Return d loss / d X, of the shape of X, of the loss averaged over the rows."""
+        x, t, w = self._samples(X, y, sample_weight, lengths=lengths)
+        rest = self._lengths(lengths, x)
+        gradient = self._core.loss_and_gradients(x, t, w, 0.0, 0.0, training, True, True, 0, rest)[2]
         pair = self._core.normalization
         return gradient if pair is None else gradient * pair[1]  # type: ignore[no-any-return]
-
-    def _samples(self, X: Any, y: Any, sample_weight: Any, which: str = "") -> tuple[Array, Array, Array | None]:
-        """Samples as the core wants them; `which` of them, for errors: "" or "validation "."""
-        x = _data.matrix(X, self._n_inputs, self._dtype, f"{which}X")
-        t = _data.targets(y, len(x), self.n_outputs, self._loss, self._dtype, f"{which}y")
-        name = f"{which}sample_weight".replace(" ", "_")
-        return x, t, _data.weights(sample_weight, len(x), self._dtype, name)
 
     def _named(self, flat: Array) -> dict[str, Array]:
         """A flat gradient as arrays by parameter name."""
