@@ -265,7 +265,8 @@ template <class T> void bind_network(py::module_& m, const char* name) {
       [](const H& h, const py::handle x, bool link) -> py::object {
         if (!py::isinstance<Array<T>>(x)) return py::none();
         const auto array = py::reinterpret_borrow<Array<T>>(x);
-        if (h.network.recurrent() || array.ndim() != 2 || array.shape(0) == 0 || array.shape(1) != h.network.inputs()) return py::none();
+        if (h.network.recurrent() || array.ndim() != 2 || array.shape(0) == 0 || array.shape(1) != h.network.inputs())
+          return py::none();
         return infer_array(h.network, array, link, 0);
       },
       py::arg("x"), py::arg("link"), "The outputs, or None where X has to be converted, or refused, first.");

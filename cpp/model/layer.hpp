@@ -57,7 +57,7 @@ template <class T> struct Tape {
   T* shared = nullptr;       ///< kept_per_batch elements, layer's own use
   T* delta = nullptr;        ///< (rows, outputs): dE / d output
   Index rows = 0;
-  std::uint32_t layer = 0;  ///< position in the network: layers of equal width draw different numbers
+  std::uint32_t layer = 0;               ///< position in the network: layers of equal width draw different numbers
   const Sequences* sequences = nullptr;  ///< how the rows are time steps; null: they are not
   T* state = nullptr;  ///< (sequences, state_size) before the first step, then after the last; null: start from 0
 };

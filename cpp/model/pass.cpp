@@ -36,38 +36,6 @@ void loss_of(const Network<T>& network, const Samples<T>& samples, const T* outp
 
 }  // namespace
 
-template <class T> void load_rows(const Network<T>& network, const Samples<T>& samples, Range part, T* to) {
-  const Index n = network.inputs();
-  const bool normalise = !network.input_mean().empty();
-  const T* mean = network.input_mean().data();
-  const T* scale = network.input_scale().data();
-  for (Index i = part.begin; i < part.end; ++i) {
-    const T* from = samples.x.row(samples.sample(i));
-    T* row = to + i * n;
-    if (normalise) {
-      for (Index j = 0; j < n; ++j) row[j] = (from[j] - mean[j]) * scale[j];
-    } else {
-      std::copy(from, from + n, row);
-    }
-  }
-}
-
-template <class T> double Samples<T>::weight_sum() const {
-  if (!weights && !each_step) return static_cast<double>(count);
-  double sum = 0;
-  for (Index i = 0; i < count; ++i) {
-    if (!each_step) {
-      sum += static_cast<double>(weights[sample(i)]);
-    } else if (!weights) {
-      sum += static_cast<double>(length(sample(i)));
-    } else {
-      const T* row = weights + sample(i) * steps;
-      for (Index t = 0; t < length(sample(i)); ++t) sum += static_cast<double>(row[t]);
-    }
-  }
-  return sum;
-}
-
 template <class T> Index chunk_rows(const Network<T>& network, Index batch, Index steps) {
   if (network.needs_whole_batch()) return batch;
   Index width = network.inputs();
@@ -94,8 +62,8 @@ template <class T> void TrainingPass<T>::allocate(Index steps) {
   Index total = 0;
   for (Index i = 0; i < network_.depth(); ++i) {
     const Layer<T>& l = network_.layer(i);
-    total += 2 * rounded(rows_out(i) * l.outputs()) + rounded(rows_in(i) * l.kept_per_row()) +
-             rounded(l.kept_per_batch());
+    total +=
+        2 * rounded(rows_out(i) * l.outputs()) + rounded(rows_in(i) * l.kept_per_row()) + rounded(l.kept_per_batch());
   }
   memory_ = Arena<T>(total);
   T* next = memory_.data();
@@ -334,7 +302,7 @@ void infer(const Network<T>& network, kernels::Team& team, const Samples<T>& sam
 
 template <class T> void infer(const Network<T>& network, const Samples<T>& samples, bool link, T* out, Index threads) {
   const Index useful =
-      threads == 1 ? 1 : useful_threads(network, samples.count, false, kernels::choose_threads(threads));
+      threads == 1 ? 1 : useful_threads(network, samples.count, false, kernels::choose_threads(threads), samples.steps);
   kernels::with_team(useful, [&](kernels::Team& team) { infer(network, team, samples, link, out); });
 }
 
@@ -363,44 +331,13 @@ Index useful_threads(const Network<T>& network, Index rows, bool training, Index
   return std::clamp<Index>(std::min(most, rows / grain), 1, available);
 }
 
-template <class T> void fit_normalization(Network<T>& network, const Samples<T>& samples) {
-  const auto n = static_cast<std::size_t>(network.inputs());
-  std::vector<double> mean(n, 0.0), square(n, 0.0);
-  for (Index i = 0; i < samples.count; ++i) {
-    const T* row = samples.x.row(samples.sample(i));
-    for (std::size_t j = 0; j < n; ++j) mean[j] += static_cast<double>(row[j]);
-  }
-  for (double& m : mean) m /= static_cast<double>(samples.count);
-  for (Index i = 0; i < samples.count; ++i) {
-    const T* row = samples.x.row(samples.sample(i));
-    for (std::size_t j = 0; j < n; ++j) {
-      const double e = static_cast<double>(row[j]) - mean[j];
-      square[j] += e * e;
-    }
-  }
-  auto& to_mean = network.input_mean();
-  auto& to_scale = network.input_scale();
-  to_mean.resize(n);
-  to_scale.resize(n);
-  for (std::size_t j = 0; j < n; ++j) {
-    const double deviation = std::sqrt(square[j] / static_cast<double>(samples.count));
-    // Rounding leaves a constant column a deviation of some units in the last place of its mean.
-    const bool constant = deviation <= 1e-12 * std::abs(mean[j]) || !(deviation > 0);
-    to_mean[j] = static_cast<T>(mean[j]);
-    to_scale[j] = constant ? T(1) : static_cast<T>(1 / deviation);
-  }
-}
-
 #define LAMINA_INSTANTIATE(T)                                                                \
-  template struct Samples<T>;                                                                \
-  template void load_rows<T>(const Network<T>&, const Samples<T>&, Range, T*);               \
   template Index chunk_rows<T>(const Network<T>&, Index, Index);                             \
   template class TrainingPass<T>;                                                            \
   template void infer<T>(const Network<T>&, kernels::Team&, const Samples<T>&, bool, T*);    \
   template void infer<T>(const Network<T>&, const Samples<T>&, bool, T*, Index);             \
   template double evaluate_samples<T>(const Network<T>&, kernels::Team&, const Samples<T>&); \
-  template Index useful_threads<T>(const Network<T>&, Index, bool, Index, Index);            \
-  template void fit_normalization<T>(Network<T>&, const Samples<T>&);
+  template Index useful_threads<T>(const Network<T>&, Index, bool, Index, Index);
 LAMINA_INSTANTIATE(float)
 LAMINA_INSTANTIATE(double)
 #undef LAMINA_INSTANTIATE

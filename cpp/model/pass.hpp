@@ -86,9 +86,9 @@ template <class T> class TrainingPass {
 
   const Network<T>& network_;
   Index rows_;
-  Index steps_ = 0;       // that the memory has room for
-  Sequences sequences_;   // the last chunk's
-  Samples<T> in_, out_;   // its rows of inputs, and those of targets
+  Index steps_ = 0;      // that the memory has room for
+  Sequences sequences_;  // the last chunk's
+  Samples<T> in_, out_;  // its rows of inputs, and those of targets
   std::vector<Tape<T>> tapes_;
   Arena<T> memory_;
   Arena<T> input_;

@@ -71,9 +71,8 @@ void infer_sequences(const Network<T>& network, kernels::Team& team, const Sampl
       if (link) apply_link(link_of(network.loss()), from, network.each_step() ? s.rows() : s.samples(), n);
       T* const to = out + begin * each * n;
       if (network.each_step()) {
-        s.for_each_row([&](Index i, Index t, Index row) {
-          std::copy_n(from + row * n, n, to + (s.place(i) * steps + t) * n);
-        });
+        s.for_each_row(
+            [&](Index i, Index t, Index row) { std::copy_n(from + row * n, n, to + (s.place(i) * steps + t) * n); });
       } else {
         for (Index i = 0; i < s.samples(); ++i) std::copy_n(from + i * n, n, to + s.place(i) * n);
       }
@@ -81,7 +80,8 @@ void infer_sequences(const Network<T>& network, kernels::Team& team, const Sampl
   });
 }
 
-template <class T> double evaluate_sequences(const Network<T>& network, kernels::Team& team, const Samples<T>& samples) {
+template <class T>
+double evaluate_sequences(const Network<T>& network, kernels::Team& team, const Samples<T>& samples) {
   const Index n = network.outputs(), each = network.each_step() ? samples.steps : 1;
   const Index chunk = samples_for(8192, samples.steps, samples.count);
   Arena<T> outputs(chunk * each * n);
@@ -118,10 +118,10 @@ template <class T> void Stepper<T>::step(const Network<T>& network, const T* x, 
   std::copy_n(from, count_ * network.outputs(), out);
 }
 
-#define LAMINA_INSTANTIATE(T)                                                                           \
-  template void infer_sequences<T>(const Network<T>&, kernels::Team&, const Samples<T>&, bool, T*);     \
-  template double evaluate_sequences<T>(const Network<T>&, kernels::Team&, const Samples<T>&);          \
-  template class SequencePass<T>;                                                                       \
+#define LAMINA_INSTANTIATE(T)                                                                       \
+  template void infer_sequences<T>(const Network<T>&, kernels::Team&, const Samples<T>&, bool, T*); \
+  template double evaluate_sequences<T>(const Network<T>&, kernels::Team&, const Samples<T>&);      \
+  template class SequencePass<T>;                                                                   \
   template class Stepper<T>;
 LAMINA_INSTANTIATE(float)
 LAMINA_INSTANTIATE(double)

@@ -96,8 +96,8 @@ template <class T> class RecurrentLayer final : public Layer<T> {
     kernels::product<T>(rows.size(), units_, this->inputs(),
                         {tape.input + rows.begin * this->inputs(), this->inputs(), 1}, {w.parameters, units_, 1},
                         z + rows.begin * units_, units_, false, scratch);
-    const StepWeights<T> back(units_, fed(), {w.parameters + recurrent_at(), units_, 1}, rows.size(),
-                              scratch.packed[0], scratch);
+    const StepWeights<T> back(units_, fed(), {w.parameters + recurrent_at(), units_, 1}, rows.size(), scratch.packed[0],
+                              scratch);
     const StepWeights<T> out(spec_.jordan() ? fed() : 0, units_, {w.parameters + output_at(), fed(), 1}, rows.size(),
                              scratch.packed[1], scratch);
     const Range blocks = s.blocks_of(rows);
@@ -125,8 +125,8 @@ template <class T> class RecurrentLayer final : public Layer<T> {
     const Sequences& s = *tape.sequences;
     const States<T> at = states(tape);
     T *const delta = at.hidden.delta, *const arriving = at.arriving;
-    const StepWeights<T> back(fed(), units_, {w.parameters + recurrent_at(), 1, units_}, rows.size(),
-                              scratch.packed[0], scratch);
+    const StepWeights<T> back(fed(), units_, {w.parameters + recurrent_at(), 1, units_}, rows.size(), scratch.packed[0],
+                              scratch);
     const StepWeights<T> out(units_, spec_.jordan() ? fed() : 0, {w.parameters + output_at(), 1, fed()}, rows.size(),
                              scratch.packed[1], scratch);
     const Range blocks = s.blocks_of(rows);

@@ -14,7 +14,8 @@ namespace layer {
 struct Recurrent : Entry {
   static constexpr const char* name = "Recurrent";
   static constexpr const char* formula =
-      "h_t = f(x_t W + r_{t-1} U + b), r_0 = 0; elman: r = h, the output; jordan: r = y, the output, y_t = g(h_t V + c)";
+      "h_t = f(x_t W + r_{t-1} U + b), r_0 = 0; elman: r = h, the output; jordan: r = y, the output, y_t = g(h_t V + "
+      "c)";
   static constexpr const char* source =
       "Elman, Cognitive Science 14 (1990); Jordan, ICS report 8604 (1986); course notes, Recurrent networks";
   static constexpr int required = 1;

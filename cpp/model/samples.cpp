@@ -1,0 +1,77 @@
+/// Samples as the passes take them: their weights, their rows in order, and what normalises these.
+#include <algorithm>
+#include <cmath>
+
+#include "model/pass.hpp"
+
+namespace lamina {
+
+template <class T> double Samples<T>::weight_sum() const {
+  if (!weights && !each_step) return static_cast<double>(count);
+  double sum = 0;
+  for (Index i = 0; i < count; ++i) {
+    if (!each_step) {
+      sum += static_cast<double>(weights[sample(i)]);
+    } else if (!weights) {
+      sum += static_cast<double>(length(sample(i)));
+    } else {
+      const T* row = weights + sample(i) * steps;
+      for (Index t = 0; t < length(sample(i)); ++t) sum += static_cast<double>(row[t]);
+    }
+  }
+  return sum;
+}
+
+template <class T> void load_rows(const Network<T>& network, const Samples<T>& samples, Range part, T* to) {
+  const Index n = network.inputs();
+  const bool normalise = !network.input_mean().empty();
+  const T* mean = network.input_mean().data();
+  const T* scale = network.input_scale().data();
+  for (Index i = part.begin; i < part.end; ++i) {
+    const T* from = samples.x.row(samples.sample(i));
+    T* row = to + i * n;
+    if (normalise) {
+      for (Index j = 0; j < n; ++j) row[j] = (from[j] - mean[j]) * scale[j];
+    } else {
+      std::copy(from, from + n, row);
+    }
+  }
+}
+
+template <class T> void fit_normalization(Network<T>& network, const Samples<T>& samples) {
+  const auto n = static_cast<std::size_t>(network.inputs());
+  std::vector<double> mean(n, 0.0), square(n, 0.0);
+  for (Index i = 0; i < samples.count; ++i) {
+    const T* row = samples.x.row(samples.sample(i));
+    for (std::size_t j = 0; j < n; ++j) mean[j] += static_cast<double>(row[j]);
+  }
+  for (double& m : mean) m /= static_cast<double>(samples.count);
+  for (Index i = 0; i < samples.count; ++i) {
+    const T* row = samples.x.row(samples.sample(i));
+    for (std::size_t j = 0; j < n; ++j) {
+      const double e = static_cast<double>(row[j]) - mean[j];
+      square[j] += e * e;
+    }
+  }
+  auto& to_mean = network.input_mean();
+  auto& to_scale = network.input_scale();
+  to_mean.resize(n);
+  to_scale.resize(n);
+  for (std::size_t j = 0; j < n; ++j) {
+    const double deviation = std::sqrt(square[j] / static_cast<double>(samples.count));
+    // Rounding leaves a constant column a deviation of some units in the last place of its mean.
+    const bool constant = deviation <= 1e-12 * std::abs(mean[j]) || !(deviation > 0);
+    to_mean[j] = static_cast<T>(mean[j]);
+    to_scale[j] = constant ? T(1) : static_cast<T>(1 / deviation);
+  }
+}
+
+#define LAMINA_INSTANTIATE(T)                                                  \
+  template struct Samples<T>;                                                  \
+  template void load_rows<T>(const Network<T>&, const Samples<T>&, Range, T*); \
+  template void fit_normalization<T>(Network<T>&, const Samples<T>&);
+LAMINA_INSTANTIATE(float)
+LAMINA_INSTANTIATE(double)
+#undef LAMINA_INSTANTIATE
+
+}  // namespace lamina
