@@ -113,7 +113,12 @@ def test_v2_agrees_to_rounding():
 @pytest.mark.parametrize("number", range(zoo.COUNT))
 def test_a_row_does_not_depend_on_the_rows_beside_it(number):
     net = on_one_thread(number)[0]
-    x = np.random.default_rng(number).normal(size=(70, zoo.INPUTS)).astype(net.dtype)
-    together = net.predict(x)
-    np.testing.assert_array_equal(np.concatenate([net.predict(x[i : i + 1]) for i in range(70)]), together)
-    np.testing.assert_array_equal(net.predict(x[11:48]), together[11:48])
+    x, lengths = zoo.samples(number, np.random.default_rng(number), 70)
+    x = x.astype(net.dtype)
+
+    def predict(rows):
+        return net.predict(x[rows], lengths=None if lengths is None else lengths[rows])
+
+    together = predict(slice(None))
+    np.testing.assert_array_equal(np.concatenate([predict(slice(i, i + 1)) for i in range(70)]), together)
+    np.testing.assert_array_equal(predict(slice(11, 48)), together[11:48])

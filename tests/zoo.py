@@ -11,7 +11,7 @@ import numpy as np
 
 import lamina
 
-COUNT, ROWS, INPUTS, OUTPUTS = 20, 83, 7, 3
+COUNT, ROWS, STEPS, INPUTS, OUTPUTS = 20, 83, 5, 7, 3
 
 
 def dealt(names, number, hand):
@@ -23,6 +23,11 @@ def build(number):
     rng = np.random.default_rng(number)
     activations = lamina.activations.names()
     layers = []
+    if recurrent(number):
+        kind, cut = ("elman", "jordan")[number % 2], (None, 2)[number // 5 % 2]
+        layers.append(lamina.Recurrent(18, dealt(activations, number, 1), kind, number < 10, truncate=cut))
+        if number < 10:
+            layers.append(lamina.Recurrent(9, "tanh"))
     for hand in range(3):
         layers.append(lamina.Dense(int(rng.integers(1, 40)), dealt(activations, number, hand)))
         if (number + hand) % 4 == 0:
@@ -43,6 +48,17 @@ def build(number):
         seed=number,
         normalize_inputs=number % 3 == 0,
     )
+
+
+def recurrent(number):
+    return number % 5 == 3
+
+
+def samples(number, rng, rows):
+    """Rows, or sequences and their lengths."""
+    if not recurrent(number):
+        return rng.normal(size=(rows, INPUTS)), None
+    return rng.normal(size=(rows, STEPS, INPUTS)), rng.integers(1, STEPS + 1, rows)
 
 
 def targets(net, rng):
@@ -75,7 +91,8 @@ def train(number, n_threads=None):
     """Return the trained network, its history and its predictions."""
     rng = np.random.default_rng(1000 + number)
     net = build(number)
-    x = rng.normal(size=(ROWS, INPUTS)).astype(net.dtype)
+    x, lengths = samples(number, rng, ROWS)
+    x = x.astype(net.dtype)
     history = net.fit(
         x,
         targets(net, rng),
@@ -89,8 +106,9 @@ def train(number, n_threads=None):
         sample_weight=rng.uniform(0.5, 2, size=ROWS) if number % 2 else None,
         validation=0.2,
         n_threads=n_threads,
+        lengths=lengths,
     )
-    return net, history, net.predict(x, n_threads=n_threads)
+    return net, history, net.predict(x, n_threads=n_threads, lengths=lengths)
 
 
 def digest(net, history, predictions):

@@ -129,7 +129,8 @@ void run_fit(NetworkHandle<T>& h, const Array<T>& x, const py::object& y, const 
   Samples<T> held;
   if (!validation.is_none()) {
     const auto v = validation.cast<py::tuple>();
-    held = samples_from<T>(h.network, v[0].cast<Array<T>>(), v[1], v[2], v[3], v.size() > 4 ? v[4] : py::none());
+    held = samples_from<T>(h.network, v[0].cast<Array<T>>(), v[1], v[2], v[3],
+                           v.size() > 4 ? py::object(v[4]) : py::object(py::none()));
   }
   const FitOptions wired = options.wired();
   if (h.training.exchange(true)) throw std::runtime_error("this network is being trained by another thread");
