@@ -35,6 +35,9 @@ _HOMES = {
     "CascadeRegressor": "estimators",
     "MLPClassifier": "estimators",
     "MLPRegressor": "estimators",
+    "RecurrentClassifier": "estimators",
+    "RecurrentRegressor": "estimators",
+    "pad": "_sequences",
 }
 _SUBMODULES = {
     "activations",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,34 @@ from lamina._data import Array
 
 if TYPE_CHECKING:
     from lamina._takes_sequences import TakesSequences
+
+
+def pad(sequences: Sequence[Any]) -> tuple[Array, Array]:
+    """Return sequences of different lengths as one array, zeros beyond their ends, and the lengths for ``lengths=``.
+
+    Parameters
+    ----------
+    sequences : sequence of array-like
+        Each (steps,) or (steps, features), with as many features as the others.
+
+    Returns
+    -------
+    (n, most steps) or (n, most steps, features), and (n,)
+    """
+    arrays = [_data.to_array(value, f"sequences[{i}]") for i, value in enumerate(sequences)]
+    if not arrays:
+        raise ValueError("sequences must hold at least one; got none")
+    for i, array in enumerate(arrays):
+        if array.ndim not in (1, 2) or array.shape[0] == 0 or array.shape[1:] != arrays[0].shape[1:]:
+            raise ValueError(
+                f"sequences[{i}] must be (steps,) or (steps, features), with at least one step and as many features as "
+                f"the first; got shape {array.shape}"
+            )
+    lengths = np.array([len(array) for array in arrays], np.int32)
+    out = np.zeros((len(arrays), lengths.max(), *arrays[0].shape[1:]), np.result_type(*arrays))
+    for row, array in zip(out, arrays, strict=True):
+        row[: len(array)] = array
+    return out, lengths
 
 
 def samples(

@@ -1,0 +1,88 @@
+"""RecurrentClassifier and RecurrentRegressor: sequences, windows of a series, the order of time."""
+
+import numpy as np
+import pytest
+
+import lamina
+
+pytest.importorskip("sklearn")
+from sklearn.base import clone
+
+SERIES = np.sin(np.arange(600) / 6) + 0.3 * np.sin(np.arange(600) / 2.3)
+FAST = {"optimizer": lamina.Adam(1e-2), "random_state": 0}
+
+
+@pytest.mark.parametrize("kind", ["elman", "jordan"])
+def test_a_series_is_forecast(kind):
+    net = lamina.RecurrentRegressor((12, 8), kind=kind, window=12, horizon=3, stride=2, max_iter=60, **FAST)
+    assert net.fit(SERIES[:450]).score(SERIES[450:]) > 0.97
+    predictions = net.predict(SERIES)
+    assert predictions.shape == (600 - 22,)
+    # The first prediction is that of the first window, of every second time.
+    np.testing.assert_array_equal(predictions[:1], net.predict(SERIES[:23]))
+    np.testing.assert_array_equal(predictions[:1], net.network_.predict(SERIES[0:23:2].reshape(1, 12, 1))[:, 0])
+
+
+def test_validation_keeps_the_order_of_time():
+    net = lamina.RecurrentRegressor(4, window=5, max_iter=3, validation_fraction=0.25, **FAST)
+    seen, fit = [], lamina.Network.fit
+
+    def spy(self, X, y, **options):
+        seen.append((len(X), options["validation"].indices(len(X), None, 0)))
+        return fit(self, X, y, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lamina.Network, "fit", spy)
+        net.fit(SERIES)
+    rows, (train, held) = seen[0]
+    assert rows == 600 - 4 - 1
+    assert train.max() < held.min()
+    assert len(held) == round(rows / 4)
+
+
+def test_other_targets_and_several_of_them():
+    X = np.stack([SERIES, np.roll(SERIES, 5)], axis=1)
+    y = np.stack([SERIES**2, -SERIES], axis=1)
+    net = lamina.RecurrentRegressor(16, window=4, horizon=0, max_iter=60, **FAST).fit(X, y)
+    assert net.predict(X).shape == (597, 2)
+    assert net.score(X, y) > 0.95
+
+
+@pytest.mark.parametrize("kind", ["elman", "jordan"])
+def test_sequences_of_different_lengths_are_classified(kind, rng):
+    lengths = rng.integers(3, 12, 300)
+    sequences = [rng.normal(size=(n, 2)) for n in lengths]
+    labels = np.array(["down", "up"])[[int(s[:, 0].sum() > 0) for s in sequences]]
+    net = lamina.RecurrentClassifier(16, kind=kind, max_iter=60, **FAST).fit(sequences[:200], labels[:200])
+    assert net.score(sequences[200:], labels[200:]) > 0.9
+    X, ends = lamina.pad(sequences)
+    np.testing.assert_array_equal(net.predict(X, ends), net.predict(sequences))
+    np.testing.assert_allclose(net.predict_proba(sequences).sum(axis=1), 1, rtol=1e-5)
+    assert list(net.classes_) == ["down", "up"]
+
+
+def test_clones_repeat_to_the_bit():
+    net = lamina.RecurrentClassifier(6, window=8, max_iter=5, **FAST)
+    labels = (SERIES > 0).astype(int)
+    first, second = net.fit(SERIES, labels), clone(net).fit(SERIES, labels)
+    np.testing.assert_array_equal(first.predict_proba(SERIES), second.predict_proba(SERIES))
+
+
+def test_what_is_refused():
+    regressor = lamina.RecurrentRegressor
+    refused = {
+        "window must be at least 1; got 0": lambda: regressor(window=0).fit(SERIES),
+        "horizon must be at least 0; got -1": lambda: regressor(window=3, horizon=-1).fit(SERIES),
+        "stride must be at least 1": lambda: regressor(window=3, stride=0).fit(SERIES),
+        "X must have more than 9 times": lambda: regressor(window=10).fit(SERIES[:9]),
+        "X must have more than 13 times": lambda: regressor(window=10, horizon=4).fit(SERIES[:13]),
+        "y must have an entry for each of the 600 times": lambda: regressor(window=3).fit(SERIES, SERIES[:9]),
+        "y must be given": lambda: regressor().fit(np.zeros((3, 4, 1))),
+        "lengths go with sequences": lambda: regressor(window=3).fit(SERIES, lengths=[1]),
+        "hidden_layer_sizes must name": lambda: regressor((), window=3).fit(SERIES),
+        r"sequences\[1\] must be": lambda: lamina.pad([np.zeros((3, 2)), np.zeros((0, 2))]),
+        "sequences must hold at least one": lambda: lamina.pad([]),
+    }
+    for message, call in refused.items():
+        with pytest.raises(ValueError, match=message):
+            call()
