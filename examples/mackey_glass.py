@@ -1,0 +1,107 @@
+"""The Mackey-Glass series (delay 17), predicted 84 steps ahead by a recurrent network that goes on from its own values.
+
+The series is integrated with Runge and Kutta's method at a step of 0.1 from a random history (seed 0) and sampled every
+1.0. Of 7,000 values the first 3,000 train the network to predict 6 steps ahead from 12 values 6 steps apart, 700 more
+choose the best epoch, and the error of 14 such predictions in a row is that on the last 3,300, which it has not seen.
+NRMSE is the root of the mean squared error over the standard deviation of the series.
+
+Published for the same series and horizon (Jaeger, GMD report 148 (2001), section 6.4): an echo state network, that is a
+recurrent network of 400 units whose outputs alone are trained, 0.00028 from as many values; the best of the rest, local
+models on a self-organising map, 0.0088 from 10,000 values or more and 0.032 from about as many as here.
+
+python examples/mackey_glass.py          # half a minute
+python examples/mackey_glass.py --quick
+"""
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+
+import lamina
+
+WINDOW, STRIDE, HORIZON = 12, 6, 84
+TRAINING, VALIDATION = 3000, 700
+
+
+def mackey_glass(count, delay=17, step=0.1, seed=0):
+    """x' = 0.2 x(t - delay) / (1 + x(t - delay)^10) - 0.1 x, `count` values 1.0 apart, after 1,000 to settle."""
+    lag, every, settle = round(delay / step), round(1 / step), 1000
+    x = np.empty(lag + 1 + (count + settle) * every)
+    x[: lag + 1] = np.random.default_rng(seed).uniform(1.1, 1.3, lag + 1)
+
+    def slope(now, past):
+        return 0.2 * past / (1 + past**10) - 0.1 * now
+
+    for i in range(lag, len(x) - 1):
+        past, next_past = x[i - lag], x[i - lag + 1]
+        middle = (past + next_past) / 2
+        k1 = slope(x[i], past)
+        k2 = slope(x[i] + step / 2 * k1, middle)
+        k3 = slope(x[i] + step / 2 * k2, middle)
+        k4 = slope(x[i] + step * k3, next_past)
+        x[i + 1] = x[i] + step / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
+    return x[lag + 1 + settle * every :: every]
+
+
+def predict_ahead(network, series):
+    """The value HORIZON after the end of every window: each prediction becomes the last value of the next window."""
+    windows = np.lib.stride_tricks.sliding_window_view(series, (WINDOW - 1) * STRIDE + 1)[:, ::STRIDE, None]
+    for _ in range(HORIZON // STRIDE):
+        windows = np.concatenate([windows[:, 1:], network.predict(windows)[:, None]], axis=1)
+    return windows[:, -1, 0]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="fewer epochs")
+    parser.add_argument("--out", default=Path(__file__).with_suffix(".png"), help="where the picture is written")
+    options = parser.parse_args()
+    series = mackey_glass(7000)
+    mean, deviation = series[:TRAINING].mean(), series[:TRAINING].std()
+    series = (series - mean) / deviation
+    known, test = series[: TRAINING + VALIDATION], series[TRAINING + VALIDATION :]
+    epochs = 100 if options.quick else 3000
+    net = lamina.RecurrentRegressor(
+        32,
+        window=WINDOW,
+        stride=STRIDE,
+        horizon=STRIDE,
+        optimizer=lamina.Adam(3e-3),
+        schedule=lamina.schedules.Cosine(),
+        clip=None,
+        batch_size=64,
+        max_iter=epochs,
+        n_iter_no_change=epochs,
+        validation_fraction=VALIDATION / len(known),
+        random_state=0,
+        n_jobs=1,
+    )
+    started = time.perf_counter()
+    net.fit(known)
+    seconds = time.perf_counter() - started
+    first = (WINDOW - 1) * STRIDE + HORIZON
+    predicted = predict_ahead(net.network_, test)[:-HORIZON]
+    error = predicted - test[first:]
+    nrmse = np.sqrt(np.mean(error**2)) / test.std()
+    print(
+        f"NRMSE, 84 steps ahead: {nrmse:.4f} (best epoch {net.history_.best_epoch} of {net.n_iter_}, {seconds:.0f} s)"
+    )
+    print("published: 0.00028 for an echo state network of 400 units, 0.0088 for the best of the rest")
+
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(2, 1, figsize=(9, 4.5), sharex=True, layout="constrained")
+    axes[0].plot(mean + deviation * test[first:][:600], label="series")
+    axes[0].plot(mean + deviation * predicted[:600], "--", label="predicted 84 steps before")
+    axes[0].legend(loc="lower right")
+    axes[1].plot(deviation * error[:600], linewidth=1)
+    axes[1].set(xlabel="time in the test part", ylabel="error")
+    figure.suptitle(f"Mackey-Glass series, delay 17: NRMSE {nrmse:.4f}")
+    figure.savefig(options.out, dpi=150)
+    print(f"picture: {options.out}")
+
+
+if __name__ == "__main__":
+    main()
