@@ -196,7 +196,7 @@ void TrainingPass<T>::run_and_step(kernels::Worker& w, const Pass& pass, const S
 
 template <class T> const T* TrainingPass<T>::jacobian(const Pass& pass, const Samples<T>& sample, T* rows) {
   kernels::Worker alone(nullptr, 0, 1);
-  load_input(alone, sample);
+  load_input(alone, sample, false);
   forward(alone, pass);
   const Tape<T>& last = tape(network_.depth() - 1);
   for (Index j = 0; j < network_.outputs(); ++j, rows += network_.parameters().size()) {

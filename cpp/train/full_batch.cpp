@@ -31,6 +31,7 @@ template <class T> void check(const Network<T>& network, const FitOptions& o) {
   refuse(!std::holds_alternative<loss::SquaredError>(network.loss()), name,
          " minimises sums of squares: loss must be squared_error; got " + name_of(network.loss()));
   refuse(network.needs_whole_batch(), name, " takes the samples one by one, which batch norm does not allow");
+  refuse(network.recurrent(), name, " takes the samples row by row, which recurrent layers do not allow");
   refuse(n > most, name,
          " keeps a matrix of parameters x parameters: at most " + std::to_string(most) + " parameters; got " +
              std::to_string(n));
