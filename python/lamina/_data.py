@@ -137,6 +137,19 @@ def labels(array: Array, n_classes: int, name: str) -> Array:
     return np.ascontiguousarray(array, dtype=np.int32)
 
 
+def classes_of(loss: Any, t: Array) -> Array | None:
+    """Return the class number of each row of targets as the loss wants them, or None where they are no classes."""
+    if loss.targets == "classes" and t.ndim <= 2:
+        return t if t.ndim == 1 else t.argmax(axis=1)
+    if loss.targets == "binary" and t.ndim == 2:
+        # Several columns are classes where each row has one of them, else labels that may go together.
+        if t.shape[1] == 1:
+            return t[:, 0] > 0.5
+        if ((t > 0.5).sum(axis=1) == 1).all():
+            return t.argmax(axis=1)  # type: ignore[no-any-return]
+    return None
+
+
 def whole_number(value: Any, name: str, least: int) -> int:
     """Return `value` as an int of at least `least`; TypeError or ValueError names it."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):

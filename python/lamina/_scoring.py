@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lamina._data import Array
-from lamina.network import Network
+
+if TYPE_CHECKING:
+    from lamina.network import Network
 
 __all__ = ["score_of"]
 
 
-def score_of(scoring: str | Callable[..., float] | None) -> Callable[[Network, Array, Array, Array | None], float]:
-    """Return a function of (network, X, y, weights): the loss without `scoring`."""
+def score_of(
+    scoring: str | Callable[..., float] | None, loss: Any
+) -> Callable[[Network, Array, Array, Array | None], float]:
+    """Return a function of (network, X, y, weights); without `scoring` it is the loss. ValueError where it fits not."""
     if scoring is None:
         return lambda net, X, y, weight: net.evaluate(X, y, weight, n_threads=1)
     if scoring == "accuracy":
+        if loss.targets not in ("classes", "binary"):
+            raise ValueError(f"scoring='accuracy' needs a classification loss; got {loss.name}")
         return _accuracy
     if scoring == "r2":
+        if loss.targets in ("classes", "binary"):
+            raise ValueError(f"scoring='r2' needs a regression loss; got {loss.name}")
         return _r2
     if callable(scoring):
         return lambda net, X, y, weight: float(scoring(net, X, y))
@@ -29,12 +38,10 @@ def _accuracy(net: Network, X: Array, y: Array, weight: Array | None) -> float:
     predicted = net.predict(X, n_threads=1)
     if net.loss.targets == "classes":
         right = predicted.argmax(axis=1) == (y if y.ndim == 1 else y.argmax(axis=1))
-    elif net.loss.targets == "binary":
+    else:
         # The hinge loss predicts margins, whose border is 0 and whose targets may be -1.
         border = 0.0 if net.loss.name == "hinge" else 0.5
         right = ((predicted > border) == (y > border)).all(axis=1)
-    else:
-        raise ValueError(f"scoring='accuracy' needs a classification loss; got {net.loss.name}")
     return float(np.average(right, weights=weight))
 
 
@@ -42,5 +49,6 @@ def _r2(net: Network, X: Array, y: Array, weight: Array | None) -> float:
     predicted = net.predict(X, n_threads=1).astype(np.float64)
     left = np.average((y - predicted) ** 2, axis=0, weights=weight)
     spread = np.average((y - np.average(y, axis=0, weights=weight)) ** 2, axis=0, weights=weight)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return float(np.mean(1 - left / spread))
+    # A constant column is predicted exactly or not at all, as scikit-learn has it.
+    flat = spread == 0
+    return float(np.mean(np.where(flat, np.where(left == 0, 1.0, 0.0), 1 - left / np.where(flat, 1.0, spread))))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from typing import Any
 
 from lamina._side_by_side import fresh
@@ -32,7 +33,7 @@ class SearchResult:
         """The trials, the best first: those trained longest come before those that halving let go."""
         sign = 1 if self.lower_is_better else -1
         return sorted(
-            self.trials, key=lambda t: (-t["rung"], t["score"] is None, sign * (t["score"] or 0.0), t["trial"])
+            self.trials, key=lambda t: (t["score"] is None, -t["rung"], sign * (t["score"] or 0.0), t["trial"])
         )
 
     @property
@@ -68,11 +69,12 @@ class SearchResult:
     def table(self, rows: int | None = None) -> str:
         """Return the trials as text, the best first; `rows` of them, or all."""
         names = list(self.trials[0]["params"])
-        lines = [["", *names, "score", "std", "best epoch", "seconds"]]
+        rest = ["rung"] * any(t["rung"] for t in self.trials) + ["std", "best_epoch", "seconds"]
+        lines = [["", *names, "score", *(name.replace("_", " ") for name in rest)]]
         for place, trial in enumerate(self.ranked[:rows], 1):
             cells = [_cell(trial["params"][name]) for name in names]
             score = "diverged" if trial["score"] is None else _cell(trial["score"])
-            lines.append([str(place), *cells, score, *(_cell(trial[n]) for n in ("std", "best_epoch", "seconds"))])
+            lines.append([str(place), *cells, score, *(_cell(trial[name]) for name in rest)])
         widths = [max(len(line[c]) for line in lines) for c in range(len(lines[0]))]
         return "\n".join("  ".join(cell.rjust(w) for cell, w in zip(line, widths, strict=True)) for line in lines)
 
@@ -97,6 +99,7 @@ class SearchProgress:
         self._total, self._verbose, self._done = total, verbose, 0
         self._best: float | None = None
         self._bar: Any = None
+        self._lock = threading.Lock()
 
     def __enter__(self) -> SearchProgress:
         if self._verbose:
@@ -119,8 +122,11 @@ class SearchProgress:
         """Count a trial that has ended."""
         if not self._verbose:
             return
+        with self._lock:
+            self._count(trial["score"], lower_is_better)
+
+    def _count(self, score: float | None, lower_is_better: bool) -> None:
         self._done += 1
-        score = trial["score"]
         if score is not None and (self._best is None or (score < self._best) == lower_is_better):
             self._best = score
         best = "" if self._best is None else f"best {self._best:.4g}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from typing import Any, TypeVar
 
@@ -110,5 +110,4 @@ def options_of(options: dict[str, Any], hook: Callable[[Epoch], None]) -> dict[s
     for name in ("n_threads", "verbose", "resume"):
         if name in options:
             raise TypeError(f"{name} is no option here: every fit is a fresh one on one thread")
-    callbacks: Iterable[Any] = options.get("callbacks", ())
-    return {**options, "callbacks": [*callbacks, hook], "n_threads": 1}
+    return {**options, "callbacks": [*options.get("callbacks", ()), hook], "n_threads": 1}

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 __all__ = ["TrialFile"]
 
@@ -19,7 +24,7 @@ class TrialFile:
         self._known: dict[tuple[int, int], dict[str, Any]] = {}
         if self._path is None:
             return
-        header = json.loads(json.dumps({"lamina search": 1, **search}))
+        header = {"lamina search": 1, **{name: _plain(value) for name, value in search.items()}}
         lines = self._path.read_text(encoding="utf-8").split("\n") if self._path.exists() else []
         whole = lines[:-1]  # what comes after the last line end was cut off as it was written
         if not whole:
@@ -40,7 +45,7 @@ class TrialFile:
         known = self._known.get((number, rung))
         if known is None:
             return None
-        if known["params"] != _plain(params):
+        if known["params"] != {name: _plain(value) for name, value in params.items()}:
             had = known["params"]
             raise ValueError(f"{self._path} holds another search: trial {number} had {had}; give another path")
         return dict(known)
@@ -49,17 +54,27 @@ class TrialFile:
         """Append a trial that has ended."""
         if self._path is None:
             return
-        line = json.dumps({**trial, "params": _plain(params)})
+        line = json.dumps({**trial, "params": {name: _plain(value) for name, value in params.items()}})
         with self._lock, self._path.open("a", encoding="utf-8") as file:
             file.write(line + "\n")
 
 
-def _plain(params: dict[str, Any]) -> dict[str, Any]:
-    """Parameters as JSON keeps them; what it cannot, by its repr."""
-    return {k: v if isinstance(v, (int, float, str, bool, type(None))) else repr(v) for k, v in params.items()}
+def _plain(value: Any) -> Any:
+    """A value as JSON keeps it, the same in the next run: an array by its digest, an object by its repr."""
+    if isinstance(value, (int, float, str, bool, type(None))):
+        return value
+    if isinstance(value, np.ndarray):
+        return f"{value.shape} {value.dtype} {hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()[:16]}"
+    if isinstance(value, Mapping):
+        return {str(name): _plain(part) for name, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(part) for part in value]
+    if callable(value) and hasattr(value, "__qualname__"):
+        return value.__qualname__
+    return re.sub(r" at 0x[0-9a-f]+", "", repr(value))
 
 
 def _difference(wanted: Any, found: Any) -> str:
     if not isinstance(found, dict):
         return "its first line is no search"
-    return ", ".join(f"{k} is {found.get(k)!r}, not {v!r}" for k, v in wanted.items() if found.get(k) != v)
+    return "; ".join(f"its {k} is {found.get(k)!r}, not {v!r}" for k, v in wanted.items() if found.get(k) != v)

@@ -27,6 +27,8 @@ class History:
     loss, validation_loss, learning_rate : list of float
         One entry an epoch; `loss` is the mean over the epoch's batches as they were seen, penalty included;
         `validation_loss` is empty without a validation set.
+    validation_score : list of float
+        One entry an epoch where `fit` got a `scoring`, else empty.
     best_epoch : int
         Counted from 1: where the watched loss was lowest.
     stop_reason : str
@@ -44,6 +46,7 @@ class History:
     stop_reason: str = ""
     diverged: bool = False
     evaluations: int = 0
+    validation_score: list[float] = field(default_factory=list)
 
     @property
     def epochs(self) -> int:
@@ -168,8 +171,8 @@ class TimeLimit:
     """
 
     def __init__(self, seconds: float) -> None:
-        if not seconds > 0:
-            raise ValueError(f"seconds must be greater than 0; got {seconds}")
+        if isinstance(seconds, (bool, str)) or not seconds > 0:
+            raise ValueError(f"max_time must be a number of seconds greater than 0; got {seconds!r}")
         self.seconds = seconds
 
     def __repr__(self) -> str:

@@ -17,7 +17,7 @@ from lamina.callbacks import Epoch, History
 from lamina.network import Network
 from lamina.validation import Indices, Split, fold_indices
 
-__all__ = ["CrossValidation", "classes_of", "cross_validate", "fit_fold"]
+__all__ = ["CrossValidation", "cross_validate", "fit_fold", "mean_curve"]
 
 
 class _Fold(Split):
@@ -32,7 +32,7 @@ class _Fold(Split):
         return self.train, self.held
 
 
-@dataclass
+@dataclass(eq=False)
 class CrossValidation:
     """What `cross_validate` found.
 
@@ -71,9 +71,7 @@ class CrossValidation:
     @property
     def validation_curve(self) -> Array:
         """The mean validation loss by epoch; a fold that has stopped counts with its last value."""
-        curves = [h.validation_loss for h in self.histories]
-        longest = max(len(c) for c in curves)
-        return np.mean([np.pad(c, (0, longest - len(c)), mode="edge") for c in curves], axis=0)  # type: ignore[no-any-return]
+        return mean_curve([h.validation_loss for h in self.histories])
 
     @property
     def best_epoch(self) -> int:
@@ -94,7 +92,7 @@ class CrossValidation:
             if epoch.epoch >= last:
                 epoch.stop("the folds' best epoch")
 
-        options["callbacks"] = [*options.get("callbacks", ()), stop]
+        options["callbacks"] = [*options["callbacks"], stop]
         twin = fresh(net)
         twin.fit(X, y, **options)
         return twin
@@ -138,7 +136,8 @@ def cross_validate(
     n_jobs : int, optional
         Folds at work at a time, each on one thread; by default `lamina.get_num_threads()`.
     scoring : str or callable, optional
-        "accuracy", "r2", or a callable of (network, X, y). The loss without it.
+        What the folds' parts left out are scored by: "accuracy", "r2", or a callable of (network, X, y). The loss
+        without it. Folds stop early by their loss either way.
     groups : array-like, (rows,), optional
         Rows of one group stay in one fold (then nothing is stratified).
     shuffle : bool, default True
@@ -158,13 +157,16 @@ def cross_validate(
     ValueError
         For more folds than rows, than groups, or than members of a class.
     """
+    if not isinstance(net, Network):
+        raise TypeError(f"net must be a lamina.Network; got {net!r}")
     n_jobs = jobs(n_jobs)
+    fit_options["callbacks"] = list(fit_options.get("callbacks", ()))
     x = _data.matrix(X, net.n_inputs, net.dtype)
     t = _data.targets(y, len(x), net.n_outputs, net.loss, net.dtype)
     weight = fit_options.pop("sample_weight", None)
-    classes = classes_of(net, t) if stratify and shuffle else None
+    classes = _data.classes_of(net.loss, t) if stratify and shuffle else None
     folds = fold_indices(len(x), k, classes, seed, shuffle, groups)
-    score = score_of(scoring)
+    score = score_of(scoring, net.loss)
     checked = _data.weights(weight, len(x), net.dtype)
 
     def task(number: int) -> Callable[[Callable[[Epoch], None]], tuple[Network, float, Array]]:
@@ -218,12 +220,8 @@ def fit_fold(
     return twin
 
 
-def classes_of(net: Network, t: Array) -> Array | None:
-    """Class labels to stratify by, or None where the targets are no classes."""
-    if t.ndim == 1:
-        return t
-    if net.loss.targets == "classes":
-        return t.argmax(axis=1)  # type: ignore[no-any-return]
-    if net.loss.targets == "binary" and t.shape[1] == 1:
-        return t[:, 0] > 0.5
-    return None
+def mean_curve(curves: list[list[float]]) -> Array:
+    """Return the mean by epoch; a curve that has ended counts with its last value, and one without any is infinite."""
+    longest = max(1, *(len(c) for c in curves))
+    padded = [np.pad(c or [np.inf], (0, longest - max(len(c), 1)), mode="edge") for c in curves]
+    return np.nan_to_num(np.mean(padded, axis=0), nan=np.inf, posinf=np.inf)  # type: ignore[no-any-return]

@@ -58,6 +58,8 @@ class Ensemble:
         x = _data.matrix(X, model.n_inputs, model.dtype)
         t = _data.targets(y, len(x), model.n_outputs, model.loss, model.dtype)
 
+        options["callbacks"] = list(options.get("callbacks", ()))
+
         def task(number: int) -> Callable[[Callable[[Epoch], None]], Network]:
             def train(hook: Callable[[Epoch], None]) -> Network:
                 member = fresh(self.members[number])

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from lamina._dispatch import core as _core
-from lamina import _data, _fit, _summary, losses
+from lamina import _data, _fit, _state, _summary, _watch, losses
 from lamina._data import Array
 from lamina._takes_sequences import TakesSequences
-from lamina.callbacks import DivergenceWarning, EarlyStopping, Epoch, History, ProgressBar
+from lamina.callbacks import DivergenceWarning, EarlyStopping, Epoch, History, ProgressBar, TimeLimit
 
 __all__ = ["Network"]
 
@@ -146,6 +146,9 @@ class Network(TakesSequences):
         early_stopping: EarlyStopping | None = _UNSET,
         sample_weight: Any = None,
         validation_sample_weight: Any = None,
+        class_weight: Any = None,
+        scoring: str | Callable[..., float] | None = None,
+        max_time: float | None = None,
         shuffle: bool = True,
         callbacks: Iterable[Callable[[Epoch], Any]] = (),
         n_threads: int | None = None,
@@ -178,6 +181,12 @@ class Network(TakesSequences):
         early_stopping : lamina.EarlyStopping or None, default lamina.EarlyStopping(patience=10)
         sample_weight, validation_sample_weight : array-like, (rows,), optional
             A row of weight 2 counts as the row given twice.
+        class_weight : dict or "balanced", optional
+            What each row of a class counts, in training and validation; "balanced" makes the classes count alike.
+        scoring : str or callable, optional
+            "accuracy", "r2" or a callable of (network, X, y): early stopping keeps the epoch with the highest.
+        max_time : float, optional
+            Seconds after which training ends with its epoch; then the number of epochs depends on the machine.
         shuffle : bool, default True
             Draw the rows in a new order each epoch.
         callbacks : iterable of callables
@@ -201,11 +210,16 @@ class Network(TakesSequences):
         data, index, held = _fit.samples(
             self, X, y, sample_weight, validation, validation_sample_weight, resume, lengths
         )
+        data, held = _watch.weighted(self, data, index, held, class_weight)
         options = _fit.options(epochs, batch_size, optimizer, l1, l2, clip, shuffle, n_threads)
         options.seed = self._seed
         options.resume = bool(resume)
         options.penalty_per_batch = bool(penalty_per_batch)
-        _fit.set_early_stopping(options, EarlyStopping() if early_stopping is _UNSET else early_stopping, self)
+        stopping = EarlyStopping() if early_stopping is _UNSET else early_stopping
+        _fit.set_early_stopping(options, stopping, self)
+        scores = _watch.set_scoring(options, scoring, stopping, self, data, held)
+        if max_time is not None:
+            callbacks = [*callbacks, TimeLimit(max_time)]
         bar = ProgressBar(options.epochs) if verbose else None
         _fit.set_hooks(options, callbacks, schedule, bar, self)
         if self.normalize_inputs and (self._core.normalization is None or not resume):
@@ -216,6 +230,7 @@ class Network(TakesSequences):
                 self._core.fit(*data, index, held, options, core_history, self._lengths(lengths, data[0]))
         finally:
             self.history = _fit.history_from(core_history)
+            self.history.validation_score = scores
         if core_history.diverged:
             layer = core_history.diverged_layer
             warnings.warn(
@@ -322,21 +337,7 @@ class Network(TakesSequences):
         save(self, path)
 
     def __getstate__(self) -> dict[str, Any]:
-        state = {k: v for k, v in self.__dict__.items() if k != "_core"}
-        state["parameters"] = {name: view.copy() for name, view in self.parameters.items()}
-        state["normalization"] = self._core.normalization
-        state["memory"] = self._core.memory
-        return state
+        return _state.state_of(self)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        state = dict(state)
-        parameters = state.pop("parameters")
-        normalization = state.pop("normalization")
-        memory = state.pop("memory")
-        self.__dict__.update(state)
-        self._core = _CORES[self._dtype.name](self._layers, self._n_inputs, self._loss, self._seed)
-        for name, view in self._core.parameters().items():
-            view[...] = parameters[name]
-        if normalization is not None:
-            self.input_normalization = normalization
-        self._core.restore_memory(memory)
+        _state.restore(self, state, _CORES)

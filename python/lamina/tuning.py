@@ -18,7 +18,7 @@ from lamina._search_result import SearchProgress, SearchResult
 from lamina._side_by_side import jobs, run
 from lamina._trial_file import TrialFile
 from lamina.callbacks import DivergenceWarning, Epoch
-from lamina.cross_validation import classes_of, fit_fold
+from lamina.cross_validation import fit_fold, mean_curve
 from lamina.network import Network
 from lamina.space import candidates
 from lamina.validation import Split, fold_indices
@@ -118,9 +118,10 @@ def search(
     if validation is None:
         k = 5 if k is None else k
     trainer = _Trainer(build, X, y, k, validation, seed, scoring, groups, fit_options)
-    trainer.network(drawn[0])  # a build that fails, fails before any time is spent
-    how = {"method": method, "seed": seed, "k": trainer.k, "rows": len(trainer.x), "space": repr(dict(space))}
-    records = TrialFile(path, how)
+    score_of(scoring, trainer.network(drawn[0])[0].loss)  # what fails, fails before any time is spent
+    rest = {**fit_options, "validation": validation, "groups": groups, "sample_weight": trainer.weight}
+    how = {"method": method, "factor": factor, "seed": seed, "k": trainer.k, "space": space, "scoring": scoring}
+    records = TrialFile(path, {**how, "options": rest, "data": [trainer.x, trainer.y]})
     rungs = _rungs(len(drawn), epochs, factor) if method == "halving" else [(len(drawn), None)]
     result = SearchResult([], lower_is_better=scoring is None, trainer=trainer)
     survivors = list(range(len(drawn)))
@@ -148,7 +149,7 @@ def search(
             sign = 1 if result.lower_is_better else -1
             by_number = {t["trial"]: worst if t["score"] is None else t["score"] for t in done}
             survivors.sort(key=lambda number: (sign * by_number[number], number))
-    if all(trial["score"] is None for trial in result.trials if trial["rung"] == len(rungs) - 1):
+    if result.best["score"] is None:
         raise ValueError("every trial diverged; lower the learning rates in the space")
     return result
 
@@ -182,7 +183,8 @@ class _Trainer:
         if len(self.y) != len(self.x):
             raise ValueError(f"y must have one entry for each of the {len(self.x)} rows of X; got {len(self.y)}")
         self.weight = self.options.pop("sample_weight", None)
-        self.score_network, self.groups = score_of(scoring), groups
+        self.scoring, self.groups = scoring, groups
+        self.options["callbacks"] = list(self.options.get("callbacks", ()))
 
     def network(self, params: dict[str, Any]) -> tuple[Network, dict[str, Any]]:
         """Return what `build` makes of `params`, and the options for its fit."""
@@ -204,7 +206,7 @@ class _Trainer:
         if self.k is None:
             how = self.validation if isinstance(self.validation, Split) else Split(self.validation)
             return [how.indices(len(t), t if t.dtype == np.int32 else None, self.seed)]
-        home = fold_indices(len(t), self.k, classes_of(net, t), self.seed, groups=self.groups)
+        home = fold_indices(len(t), self.k, _data.classes_of(net.loss, t), self.seed, groups=self.groups)
         return [(np.flatnonzero(home != i), np.flatnonzero(home == i)) for i in range(self.k)]
 
     def score(self, params: dict[str, Any], epochs: int | None, hook: Callable[[Epoch], None]) -> dict[str, Any]:
@@ -232,15 +234,13 @@ class _Trainer:
             if twin.history.diverged:
                 scores = [math.nan]
                 break
-            scores.append(self.score_network(twin, x[held], t[held], None if w is None else w[held]))
+            scores.append(score_of(self.scoring, net.loss)(twin, x[held], t[held], None if w is None else w[held]))
             curves.append(twin.history.validation_loss)
         score = float(np.mean(scores))
         good = math.isfinite(score)
-        longest = max((len(c) for c in curves), default=0)
-        padded = [np.pad(c, (0, longest - len(c)), mode="edge") for c in curves]
         return {
             "score": score if good else None,
             "std": float(np.std(scores, ddof=1)) if good and len(scores) > 1 else None,
-            "best_epoch": int(np.argmin(np.mean(padded, axis=0))) + 1 if good else None,
+            "best_epoch": int(np.argmin(mean_curve(curves))) + 1 if good else None,
             "seconds": time.perf_counter() - started,
         }

@@ -75,12 +75,12 @@ def split_indices(n_rows: int, fractions: Sequence[float], labels: Any, shuffle:
         cuts = np.cumsum(_sizes(n_rows, fractions))[:-1]
         return [np.sort(part) for part in np.split(_core.permutation(seed, n_rows), cuts)]
     parts: list[list[Indices]] = [[] for _ in fractions]
-    for stream, name in enumerate(np.unique(labels)):
+    for stream, name in enumerate(np.unique(labels).tolist()):
         members = np.flatnonzero(np.asarray(labels) == name).astype(np.int64)
         if len(members) < len(fractions):
             raise ValueError(
                 f"stratify needs at least {len(fractions)} members of every class, one for each part; "
-                f"class {name!r} has {len(members)}"
+                f"class {name!r} has {len(members)}: take fewer parts, or stratify=False"
             )
         members = members[_core.permutation(seed, len(members), stream)]
         for part, piece in zip(parts, np.split(members, np.cumsum(_sizes(len(members), fractions))[:-1]), strict=True):

@@ -1,0 +1,56 @@
+"""A network beside scikit-learn's learners, on the same folds."""
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_breast_cancer, load_diabetes
+from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+import lamina
+
+
+def test_the_courses_learners_on_labels(tmp_path):
+    X, y = load_breast_cancer(return_X_y=True)
+    names = np.array(["malignant", "benign"])[y[:250]]
+    found = lamina.compare(X[:250], names, k=3, epochs=30)
+    assert set(found.scores) == {
+        "linear classifier", "k nearest neighbours", "boosted stumps", "support vector machine", "network",
+    }  # fmt: skip
+    assert found.scoring == "accuracy"
+    assert all(len(own) == 3 and 0.85 < own.mean() <= 1 for own in found.scores.values())
+    lines = found.table().splitlines()
+    assert lines[0].split() == ["learner", "accuracy", "std", "seconds"]
+    assert lines[1].startswith(found.ranked[0])
+    assert len(found.to_pandas()) == 15
+    found.plot(path=tmp_path / "compare.png")
+    assert (tmp_path / "compare.png").stat().st_size > 5000
+
+
+def test_regression_is_scored_by_r2():
+    X, y = load_diabetes(return_X_y=True)
+    found = lamina.compare(X, (y - y.mean()) / y.std(), k=3, epochs=20)
+    assert found.scoring == "R²"
+    assert found.scores["linear model"].mean() > 0.4
+    assert found.scores["network"].mean() > 0.3
+
+
+def test_all_see_the_same_folds():
+    X, y = load_breast_cancer(return_X_y=True)
+    net = lamina.Network([lamina.Dense(2)], n_inputs=30, loss="cross_entropy", normalize_inputs=True)
+    found = lamina.compare(X, y, k=3, net=net, learners={"mine": LogisticRegression(), "Bayes": GaussianNB()}, seed=7)
+    assert list(found.scores) == ["mine", "Bayes", "network"]
+    cv = lamina.cross_validate(net, X, y, 3, seed=7, scoring="accuracy", validation=0.1)
+    np.testing.assert_array_equal(found.scores["network"], cv.scores)
+    for fold in range(3):
+        held = cv.folds == fold
+        own = make_pipeline(StandardScaler(), LogisticRegression()).fit(X[~held], y[~held])
+        assert found.scores["mine"][fold] == own.score(X[held], y[held])
+
+
+def test_misuse():
+    with pytest.raises(ValueError, match="one entry for each of the 10 rows"):
+        lamina.compare(np.zeros((10, 2)), np.zeros(9))
+    with pytest.raises(ValueError, match="at least k = 5 members"):
+        lamina.compare(np.zeros((10, 2)), np.repeat([0, 1], [8, 2]))

@@ -1,0 +1,194 @@
+"""Cross-validation: each fold is a fit of its own, to the bit, however many run at a time."""
+
+import os
+import threading
+import time
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+import lamina
+
+OPTIONS = {"epochs": 12, "optimizer": lamina.Adam(1e-2), "early_stopping": lamina.EarlyStopping(patience=3)}
+
+
+def digits(rows=400):
+    X, y = load_digits(return_X_y=True)
+    return (X[:rows] / 16).astype(np.float32), y[:rows]
+
+
+def network(units=24, **options):
+    layers = [lamina.Dense(units, activation="relu"), lamina.Dropout(0.1), lamina.Dense(10)]
+    return lamina.Network(layers, n_inputs=64, loss="cross_entropy", seed=3, **options)
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2, 3])
+def test_folds_equal_separate_fits_to_the_bit(n_jobs):
+    X, y = digits()
+    net = network(normalize_inputs=True)
+    cv = lamina.cross_validate(net, X, y, n_jobs=n_jobs, l2=1e-4, clip=lamina.AGC(0.05), **OPTIONS)
+    for fold in range(5):
+        held, own = cv.folds == fold, network(normalize_inputs=True)
+        history = own.fit(X[~held], y[~held], validation=(X[held], y[held]), l2=1e-4, clip=lamina.AGC(0.05), **OPTIONS)
+        assert cv.histories[fold] == history
+        for name, value in own.parameters.items():
+            np.testing.assert_array_equal(cv.networks[fold].parameters[name], value, err_msg=name)
+        np.testing.assert_array_equal(cv.out_of_fold[held], own.predict(X[held]))
+        assert cv.scores[fold] == own.evaluate(X[held], y[held])
+
+
+def test_weights_reach_training_and_scores():
+    X, y = digits(300)
+    weight = np.random.default_rng(0).uniform(0.5, 2, size=300)
+    cv = lamina.cross_validate(network(), X, y, k=3, sample_weight=weight, class_weight="balanced", **OPTIONS)
+    held, own = cv.folds == 1, network()
+    own.fit(
+        X[~held], y[~held], sample_weight=weight[~held], validation=(X[held], y[held]),
+        validation_sample_weight=weight[held], class_weight="balanced", **OPTIONS,
+    )  # fmt: skip
+    np.testing.assert_array_equal(cv.out_of_fold[held], own.predict(X[held]))
+    assert cv.scores[1] == own.evaluate(X[held], y[held], weight[held])
+
+
+def test_the_network_given_does_not_change():
+    X, y = digits(200)
+    net = network()
+    before = net.parameters["0.weight"].copy()
+    lamina.cross_validate(net, X, y, k=2, **OPTIONS)
+    np.testing.assert_array_equal(net.parameters["0.weight"], before)
+    assert net.history is None
+
+
+def test_mean_and_standard_deviation():
+    X, y = digits(200)
+    cv = lamina.cross_validate(network(), X, y, k=4, scoring="accuracy", **OPTIONS)
+    right = cv.out_of_fold.argmax(axis=1) == y
+    np.testing.assert_allclose(cv.scores, [right[cv.folds == fold].mean() for fold in range(4)])
+    assert cv.mean == pytest.approx(np.mean(cv.scores))
+    assert cv.std == pytest.approx(np.std(cv.scores, ddof=1))
+    assert str(cv).startswith("4 folds: ")
+
+
+def test_pooled_best_epoch_and_refit():
+    X, y = digits()
+    cv = lamina.cross_validate(network(), X, y, **OPTIONS)
+    lengths = [len(h.validation_loss) for h in cv.histories]
+    assert len(cv.validation_curve) == max(lengths)
+    by_hand = [np.mean([h.validation_loss[min(i, n - 1)] for h, n in zip(cv.histories, lengths, strict=True)])
+               for i in range(max(lengths))]  # fmt: skip
+    np.testing.assert_allclose(cv.validation_curve, by_hand)
+    assert cv.best_epoch == int(np.argmin(by_hand)) + 1
+    whole = cv.refit()
+    assert whole.history.epochs == cv.best_epoch
+    own = network()
+    own.fit(X, y, **{**OPTIONS, "epochs": cv.best_epoch, "validation": None, "early_stopping": None})
+    np.testing.assert_array_equal(whole.predict(X), own.predict(X))
+
+
+def test_regression_in_order_and_grouped():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(120, 3))
+    y = X @ [1.0, -2.0, 0.5] + 0.1 * rng.normal(size=120)
+    net = lamina.Network([lamina.Dense(1)], n_inputs=3)
+    options = {"epochs": 40, "optimizer": lamina.Adam(0.05), "scoring": "r2"}
+    in_order = lamina.cross_validate(net, X, y, k=4, shuffle=False, **options)
+    assert in_order.folds.tolist() == sorted(in_order.folds.tolist())
+    assert in_order.mean > 0.95
+    groups = np.repeat(np.arange(12), 10)
+    grouped = lamina.cross_validate(net, X, y, k=4, groups=groups, **options)
+    assert all(len(set(grouped.folds[groups == group])) == 1 for group in range(12))
+
+
+def test_stopping_on_a_share_of_the_training_rows():
+    X, y = digits(300)
+    cv = lamina.cross_validate(network(), X, y, k=3, validation=0.2, **OPTIONS)
+    held, own = cv.folds == 0, network()
+    own.fit(X[~held], y[~held], validation=0.2, **OPTIONS)
+    np.testing.assert_array_equal(cv.out_of_fold[held], own.predict(X[held]))
+
+
+def test_a_callback_given_as_a_generator_reaches_every_fold():
+    X, y = digits(200)
+    seen = []
+    lamina.cross_validate(network(), X, y, k=4, callbacks=(hook for hook in [seen.append]), epochs=2)
+    assert len(seen) == 8
+
+
+def test_verbose_tells_of_each_fold(capfd):
+    X, y = digits(200)
+    lamina.cross_validate(network(), X, y, k=2, verbose=1, epochs=2)
+    assert capfd.readouterr().err.count("best epoch") == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"k": 1}, "k must be at least 2"),
+        ({"k": 61}, "k must be at most the number of rows, 60; got 61 folds"),
+        ({"k": 12}, r"at least k = 12 members of every class; class \d has \d: take fewer folds, or stratify=False"),
+        ({"groups": np.repeat([0, 1], 30)}, "at most 2 parts"),
+        ({"k": 2, "scoring": "r2"}, "needs a regression loss; got cross_entropy"),
+        ({"k": 2, "scoring": "f1"}, "scoring must be None"),
+        ({"n_jobs": 0}, "n_jobs must be at least 1"),
+    ],
+)
+def test_misuse(options, message):
+    X, y = digits(60)
+    with pytest.raises(ValueError, match=message):
+        lamina.cross_validate(network(), X, y, **options)
+
+
+def test_options_that_are_none_here():
+    X, y = digits(60)
+    with pytest.raises(TypeError, match="n_threads is no option here"):
+        lamina.cross_validate(network(), X, y, k=2, n_threads=2)
+    with pytest.raises(TypeError, match=r"net must be a lamina\.Network"):
+        lamina.cross_validate([lamina.Dense(3)], X, y)
+
+
+def test_an_error_in_one_fold_ends_the_others():
+    X, y = digits()
+    threads, started = threading.active_count(), time.perf_counter()
+
+    def fail(epoch):
+        if epoch.epoch == 3:
+            raise RuntimeError("not today")
+
+    with pytest.raises(RuntimeError, match="not today"):
+        lamina.cross_validate(network(), X, y, epochs=100_000, early_stopping=None, callbacks=[fail])
+    assert time.perf_counter() - started < 20
+    assert threading.active_count() == threads
+
+
+def test_a_fold_that_diverges_is_told():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 3))
+    net = lamina.Network([lamina.Dense(8, "relu"), lamina.Dense(1)], n_inputs=3)
+    with pytest.warns(lamina.DivergenceWarning):
+        cv = lamina.cross_validate(net, X, X[:, 0] * 1e3, k=2, optimizer=lamina.SGD(1e6), epochs=20, n_jobs=1)
+    assert all(history.diverged for history in cv.histories)
+    assert 1 <= cv.best_epoch <= 20
+
+
+@pytest.mark.slow
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="needs two cores")
+def test_five_folds_take_at_most_2_8_fits_and_ten_members_5_5():
+    """In processor time over two cores: the wall time where nothing else runs."""
+    X, y = digits(1797)
+    options = {"epochs": 60, "early_stopping": None}
+
+    def cost(work):
+        return min(_cost_once(work) for _ in range(3))
+
+    fit = cost(lambda: network(64).fit(X, y, **options))
+    folds = cost(lambda: lamina.cross_validate(network(64), X, y, n_jobs=2, **options))
+    members = cost(lambda: lamina.Ensemble(network(64), 10, n_jobs=2).fit(X, y, **options))
+    assert folds / 2 <= 2.8 * fit
+    assert members / 2 <= 5.5 * fit
+
+
+def _cost_once(work):
+    started = time.process_time()
+    work()
+    return time.process_time() - started

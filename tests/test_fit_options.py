@@ -1,0 +1,188 @@
+"""Class weights, a limit of time, a score to stop on, and quantile losses for intervals."""
+
+import time
+
+import numpy as np
+import pytest
+
+import lamina
+
+PLAIN = {"epochs": 5, "optimizer": lamina.Adam(1e-2), "early_stopping": None}
+
+
+def classes(rows=200, seed=0, share=0.9):
+    """Two overlapping classes, of which the first has `share` of the rows."""
+    rng = np.random.default_rng(seed)
+    y = (rng.uniform(size=rows) > share).astype(int)
+    return rng.normal(size=(rows, 2)) + 1.2 * y[:, None], y
+
+
+def network(loss="cross_entropy", outputs=2):
+    return lamina.Network([lamina.Dense(8, "tanh"), lamina.Dense(outputs)], n_inputs=2, loss=loss, dtype="float64")
+
+
+# Class weights ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("kind", "outputs"), [("cross_entropy", 2), ("binary_cross_entropy", 1), ("hinge", 1)])
+def test_class_weight_is_the_weight_of_its_rows(kind, outputs):
+    X, y = classes()
+    one, other = network(kind, outputs), network(kind, outputs)
+    own = np.linspace(0.5, 1.5, 200)
+    one.fit(X, y, class_weight={1: 3.0}, sample_weight=own, validation=None, **PLAIN)
+    other.fit(X, y, sample_weight=own * np.where(y == 1, 3.0, 1.0), validation=None, **PLAIN)
+    np.testing.assert_array_equal(one.predict(X), other.predict(X))
+
+
+def test_balanced_counts_the_training_rows_alone():
+    X, y = classes()
+    held = (X[150:], y[150:])
+    one, other = network(), network()
+    history = one.fit(X[:150], y[:150], class_weight="balanced", validation=held, **PLAIN)
+    by_class = 150 / (2 * np.bincount(y[:150]))
+    same = other.fit(
+        X[:150], y[:150], sample_weight=by_class[y[:150]], validation=held,
+        validation_sample_weight=by_class[held[1]], **PLAIN,
+    )  # fmt: skip
+    assert history == same
+    np.testing.assert_array_equal(one.predict(X), other.predict(X))
+
+
+def test_a_fraction_held_out_is_weighted_alike():
+    X, y = classes()
+    one, other = network(), network()
+    weights = {0: 0.5, 1: 4.0}
+    history = one.fit(X, y, class_weight=weights, validation=0.3, **PLAIN)
+    assert history == other.fit(X, y, sample_weight=np.array([0.5, 4.0])[y], validation=0.3, **PLAIN)
+
+
+def test_balanced_finds_the_rare_class():
+    X, y = classes(1000)
+    test_X, test_y = classes(2000, seed=1)
+    found = []
+    for class_weight in (None, "balanced"):
+        net = network()
+        net.fit(X, y, class_weight=class_weight, epochs=60, optimizer=lamina.Adam(1e-2))
+        found.append((net.predict(test_X).argmax(axis=1) == 1)[test_y == 1].mean())
+    assert found[1] > found[0] + 0.2
+
+
+def test_one_hot_rows_have_classes():
+    X, y = classes()
+    one, other = network(), network()
+    one.fit(X, np.eye(2)[y], class_weight="balanced", validation=None, **PLAIN)
+    other.fit(X, y, class_weight="balanced", validation=None, **PLAIN)
+    np.testing.assert_allclose(one.predict(X), other.predict(X), rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("class_weight", "error", "message"),
+    [
+        ("even", TypeError, "class_weight must be 'balanced', a dict"),
+        ({2: 1.0}, ValueError, r"keys in 0 .. 1; got 2"),
+        ({"rare": 1.0}, ValueError, "got 'rare'"),
+        ({0: -1.0}, ValueError, r"at least 0; got -1.0 for class 0"),
+        ({0: np.nan}, ValueError, "finite"),
+        ({0: 0.0, 1: 0.0}, ValueError, "leave a training row"),
+    ],
+)
+def test_misuse_of_class_weight(class_weight, error, message):
+    X, y = classes(50)
+    net = network()
+    before = net.parameters["0.weight"].copy()
+    with pytest.raises(error, match=message):
+        net.fit(X, y, class_weight=class_weight)
+    np.testing.assert_array_equal(net.parameters["0.weight"], before)
+
+
+def test_class_weight_needs_classes():
+    X, y = classes(50)
+    with pytest.raises(ValueError, match="one class a row; the loss is squared_error"):
+        network("squared_error", 1).fit(X, y, class_weight="balanced")
+    with pytest.raises(ValueError, match="one class a row; the loss is binary_cross_entropy"):
+        network("binary_cross_entropy").fit(X, np.ones((50, 2)), class_weight="balanced")
+
+
+# Time -------------------------------------------------------------------------------------------------------------
+
+
+def test_max_time_ends_training():
+    X, y = classes()
+    started = time.perf_counter()
+    history = network().fit(X, y, epochs=10**7, early_stopping=None, max_time=0.2)
+    assert 0.2 <= time.perf_counter() - started < 5
+    assert history.stop_reason == "the time limit of 0.2 s"
+
+
+@pytest.mark.parametrize("value", [0, -1.0, float("nan"), "2s"])
+def test_misuse_of_max_time(value):
+    X, y = classes(50)
+    with pytest.raises(ValueError, match="max_time must be a number of seconds greater than 0"):
+        network().fit(X, y, max_time=value)
+
+
+# Scores -----------------------------------------------------------------------------------------------------------
+
+
+def test_scoring_decides_the_epoch_that_is_kept():
+    X, y = classes(400, share=0.5)
+    held = (X[200:], y[200:])
+    net = network()
+    history = net.fit(
+        X[:200], y[:200], validation=held, scoring="accuracy", epochs=80, early_stopping=lamina.EarlyStopping(20)
+    )
+    assert len(history.validation_score) == len(history.loss)
+    best = max(history.validation_score)
+    assert history.best_epoch == history.validation_score.index(best) + 1
+    assert (net.predict(held[0]).argmax(axis=1) == held[1]).mean() == pytest.approx(best)
+
+
+def test_scoring_without_early_stopping_is_recorded():
+    X, y = classes()
+    history = network().fit(X, y, scoring=lambda net, X, y: -net.evaluate(X, y), **PLAIN)
+    np.testing.assert_allclose(history.validation_score, -np.array(history.validation_loss), rtol=1e-12)
+
+
+def test_scoring_by_r2_has_the_weights():
+    rng = np.random.default_rng(0)
+    X, y, weight = rng.normal(size=(60, 2)), rng.normal(size=60), rng.uniform(0.1, 3, size=60)
+    net = network("squared_error", 1)
+    history = net.fit(
+        X[:40], y[:40], validation=(X[40:], y[40:]), validation_sample_weight=weight[40:], scoring="r2", **PLAIN
+    )
+    from sklearn.metrics import r2_score
+
+    want = r2_score(y[40:], net.predict(X[40:])[:, 0], sample_weight=weight[40:])
+    assert history.validation_score[-1] == pytest.approx(want, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"scoring": "r2"}, "needs a regression loss"),
+        ({"scoring": "f1"}, "scoring must be None"),
+        ({"scoring": "accuracy", "validation": None}, "scoring needs a validation part"),
+        ({"scoring": "accuracy", "early_stopping": lamina.EarlyStopping(monitor="loss")}, "both say what to watch"),
+    ],
+)
+def test_misuse_of_scoring(options, message):
+    X, y = classes(50)
+    with pytest.raises(ValueError, match=message):
+        network().fit(X, y, **options)
+
+
+# Intervals --------------------------------------------------------------------------------------------------------
+
+
+def test_two_quantiles_hold_the_share_between_them():
+    rng = np.random.default_rng(0)
+    X = rng.uniform(-1, 1, size=(4000, 2))
+    y = X[:, 0] + (0.2 + 0.5 * (X[:, 1] > 0)) * rng.normal(size=4000)
+    low, high = (network(lamina.losses.get("quantile", q=q), 1) for q in (0.1, 0.9))
+    for net in (low, high):
+        net.fit(X[:3000], y[:3000], epochs=60, optimizer=lamina.Adam(5e-3))
+    bottom, top = (net.predict(X[3000:])[:, 0] for net in (low, high))
+    inside = (bottom <= y[3000:]) & (y[3000:] <= top)
+    assert 0.75 < inside.mean() < 0.85
+    wide = X[3000:, 1] > 0
+    assert (top - bottom)[wide].mean() > 2 * (top - bottom)[~wide].mean()

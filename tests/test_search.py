@@ -1,0 +1,266 @@
+"""The search for hyper-parameters: what it draws, how it scores, that it goes on where it was stopped."""
+
+import json
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+import lamina
+from lamina import space
+from lamina.space import candidates
+from lamina.tuning import _rungs
+
+OPTIONS = {"epochs": 9, "optimizer": lamina.Adam(1e-2)}
+
+
+def digits(rows=300):
+    X, y = load_digits(return_X_y=True)
+    return (X[:rows] / 16).astype(np.float32), y[:rows]
+
+
+def build(units=8, activation="relu"):
+    layers = [lamina.Dense(units, activation), lamina.Dense(10)]
+    return lamina.Network(layers, n_inputs=64, loss="cross_entropy")
+
+
+SPACE = {"units": space.integer(2, 32, log=True), "activation": ["relu", "tanh"], "l2": space.loguniform(1e-6, 1e-2)}
+
+
+# What is drawn ----------------------------------------------------------------------------------------------------
+
+
+def test_ranges_hold_and_are_used_to_the_ends():
+    drawn = candidates({"a": (1.0, 2.0), "b": space.loguniform(1e-4, 1.0), "c": space.integer(1, 3)}, 2000, 0)
+    a, b, c = (np.array([d[name] for d in drawn]) for name in "abc")
+    assert a.min() >= 1
+    assert a.max() <= 2
+    assert abs(a.mean() - 1.5) < 0.02
+    assert abs(np.log10(b).mean() + 2) < 0.1
+    np.testing.assert_allclose(np.bincount(c)[1:] / 2000, 1 / 3, atol=0.04)
+    assert all(type(d["c"]) is int for d in drawn)
+
+
+def test_integer_log_reaches_both_ends():
+    c = [d["c"] for d in candidates({"c": space.integer(1, 100, log=True)}, 3000, 0)]
+    assert min(c) == 1
+    assert max(c) == 100
+    assert 0.4 < np.mean(np.array(c) <= 10) < 0.6
+
+
+def test_a_space_of_lists_is_tried_whole_where_it_is_small():
+    drawn = candidates({"a": [1, 2], "b": ["x", "y", "z"]}, 10, 0)
+    assert len(drawn) == 6
+    assert len({tuple(d.values()) for d in drawn}) == 6
+
+
+def test_draws_from_lists_do_not_repeat():
+    drawn = candidates({"a": list(range(5)), "b": list(range(5))}, 24, 0)
+    assert len({tuple(d.values()) for d in drawn}) == 24
+
+
+def test_trials_depend_on_their_number_alone():
+    assert candidates(SPACE, 5, 3) == candidates(SPACE, 50, 3)[:5]
+    assert candidates(SPACE, 5, 3) != candidates(SPACE, 5, 4)
+
+
+# Scores -----------------------------------------------------------------------------------------------------------
+
+
+def test_scores_are_those_of_cross_validation():
+    X, y = digits()
+    found = lamina.search(build, {"units": [4, 16]}, X, y, k=3, **OPTIONS)
+    for trial in found.trials:
+        cv = lamina.cross_validate(build(**trial["params"]), X, y, k=3, **OPTIONS)
+        assert trial["score"] == pytest.approx(cv.mean, rel=1e-12)
+        assert trial["std"] == pytest.approx(cv.std, rel=1e-12)
+        assert trial["best_epoch"] == cv.best_epoch
+    assert found.best_params == {"units": 16}
+    assert found.best_score == min(trial["score"] for trial in found.trials)
+
+
+def test_hold_out_scores_are_those_of_a_fit():
+    X, y = digits()
+    own = (X[200:], y[200:])
+    found = lamina.search(build, {"units": [4, 16]}, X[:200], y[:200], validation=own, scoring="accuracy", **OPTIONS)
+    assert not found.lower_is_better
+    for trial in found.trials:
+        net = build(**trial["params"])
+        net.fit(X[:200], y[:200], validation=own, **OPTIONS)
+        assert trial["score"] == (net.predict(own[0]).argmax(axis=1) == own[1]).mean()
+
+
+@pytest.mark.parametrize("method", ["random", "halving"])
+def test_the_same_whatever_the_number_of_jobs(method):
+    X, y = digits()
+    one, three = (
+        lamina.search(build, SPACE, X, y, validation=0.25, n_trials=7, method=method, n_jobs=n, **OPTIONS)
+        for n in (1, 3)
+    )
+    assert [(t["params"], t["score"]) for t in one.trials] == [(t["params"], t["score"]) for t in three.trials]
+
+
+def test_build_may_return_fit_options_and_the_space_may_hold_them():
+    X, y = digits()
+    seen = []
+
+    def both(units):
+        return build(units), {"epochs": 2, "callbacks": [lambda epoch: seen.append(epoch.epoch)]}
+
+    lamina.search(both, {"units": [4], "batch_size": [16, 64], "optimizer": [lamina.SGD(0.1)]}, X, y, validation=0.2)
+    assert sorted(seen) == [1, 1, 2, 2]
+
+
+def test_refit_trains_on_every_row_for_the_best_epochs():
+    X, y = digits()
+    found = lamina.search(build, SPACE, X, y, validation=0.25, n_trials=4, **OPTIONS)
+    net = found.refit()
+    assert net.history.epochs == found.best["best_epoch"]
+    assert not net.history.validation_loss
+    assert net.layers[0].units == found.best_params["units"]
+
+
+# Halving ----------------------------------------------------------------------------------------------------------
+
+
+def test_rungs_of_successive_halving():
+    assert _rungs(9, 27, 3) == [(9, 3), (3, 9), (1, 27)]
+    assert _rungs(20, 100, 3) == [(20, 11), (6, 33), (2, 100)]
+    assert _rungs(1, 10, 3) == [(1, 10)]
+    assert _rungs(100, 2, 2) == [(100, 1), (50, 2)]
+
+
+def test_halving_keeps_the_best():
+    X, y = digits()
+    found = lamina.search(build, SPACE, X, y, validation=0.25, n_trials=9, method="halving", **OPTIONS)
+    by_rung = [[t for t in found.trials if t["rung"] == rung] for rung in range(3)]
+    assert [len(trials) for trials in by_rung] == [9, 3, 1]
+    for rung in range(2):
+        ordered = sorted(by_rung[rung], key=lambda t: t["score"])
+        kept = {t["trial"] for t in by_rung[rung + 1]}
+        assert kept == {t["trial"] for t in ordered[: len(kept)]}
+    assert found.best is by_rung[2][0]
+
+
+# The file ---------------------------------------------------------------------------------------------------------
+
+
+def test_an_interrupted_search_goes_on(tmp_path):
+    X, y = digits()
+    path, count = tmp_path / "search.jsonl", []
+
+    def stop_after_three(units, activation):
+        count.append(units)
+        if len(count) > 4:  # the first is a trial run before any time is spent
+            raise KeyboardInterrupt
+        return build(units, activation)
+
+    settings = {"validation": 0.25, "n_trials": 6, "path": path, "n_jobs": 1, **OPTIONS}
+    with pytest.raises(KeyboardInterrupt):
+        lamina.search(stop_after_three, SPACE, X, y, **settings)
+    assert len(path.read_text().splitlines()) == 1 + 3
+    with path.open("a") as file:
+        file.write('{"trial": 3, "ru')  # what a crash may leave
+    trained = []
+
+    def counted(units, activation):
+        trained.append(units)
+        return build(units, activation)
+
+    found = lamina.search(counted, SPACE, X, y, **settings)
+    assert len(trained) == 1 + 3
+    whole = lamina.search(build, SPACE, X, y, **{**settings, "path": None})
+    assert [t["score"] for t in found.trials] == [t["score"] for t in whole.trials]
+    assert len([json.loads(line) for line in path.read_text().splitlines()]) == 1 + 6
+
+
+@pytest.mark.parametrize(
+    ("change", "names"),
+    [
+        ({"seed": 1}, "its seed is 0, not 1"),
+        ({"epochs": 5}, "its options"),
+        ({"scoring": "accuracy"}, "its scoring is None, not 'accuracy'"),
+        ({"X": np.ones((300, 64), np.float32)}, "its data"),
+    ],
+)
+def test_the_file_of_another_search_is_refused(tmp_path, change, names):
+    X, y = digits()
+    settings = {"X": X, "y": y, "validation": 0.25, "n_trials": 2, "path": tmp_path / "search.jsonl", **OPTIONS}
+    lamina.search(build, SPACE, **settings)
+    with pytest.raises(ValueError, match=f"holds another search: {names}"):
+        lamina.search(build, SPACE, **{**settings, **change})
+
+
+def test_a_file_of_something_else_is_left_alone(tmp_path):
+    X, y = digits()
+    path = tmp_path / "notes.txt"
+    path.write_text("dear diary\n")
+    with pytest.raises(ValueError, match="path must be new, or the file of an earlier search"):
+        lamina.search(build, SPACE, X, y, path=path)
+    assert path.read_text() == "dear diary\n"
+
+
+# What it shows ----------------------------------------------------------------------------------------------------
+
+
+def test_table_and_data_frame():
+    X, y = digits()
+    found = lamina.search(build, SPACE, X, y, validation=0.25, n_trials=4, method="halving", **OPTIONS)
+    head, first = found.table().splitlines()[:2]
+    assert head.split() == ["units", "activation", "l2", "score", "rung", "std", "best", "epoch", "seconds"]
+    assert first.split()[0] == "1"
+    frame = found.to_pandas()
+    assert len(frame) == len(found.trials)
+    assert frame.score.iloc[0] == found.best_score
+    assert "trials" in repr(found)
+
+
+def test_progress_on_standard_error_alone(capfd):
+    X, y = digits()
+    lamina.search(build, {"units": [2, 4]}, X, y, validation=0.25, verbose=1, epochs=1)
+    out, err = capfd.readouterr()
+    assert not out
+    assert "best" in err
+
+
+# Misuse -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"space": {}}, ValueError, "at least one parameter: with none there is no trial"),
+        ({"space": {"units": []}}, ValueError, r"space\['units'\] has no choice: there is no trial"),
+        ({"n_trials": 0}, ValueError, "n_trials must be at least 1; got 0"),
+        ({"space": {"units": (3, 3)}}, ValueError, "needs low < high"),
+        ({"space": {"units": (1, 2, 3)}}, ValueError, "a list means choices"),
+        ({"space": {"units": "ab"}}, TypeError, "must be a list"),
+        ({"space": ["units"]}, TypeError, "space must be a dict"),
+        ({"space": {"colour": [1]}}, TypeError, "'colour', which neither build nor Network.fit takes"),
+        ({"k": 3, "validation": 0.2}, ValueError, "two ways to score"),
+        ({"method": "grid"}, ValueError, "method must be 'random' or 'halving'"),
+        ({"method": "halving", "space": {"epochs": [1, 2]}}, ValueError, "take epochs out"),
+        ({"verbosity": 1}, TypeError, "search has no option verbosity"),
+        ({"validation": 1.5}, ValueError, "validation must be a fraction"),
+        ({"scoring": "f1"}, ValueError, "scoring must be None"),
+        ({"build": lambda units, activation: units}, TypeError, "build must return a lamina.Network"),
+    ],
+)
+def test_misuse(options, error, message):
+    X, y = digits(60)
+    with pytest.raises(error, match=message):
+        lamina.search(**{"build": build, "space": SPACE, "X": X, "y": y, "n_trials": 2, **options})
+
+
+def test_a_trial_that_diverges_comes_last_and_is_named():
+    X, y = digits()
+
+    def deep(rate):
+        layers = [lamina.Dense(16, "relu"), lamina.Dense(16, "relu"), lamina.Dense(1)]
+        return lamina.Network(layers, n_inputs=64), {"optimizer": lamina.SGD(rate)}
+
+    found = lamina.search(deep, {"rate": [1e6, 1e-3]}, X, y, validation=0.25, epochs=5)
+    assert found.best_params == {"rate": 1e-3}
+    assert "diverged" in found.table()
+    with pytest.raises(ValueError, match="every trial diverged"):
+        lamina.search(deep, {"rate": [1e6]}, X, y, validation=0.25, epochs=5)

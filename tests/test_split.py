@@ -1,0 +1,87 @@
+"""Parts and folds: their sizes, the classes' shares, groups, order."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import lamina
+from lamina.validation import fold_indices
+
+
+def test_parts_hold_every_row_once_in_order():
+    x = np.arange(101)[:, None]
+    parts = lamina.split(x, x[:, 0] * 1.0)
+    assert [len(part[0]) for part in parts] == [71, 15, 15]
+    assert all((np.diff(part[1]) > 0).all() for part in parts)
+    np.testing.assert_array_equal(np.sort(np.concatenate([part[1] for part in parts])), x[:, 0])
+
+
+def test_stratified_parts_keep_the_shares():
+    y = np.repeat(["a", "b", "c"], [60, 30, 10])
+    for _, own in lamina.split(np.zeros((100, 1)), y, fractions=(0.5, 0.3, 0.2)):
+        share = len(own) / 100
+        assert [int((own == label).sum()) for label in "abc"] == [60 * share, 30 * share, 10 * share]
+
+
+def test_in_order_cuts_the_rows():
+    x = np.arange(10)[:, None]
+    past, future = lamina.split(x, x[:, 0], fractions=(0.8, 0.2), shuffle=False)
+    assert past[1].tolist() == list(range(8))
+    assert future[1].tolist() == [8, 9]
+
+
+def test_groups_stay_whole():
+    rng = np.random.default_rng(0)
+    groups = rng.integers(12, size=300)
+    parts = lamina.split(np.zeros((300, 1)), groups, fractions=(0.6, 0.2, 0.2), groups=groups)
+    held = [set(part[1].tolist()) for part in parts]
+    assert not held[0] & held[1]
+    assert not held[0] & held[2]
+    assert not held[1] & held[2]
+    np.testing.assert_allclose([len(part[1]) / 300 for part in parts], (0.6, 0.2, 0.2), atol=0.06)
+
+
+def test_same_seed_same_parts():
+    x = np.arange(50)[:, None]
+    one, same, other = (lamina.split(x, x[:, 0] * 1.0, seed=seed)[0][1].tolist() for seed in (1, 1, 2))
+    assert one == same != other
+
+
+def test_a_data_frame_stays_one():
+    frame = pd.DataFrame({"a": range(10), "b": list("uvuvuvuvuv")})
+    (first, own), _ = lamina.split(frame[["a"]], frame["b"], fractions=(0.6, 0.4))
+    assert isinstance(first, pd.DataFrame)
+    assert first.index.tolist() == own.index.tolist()
+
+
+@pytest.mark.parametrize("k", [2, 3, 7])
+def test_folds_differ_by_one_row_at_most(k):
+    y = np.repeat([0, 1, 2], [40, 31, 22])
+    folds = fold_indices(93, k, y)
+    for rows in (folds, *(folds[y == label] for label in range(3))):
+        assert np.ptp(np.bincount(rows, minlength=k)) <= 1
+
+
+def test_folds_in_order_are_runs():
+    assert (np.diff(fold_indices(20, 4, shuffle=False)) >= 0).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"fractions": (0.5, 0.6)}, "sum to 1"),
+        ({"fractions": (1.0, 0.0)}, "greater than 0"),
+        ({"fractions": ()}, "greater than 0"),
+        ({"fractions": [0.25] * 4}, "class 1 has 3"),
+        ({"groups": np.arange(4)}, "one entry for each of the 10 rows"),
+        ({"groups": np.zeros(10)}, "at most 1 parts"),
+    ],
+)
+def test_split_says_what_is_wrong(options, message):
+    with pytest.raises(ValueError, match=message):
+        lamina.split(np.zeros((10, 1)), np.repeat([0, 1], [7, 3]), **options)
+
+
+def test_rows_of_x_and_y_must_agree():
+    with pytest.raises(ValueError, match=r"y must have as many rows as X \(3\); got 2"):
+        lamina.split(np.zeros((3, 1)), np.zeros(2))
