@@ -29,6 +29,7 @@ _HOMES = {
     "search": "tuning",
     "Ensemble": "ensemble",
     "compare": "comparison",
+    "diagnose": "diagnosis",
     "SAM": "optimizers",
     "CascadeNetwork": "cascade",
     "CascadeClassifier": "estimators",

@@ -38,6 +38,7 @@ from lamina.callbacks import History as History
 from lamina.cascade import CascadeNetwork as CascadeNetwork
 from lamina.comparison import compare as compare
 from lamina.cross_validation import cross_validate as cross_validate
+from lamina.diagnosis import diagnose as diagnose
 from lamina.ensemble import Ensemble as Ensemble
 from lamina.estimators import CascadeClassifier as CascadeClassifier
 from lamina.estimators import CascadeRegressor as CascadeRegressor

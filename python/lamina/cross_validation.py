@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -32,7 +32,7 @@ class _Fold(Split):
         return self.train, self.held
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class CrossValidation:
     """What `cross_validate` found.
 
@@ -55,8 +55,8 @@ class CrossValidation:
     out_of_fold: Array
     folds: Array
     networks: list[Network]
-    _data: tuple[Network, Any, Any, Any] = field(repr=False)
-    _options: dict[str, Any] = field(repr=False)
+    _data: tuple[Network, Any, Any, Any]
+    _options: dict[str, Any]
 
     @property
     def mean(self) -> float:
@@ -100,6 +100,8 @@ class CrossValidation:
     def __str__(self) -> str:
         each = ", ".join(f"{score:.4g}" for score in self.scores)
         return f"{len(self.scores)} folds: {self.mean:.4g} ± {self.std:.2g} ({each}); best epoch {self.best_epoch}"
+
+    __repr__ = __str__
 
 
 def cross_validate(

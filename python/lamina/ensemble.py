@@ -94,11 +94,11 @@ class Ensemble:
         x = _data.matrix(X, model.n_inputs, model.dtype)
         t = _data.targets(y, len(x), model.n_outputs, model.loss, model.dtype)
         w = _data.weights(sample_weight, len(x), np.dtype(np.float64))
-        raw = _before_link(self.predict(x).astype(np.float64), model.loss)
+        raw = before_link(self.predict(x).astype(np.float64), model.loss)
         return float(model.loss.value(raw, t if t.dtype == np.int32 else t.astype(np.float64), w))
 
 
-def _before_link(predicted: Array, loss: Any) -> Array:
+def before_link(predicted: Array, loss: Any) -> Array:
     """The raw outputs whose prediction is `predicted`: the losses are defined on those."""
     tiny = np.finfo(np.float64).tiny
     if loss.link in ("softmax", "exponential"):

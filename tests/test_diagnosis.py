@@ -1,0 +1,201 @@
+"""What `diagnose` finds in networks and data that are ill in a known way, and that it leaves the healthy alone."""
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+import lamina
+
+
+def digits(rows=600):
+    X, y = load_digits(return_X_y=True)
+    X = X[:rows]
+    return X[:, X.std(axis=0) > 0.5].astype(np.float32) / 16, y[:rows]
+
+
+def network(X, hidden=(32,), activation="relu", **options):
+    layers = [lamina.Dense(units, activation) for units in hidden]
+    return lamina.Network([*layers, lamina.Dense(10)], n_inputs=X.shape[1], loss="cross_entropy", **options)
+
+
+def names(diagnosis):
+    return [finding.name for finding in diagnosis.findings]
+
+
+def found(diagnosis, name):
+    return next(finding for finding in diagnosis.findings if finding.name == name)
+
+
+def test_nothing_is_found_in_a_healthy_network():
+    X, y = digits()
+    net = network(X, normalize_inputs=True)
+    net.fit(X, y, epochs=300)
+    diagnosis = lamina.diagnose(net, X, y)
+    assert not diagnosis.findings
+    assert str(diagnosis).endswith("Nothing looks wrong.")
+    assert repr(diagnosis) == str(diagnosis)
+    assert diagnosis.validation_loss == net.history.validation_loss[net.history.best_epoch - 1]
+
+
+def test_the_network_does_not_change():
+    X, y = digits()
+    net = network(X, normalize_inputs=True)
+    before = {name: view.copy() for name, view in net.parameters.items()}
+    assert "not trained" in names(lamina.diagnose(net, X, y))
+    assert net.input_normalization is None
+    assert net.history is None
+    for name, view in net.parameters.items():
+        np.testing.assert_array_equal(view, before[name])
+
+
+def test_dead_units():
+    X, y = digits()
+    net = network(X)
+    net.fit(X, y, epochs=3)
+    net.parameters["0.bias"][:8] = -100
+    dead = (X @ net.parameters["0.weight"] + net.parameters["0.bias"] <= 0).all(axis=0).mean()
+    diagnosis = lamina.diagnose(net, X, y)
+    assert diagnosis.layers[0].dead == dead >= 0.25
+    assert f"{dead:.0%} of the units have slope 0 on every row" in found(diagnosis, "dead units").figure
+    assert found(diagnosis, "dead units").where == "layer 0, Dense(32, relu)"
+
+
+@pytest.mark.parametrize("bounded", ["tanh", "logistic", "saturation", "gaussian"])
+def test_saturated_units(bounded):
+    X, y = digits()
+    net = network(X, activation=bounded, normalize_inputs=True)
+    net.fit(X, y, epochs=3)
+    healthy = lamina.diagnose(net, X, y).layers[0]
+    assert healthy.dead + healthy.saturated < 0.25
+    net.parameters["0.weight"][...] *= 100
+    ill = lamina.diagnose(net, X, y).layers[0]
+    assert ill.dead + ill.saturated > 0.5
+
+
+def test_an_activation_layer_is_looked_at_too():
+    X, y = digits()
+    layers = [lamina.Dense(16), lamina.BatchNorm(), lamina.Activation("relu"), lamina.Dropout(0.2), lamina.Dense(10)]
+    net = lamina.Network(layers, n_inputs=X.shape[1], loss="cross_entropy")
+    net.fit(X, y, epochs=3)
+    net.parameters["1.beta"][:4] = -100
+    reports = lamina.diagnose(net, X, y).layers
+    assert reports[2].dead == pytest.approx(0.25)
+    assert [report.gradient is not None for report in reports] == [True, False, False, False, True]
+
+
+def test_vanishing_gradients():
+    X, y = digits()
+    net = network(X, hidden=(20,) * 6, activation="logistic")
+    for name, view in net.parameters.items():
+        if name.endswith("weight"):
+            view *= 0.1
+    finding = found(lamina.diagnose(net, X, y), "vanishing gradients")
+    assert "from layer 6 to layer 0" in finding.figure
+
+
+def test_exploding_gradients():
+    X, y = digits()
+    net = network(X, hidden=(20,) * 4)
+    net.parameters["0.weight"][...] *= 0.01
+    net.parameters["4.weight"][...] *= 100
+    assert "from layer 4 to layer 0" in found(lamina.diagnose(net, X, y), "exploding gradients").figure
+
+
+@pytest.mark.parametrize(("rate", "name"), [(10.0, "steps too large"), (1e-9, "steps too small")])
+def test_size_of_the_steps(rate, name):
+    X, y = digits()
+    diagnosis = lamina.diagnose(network(X), X, y, optimizer=lamina.Adam(rate))
+    assert name in names(diagnosis)
+
+
+def test_update_ratio_is_that_of_a_step():
+    X, y = digits(40)
+    net = network(X, dtype="float64")
+    _, gradients = net.loss_and_gradients(X, y)
+    ratio = lamina.diagnose(net, X, y, optimizer=lamina.SGD(0.1), batch_size=40).layers[0].update
+    step, weight = 0.1 * gradients["0.weight"], net.parameters["0.weight"]
+    assert ratio == pytest.approx(np.linalg.norm(step) / np.linalg.norm(weight), rel=1e-6)
+
+
+def test_gradient_is_the_root_mean_square():
+    X, y = digits(40)
+    net = network(X, dtype="float64")
+    _, gradients = net.loss_and_gradients(X, y)
+    sizes = [report.gradient for report in lamina.diagnose(net, X, y).layers]
+    np.testing.assert_allclose(sizes, [np.sqrt((gradients[f"{i}.weight"] ** 2).mean()) for i in range(2)], rtol=1e-9)
+
+
+def test_inputs_constant_and_unscaled():
+    X, y = digits()
+    X = X.copy()
+    X[:, 3], X[:, 5] = 7.0, X[:, 5] * 1000
+    diagnosis = lamina.diagnose(network(X), X, y)
+    assert "1 of" in found(diagnosis, "constant inputs").figure
+    assert found(diagnosis, "constant inputs").figure.endswith(": 3")
+    assert "(column 5)" in found(diagnosis, "unscaled inputs").figure
+    normal = lamina.diagnose(network(X, normalize_inputs=True), X, y)
+    assert "unscaled inputs" not in names(normal)
+
+
+def test_imbalance_and_absent_classes():
+    X, y = digits()
+    rows = (y == 0) | ((y == 1) & (np.arange(len(y)) < 60))
+    diagnosis = lamina.diagnose(network(X), X[rows], y[rows])
+    assert found(diagnosis, "class imbalance").figure.startswith(f"class 0 has {(y == 0).sum()} rows, class 1 has ")
+    assert found(diagnosis, "classes without a row").figure == "8 of 10: 2, 3, 4, 5, 6, 7, 8, 9"
+
+
+def test_over_fitting():
+    X, y = digits()
+    rng = np.random.default_rng(0)
+    wrong = rng.integers(10, size=len(y))
+    net = network(X, hidden=(128,), normalize_inputs=True)
+    net.fit(X[:200], wrong[:200], epochs=100, validation=None, early_stopping=None)
+    diagnosis = lamina.diagnose(net, X[:200], wrong[:200], validation=(X[200:], wrong[200:]))
+    assert "over-fitting" in names(diagnosis)
+    assert diagnosis.validation_loss == net.evaluate(X[200:], wrong[200:])
+
+
+def test_under_fitting_and_stopping_too_soon():
+    X, y = digits()
+    net = network(X)
+    net.fit(X, y, epochs=6, optimizer=lamina.SGD(1e-3))
+    assert "under-fitting" in names(lamina.diagnose(net, X, y))
+    net.fit(X, y, epochs=6, optimizer=lamina.SGD(0.03))
+    assert "stopped too soon" in names(lamina.diagnose(net, X, y))
+
+
+def test_divergence():
+    X, y = digits()
+    net = lamina.Network([lamina.Dense(16, "relu"), lamina.Dense(1)], n_inputs=X.shape[1])
+    with pytest.warns(lamina.DivergenceWarning):
+        net.fit(X, y, optimizer=lamina.SGD(1e6), epochs=5)
+    diagnosis = lamina.diagnose(net, X, y, optimizer=lamina.SGD(1e6))
+    assert {"divergence", "steps too large"} <= set(names(diagnosis))
+
+
+def test_every_loss_and_activation_has_a_diagnosis(loss, targets_for, rng):
+    X, y = rng.normal(size=(50, 4)), targets_for(loss, 50, 3)
+    for activation in lamina.activations.names():
+        net = lamina.Network([lamina.Dense(6, activation), lamina.Dense(3)], n_inputs=4, loss=loss)
+        diagnosis = lamina.diagnose(net, X, y)
+        assert np.isfinite(diagnosis.mean_loss)
+        assert activation in str(diagnosis)
+
+
+def test_mean_loss_is_the_entropy_of_the_classes():
+    X, y = digits()
+    share = np.bincount(y) / len(y)
+    assert lamina.diagnose(network(X), X, y).mean_loss == pytest.approx(-(share * np.log(share)).sum(), rel=1e-9)
+
+
+def test_unscaled_targets():
+    X, y = digits()
+    net = lamina.Network([lamina.Dense(1)], n_inputs=X.shape[1])
+    assert "unscaled targets" in names(lamina.diagnose(net, X, y * 1000.0))
+
+
+def test_bad_input_is_named():
+    X, y = digits()
+    with pytest.raises(ValueError, match="one entry for each of the 600 rows"):
+        lamina.diagnose(network(X), X, y[:5])

@@ -1,0 +1,135 @@
+"""The pictures: what they draw, where they are written, and what they refuse."""
+
+import matplotlib
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+import lamina
+from lamina import plots
+from lamina.callbacks import History
+
+matplotlib.use("Agg")
+HISTORY = History(
+    loss=[2.0, 1.0, 0.5, 0.4],
+    validation_loss=[2.1, 1.2, 0.9, 1.0],
+    learning_rate=[0.1] * 4,
+    best_epoch=3,
+    stop_reason="early stopping: no improvement for 1 epochs",
+)
+
+
+def trained():
+    X, y = load_digits(return_X_y=True)
+    X, y = (X[:200] / 16).astype(np.float32), y[:200]
+    net = lamina.Network([lamina.Dense(8, "tanh"), lamina.Dense(8), lamina.Dense(10)], 64, "cross_entropy")
+    net.fit(X, y, epochs=2)
+    return net, X, y
+
+
+def written(path):
+    return path.stat().st_size > 2000 and path.read_bytes()[:4] == b"\x89PNG"
+
+
+def test_learning_curves_mark_where_training_stopped(tmp_path):
+    ax = plots.learning_curves(HISTORY, path=tmp_path / "curves.png")
+    training, validation, stop, best = ax.lines
+    np.testing.assert_array_equal(training.get_ydata(), HISTORY.loss)
+    np.testing.assert_array_equal(validation.get_ydata(), HISTORY.validation_loss)
+    assert stop.get_xdata()[0] == best.get_xdata()[0] == 3
+    assert best.get_ydata()[0] == 0.9
+    assert "stopped after epoch 4: early stopping" in ax.get_title()
+    assert [text.get_text() for text in ax.get_legend().get_texts()][:2] == ["training loss", "validation loss"]
+    assert written(tmp_path / "curves.png")
+
+
+def test_learning_curves_of_training_alone_and_of_one_epoch():
+    ax = plots.learning_curves(History(loss=[1.0], best_epoch=1, stop_reason="epochs"))
+    assert len(ax.lines) == 3
+    with pytest.raises(ValueError, match="history has no epoch"):
+        plots.learning_curves(History())
+
+
+def test_a_wide_range_of_losses_is_drawn_on_a_logarithmic_scale():
+    assert plots.learning_curves(HISTORY).get_yscale() == "linear"
+    steep = History(loss=[10.0, 0.1, 0.01], best_epoch=3, stop_reason="epochs")
+    assert plots.learning_curves(steep).get_yscale() == "log"
+
+
+def test_all_activations_with_their_derivatives(tmp_path):
+    figure = plots.activations(path=tmp_path / "activations.png")
+    drawn = [ax for ax in figure.axes if ax.lines]
+    assert [ax.get_title() for ax in drawn] == lamina.activations.names()
+    for ax in drawn:
+        value, slope = ax.lines[-2:]
+        f = lamina.activations.get(ax.get_title())
+        if f.name != "bipolar_relu":
+            np.testing.assert_array_equal(value.get_ydata(), f(value.get_xdata()))
+            np.testing.assert_array_equal(slope.get_ydata(), f.derivative(value.get_xdata()))
+    assert written(tmp_path / "activations.png")
+
+
+def test_fold_scores_of_a_cross_validation(tmp_path):
+    net, X, y = trained()
+    cv = lamina.cross_validate(net, X, y, k=3, epochs=2)
+    ax = plots.fold_scores(cv, path=tmp_path / "folds.png", label="cross-entropy")
+    points = next(line for line in ax.lines if line.get_marker() == "o")
+    np.testing.assert_allclose(points.get_xdata(), cv.scores)
+    assert ax.get_xlabel() == "cross-entropy"
+    assert written(tmp_path / "folds.png")
+
+
+def test_fold_scores_of_several():
+    ax = plots.fold_scores({"one": [0.9, 0.8], "other": [0.7, 0.95]})
+    assert [text.get_text() for text in ax.get_yticklabels()] == ["one", "other"]
+    with pytest.raises(ValueError, match="at least one entry"):
+        plots.fold_scores({})
+
+
+def test_gradient_flow_has_a_point_a_layer(tmp_path):
+    net, X, y = trained()
+    ax = plots.gradient_flow(net, X, y, path=tmp_path / "flow.png")
+    _, gradients = net.loss_and_gradients(X, y)
+    want = [np.sqrt((gradients[f"{i}.weight"].astype(float) ** 2).mean()) for i in range(3)]
+    np.testing.assert_allclose(ax.lines[0].get_ydata(), want, rtol=1e-6)
+    assert ax.get_yscale() == "log"
+    assert written(tmp_path / "flow.png")
+
+
+def test_confusion_matrix_counts(tmp_path):
+    names = ["setosa", "versicolor", "virginica"]
+    ax = plots.confusion_matrix([0, 0, 1, 2, 2], [0, 1, 1, 2, 0], names=names, path=tmp_path / "matrix.png")
+    assert {text.get_text() for text in ax.texts} == {"1"}
+    assert len(ax.texts) == 5
+    assert "5 rows, 60.00% right" in ax.get_title()
+    assert [text.get_text() for text in ax.get_xticklabels()] == names
+    assert written(tmp_path / "matrix.png")
+
+
+def test_confusion_matrix_of_probabilities():
+    net, X, y = trained()
+    right = (net.predict(X).argmax(axis=1) == y).mean()
+    assert f"{right:.2%} right" in plots.confusion_matrix(y, net.predict(X)).get_title()
+    assert "2 rows, 50.00% right" in plots.confusion_matrix([0, 1], np.array([[0.9], [0.8]])).get_title()
+
+
+def test_axes_of_the_callers_own():
+    from matplotlib.figure import Figure
+
+    ax = Figure().add_subplot()
+    assert plots.learning_curves(HISTORY, ax=ax) is ax
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: plots.activations([]), "at least one activation"),
+        (lambda: plots.activations(["relo"]), "relu"),
+        (lambda: plots.confusion_matrix([0, 1], [0]), "as many rows as y"),
+        (lambda: plots.confusion_matrix([0, 5], [0, 1], names=["a", "b"]), r"labels must lie in 0 .. 1"),
+        (lambda: plots.learning_curves(HISTORY, path="curves.nonsense"), "nonsense"),
+    ],
+)
+def test_misuse(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
