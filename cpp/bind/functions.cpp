@@ -138,34 +138,10 @@ void bind_functions(py::module_& m) {
           py::arg("outputs"), py::arg("target"), py::arg("sample_weight") = py::none(),
           "d loss / d outputs, (rows, outputs).")
       .def_property_readonly(
-          "targets",
-          [](const NamedLoss& l) {
-            switch (targets_of(l.entry)) {
-              case TargetKind::real:
-                return "real";
-              case TargetKind::count:
-                return "count";
-              case TargetKind::classes:
-                return "classes";
-              default:
-                return "binary";
-            }
-          },
+          "targets", [](const NamedLoss& l) { return target_names[static_cast<std::size_t>(targets_of(l.entry))]; },
           "What targets it takes: real, count, classes or binary.")
       .def_property_readonly(
-          "link",
-          [](const NamedLoss& l) {
-            switch (link_of(l.entry)) {
-              case Link::identity:
-                return "identity";
-              case Link::softmax:
-                return "softmax";
-              case Link::logistic:
-                return "logistic";
-              default:
-                return "exponential";
-            }
-          },
+          "link", [](const NamedLoss& l) { return link_names[static_cast<std::size_t>(link_of(l.entry))]; },
           "What turns raw outputs into predictions: identity, softmax, logistic or exponential.");
   bind_named<Initializer>(m, "InitializerFunction", "lamina.initializers");
 }

@@ -8,6 +8,7 @@
 #include <optional>
 #include <utility>
 
+#include "bind/custom.hpp"
 #include "core/registry.hpp"
 #include "math/activations.hpp"
 #include "math/initializers.hpp"
@@ -72,6 +73,7 @@ namespace lamina::bind {
 
 /// Parameters of an entry as a dict.
 template <class S> py::dict parameters_of(const S& entry) {
+  if constexpr (!S::listed) return parameters_of_custom(entry);
   py::dict d;
   for_each_field<S>([&](const auto& field) { d[field.name] = py::cast(entry.*(field.member)); });
   return d;
@@ -123,6 +125,12 @@ template <class Variant> py::list describe() {
   return out;
 }
 
+template <class Variant> Named<Variant> custom_named(const std::string& name, const py::dict& params) {
+  Named<Variant> out;
+  custom_from(name, params, out.entry);
+  return out;
+}
+
 /// One common class for all entries of a kind, and the functions of its submodule.
 template <class Variant>
 py::class_<Named<Variant>> bind_named(py::module_& m, const char* class_name, const char* module_name) {
@@ -154,11 +162,25 @@ py::class_<Named<Variant>> bind_named(py::module_& m, const char* class_name, co
         n.entry);
     return n;
   };
-  c.def(py::pickle([](py::object self) { return py::make_tuple(self.attr("name"), self.attr("params")); },
-                   [get](const py::tuple& state) {
-                     return get(state[0].cast<std::string>(), py::kwargs(py::reinterpret_borrow<py::dict>(state[1])));
-                   }));
   const std::string kind = Kind<Variant>::name;
+  constexpr bool has_custom = !std::is_same_v<Variant, Initializer>;
+  c.def(py::pickle(
+      [](py::object self) {
+        return py::make_tuple(self.attr("name"), self.attr("params"), is_custom(self.cast<const N&>().entry));
+      },
+      [get](const py::tuple& state) {
+        const auto name = state[0].cast<std::string>();
+        const auto params = state[1].cast<py::dict>();
+        if constexpr (has_custom) {
+          if (state[2].cast<bool>()) return custom_named<Variant>(name, params);
+        }
+        return get(name, py::kwargs(params));
+      }));
+  if constexpr (has_custom) {
+    c.def_property_readonly(
+        "is_custom", [](const N& n) { return is_custom(n.entry); }, "Whether it is made from functions of your own.");
+    m.def((kind + "_custom").c_str(), &custom_named<Variant>, py::arg("name"), py::arg("params"));
+  }
   m.def((kind + "_names").c_str(), [] { return names<Variant>(); });
   m.def((kind + "_get").c_str(), get, py::arg("name"));
   m.def((kind + "_describe").c_str(), [] { return describe<Variant>(); });

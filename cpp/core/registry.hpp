@@ -68,7 +68,8 @@ template <class S, class M> Field(const char*, M S::*, const char*, Bounds) -> F
 /// What an entry has unless it says otherwise.
 struct Entry {
   static constexpr std::array<const char*, 0> aliases{};
-  static constexpr int required = 0;  ///< leading fields without a default
+  static constexpr int required = 0;    ///< leading fields without a default
+  static constexpr bool listed = true;  ///< whether it can be had by name; one that cannot has a `label()` instead
   static constexpr std::tuple<> fields() { return {}; }
   void check() const {}  ///< throws std::invalid_argument where fields do not go together
 };
@@ -100,10 +101,13 @@ template <class S> void check_fields(const S& entry) {
   entry.check();
 }
 
-template <class Variant, class F, std::size_t... I> void for_each_type(F&& f, std::index_sequence<I...>) {
-  (f(std::variant_alternative_t<I, Variant>{}), ...);
+template <class S, class F> void for_type(F&& f) {
+  if constexpr (S::listed) f(S{});
 }
-/// f called with a default-made value of every type of the variant, in the order of the list.
+template <class Variant, class F, std::size_t... I> void for_each_type(F&& f, std::index_sequence<I...>) {
+  (for_type<std::variant_alternative_t<I, Variant>>(f), ...);
+}
+/// f called with a default-made value of every listed type of the variant, in the order of the list.
 template <class Variant, class F> void for_each_type(F&& f) {
   for_each_type<Variant>(std::forward<F>(f), std::make_index_sequence<std::variant_size_v<Variant>>{});
 }
@@ -116,7 +120,12 @@ template <class Variant> std::vector<std::string> names() {
 }
 
 template <class Variant> std::string name_of(const Variant& v) {
-  return std::visit([](const auto& entry) { return std::string(entry.name); }, v);
+  return std::visit(
+      [](const auto& entry) {
+        if constexpr (std::decay_t<decltype(entry)>::listed) return std::string(entry.name);
+        else return entry.label();
+      },
+      v);
 }
 
 /// The names nearest to a mistyped one, by edit distance, best first; at most three.

@@ -25,6 +25,8 @@ std::atomic<bool> forked{false};
 const int registered = pthread_atfork(nullptr, nullptr, [] { forked = true; });
 #endif
 
+thread_local Team* current_team = nullptr;
+
 /// Whole cores of the control group's quota ("max 100000" or "200000 100000"); a large number where there is none.
 Index quota_of_container() {
   constexpr Index unlimited = 1 << 20;
@@ -50,6 +52,17 @@ void Worker::barrier() {
   }
 }
 
+Team* Team::current() { return current_team; }
+
+void Team::keep(std::exception_ptr failure) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (!failure_) failure_ = std::move(failure);
+  failed_.store(true, std::memory_order_release);
+}
+
+Team::Entered::Entered(Team* team) : before_(current_team) { current_team = team; }
+Team::Entered::~Entered() { current_team = before_; }
+
 void Team::post(Index threads) {
   const std::uint64_t number = job_.load(std::memory_order_relaxed) / 1024 + 1;
   job_.store(number * 1024 + static_cast<std::uint64_t>(threads), std::memory_order_seq_cst);
@@ -66,6 +79,7 @@ void Team::start(Index threads, Call call, void* object) {
 }
 
 void Team::serve(Index id) {
+  const Entered entered(this);
   std::uint64_t seen = 0;
   const auto arrived = [&] { return job_.load(std::memory_order_seq_cst) != seen; };
   for (;;) {

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <mutex>
 #include <type_traits>
@@ -40,6 +41,8 @@ class Worker {
   void barrier();
   /// My share of [0, n), cut at multiples of `grain`.
   Range share(Index n, Index grain = 1) const { return part_of(n, id, size, grain); }
+  /// Whether `keep_failure` has kept something in this job; all workers agree on it after a barrier.
+  bool failed() const;
 
   const Index id;
   const Index size;
@@ -54,12 +57,15 @@ class Team {
   Index size() const { return size_; }
 
   /// f(worker) on `threads` threads (at most the team's), the caller being worker 0; returns when all are done.
-  /// f must not throw on workers other than 0, and not on worker 0 before its last barrier.
+  /// f must not throw on workers other than 0, and not on worker 0 before its last barrier: what may throw goes through
+  /// `keep_failure`, and is thrown here at the end.
   template <class F> void run(Index threads, F&& f) {
     threads = threads < size_ ? threads : size_;
+    const Entered entered(this);
     if (threads <= 1) {
       Worker alone(this, 0, 1);
       f(alone);
+      rethrow_failure();
       return;
     }
     start(
@@ -68,10 +74,33 @@ class Team {
     Worker first(this, 0, threads);
     f(first);
     first.barrier();
+    rethrow_failure();
   }
+
+  /// The team whose job the calling thread is in, or null.
+  static Team* current();
+  /// Whether a job has failed; it stays so.
+  bool failed() const { return failed_.load(std::memory_order_acquire); }
+  /// Keeps the first failure of the job.
+  void keep(std::exception_ptr failure);
 
  private:
   friend class Worker;
+  /// Makes a team the thread's current one for a scope.
+  class Entered {
+   public:
+    explicit Entered(Team* team);
+    ~Entered();
+    Entered(const Entered&) = delete;
+    Entered& operator=(const Entered&) = delete;
+
+   private:
+    Team* before_;
+  };
+
+  void rethrow_failure() {
+    if (failed()) std::rethrow_exception(failure_);
+  }
   friend void with_team(Index, const std::function<void(Team&)>&);
   using Call = void (*)(void*, Worker&);
 
@@ -90,7 +119,27 @@ class Team {
   std::atomic<int> sleepers_{0};
   std::mutex mutex_;
   std::condition_variable wake_;
+  std::atomic<bool> failed_{false};
+  std::exception_ptr failure_;
 };
+
+inline bool Worker::failed() const { return team_->failed(); }
+
+/// Runs f, which may throw, from any worker of a job: what it throws is kept for `Team::run` to throw on the calling
+/// thread when all workers are done, and later calls of the job are left out. Outside of a job it goes to the caller.
+/// Gives whether f ran to its end.
+template <class F> bool keep_failure(F&& f) {
+  Team* const team = Team::current();
+  if (team && team->failed()) return false;
+  try {
+    f();
+    return true;
+  } catch (...) {
+    if (!team) throw;
+    team->keep(std::current_exception());
+    return false;
+  }
+}
 
 /// Runs body(team) with up to `threads` threads; serial in a forked child, where the pool's threads do not exist.
 /// What body throws is thrown here.

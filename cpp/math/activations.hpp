@@ -8,8 +8,11 @@
 /// - `slope`: value and derivative take a slope per unit (learned, or the unit's parity) or per element (random).
 #pragma once
 
+#include <memory>
+
 #include "core/registry.hpp"
 #include "kernels/elementary.hpp"
+#include "math/custom.hpp"
 
 namespace lamina {
 

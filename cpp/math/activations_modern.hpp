@@ -142,6 +142,17 @@ struct Relu6 : ActivationEntry {
   template <class V> LAMINA_INLINE V derivative_from_output(V y) const { return inside(y, 0, 6); }
 };
 
+/// An activation from outside, called a block at a time.
+struct Custom : ActivationEntry {
+  static constexpr const char* name = "custom";
+  static constexpr const char* formula = "as given";
+  static constexpr const char* derivative_formula = "as given";
+  static constexpr const char* source = "the caller";
+  static constexpr bool listed = false;
+  std::shared_ptr<const CustomActivation> functions;
+  std::string label() const { return functions->name; }
+};
+
 }  // namespace activation
 
 /// Every activation there is.
@@ -151,6 +162,7 @@ using Activation =
                  activation::ParametricRelu, activation::Elu, activation::Softsign, activation::Isru, activation::Isrlu,
                  activation::Sqnl, activation::BipolarRelu, activation::Softplus, activation::Saturation,
                  activation::Gaussian, activation::Gelu, activation::GeluExact, activation::Silu, activation::Mish,
-                 activation::Selu, activation::Celu, activation::HardSigmoid, activation::HardSwish, activation::Relu6>;
+                 activation::Selu, activation::Celu, activation::HardSigmoid, activation::HardSwish, activation::Relu6,
+                 activation::Custom>;
 
 }  // namespace lamina

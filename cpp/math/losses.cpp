@@ -1,7 +1,10 @@
 #include "math/losses.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <vector>
+
+#include "kernels/threads.hpp"
 
 namespace lamina {
 namespace {
@@ -170,6 +173,31 @@ void elementwise_rows(const L& loss, const T* outputs, T* delta, Index rows, Ind
   }
 }
 
+/// Targets go as rows of values, labels as rows of zeros with a one.
+template <class T>
+void custom_rows(const loss::Custom& loss, const T* outputs, T* delta, Index rows, Index n,
+                 const RowSamples<T>& samples, T scale, T* row_loss) {
+  const auto size = static_cast<std::size_t>(rows * n);
+  std::vector<T> target(size, T(0)), gradient(delta ? size : 0);
+  for (Index i = 0; i < rows; ++i) {
+    const Index sample = samples.of(i);
+    if (samples.targets.values) std::copy_n(samples.targets.values + sample * n, n, target.data() + i * n);
+    else target[static_cast<std::size_t>(i * n + samples.targets.labels[sample])] = T(1);
+  }
+  const bool done = rows == 0 || kernels::keep_failure([&] {
+                      loss.functions->value(outputs, target.data(), row_loss, rows, n);
+                      if (delta) loss.functions->derivative(outputs, target.data(), gradient.data(), rows, n);
+                    });
+  const T unknown = std::numeric_limits<T>::quiet_NaN();
+  for (Index i = 0; i < rows; ++i) {
+    const T weight = samples.weight(i), factor = weight * scale;
+    row_loss[i] = done ? weight * row_loss[i] : unknown;
+    if (!delta) continue;
+    for (Index j = i * n; j < (i + 1) * n; ++j)
+      delta[j] = done ? factor * gradient[static_cast<std::size_t>(j)] : unknown;
+  }
+}
+
 }  // namespace
 
 template <class T>
@@ -183,7 +211,10 @@ void evaluate_loss(const Loss& loss, const T* outputs, T* delta, Index rows, Ind
   const RowSamples<T> samples{targets, index, weights};
   std::visit(
       [&](const auto& entry) {
-        if constexpr (std::decay_t<decltype(entry)>::row_wise) {
+        using L = std::decay_t<decltype(entry)>;
+        if constexpr (std::is_same_v<L, loss::Custom>) {
+          custom_rows(entry, outputs, delta, rows, n, samples, scale, row_loss);
+        } else if constexpr (L::row_wise) {
           cross_entropy_rows(entry, outputs, delta, rows, n, samples, scale, row_loss, scratch);
         } else {
           elementwise_rows(entry, outputs, delta, rows, n, samples, scale, row_loss, scratch);

@@ -6,10 +6,12 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 
 #include "core/registry.hpp"
 #include "core/types.hpp"
 #include "kernels/elementary.hpp"
+#include "math/custom.hpp"
 
 namespace lamina {
 
@@ -142,11 +144,23 @@ struct Hinge : LossEntry {
   }
 };
 
+/// A loss from outside, called a block of rows at a time.
+struct Custom : LossEntry {
+  static constexpr const char* name = "custom";
+  static constexpr const char* formula = "as given";
+  static constexpr const char* source = "the caller";
+  static constexpr bool listed = false;
+  Link link = Link::identity;
+  TargetKind targets = TargetKind::real;
+  std::shared_ptr<const CustomLoss> functions;
+  std::string label() const { return functions->name; }
+};
+
 }  // namespace loss
 
 /// Every loss there is.
 using Loss = std::variant<loss::SquaredError, loss::AbsoluteError, loss::Huber, loss::Quantile, loss::Poisson,
-                          loss::CrossEntropy, loss::BinaryCrossEntropy, loss::Hinge>;
+                          loss::CrossEntropy, loss::BinaryCrossEntropy, loss::Hinge, loss::Custom>;
 
 inline Link link_of(const Loss& l) {
   return std::visit([](const auto& e) { return e.link; }, l);

@@ -20,7 +20,7 @@ template <class T> void EpochKeeper<T>::run(const std::function<void(Index)>& ep
     for (Index e = 1; e <= options_.epochs && !stopped_; ++e) epoch(e);
   } catch (...) {
     history_.stop_reason = "interrupted";
-    if (has_best_) restore_best();
+    if (has_best_ || team_.failed()) restore_best();  // a failed step may have left NaN in running values
     throw;
   }
   if (history_.diverged || (options_.early_stop.active && options_.early_stop.restore_best && has_best_))

@@ -18,7 +18,8 @@ template <class T> class EpochKeeper {
               kernels::Team& team);
 
   /// Calls epoch(1), epoch(2), ... until all are done or `stop` was called. Then the best weights are put back where
-  /// early stopping or divergence asks for it; also when `epoch` throws, before that goes on to the caller.
+  /// early stopping or divergence asks for it; also when `epoch` throws, before that goes on to the caller (the first
+  /// weights, where a custom part fails before there are any best).
   void run(const std::function<void(Index)>& epoch);
   /// Ends an epoch: its losses into the history, the hooks, early stopping. Gives the learning rate that a hook has
   /// set.

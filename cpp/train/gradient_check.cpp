@@ -32,7 +32,12 @@ void central_differences(Network<T>& network, const Samples<T>& samples, Penalty
       const T step = h * std::max(T(1), std::abs(kept));
       const auto at = [&](T multiple) {
         w = kept + multiple * step;
-        return loss();
+        try {
+          return loss();
+        } catch (...) {
+          w = kept;
+          throw;
+        }
       };
       const double near = at(1) - at(-1), far = at(2) - at(-2);
       gradients[i] = static_cast<T>((8 * near - far) / (12 * static_cast<double>(step)));

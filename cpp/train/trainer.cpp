@@ -162,7 +162,12 @@ template <class T> class Trainer {
     advance(rate);
     penalty_of_step_ = penalty;
     const T scale = static_cast<T>(1 / weight);
-    team_.run(threads(), [&](kernels::Worker& w) { pass_.run_and_step(w, pass, batch, scale, step_on_); });
+    try {
+      team_.run(threads(), [&](kernels::Worker& w) { pass_.run_and_step(w, pass, batch, scale, step_on_); });
+    } catch (...) {
+      memory_.state = before;
+      throw;
+    }
     const double sum = pass_.loss_sum() + penalty_sum;
     if (!std::isfinite(sum)) memory_.state = before;
     return sum;

@@ -40,10 +40,13 @@ class ModelFileError(ValueError):
 
 
 def architecture_of(net: Any) -> dict[str, Any]:
-    """Return what makes the network, beside its weights, as plain JSON values."""
+    """Return what makes the network, beside its weights, as plain JSON values; TypeError where a part is custom."""
     kind = type(net).__name__
     if kind in _KINDS:
         return {"network": kind, **import_module(_KINDS[kind]).architecture_of(net)}
+    _refuse_custom("loss", net.loss)
+    for layer in net.layers:
+        _refuse_custom("activation", layer.params.get("activation"))
     return {
         "layers": [{"layer": type(layer).__name__, **_plain(layer.params)} for layer in net.layers],
         "n_inputs": net.n_inputs,
@@ -52,6 +55,14 @@ def architecture_of(net: Any) -> dict[str, Any]:
         "seed": net.seed,
         "normalize_inputs": net.normalize_inputs,
     }
+
+
+def _refuse_custom(kind: str, part: Any) -> None:
+    if getattr(part, "is_custom", False):
+        raise TypeError(
+            f"the custom {kind} {part.name!r} cannot be saved: a model file holds numbers, not code. Keep the network "
+            "by pickle.dumps(net), with functions that can be imported"
+        )
 
 
 def _plain(params: dict[str, Any]) -> dict[str, Any]:
