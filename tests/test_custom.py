@@ -289,3 +289,36 @@ def test_functions_may_keep_and_change_their_arrays():
         net.fit(x, y, epochs=2)
     np.testing.assert_allclose(mine.predict(x), built_in.predict(x), atol=1e-11)
     assert all(array.ndim == 2 for array in seen)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_in_recurrent_layers(threads):
+    x = np.random.default_rng(0).normal(size=(40, 5, 6))
+    y = np.sin(x[:, -1, :3])
+    nets = [
+        lamina.Network([lamina.Recurrent(8, activation=f), lamina.Dense(3)], n_inputs=6, dtype="float64")
+        for f in (TANH, "tanh")
+    ]
+    for net in nets:
+        net.fit(x, y, epochs=2, n_threads=threads)
+    np.testing.assert_allclose(nets[0].predict(x), nets[1].predict(x), atol=1e-11)
+    failing = lamina.activations.custom(FailsAfter(9, np.tanh, refuse), tanh_derivative)
+    net = lamina.Network([lamina.Recurrent(8, activation=failing), lamina.Dense(3)], n_inputs=6)
+    with pytest.raises(LookupError, match="no more"):
+        net.fit(x, y, epochs=2, n_threads=threads)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_in_cascade_networks(threads, tmp_path):
+    x, y = samples(120, 1)
+    nets = [
+        lamina.CascadeNetwork(6, 1, activation=f, max_units=2, candidates=4, dtype="float64") for f in (TANH, "tanh")
+    ]
+    for net in nets:
+        net.fit(x, y, validation=None, n_threads=threads)
+    np.testing.assert_allclose(nets[0].predict(x), nets[1].predict(x), atol=1e-6)
+    with pytest.raises(TypeError, match="the custom activation 'my_tanh' cannot be saved"):
+        nets[0].save(tmp_path / "net.safetensors")
+    failing = lamina.activations.custom(FailsAfter(9, np.tanh, refuse), tanh_derivative)
+    with pytest.raises(LookupError, match="no more"):
+        lamina.CascadeNetwork(6, 1, activation=failing, max_units=2).fit(x, y, validation=None, n_threads=threads)

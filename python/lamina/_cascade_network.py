@@ -8,6 +8,7 @@ import numpy as np
 
 from lamina._dispatch import core as _core
 from lamina import _cascade, activations
+from lamina.model_file import described
 from lamina.network import Network
 
 if TYPE_CHECKING:
@@ -41,10 +42,6 @@ def to_network(net: CascadeNetwork) -> Network:
     return out
 
 
-def _plain(f: Any) -> dict[str, Any]:
-    return {"name": f.name, **f.params}
-
-
 def architecture_of(net: CascadeNetwork) -> dict[str, Any]:
     """Return what makes the network, beside its weights, as plain JSON values."""
     return {
@@ -52,10 +49,10 @@ def architecture_of(net: CascadeNetwork) -> dict[str, Any]:
         "n_outputs": net.n_outputs,
         "candidates": net._candidates,
         "max_units": net._max_units,
-        "pool": [_plain(f) for f in net._pool],
+        "pool": [described(f) for f in net._pool],
         "output_setting": net._output_setting,
         "output": net.output,
-        "units": [_plain(f) for f in net.units],
+        "units": [described(f) for f in net.units],
         "dtype": net.dtype.name,
         "seed": net.seed,
         "normalize_inputs": net.normalize_inputs,

@@ -44,29 +44,29 @@ def architecture_of(net: Any) -> dict[str, Any]:
     kind = type(net).__name__
     if kind in _KINDS:
         return {"network": kind, **import_module(_KINDS[kind]).architecture_of(net)}
-    _refuse_custom("loss", net.loss)
-    for layer in net.layers:
-        _refuse_custom("activation", layer.params.get("activation"))
     return {
         "layers": [{"layer": type(layer).__name__, **_plain(layer.params)} for layer in net.layers],
         "n_inputs": net.n_inputs,
-        "loss": {"name": net.loss.name, **net.loss.params},
+        "loss": described(net.loss),
         "dtype": net.dtype.name,
         "seed": net.seed,
         "normalize_inputs": net.normalize_inputs,
     }
 
 
-def _refuse_custom(kind: str, part: Any) -> None:
+def described(part: Any) -> dict[str, Any]:
+    """Return an activation, a loss or an initialiser as JSON values; TypeError where it is a custom one."""
     if getattr(part, "is_custom", False):
+        kind = "loss" if isinstance(part, losses.LossFunction) else "activation"
         raise TypeError(
             f"the custom {kind} {part.name!r} cannot be saved: a model file holds numbers, not code. Keep the network "
             "by pickle.dumps(net), with functions that can be imported"
         )
+    return {"name": part.name, **part.params}
 
 
 def _plain(params: dict[str, Any]) -> dict[str, Any]:
-    return {k: {"name": v.name, **v.params} if hasattr(v, "params") else v for k, v in params.items()}
+    return {k: described(v) if hasattr(v, "params") else v for k, v in params.items()}
 
 
 def network_from(architecture: dict[str, Any]) -> Any:
