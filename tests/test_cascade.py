@@ -232,3 +232,30 @@ def test_seeds_differ():
     for net in nets:
         net.fit(X, Y)
     assert not np.array_equal(nets[0].predict(X), nets[1].predict(X))
+
+
+@pytest.mark.filterwarnings("ignore::lamina.DivergenceWarning")
+@pytest.mark.parametrize("output", ["identity", "logistic"])
+@pytest.mark.parametrize("size", [1e3, 1e12, 1e25])
+def test_large_inputs_end_in_an_error_or_a_finite_network(size, output):
+    net = lamina.CascadeNetwork(2, 1, output=output, max_units=3)
+    try:
+        net.fit(size * X, Y)
+    except ValueError:
+        assert net.history is None
+        return
+    assert np.isfinite(net.predict(size * X)).all()
+    scaled = lamina.CascadeNetwork(2, 1, output=output, normalize_inputs=True)
+    assert scaled.fit(size * X, Y).stop_reason
+    assert np.isfinite(scaled.predict(size * X)).all()
+
+
+def test_an_interrupted_history_counts_whole_stages():
+    def hook(stage):
+        if stage.units == 1:
+            raise KeyboardInterrupt
+
+    net = lamina.CascadeNetwork(2, 1)
+    with pytest.raises(KeyboardInterrupt):
+        net.fit(X, Y, callbacks=[hook])
+    assert len(net.history.units) == len(net.history.error) - 1 == 1

@@ -199,14 +199,15 @@ def stage_hook(callbacks: Iterable[Callable[[CascadeStage], Any]], result: Any, 
 
 def history_of(result: Any) -> CascadeHistory:
     """Return the core's history as Python lists."""
+    whole = len(result.error) - 1  # the units whose stage was reached
     return CascadeHistory(
-        [f.name for f in result.units],
+        [f.name for f in result.units[:whole]],
         list(result.error),
         list(result.validation_error),
         list(result.wrong),
-        list(result.correlation),
+        list(result.correlation[:whole]),
         list(result.output_epochs),
-        list(result.candidate_epochs),
+        list(result.candidate_epochs[:whole]),
         result.best,
         result.stop_reason or "interrupted",
         result.diverged,

@@ -247,7 +247,7 @@ class CascadeNetwork:
         finally:
             if result.error:
                 self._adopt(result, output, normalization, mean, scale)
-        if not result.error:
+        if self.history is None or not result.error:
             raise ValueError("training diverged before there was a network: bring X to a smaller scale")
         if result.diverged:
             warnings.warn(
@@ -256,7 +256,6 @@ class CascadeNetwork:
                 DivergenceWarning,
                 stacklevel=2,
             )
-        assert self.history is not None
         return self.history
 
     def _adopt(self, result: Any, output: str, normalization: Any, mean: Array, scale: Array) -> None:
