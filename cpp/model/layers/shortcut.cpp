@@ -23,6 +23,7 @@ template <class T> class ShortcutLayer final : public Layer<T> {
   void initialize(const Random& random, T* parameters, T* state) const override {
     dense_->initialize(random, parameters, state);
   }
+  bool random() const override { return dense_->random(); }
   Index kept_per_row() const override { return 2 * units_ + dense_->kept_per_row(); }
   double work_per_row() const override { return dense_->work_per_row() + static_cast<double>(this->inputs()); }
 
