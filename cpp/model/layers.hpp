@@ -10,7 +10,7 @@
 
 namespace lamina {
 
-using LayerSpec = std::variant<layer::Dense, layer::Activation, layer::Dropout, layer::BatchNorm, layer::Recurrent,
-                               layer::Shortcut>;
+using LayerSpec =
+    std::variant<layer::Dense, layer::Activation, layer::Dropout, layer::BatchNorm, layer::Recurrent, layer::Shortcut>;
 
 }  // namespace lamina
