@@ -177,7 +177,11 @@ template <class T> class Trainer {
                            double rate) {
     const double sum = gradients_of(batch, weight, true) + penalty_sum;
     if (!std::isfinite(sum)) return sum;
+    // Penalties are part of the cost: what is clipped, or taken at SAM's other point, has them in it.
+    const bool clips = !std::holds_alternative<clipping::None>(options_.clipping);
     if (options_.sam_rho > 0) sharpen(batch, weight, penalty);
+    else if (clips) add_penalty(network_, penalty, gradients_.data());
+    if (options_.sam_rho > 0 || clips) penalty = {};
     const T factor = clip_gradients(options_.clipping, network_, gradients_.data());
     advance(rate);
     team_.run(threads(), [&](kernels::Worker& w) {
@@ -195,7 +199,7 @@ template <class T> class Trainer {
     memory_.state.rate = rate;
   }
 
-  /// SAM's second pass: the gradient at w + rho g / ||g||, penalty included in g; then w is put back.
+  /// SAM's second pass: the gradient at w + rho g / ||g||, penalty included in both; then w is put back.
   void sharpen(const Samples<T>& batch, double weight, PenaltyStrength penalty) {
     Arena<T>& w = network_.parameters();
     kept_.copy_from(w);
@@ -204,6 +208,7 @@ template <class T> class Trainer {
     const T reach = static_cast<T>(options_.sam_rho / (norm + 1e-12));
     for (Index i = 0; i < w.size(); ++i) w[i] += reach * gradients_[i];
     gradients_of(batch, weight, false);
+    add_penalty(network_, penalty, gradients_.data());
     w.copy_from(kept_);
   }
 
