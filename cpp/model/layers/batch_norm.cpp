@@ -15,6 +15,13 @@ template <class T> class BatchNormLayer final : public Layer<T> {
   static constexpr int N = simd::lanes<T>;
   using V = simd::Vec<T, N>;
 
+  // Whole vectors, which most are, without a mask.
+  static LAMINA_INLINE V load(const T* p, Index count) { return count == N ? V::load(p) : V::load_partial(p, count); }
+  static LAMINA_INLINE void store(V v, T* p, Index count) {
+    if (count == N) v.store(p);
+    else v.store_partial(p, count);
+  }
+
  public:
   BatchNormLayer(const layer::BatchNorm& spec, Index inputs) : Layer<T>(inputs, inputs), spec_(spec) {}
 
@@ -60,19 +67,19 @@ template <class T> class BatchNormLayer final : public Layer<T> {
       V sum(T(0)), along(T(0));
       if (pass.training) {
         for (Index i = 0; i < tape.rows; ++i) {
-          const V d = V::load_partial(tape.delta + i * n + j, count);
+          const V d = load(tape.delta + i * n + j, count);
           sum += d;
-          along = fma(d, V::load_partial(tape.kept + i * n + j, count), along);
+          along = fma(d, load(tape.kept + i * n + j, count), along);
         }
       }
       const V rows(static_cast<T>(tape.rows));
       const V mean = sum / rows, slope = along / rows;
-      const V gamma = V::load_partial(w.parameters + j, count);
-      const V factor = gamma * (pass.training ? V::load_partial(tape.shared + j, count) : running_factor(w, j, count));
+      const V gamma = load(w.parameters + j, count);
+      const V factor = gamma * (pass.training ? load(tape.shared + j, count) : running_factor(w, j, count));
       for (Index i = 0; i < tape.rows; ++i) {
-        V d = V::load_partial(tape.delta + i * n + j, count);
-        if (pass.training) d = d - mean - V::load_partial(tape.kept + i * n + j, count) * slope;
-        (factor * d).store_partial(input_delta + i * n + j, count);
+        V d = load(tape.delta + i * n + j, count);
+        if (pass.training) d = d - mean - load(tape.kept + i * n + j, count) * slope;
+        store(factor * d, input_delta + i * n + j, count);
       }
     }
     if (finished) finished(0, tape.rows, part.begin, part.size());
@@ -84,21 +91,21 @@ template <class T> class BatchNormLayer final : public Layer<T> {
     const Range columns = part_of(n, part, parts, 16);
     for (Index j = columns.begin; j < columns.end; j += N) {
       const Index count = std::min<Index>(N, columns.end - j);
-      V gamma = accumulate ? V::load_partial(gradients + j, count) : V(T(0));
-      V beta = accumulate ? V::load_partial(gradients + n + j, count) : V(T(0));
+      V gamma = accumulate ? load(gradients + j, count) : V(T(0));
+      V beta = accumulate ? load(gradients + n + j, count) : V(T(0));
       for (Index i = 0; i < tape.rows; ++i) {
-        const V d = V::load_partial(tape.delta + i * n + j, count);
+        const V d = load(tape.delta + i * n + j, count);
         beta += d;
-        gamma = fma(d, V::load_partial(tape.kept + i * n + j, count), gamma);
+        gamma = fma(d, load(tape.kept + i * n + j, count), gamma);
       }
-      gamma.store_partial(gradients + j, count);
-      beta.store_partial(gradients + n + j, count);
+      store(gamma, gradients + j, count);
+      store(beta, gradients + n + j, count);
     }
   }
 
  private:
   V running_factor(Weights<T> w, Index j, Index count) const {
-    const V variance = V::load_partial(w.state + this->outputs() + j, count);
+    const V variance = load(w.state + this->outputs() + j, count);
     return V(T(1)) / sqrt(variance + V(static_cast<T>(spec_.epsilon)));
   }
 
@@ -108,7 +115,7 @@ template <class T> class BatchNormLayer final : public Layer<T> {
     const V unbiased(static_cast<T>(static_cast<double>(rows) / static_cast<double>(rows > 1 ? rows - 1 : 1)));
     for (Index j = part.begin; j < part.end; j += N) {
       const Index count = std::min<Index>(N, part.end - j);
-      const auto x = [&](Index i) { return V::load_partial(tape.input + i * n + j, count); };
+      const auto x = [&](Index i) { return load(tape.input + i * n + j, count); };
       V mean(T(0)), variance(T(0));
       for (Index i = 0; i < rows; ++i) mean += x(i);
       mean = mean / count_rows;
@@ -118,17 +125,17 @@ template <class T> class BatchNormLayer final : public Layer<T> {
       }
       variance = variance / count_rows;
       const V q = V(T(1)) / sqrt(variance + V(static_cast<T>(spec_.epsilon)));
-      q.store_partial(tape.shared + j, count);
-      const V gamma = V::load_partial(w.parameters + j, count), beta = V::load_partial(w.parameters + n + j, count);
+      store(q, tape.shared + j, count);
+      const V gamma = load(w.parameters + j, count), beta = load(w.parameters + n + j, count);
       for (Index i = 0; i < rows; ++i) {
         const V normalised = (x(i) - mean) * q;
-        normalised.store_partial(tape.kept + i * n + j, count);
-        fma(gamma, normalised, beta).store_partial(tape.output + i * n + j, count);
+        store(normalised, tape.kept + i * n + j, count);
+        store(fma(gamma, normalised, beta), tape.output + i * n + j, count);
       }
       if (pass.update_statistics) {
         const auto blend = [&](T* running, V batch) {
-          const V old = V::load_partial(running, count);
-          fma(m, batch - old, old).store_partial(running, count);
+          const V old = load(running, count);
+          store(fma(m, batch - old, old), running, count);
         };
         blend(w.state + j, mean);
         blend(w.state + n + j, variance * unbiased);
@@ -136,16 +143,19 @@ template <class T> class BatchNormLayer final : public Layer<T> {
     }
   }
 
+  /// For prediction all of it is one multiply-add a value: y = x s + (beta - mean s), s = gamma / sqrt(variance + eps).
   void apply_running(Weights<T> w, const Tape<T>& tape, Range rows) const {
     const Index n = this->outputs();
-    for (Index i = rows.begin; i < rows.end; ++i) {
-      for (Index j = 0; j < n; j += N) {
-        const Index count = std::min<Index>(N, n - j);
-        const V mean = V::load_partial(w.state + j, count);
-        const V normalised = (V::load_partial(tape.input + i * n + j, count) - mean) * running_factor(w, j, count);
-        if (tape.kept) normalised.store_partial(tape.kept + i * n + j, count);
-        const V gamma = V::load_partial(w.parameters + j, count), beta = V::load_partial(w.parameters + n + j, count);
-        fma(gamma, normalised, beta).store_partial(tape.output + i * n + j, count);
+    const bool keeps = tape.kept && tape.kept != tape.output;
+    for (Index j = 0; j < n; j += N) {
+      const Index count = std::min<Index>(N, n - j);
+      const V factor = running_factor(w, j, count), mean = load(w.state + j, count);
+      const V scale = load(w.parameters + j, count) * factor;
+      const V shift = fma(-mean, scale, load(w.parameters + n + j, count));
+      for (Index i = rows.begin; i < rows.end; ++i) {
+        const V x = load(tape.input + i * n + j, count);
+        if (keeps) store((x - mean) * factor, tape.kept + i * n + j, count);
+        store(fma(x, scale, shift), tape.output + i * n + j, count);
       }
     }
   }
