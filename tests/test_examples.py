@@ -51,3 +51,14 @@ def test_runs_and_draws(path, tmp_path):
     assert result.returncode == 0, result.stderr
     assert picture.read_bytes()[:4] == b"\x89PNG"
     assert f"picture: {picture}" in result.stdout
+
+
+@pytest.mark.skipif(not EXAMPLES, reason="the sources are not here")
+def test_two_spirals(tmp_path):
+    picture = tmp_path / "picture.png"
+    command = [sys.executable, "-W", "error", FOLDER / "two_spirals.py", "--trials", "3", "--picture", picture]
+    environment = {**os.environ, "MPLBACKEND": "Agg"}
+    result = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, env=environment)
+    assert result.returncode == 0, result.stderr
+    assert picture.read_bytes()[:4] == b"\x89PNG"
+    assert "3 of   3" in result.stdout
