@@ -1,6 +1,5 @@
 """Cross-validation: each fold is a fit of its own, to the bit, however many run at a time."""
 
-import os
 import threading
 import time
 
@@ -169,26 +168,3 @@ def test_a_fold_that_diverges_is_told():
         cv = lamina.cross_validate(net, X, X[:, 0] * 1e3, k=2, optimizer=lamina.SGD(1e6), epochs=20, n_jobs=1)
     assert all(history.diverged for history in cv.histories)
     assert 1 <= cv.best_epoch <= 20
-
-
-@pytest.mark.slow
-@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="needs two cores")
-def test_five_folds_take_at_most_2_8_fits_and_ten_members_5_5():
-    """In processor time over two cores: the wall time where nothing else runs."""
-    X, y = digits(1797)
-    options = {"epochs": 60, "early_stopping": None}
-
-    def cost(work):
-        return min(_cost_once(work) for _ in range(3))
-
-    fit = cost(lambda: network(64).fit(X, y, **options))
-    folds = cost(lambda: lamina.cross_validate(network(64), X, y, n_jobs=2, **options))
-    members = cost(lambda: lamina.Ensemble(network(64), 10, n_jobs=2).fit(X, y, **options))
-    assert folds / 2 <= 2.8 * fit
-    assert members / 2 <= 5.5 * fit
-
-
-def _cost_once(work):
-    started = time.process_time()
-    work()
-    return time.process_time() - started
