@@ -1,10 +1,13 @@
 """What the estimators add to scikit-learn's, and how they meet misuse."""
 
+import warnings
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import load_digits, load_iris
+from sklearn.exceptions import ConvergenceWarning
 
 import lamina
 
@@ -16,6 +19,11 @@ DIGITS = DIGITS / 16
 COLUMNS = DIGITS @ np.random.default_rng(1).random((64, 2))
 SIGNS = np.column_stack([LABELS > 3, LABELS % 2 == 0, LABELS % 3 == 0]).astype(int)
 SGD = {"solver": "sgd", "learning_rate_init": 0.1}
+
+
+def _interrupt_at_three(epoch):
+    if epoch.epoch == 3:
+        raise KeyboardInterrupt
 
 
 def test_own_validation_set():
@@ -64,6 +72,78 @@ def test_callbacks_time_and_threads():
     assert hurried.n_iter_ == 1
     assert "max_time" in hurried.stop_reason_
     assert "max_time" in lamina.MLPClassifier((5,), max_time=1e-9, solver="lbfgs").fit(DIGITS, LABELS).stop_reason_
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "lm", lamina.LBFGS(history=5), lamina.LevenbergMarquardt()], ids=str)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_full_batch_solvers(solver, dtype, capsys):
+    X, y = DIGITS[:, :20].astype(dtype), COLUMNS.astype(dtype)
+    seen = []
+    options = {"solver": solver, "callbacks": lambda epoch: seen.append(epoch.loss), "standardize": True, "verbose": 1}
+    estimator = lamina.MLPRegressor((4,), activation="tanh", max_iter=30, random_state=0, **options)
+    estimator.fit(X[:200], y[:200], X_val=X[200:], y_val=y[200:])
+    assert len(seen) == len(estimator.loss_curve_) == len(estimator.validation_loss_curve_) == estimator.n_iter_
+    assert capsys.readouterr().out.count("Iteration") == estimator.n_iter_
+    assert estimator.loss_curve_[-1] == estimator.loss_ == estimator.best_loss_ < estimator.loss_curve_[0]
+    assert estimator.network_.dtype == dtype
+    assert estimator.network_.history.evaluations >= estimator.n_iter_
+    residual = estimator.predict(X[:200]) - y[:200]
+    penalty = 0.5 * estimator.alpha * sum(np.square(w).sum() for w in estimator.coefs_) / 200
+    assert_allclose(estimator.loss_, 0.5 * np.mean(residual**2) + penalty, rtol=1e-3 if dtype == np.float32 else 1e-9)
+    more = clone(estimator).set_params(warm_start=True, max_iter=5)
+    for _ in range(3):
+        more.fit(X, y)
+    assert len(more.loss_curve_) == 15
+    assert np.all(np.diff(more.loss_curve_) <= 1e-6)
+
+
+def test_full_batch_solvers_say_where_they_stopped():
+    for options, message in (({"max_iter": 3}, "max_iter=3"), ({"max_fun": 7}, "max_fun=7")):
+        for solver in ("lbfgs", "lm"):
+            estimator = lamina.MLPRegressor((3,), solver=solver, random_state=0, **options)
+            with pytest.warns(ConvergenceWarning, match=message):
+                estimator.fit(DIGITS, COLUMNS)
+            assert estimator.network_.history.evaluations <= options.get("max_fun", np.inf)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        done = lamina.MLPRegressor((), solver="lm").fit(DIGITS[:, 10:14], COLUMNS)
+    assert done.stop_reason_.startswith("converged")
+    with pytest.warns(UserWarning, match="interrupted by user"):
+        estimator = lamina.MLPRegressor((3,), solver="lbfgs", callbacks=_interrupt_at_three).fit(DIGITS, COLUMNS)
+    assert estimator.n_iter_ == len(estimator.loss_curve_) == 3
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "message"),
+    [
+        ("MLPClassifier", {"solver": "lm"}, "'squared_error'; got 'log_loss'"),
+        ("MLPRegressor", {"solver": "lm", "loss": "huber"}, "'squared_error'; got 'huber'"),
+        ("MLPRegressor", {"solver": lamina.LBFGS(), "l1": 0.5}, "l1 must be 0; got 0.5"),
+        ("MLPRegressor", {"solver": "lm", "dropout": 0.5}, "dropout and batch_norm need batches"),
+        ("MLPRegressor", {"solver": "lbfgs", "activation": "rrelu"}, "random"),
+    ],
+)
+def test_what_a_full_batch_solver_cannot_do_is_refused(kind, options, message):
+    estimator = getattr(lamina, kind)((3,), **options)
+    with pytest.raises(ValueError, match=message):
+        estimator.fit(DIGITS, LABELS)
+    if "solver" in options and not isinstance(options["solver"], str):
+        assert not hasattr(estimator, "partial_fit")
+
+
+@pytest.mark.parametrize("solver", [*(name.lower() for name in lamina.optimizers.names()), "lbfgs"])
+def test_every_solver_by_name(solver):
+    rate = {"adagrad": 0.05, "quickprop": 0.1, "sgd": 0.1}.get(solver, 0.01)
+    estimator = lamina.MLPClassifier((20,), solver=solver, learning_rate_init=rate, max_iter=100, random_state=0)
+    assert estimator.fit(DIGITS, LABELS).score(DIGITS, LABELS) > 0.9
+    assert not estimator.t_ or estimator.t_ == ROWS * estimator.n_iter_
+
+
+def test_rprop_and_quickprop_see_all_rows_at_once():
+    options = {"hidden_layer_sizes": (10,), "solver": "rprop", "max_iter": 5, "random_state": 0}
+    auto = lamina.MLPClassifier(**options).fit(DIGITS, LABELS)
+    whole = lamina.MLPClassifier(**options, batch_size=ROWS).fit(DIGITS, LABELS)
+    assert_array_equal(auto.coefs_[0], whole.coefs_[0])
 
 
 def test_activation_per_layer_l1_and_loss():
@@ -167,12 +247,8 @@ def test_first_partial_fit_may_see_one_class():
 
 
 def test_interruption_leaves_a_fitted_estimator():
-    def interrupt(epoch):
-        if epoch.epoch == 3:
-            raise KeyboardInterrupt
-
     with pytest.warns(UserWarning, match="interrupted by user"):
-        estimator = lamina.MLPClassifier((5,), callbacks=interrupt).fit(DIGITS, LABELS)
+        estimator = lamina.MLPClassifier((5,), callbacks=_interrupt_at_three).fit(DIGITS, LABELS)
     assert estimator.n_iter_ == len(estimator.loss_curve_) == 3
     assert estimator.stop_reason_ == "interrupted"
     assert estimator.predict(DIGITS).shape == (ROWS,)

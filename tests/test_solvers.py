@@ -1,5 +1,7 @@
 """L-BFGS and Levenberg-Marquardt against SciPy's on the same problems, from the same start."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from scipy.optimize import least_squares, minimize
@@ -34,23 +36,53 @@ def put(net, vector):
 
 
 @pytest.mark.parametrize("task", ["squared_error", "cross_entropy"])
-@pytest.mark.parametrize("seed", [0, 1, 2])
-def test_lbfgs_against_scipy(task, seed):
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("weighted", [False, True])
+def test_lbfgs_against_scipy(task, seed, weighted):
     net, x, t = problem(task, seed=seed)
     twin, l2, most = net.copy(), 1e-3, 300
+    weight = np.random.default_rng(seed).uniform(0.5, 2, size=len(x)) if weighted else None
 
     def objective(vector):
         put(twin, vector)
-        value, gradients = twin.loss_and_gradients(x, t, l2=l2)
+        value, gradients = twin.loss_and_gradients(x, t, weight, l2=l2)
         return value, np.concatenate([gradients[name].ravel() for name in twin._core.trained_names])
 
     tight = {"ftol": 1e-10, "gtol": 1e-6, "maxiter": most}
     theirs = minimize(objective, flat(net), jac=True, method="L-BFGS-B", options=tight)
     solver = lamina.LBFGS(tolerance=1e-6, loss_tolerance=1e-10, max_evaluations=theirs.nfev)
-    history = net.fit(x, t, epochs=most, optimizer=solver, l2=l2, **PLAIN)
-    ours = net.loss_and_gradients(x, t, l2=l2)[0]
+    history = net.fit(x, t, epochs=most, optimizer=solver, l2=l2, sample_weight=weight, **PLAIN)
+    ours = net.loss_and_gradients(x, t, weight, l2=l2)[0]
     assert ours <= 1.01 * theirs.fun
-    assert history.evaluations <= theirs.nfev + 20  # the last line search may come to its end
+    assert history.evaluations <= theirs.nfev
+
+
+@pytest.mark.parametrize("solver", [lamina.LBFGS, lamina.LevenbergMarquardt])
+def test_stops_at_the_evaluations_it_may_spend(solver):
+    losses = []
+    for most in range(1, 12):
+        net, x, t = problem(seed=1)
+        history = net.fit(x, t, optimizer=solver(max_evaluations=most), **PLAIN)
+        assert history.evaluations == most
+        assert history.stop_reason == "max_evaluations reached"
+        assert net.evaluate(x, t) == pytest.approx(history.loss[-1], rel=1e-12)
+        losses.append(history.loss[-1])
+    assert all(later <= earlier for earlier, later in pairwise(losses))
+    assert losses[-1] < losses[0]
+
+
+@pytest.mark.parametrize("solver", ["LBFGS", "LevenbergMarquardt"])
+def test_interruption_keeps_the_best_weights(solver):
+    def interrupt(epoch):
+        if epoch.epoch == 4:
+            raise KeyboardInterrupt
+
+    net, x, t = teacher_problem(1)
+    with pytest.raises(KeyboardInterrupt):
+        net.fit(x, t, optimizer=solver, callbacks=[interrupt], **PLAIN)
+    assert net.history.stop_reason == "interrupted"
+    assert len(net.history.loss) == 4
+    assert net.evaluate(x, t) == pytest.approx(min(net.history.loss), rel=1e-12)
 
 
 def teacher_problem(seed, dtype="float64", outputs=2):

@@ -100,12 +100,12 @@ template <class T> void LbfgsFit<T>::iterate(Index epoch) {
   if (keeper_.stopped()) return;
   if (largest_gradient() <= spec_.tolerance) {
     keeper_.stop("converged: no gradient is larger than tolerance");
+  } else if (!may_evaluate()) {
+    keeper_.stop("max_evaluations reached");
   } else if (step == 0) {
     keeper_.stop("converged: no lower loss is found along the gradient");
   } else if (before - loss_ <= spec_.loss_tolerance * std::max(1.0, before)) {
     keeper_.stop("converged: the loss falls by no more than loss_tolerance");
-  } else if (history_.evaluations >= spec_.max_evaluations) {
-    keeper_.stop("max_evaluations reached");
   }
 }
 
@@ -129,13 +129,16 @@ template <class T> double LbfgsFit<T>::search_along_direction() {
   if (!(slope < 0)) return 0;
   const double first = pairs_.empty() ? 1 / std::sqrt(dot(direction_, direction_)) : 1;
   LineSearch line(loss_, slope, first);
-  while (line.wants_more()) {
+  double step = 0;
+  while (line.wants_more() && may_evaluate()) {
     network_.parameters().copy_from(start_);
-    add_multiple(static_cast<T>(line.step()), direction_, network_.parameters());
+    step = line.step();
+    add_multiple(static_cast<T>(step), direction_, network_.parameters());
     loss_ = evaluate();
     line.take(loss_, dot(gradient_, direction_));
   }
-  if (line.decreased() && line.step() > 0 && loss_ < loss) return line.step();
+  // A step cut short by max_evaluations is taken wherever it goes down.
+  if ((line.decreased() || !may_evaluate()) && step > 0 && loss_ < loss) return step;
   loss_ = loss;
   network_.parameters().copy_from(start_);
   network_.state().copy_from(start_state_);

@@ -43,6 +43,7 @@ template <class T> class LbfgsFit {
   double search_along_direction();
   void remember();
   double evaluate();
+  bool may_evaluate() const { return history_.evaluations < spec_.max_evaluations; }
   double largest_gradient() const;
 
   const solver::LBFGS spec_;

@@ -62,6 +62,10 @@ template <class T> void LevenbergMarquardtFit<T>::iterate(Index epoch) {
   if (epoch == 1) {
     loss_ = evaluate();
     if (!std::isfinite(loss_)) return keeper_.diverge(epoch, 1, -1, loss_, damping_);
+    if (spec_.max_evaluations == 1) {
+      keeper_.finish(epoch, loss_, damping_);
+      return keeper_.stop("max_evaluations reached");
+    }
   }
   linearize();
   const auto is_small = [&](double g) { return std::abs(g) <= spec_.tolerance; };

@@ -17,7 +17,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 import lamina
-from lamina.estimators._lbfgs import fit_lbfgs
+from lamina.estimators._full_batch import NAMES, fit_full_batch, full_batch_solver
 from lamina.estimators._monitor import Monitor
 from lamina.estimators._network import LiveArrays, build_network, draw_weights, weights_and_biases
 from lamina.estimators._parameters import check_parameters
@@ -40,6 +40,10 @@ class Rows(NamedTuple):
 
 class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]
     """Training and the fitted attributes; the subclasses know targets, losses and predictions."""
+
+    @abstractmethod
+    def _loss_name(self) -> str:
+        """Return the name of the loss, as the user gave it."""
 
     @abstractmethod
     def _network_loss(self) -> Any:
@@ -90,8 +94,8 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]
             seed = int(random_state.randint(np.iinfo(np.int32).max))
             self.network_ = build_network(self, X.dtype, seed, weights)
             self._start_curves()
-        if self.solver == "lbfgs":
-            self._fit_lbfgs(train)
+        if full_batch_solver(self) is not None:
+            fit_full_batch(self, train, held_out)
         else:
             self._fit_stochastic(train, held_out, first, incremental)
         if not all(np.isfinite(p).all() for p in self.network_.parameters.values()):
@@ -111,7 +115,7 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]
 
     def _check_combination(self, incremental: bool, validation: tuple[Any, Any, Any]) -> None:
         """Raise ValueError for parameters that are fine one by one and not together."""
-        known = tuple(dict.fromkeys(("lbfgs", *(name.lower() for name in lamina.optimizers.names()))))
+        known = (*NAMES, *(name.lower() for name in lamina.optimizers.names()))
         if isinstance(self.solver, str) and self.solver not in known:
             name = type(self).__name__
             raise ValueError(f"solver of {name} must be an optimizer or one of {known}; got {self.solver!r}")
@@ -119,12 +123,22 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]
             raise ValueError("partial_fit does not support early_stopping=True")
         if self.early_stopping and self.validation_fraction == 0 and validation[0] is None:
             raise ValueError("early_stopping=True needs a validation_fraction above 0, or X_val and y_val")
-        if self.solver == "lbfgs" and (self.batch_norm or np.any(self.dropout)):
-            raise ValueError("solver='lbfgs' minimises one fixed function; dropout and batch_norm need batches")
+        self._check_full_batch(full_batch_solver(self))
         if (validation[0] is None) != (validation[1] is None):
             raise ValueError("X_val and y_val go together; only one of them was given")
         if validation[0] is None and validation[2] is not None:
             raise ValueError("sample_weight_val was given without X_val and y_val")
+
+    def _check_full_batch(self, solver: Any) -> None:
+        if solver is None:
+            return
+        if self.batch_norm or np.any(self.dropout):
+            raise ValueError(f"solver={self.solver!r} minimises one fixed function; dropout and batch_norm need batches")
+        if self.l1 > 0:
+            raise ValueError(f"solver={self.solver!r} needs a loss with a slope everywhere: l1 must be 0; got {self.l1}")
+        loss = self._loss_name()
+        if isinstance(solver, lamina.LevenbergMarquardt) and loss != "squared_error":
+            raise ValueError(f"solver={self.solver!r} minimises squares: loss must be 'squared_error'; got {loss!r}")
 
     def _hold_out(
         self, rows: Rows, given: tuple[Any, Any, Any], random_state: np.random.RandomState
@@ -137,7 +151,7 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]
             if weight_val is not None:
                 weight_val = _check_sample_weight(weight_val, X_val, dtype=X_val.dtype, ensure_non_negative=True)
             return rows, Rows(X_val, y_val, self._encode_more(y_val), weight_val)
-        if not self.early_stopping or self.solver == "lbfgs":
+        if not self.early_stopping or full_batch_solver(self) is not None:
             return rows, None
         train, held_out = train_test_split(
             np.arange(len(rows.X)),
@@ -156,14 +170,13 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]
         self.loss_ = np.nan
         self.n_layers_ = len(self.coefs_) + 1
         self.out_activation_ = self._out_activation()
-        if self.solver == "lbfgs":
-            return
+        scored = self.early_stopping and full_batch_solver(self) is None
         self.loss_curve_: list[float] = []
         self.validation_loss_curve_: list[float] = []
         self.best_iteration_ = 0
-        self.best_loss_ = None if self.early_stopping else np.inf
-        self.validation_scores_: list[float] | None = [] if self.early_stopping else None
-        self.best_validation_score_ = -np.inf if self.early_stopping else None
+        self.best_loss_ = None if scored else np.inf
+        self.validation_scores_: list[float] | None = [] if scored else None
+        self.best_validation_score_ = -np.inf if scored else None
         self._no_improvement_count = 0
 
     def _initial_rate(self) -> float:
@@ -182,9 +195,13 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]
             return lamina.optimizers.get(self.solver, lr=self._learning_rate)
         return self.solver
 
+    def _wants_all_rows(self) -> bool:
+        """Whether the optimizer compares one gradient with the next, which says little from one batch to another."""
+        return isinstance(self._optimizer(), (lamina.Rprop, lamina.Quickprop))
+
     def _batch_size(self, rows: int) -> int:
         if self.batch_size == "auto":
-            size = min(200, rows)
+            size = rows if self._wants_all_rows() else min(200, rows)
         else:
             if self.batch_size > rows:
                 warnings.warn(
@@ -241,29 +258,6 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]
                 ConvergenceWarning,
                 stacklevel=4,
             )
-
-    def _fit_lbfgs(self, train: Rows) -> None:
-        rows = len(train.X) if train.weight is None else float(np.sum(train.weight, dtype=np.float64))
-        if self.standardize:
-            self.network_._core.fit_normalization(np.ascontiguousarray(train.X, self.network_.dtype), None)
-        # The line search needs float64, whatever the type the estimator keeps.
-        network = self.network_.astype("float64")
-        loss, self.n_iter_, self.stop_reason_ = fit_lbfgs(
-            network,
-            train.X,
-            train.targets,
-            train.weight,
-            l1=self.l1 / rows,
-            l2=self.alpha / 2 / rows,
-            max_iter=self.max_iter,
-            max_fun=self.max_fun,
-            tol=self.tol,
-            max_time=self.max_time,
-            verbose=bool(self.verbose),
-        )
-        for name, parameter in network.parameters.items():
-            self.network_.parameters[name][...] = parameter
-        self.loss_ = self._loss_in_sklearns_terms(train, len(train.X))(loss)
 
     def _threads(self) -> int | None:
         return None if self.n_jobs is None else int(joblib.effective_n_jobs(self.n_jobs))
@@ -322,8 +316,9 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]
         self.intercepts_[:] = values
 
     def _check_solver(self) -> bool:
-        if self.solver == "lbfgs":
-            raise AttributeError("partial_fit is only available for stochastic optimizers. lbfgs is not stochastic.")
+        if full_batch_solver(self) is not None:
+            name = self.solver if isinstance(self.solver, str) else type(self.solver).__name__
+            raise AttributeError(f"partial_fit is only available for stochastic optimizers. {name} is not stochastic.")
         return True
 
     def __sklearn_tags__(self) -> Any:

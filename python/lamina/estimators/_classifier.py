@@ -29,7 +29,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
 shuffle, random_state, tol, verbose, warm_start, momentum, nesterovs_momentum, early_stopping, validation_fraction, \
 beta_1, beta_2, epsilon, n_iter_no_change, max_fun
         As in scikit-learn. `activation` takes every name of `lamina.activations.names()`, an activation, or a list
-        with one for each hidden layer; `solver` every name of `lamina.optimizers.names()`, or an optimizer.
+        with one for each hidden layer; `solver` every name of `lamina.optimizers.names()`, or an optimizer or a solver.
     loss : str or loss, default="log_loss"
         "log_loss" is "cross_entropy" (softmax) for several classes and "binary_cross_entropy" (logistic) otherwise;
         one of these two by name, or "hinge".
@@ -42,7 +42,7 @@ beta_1, beta_2, epsilon, n_iter_no_change, max_fun
     class_weight : dict or "balanced", default=None
         Weights of the classes, multiplied into `sample_weight`.
     callbacks : callable or sequence of callables, default=None
-        Called after each epoch, as in `Network.fit`; not with solver="lbfgs".
+        Called after each epoch, as in `Network.fit`.
     n_jobs : int, default=None
         Threads; None is lamina's own choice, -1 all cores.
     scoring : str or callable, default=None

@@ -6,20 +6,63 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Monitor"]
+__all__ = ["IterationMonitor", "Monitor"]
 
 
-class Monitor:
-    """A callback of `Network.fit` that keeps the estimator's attributes as `sklearn.neural_network` defines them.
+class IterationMonitor:
+    """A callback of `Network.fit` that keeps the curves of an estimator, and the limit of time.
 
     Parameters
     ----------
     estimator : MLPClassifier or MLPRegressor
         The estimator whose attributes are kept.
-    n_samples : int
-        Rows of the training part, by which `t_` grows.
     loss_in_sklearns_terms : callable
         What turns the loss of an epoch of `Network.fit` into scikit-learn's.
+    """
+
+    def __init__(self, estimator: Any, loss_in_sklearns_terms: Callable[[float], float]) -> None:
+        self.estimator = estimator
+        self.loss_in_sklearns_terms = loss_in_sklearns_terms
+        self.started = time.perf_counter()
+        self.stop_reason: str | None = None
+
+    def __call__(self, epoch: Any) -> None:
+        """Take note of an iteration of a full-batch solver, whose loss never rises."""
+        self._note(epoch)
+        self.estimator.best_loss_ = self.estimator.loss_
+        self.estimator.best_iteration_ = len(self.estimator.loss_curve_)
+        self._stop_in_time(epoch)
+
+    def _note(self, epoch: Any) -> None:
+        est = self.estimator
+        est.n_iter_ = epoch.epoch
+        est.loss_ = self.loss_in_sklearns_terms(float(epoch.loss))
+        est.loss_curve_.append(est.loss_)
+        if epoch.validation_loss is not None:
+            est.validation_loss_curve_.append(epoch.validation_loss)
+        self._say(f"Iteration {est.n_iter_}, loss = {est.loss_:.8f}")
+
+    def _stop_in_time(self, epoch: Any) -> None:
+        limit = self.estimator.max_time
+        if self.stop_reason is None and limit is not None and time.perf_counter() - self.started >= limit:
+            self.stop_reason = f"max_time of {limit:g} s reached"
+        if self.stop_reason is not None:
+            epoch.stop(self.stop_reason)
+
+    def _say(self, line: str) -> None:
+        if self.estimator.verbose:
+            print(line)
+
+
+class Monitor(IterationMonitor):
+    """The same for mini-batches, where scikit-learn's rules say when to stop and how the learning rate goes on.
+
+    Parameters
+    ----------
+    estimator, loss_in_sklearns_terms
+        As above.
+    n_samples : int
+        Rows of the training part, by which `t_` grows.
     score : callable, optional
         Score of the validation set, a float; higher is better. None where nothing is scored.
     """
@@ -31,13 +74,10 @@ class Monitor:
         loss_in_sklearns_terms: Callable[[float], float],
         score: Callable[[Any], float] | None,
     ) -> None:
-        self.estimator = estimator
+        super().__init__(estimator, loss_in_sklearns_terms)
         self.n_samples = n_samples
-        self.loss_in_sklearns_terms = loss_in_sklearns_terms
         self.score = score
-        self.started = time.perf_counter()
         self.scored: tuple[int, float] = (0, np.nan)
-        self.stop_reason: str | None = None
         self.improved = False
 
     def validation_score(self, epoch: Any) -> float:
@@ -50,13 +90,8 @@ class Monitor:
     def __call__(self, epoch: Any) -> None:
         """Take note of an epoch, set the rate of the next one, and stop where scikit-learn would."""
         est = self.estimator
-        est.n_iter_ = epoch.epoch
-        est.loss_ = self.loss_in_sklearns_terms(float(epoch.loss))
+        self._note(epoch)
         est.t_ += self.n_samples
-        est.loss_curve_.append(est.loss_)
-        if epoch.validation_loss is not None:
-            est.validation_loss_curve_.append(epoch.validation_loss)
-        self._say(f"Iteration {est.n_iter_}, loss = {est.loss_:.8f}")
         self._count(epoch)
         scheduled = est.solver != "adam"
         if scheduled and est.learning_rate == "invscaling":
@@ -67,11 +102,7 @@ class Monitor:
             self._stop_or_slow_down(message, adaptive=scheduled and est.learning_rate == "adaptive")
         if scheduled and est.learning_rate != "constant":
             epoch.learning_rate = est._learning_rate
-        late = est.max_time is not None and time.perf_counter() - self.started >= est.max_time
-        if late and self.stop_reason is None:
-            self.stop_reason = f"max_time of {est.max_time:g} s reached"
-        if self.stop_reason is not None:
-            epoch.stop(self.stop_reason)
+        self._stop_in_time(epoch)
 
     def _count(self, epoch: Any) -> None:
         """Count the epochs without progress; the best value moves by any improvement, even one smaller than `tol`."""
@@ -101,7 +132,3 @@ class Monitor:
             return
         self._say(f"{message} {'Learning rate too small. ' if adaptive else ''}Stopping.")
         self.stop_reason = message
-
-    def _say(self, line: str) -> None:
-        if self.estimator.verbose:
-            print(line)

@@ -32,7 +32,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
 shuffle, random_state, tol, verbose, warm_start, momentum, nesterovs_momentum, early_stopping, validation_fraction, \
 beta_1, beta_2, epsilon, n_iter_no_change, max_fun
         As in scikit-learn. `activation` takes every name of `lamina.activations.names()`, an activation, or a list
-        with one for each hidden layer; `solver` every name of `lamina.optimizers.names()`, or an optimizer.
+        with one for each hidden layer; `solver` every name of `lamina.optimizers.names()`, "lm" (Levenberg-Marquardt),
+        an optimizer or a solver.
     dropout, batch_norm, l1, callbacks, n_jobs, scoring, max_time, standardize
         As in `MLPClassifier`; scoring=None is R squared.
 
