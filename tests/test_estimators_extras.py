@@ -124,7 +124,7 @@ def test_full_batch_solvers_say_where_they_stopped():
     ],
 )
 def test_what_a_full_batch_solver_cannot_do_is_refused(kind, options, message):
-    estimator = getattr(lamina, kind)((3,), **options)
+    estimator = getattr(lamina, kind)(hidden_layer_sizes=(3,), **options)
     with pytest.raises(ValueError, match=message):
         estimator.fit(DIGITS, LABELS)
     if "solver" in options and not isinstance(options["solver"], str):

@@ -133,9 +133,9 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]
         if solver is None:
             return
         if self.batch_norm or np.any(self.dropout):
-            raise ValueError(f"solver={self.solver!r} minimises one fixed function; dropout and batch_norm need batches")
+            raise ValueError(f"solver={self.solver!r} minimises a fixed function; dropout and batch_norm need batches")
         if self.l1 > 0:
-            raise ValueError(f"solver={self.solver!r} needs a loss with a slope everywhere: l1 must be 0; got {self.l1}")
+            raise ValueError(f"solver={self.solver!r} needs a slope everywhere: l1 must be 0; got {self.l1}")
         loss = self._loss_name()
         if isinstance(solver, lamina.LevenbergMarquardt) and loss != "squared_error":
             raise ValueError(f"solver={self.solver!r} minimises squares: loss must be 'squared_error'; got {loss!r}")
