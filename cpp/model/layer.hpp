@@ -59,7 +59,9 @@ template <class T> struct Tape {
   Index rows = 0;
   std::uint32_t layer = 0;               ///< position in the network: layers of equal width draw different numbers
   const Sequences* sequences = nullptr;  ///< how the rows are time steps; null: they are not
-  T* state = nullptr;  ///< (sequences, state_size) before the first step, then after the last; null: start from 0
+  T* state = nullptr;        ///< (sequences, state_size) before the first step, then after the last; null: start from 0
+  const T* scale = nullptr;  ///< (outputs), in inference: the rescaling of the layer after, folded into this one
+  const T* shift = nullptr;
 };
 
 /// Parameters and state of a layer: its slices of the arenas.
@@ -110,6 +112,12 @@ template <class T> class Layer {
   virtual double work_per_row() const { return static_cast<double>(outputs_); }
   /// Throws std::invalid_argument when a training batch of `rows` rows is impossible.
   virtual void check_batch(Index /*rows*/) const {}
+
+  /// Whether inference only rescales: y = scale x + shift by column, with what `rescaling` writes.
+  virtual bool rescales() const { return false; }
+  virtual void rescaling(Weights<T>, T* /*scale*/, T* /*shift*/) const {}
+  /// Whether `forward` in inference can rescale its own output, by the tape's scale and shift.
+  virtual bool takes_rescaling() const { return false; }
 
   /// tape.output of the rows (or, split by columns, of the columns) `part`.
   virtual void forward(const Pass&, Weights<T>, const Tape<T>&, Range part, Scratch<T>&) const = 0;

@@ -3,36 +3,11 @@
 #include <algorithm>
 #include <cmath>
 
-#include "model/sequence_infer.hpp"
-
 namespace lamina {
 namespace {
 
-/// Rows are shared among threads in multiples of this: the height of the product kernels' tiles.
-constexpr Index row_grain = 8;
 /// Columns likewise: a cache line of floats.
 constexpr Index column_grain = 16;
-
-template <class T> bool usable_in_place(const Network<T>& network, const Samples<T>& samples) {
-  return !samples.index && network.input_mean().empty();
-}
-
-/// The loss of the rows `part`; `outputs` is (count, outputs).
-template <class T>
-void loss_of(const Network<T>& network, const Samples<T>& samples, const T* outputs, T* delta, Range part, T scale,
-             T* row_loss) {
-  const Index n = network.outputs();
-  const Samples<T> mine = samples.slice(part.begin, part.size());
-  Targets<T> y = mine.y;
-  const T* weights = mine.weights;
-  if (!mine.index) {
-    if (y.values) y.values += mine.first * n;
-    if (y.labels) y.labels += mine.first;
-    if (weights) weights += mine.first;
-  }
-  evaluate_loss(network.loss(), outputs + part.begin * n, delta ? delta + part.begin * n : nullptr, part.size(), n, y,
-                mine.index, weights, scale, row_loss + part.begin);
-}
 
 }  // namespace
 
@@ -233,95 +208,6 @@ template <class T> Index TrainingPass<T>::first_bad_layer() const {
   return -1;
 }
 
-/// A thread's memory for predictions, kept from call to call: what a small one would otherwise spend its time on.
-template <class T> struct InferMemory {
-  Arena<T> buffers;
-  Scratch<T> scratch;
-  static InferMemory& of_thread() {
-    thread_local InferMemory memory;
-    return memory;
-  }
-};
-
-/// The rows of one thread, a chunk at a time through all layers.
-template <class T>
-void infer_rows(const Network<T>& network, const Samples<T>& mine, bool link, T* out, T* const (&buffers)[2],
-                Index chunk, Scratch<T>& scratch) {
-  const Index last = network.depth() - 1;
-  const Pass pass;
-  for (Index begin = 0; begin < mine.count; begin += chunk) {
-    const Samples<T> rows = mine.slice(begin, std::min(chunk, mine.count - begin));
-    const T* input = nullptr;
-    int next = 0;
-    if (usable_in_place(network, rows)) {
-      input = rows.x.row(rows.first);
-    } else {
-      load_rows(network, rows, {0, rows.count}, buffers[next]);
-      input = buffers[next];
-      next = 1 - next;
-    }
-    T* const to = out + begin * network.outputs();
-    for (Index i = 0; i <= last; ++i) {
-      Tape<T> t;
-      t.rows = rows.count;
-      t.input = input;
-      t.output = i == last ? to : buffers[next];
-      t.kept = t.output;  // nothing is kept: pre-activations may be overwritten by the outputs
-      network.layer(i).forward(pass, network.weights(i), t, {0, rows.count}, scratch);
-      input = t.output;
-      next = 1 - next;
-    }
-    if (link) apply_link(link_of(network.loss()), to, rows.count, network.outputs());
-  }
-}
-
-template <class T>
-void infer(const Network<T>& network, kernels::Team& team, const Samples<T>& samples, bool link, T* out) {
-  if (network.recurrent()) return infer_sequences(network, team, samples, link, out);
-  Index width = network.inputs();
-  for (Index i = 0; i + 1 < network.depth(); ++i) width = std::max(width, network.layer(i).outputs());
-  const Index chunk = std::min<Index>(samples.count, std::clamp<Index>((Index{1} << 15) / width / 8 * 8, 32, 512));
-  const Index threads = useful_threads(network, samples.count, false, team.size());
-  const Index room = chunk * width;
-  if (threads == 1) {
-    InferMemory<T>& memory = InferMemory<T>::of_thread();
-    memory.buffers.reserve(2 * room);
-    infer_rows(network, samples, link, out, {memory.buffers.data(), memory.buffers.data() + room}, chunk,
-               memory.scratch);
-    return;
-  }
-  Arena<T> memory(threads * 2 * room);
-  std::vector<Scratch<T>> scratch(static_cast<std::size_t>(threads));
-  team.run(threads, [&](kernels::Worker& w) {
-    const Range mine = w.share(samples.count, row_grain);
-    T* const own = memory.data() + w.id * 2 * room;
-    infer_rows(network, samples.slice(mine.begin, mine.size()), link, out + mine.begin * network.outputs(),
-               {own, own + room}, chunk, scratch[static_cast<std::size_t>(w.id)]);
-  });
-}
-
-template <class T> void infer(const Network<T>& network, const Samples<T>& samples, bool link, T* out, Index threads) {
-  const Index useful =
-      threads == 1 ? 1 : useful_threads(network, samples.count, false, kernels::choose_threads(threads), samples.steps);
-  kernels::with_team(useful, [&](kernels::Team& team) { infer(network, team, samples, link, out); });
-}
-
-template <class T> double evaluate_samples(const Network<T>& network, kernels::Team& team, const Samples<T>& samples) {
-  if (network.recurrent()) return evaluate_sequences(network, team, samples);
-  constexpr Index most = 8192;
-  const Index chunk = std::min(samples.count, most);
-  Arena<T> outputs(chunk * network.outputs());
-  std::vector<T> row_loss(static_cast<std::size_t>(chunk));
-  double total = 0;
-  for (Index begin = 0; begin < samples.count; begin += chunk) {
-    const Samples<T> rows = samples.slice(begin, std::min(chunk, samples.count - begin));
-    infer(network, team, rows, false, outputs.data());
-    loss_of(network, rows, outputs.data(), static_cast<T*>(nullptr), {0, rows.count}, T(1), row_loss.data());
-    for (Index i = 0; i < rows.count; ++i) total += static_cast<double>(row_loss[static_cast<std::size_t>(i)]);
-  }
-  return total / samples.weight_sum();
-}
-
 template <class T>
 Index useful_threads(const Network<T>& network, Index rows, bool training, Index available, Index steps) {
   const double work = network.work_per_row() * static_cast<double>(rows * steps) * (training ? 3 : 1);
@@ -331,12 +217,9 @@ Index useful_threads(const Network<T>& network, Index rows, bool training, Index
   return std::clamp<Index>(std::min(most, rows / grain), 1, available);
 }
 
-#define LAMINA_INSTANTIATE(T)                                                                \
-  template Index chunk_rows<T>(const Network<T>&, Index, Index);                             \
-  template class TrainingPass<T>;                                                            \
-  template void infer<T>(const Network<T>&, kernels::Team&, const Samples<T>&, bool, T*);    \
-  template void infer<T>(const Network<T>&, const Samples<T>&, bool, T*, Index);             \
-  template double evaluate_samples<T>(const Network<T>&, kernels::Team&, const Samples<T>&); \
+#define LAMINA_INSTANTIATE(T)                                    \
+  template Index chunk_rows<T>(const Network<T>&, Index, Index); \
+  template class TrainingPass<T>;                                \
   template Index useful_threads<T>(const Network<T>&, Index, bool, Index, Index);
 LAMINA_INSTANTIATE(float)
 LAMINA_INSTANTIATE(double)

@@ -36,8 +36,19 @@ template <class T> struct Samples {
   double weight_sum() const;
 };
 
+/// Rows are shared among threads in multiples of this: the height of the product kernels' tiles.
+inline constexpr Index row_grain = 8;
+
 /// Copies (and normalises) the rows `part` of the samples to `to`.
 template <class T> void load_rows(const Network<T>& network, const Samples<T>& samples, Range part, T* to);
+
+/// Whether the samples' rows of x can be read where they are: in order, and not to be normalised.
+template <class T> bool usable_in_place(const Network<T>& network, const Samples<T>& samples);
+
+/// The loss of the rows `part` of `outputs`, (count, outputs), each into row_loss; with `delta`, its slope times scale.
+template <class T>
+void loss_of(const Network<T>& network, const Samples<T>& samples, const T* outputs, T* delta, Range part, T scale,
+             T* row_loss);
 
 /// Rows a training pass takes at once: whole batches of small networks, or what keeps the activations in cache.
 /// Chunks never change a bit: each gradient is one chain over the rows of the batch.

@@ -38,6 +38,26 @@ template <class T> void load_rows(const Network<T>& network, const Samples<T>& s
   }
 }
 
+template <class T> bool usable_in_place(const Network<T>& network, const Samples<T>& samples) {
+  return !samples.index && network.input_mean().empty();
+}
+
+template <class T>
+void loss_of(const Network<T>& network, const Samples<T>& samples, const T* outputs, T* delta, Range part, T scale,
+             T* row_loss) {
+  const Index n = network.outputs();
+  const Samples<T> mine = samples.slice(part.begin, part.size());
+  Targets<T> y = mine.y;
+  const T* weights = mine.weights;
+  if (!mine.index) {
+    if (y.values) y.values += mine.first * n;
+    if (y.labels) y.labels += mine.first;
+    if (weights) weights += mine.first;
+  }
+  evaluate_loss(network.loss(), outputs + part.begin * n, delta ? delta + part.begin * n : nullptr, part.size(), n, y,
+                mine.index, weights, scale, row_loss + part.begin);
+}
+
 template <class T> void fit_normalization(Network<T>& network, const Samples<T>& samples) {
   const auto n = static_cast<std::size_t>(network.inputs());
   std::vector<double> mean(n, 0.0), square(n, 0.0);
@@ -66,9 +86,11 @@ template <class T> void fit_normalization(Network<T>& network, const Samples<T>&
   }
 }
 
-#define LAMINA_INSTANTIATE(T)                                                  \
-  template struct Samples<T>;                                                  \
-  template void load_rows<T>(const Network<T>&, const Samples<T>&, Range, T*); \
+#define LAMINA_INSTANTIATE(T)                                                                 \
+  template struct Samples<T>;                                                                 \
+  template void load_rows<T>(const Network<T>&, const Samples<T>&, Range, T*);                \
+  template bool usable_in_place<T>(const Network<T>&, const Samples<T>&);                     \
+  template void loss_of<T>(const Network<T>&, const Samples<T>&, const T*, T*, Range, T, T*); \
   template void fit_normalization<T>(Network<T>&, const Samples<T>&);
 LAMINA_INSTANTIATE(float)
 LAMINA_INSTANTIATE(double)

@@ -53,6 +53,17 @@ template <class T> class BatchNormLayer final : public Layer<T> {
     }
   }
 
+  bool rescales() const override { return true; }
+  void rescaling(Weights<T> w, T* scale, T* shift) const override {
+    const Index n = this->outputs();
+    for (Index j = 0; j < n; j += N) {
+      const Index count = std::min<Index>(N, n - j);
+      const V a = load(w.parameters + j, count) * running_factor(w, j, count);
+      store(a, scale + j, count);
+      store(fma(-load(w.state + j, count), a, load(w.parameters + n + j, count)), shift + j, count);
+    }
+  }
+
   void forward(const Pass& pass, Weights<T> w, const Tape<T>& tape, Range part, Scratch<T>&) const override {
     if (pass.training) normalise_batch(pass, w, tape, part);
     else apply_running(w, tape, part);
@@ -145,17 +156,21 @@ template <class T> class BatchNormLayer final : public Layer<T> {
 
   /// For prediction all of it is one multiply-add a value: y = x s + (beta - mean s), s = gamma / sqrt(variance + eps).
   void apply_running(Weights<T> w, const Tape<T>& tape, Range rows) const {
+    constexpr Index rows_at_once = 32;  // in cache while the columns pass, whose factors are worth computing once
     const Index n = this->outputs();
     const bool keeps = tape.kept && tape.kept != tape.output;
-    for (Index j = 0; j < n; j += N) {
-      const Index count = std::min<Index>(N, n - j);
-      const V factor = running_factor(w, j, count), mean = load(w.state + j, count);
-      const V scale = load(w.parameters + j, count) * factor;
-      const V shift = fma(-mean, scale, load(w.parameters + n + j, count));
-      for (Index i = rows.begin; i < rows.end; ++i) {
-        const V x = load(tape.input + i * n + j, count);
-        if (keeps) store((x - mean) * factor, tape.kept + i * n + j, count);
-        store(fma(x, scale, shift), tape.output + i * n + j, count);
+    for (Index first = rows.begin; first < rows.end; first += rows_at_once) {
+      const Index last = std::min(rows.end, first + rows_at_once);
+      for (Index j = 0; j < n; j += N) {
+        const Index count = std::min<Index>(N, n - j);
+        const V factor = running_factor(w, j, count), mean = load(w.state + j, count);
+        const V scale = load(w.parameters + j, count) * factor;
+        const V shift = fma(-mean, scale, load(w.parameters + n + j, count));
+        for (Index i = first; i < last; ++i) {
+          const V x = load(tape.input + i * n + j, count);
+          if (keeps) store((x - mean) * factor, tape.kept + i * n + j, count);
+          store(fma(x, scale, shift), tape.output + i * n + j, count);
+        }
       }
     }
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "kernels/simd.hpp"
 #include "model/activation_part.hpp"
 
 namespace lamina {
@@ -31,12 +32,14 @@ template <class T> class DenseLayer final : public Layer<T> {
 
   bool random() const override { return part_.random(); }
   Index kept_per_row() const override { return part_.kept_per_row(); }
+  bool takes_rescaling() const override { return std::holds_alternative<activation::Identity>(spec_.activation); }
   double work_per_row() const override { return 2.0 * static_cast<double>(this->inputs() * this->outputs()); }
 
   void forward(const Pass& pass, Weights<T> w, const Tape<T>& tape, Range rows, Scratch<T>& scratch) const override {
     const T* bias = spec_.use_bias ? w.parameters + bias_at() : nullptr;
     const auto finish = [&](Index row, Index n, Index column, Index m) {
-      part_.forward(pass, tape, bias, w.parameters + slope_at(), rows.begin + row, n, column, m);
+      if (tape.scale) rescale(tape, bias, rows.begin + row, n, column, m);
+      else part_.forward(pass, tape, bias, w.parameters + slope_at(), rows.begin + row, n, column, m);
     };
     kernels::product<T>(rows.size(), this->outputs(), this->inputs(),
                         {tape.input + rows.begin * this->inputs(), this->inputs(), 1},
@@ -99,6 +102,27 @@ template <class T> class DenseLayer final : public Layer<T> {
  private:
   Index bias_at() const { return this->inputs() * this->outputs(); }
   Index slope_at() const { return bias_at() + (spec_.use_bias ? this->outputs() : 0); }
+
+  /// y = scale (z + bias) + shift for one block: scaling z instead of the weights gives every row the same bits, and
+  /// needs no copy of weights that may change from call to call.
+  void rescale(const Tape<T>& tape, const T* bias, Index row, Index rows, Index column, Index columns) const {
+    constexpr int N = simd::lanes<T>;
+    using V = simd::Vec<T, N>;
+    const Index stride = this->outputs();
+    T* const z = tape.output + row * stride + column;
+    const T* const scale = tape.scale + column;
+    const T* const shift = tape.shift + column;
+    for (Index j = 0; j < columns; j += N) {
+      const Index count = std::min<Index>(N, columns - j);
+      const V a = V::load_partial(scale + j, count), b = V::load_partial(shift + j, count);
+      const V c = bias ? V::load_partial(bias + column + j, count) : V(T(0));
+      for (Index i = 0; i < rows; ++i) {
+        T* const at = z + i * stride + j;
+        if (count == N) fma(a, V::load(at) + c, b).store(at);
+        else fma(a, V::load_partial(at, count) + c, b).store_partial(at, count);
+      }
+    }
+  }
 
   layer::Dense spec_;
   ActivationPart<T> part_;
