@@ -44,14 +44,12 @@ def main():
     )
     print(found.table(5))
 
-    best = dict(found.best_params)
-    l2 = best.pop("l2")
-    net, fit_options = build(**best)
-    folds = lamina.cross_validate(net, X_train, y_train, k=5, epochs=epochs, l2=l2, **fit_options)
+    net, fit_options = found.best_network()
+    folds = lamina.cross_validate(net, X_train, y_train, k=5, **fit_options)
     print(folds)
 
     net = folds.refit()
-    print(lamina.diagnose(net, X_train, y_train, l2=l2, **fit_options))
+    print(lamina.diagnose(net, X_train, y_train, **fit_options))
     right = (net.predict(X_test).argmax(axis=1) == y_test).mean()
     print(f"test accuracy {right:.2%} on {len(y_test)} rows that nothing above has seen")
 

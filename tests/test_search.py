@@ -120,6 +120,20 @@ def test_refit_trains_on_every_row_for_the_best_epochs():
     assert net.layers[0].units == found.best_params["units"]
 
 
+def test_the_best_network_goes_on_to_cross_validation():
+    X, y = digits()
+    weight = np.linspace(0.5, 1.5, len(y))
+    space = {**SPACE, "l2": [1e-3]}
+    found = lamina.search(build, space, X, y, validation=0.25, n_trials=3, sample_weight=weight, **OPTIONS)
+    net, options = found.best_network()
+    assert net.history is None
+    assert net.layers[0].units == found.best_params["units"]
+    assert options["l2"] == 1e-3
+    assert options["sample_weight"] is weight
+    assert options.items() >= OPTIONS.items()
+    assert len(lamina.cross_validate(net, X, y, k=3, **options).scores) == 3
+
+
 # Halving ----------------------------------------------------------------------------------------------------------
 
 

@@ -51,20 +51,25 @@ class SearchResult:
         """The score of the best trial: of many, so a little lucky; a test set tells what it is worth."""
         return float(self.best["score"])
 
+    def best_network(self) -> tuple[Network, dict[str, Any]]:
+        """Return the best network, untrained, and the options for its `fit` or for `cross_validate`."""
+        net, options = self._trainer.network(self.best["params"])
+        weight = {} if self._trainer.weight is None else {"sample_weight": self._trainer.weight}
+        return fresh(net), {**options, **weight}
+
     def refit(self, **changes: Any) -> Network:
         """Return a network with the best parameters, trained on every row for the best trial's epochs."""
+        net, options = self.best_network()
         trainer, best = self._trainer, self.best
-        net, options = trainer.network(best["params"])
 
         def stop(epoch: Epoch) -> None:
             if epoch.epoch >= best["best_epoch"]:
                 epoch.stop("the best epoch of the search")
 
-        options = {**options, "sample_weight": trainer.weight, **changes, "validation": None, "early_stopping": None}
+        options = {**options, **changes, "validation": None, "early_stopping": None}
         options["callbacks"] = [*options.get("callbacks", ()), stop]
-        twin = fresh(net)
-        twin.fit(trainer.x, trainer.y, **options)
-        return twin
+        net.fit(trainer.x, trainer.y, **options)
+        return net
 
     def table(self, rows: int | None = None) -> str:
         """Return the trials as text, the best first; `rows` of them, or all."""

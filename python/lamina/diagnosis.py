@@ -281,7 +281,7 @@ def _about_the_fit(net: Network, loss: float, mean_loss: float, held: float | No
             f"loss {loss:.4g}; always predicting the mean has {mean_loss:.4g}",
             "Train longer, raise the learning rate, or use more units; if none helps, the inputs may not tell y.",
         )
-    if history is None or history.diverged:
+    if history is None or history.diverged or "best epoch" in history.stop_reason:  # that of a refit was chosen
         return
     watched = history.validation_loss or history.loss
     tenth = max(1, len(watched) // 10)
