@@ -101,7 +101,11 @@ template <class T> struct NetworkHandle {
   std::unique_ptr<Stepper<T>> stepper;  ///< sequences under way, for predictions step by step
 
   explicit NetworkHandle(Architecture a) : network(std::move(a)) {}
-  NetworkHandle(const NetworkHandle& other) : network(other.network), memory(other.memory) {}
+  NetworkHandle(const NetworkHandle& other) : network(other.network), memory(other.memory) {
+    if (!other.stepper) return;
+    stepper = std::make_unique<Stepper<T>>(network, other.stepper->count());
+    stepper->state().copy_from(other.stepper->state());
+  }
 };
 
 /// A view of `n` elements of an arena that keeps `owner` alive.
@@ -196,20 +200,14 @@ template <class T> void bind_network(py::module_& m, const char* name) {
     h.memory = std::move(memory);
   });
   c.def("initialize", [](H& h, std::uint64_t seed) { h.network.initialize(seed); });
-  c.def("fit_normalization", [](H& h, const Array<T>& x, const py::object& index) {
-    // The rows of x themselves, also where they are time steps: index counts these.
-    Samples<T> s;
-    s.x = {x.data(), x.size() / h.network.inputs(), h.network.inputs()};
-    s.count = s.x.rows;
-    Array<std::int64_t> numbers;
-    if (!index.is_none()) {
-      numbers = index.cast<Array<std::int64_t>>();
-      s.index = numbers.data();
-      s.count = numbers.size();
-    }
-    const py::gil_scoped_release released;
-    fit_normalization(h.network, s);
-  });
+  c.def(
+      "fit_normalization",
+      [](H& h, const Array<T>& x, const py::object& weights, const py::object& lengths) {
+        const Samples<T> s = samples_from<T>(h.network, x, py::none(), weights, py::none(), lengths);
+        const py::gil_scoped_release released;
+        fit_normalization(h.network, s);
+      },
+      py::arg("x"), py::arg("weights") = py::none(), py::arg("lengths") = py::none());
   c.def_property(
       "normalization",
       [](const H& h) -> py::object {
@@ -220,12 +218,12 @@ template <class T> void bind_network(py::module_& m, const char* name) {
         return py::make_tuple(copy(h.network.input_mean()), copy(h.network.input_scale()));
       },
       [](H& h, const py::object& value) {
-        h.network.input_mean().clear();
-        h.network.input_scale().clear();
-        if (value.is_none()) return;
-        const auto pair = value.cast<std::pair<std::vector<T>, std::vector<T>>>();
-        h.network.input_mean() = pair.first;
-        h.network.input_scale() = pair.second;
+        if (value.is_none()) {
+          h.network.set_normalization({}, {});
+          return;
+        }
+        auto pair = value.cast<std::pair<std::vector<T>, std::vector<T>>>();
+        h.network.set_normalization(std::move(pair.first), std::move(pair.second));
       });
   c.def("fit", &run_fit<T>, py::arg("x"), py::arg("y"), py::arg("weights"), py::arg("index"), py::arg("validation"),
         py::arg("options"), py::arg("history"), py::arg("lengths") = py::none());

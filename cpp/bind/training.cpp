@@ -25,13 +25,15 @@ FitOptions PythonFitOptions::wired() const {
   if (!on_epoch.is_none()) {
     out.on_epoch = [this](EpochReport& report) {
       const py::gil_scoped_acquire locked;
-      on_epoch(py::cast(&report, py::return_value_policy::reference));
+      const py::object own = py::cast(report);  // a copy: a callback may keep it
+      on_epoch(own);
+      report = own.cast<EpochReport>();
     };
   }
   if (!monitor.is_none()) {
     out.monitor = [this](const EpochReport& report) {
       const py::gil_scoped_acquire locked;
-      return monitor(py::cast(&report, py::return_value_policy::reference)).cast<double>();
+      return monitor(py::cast(report)).cast<double>();
     };
   }
   out.poll = [] {
@@ -61,6 +63,7 @@ void bind_training(py::module_& m) {
 
   py::class_<History>(m, "History", "What a fit left behind.")
       .def(py::init<>())
+      .def_readonly("began", &History::began)
       .def_readonly("loss", &History::loss)
       .def_readonly("validation_loss", &History::validation_loss)
       .def_readonly("learning_rate", &History::learning_rate)
@@ -92,6 +95,7 @@ void bind_training(py::module_& m) {
   add("sam_rho", &FitOptions::sam_rho);
   add("shuffle", &FitOptions::shuffle);
   add("resume", &FitOptions::resume);
+  add("fit_normalization", &FitOptions::fit_normalization);
   add("threads", &FitOptions::threads);
   add("seed", &FitOptions::seed);
   c.def_property(

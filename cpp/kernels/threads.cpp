@@ -144,7 +144,9 @@ void set_max_threads(Index n) {
 
 Index choose_threads(Index requested) {
   if (forked) return 1;
-  return requested > 0 ? requested : max_threads();
+  // Beyond the cores threads only wait for each other; up to 8 are started anyway, so that bits can be compared.
+  static const Index most = std::max<Index>(8, omp_get_num_procs());
+  return requested > 0 ? std::min(requested, most) : max_threads();
 }
 
 }  // namespace lamina::kernels

@@ -1,7 +1,9 @@
 #include "model/network.hpp"
 
+#include <cmath>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 #include "kernels/reduce.hpp"
 
@@ -69,6 +71,24 @@ template <class T> void Network<T>::initialize(std::uint64_t seed) {
   }
   input_mean_.clear();
   input_scale_.clear();
+}
+
+template <class T> void Network<T>::set_normalization(std::vector<T> mean, std::vector<T> scale) {
+  const auto wrong = [](const std::string& what) {
+    throw std::invalid_argument("input_normalization must be mean and scale by input: " + what);
+  };
+  const auto n = static_cast<std::size_t>(mean.empty() && scale.empty() ? 0 : inputs());
+  if (mean.size() != n || scale.size() != n) {
+    wrong("got " + std::to_string(mean.size()) + " and " + std::to_string(scale.size()) + " entries for " +
+          std::to_string(n) + " inputs");
+  }
+  for (std::size_t i = 0; i < n; ++i) {
+    if (std::isfinite(mean[i]) && std::isfinite(scale[i]) && scale[i] > 0) continue;
+    wrong("both finite, scale greater than 0; got " + std::to_string(mean[i]) + " and " + std::to_string(scale[i]) +
+          " for input " + std::to_string(i));
+  }
+  input_mean_ = std::move(mean);
+  input_scale_ = std::move(scale);
 }
 
 template <class T> double Network<T>::work_per_row() const {

@@ -58,8 +58,9 @@ template <class T> class Network {
   Index parameter_offset(Index i) const { return slices_[static_cast<std::size_t>(i)].parameters; }
 
   /// x <- (x - mean) * scale before the first layer; empty when inputs are taken as they are.
-  std::vector<T>& input_mean() { return input_mean_; }
-  std::vector<T>& input_scale() { return input_scale_; }
+  /// Sets them, or with two empty vectors clears them. Throws std::invalid_argument unless both have one finite entry
+  /// for each input and all scales are greater than 0.
+  void set_normalization(std::vector<T> mean, std::vector<T> scale);
   const std::vector<T>& input_mean() const { return input_mean_; }
   const std::vector<T>& input_scale() const { return input_scale_; }
 

@@ -124,7 +124,8 @@ template <class T> double evaluate_samples(const Network<T>& network, kernels::T
 template <class T>
 Index useful_threads(const Network<T>& network, Index rows, bool training, Index available, Index steps = 1);
 
-/// Sets the normalisation from the samples: mean and 1 / standard deviation by column; constant columns get scale 1.
+/// Sets the normalisation from the samples: weighted mean and 1 / standard deviation by column; constant columns get
+/// scale 1.
 template <class T> void fit_normalization(Network<T>& network, const Samples<T>& samples);
 
 }  // namespace lamina

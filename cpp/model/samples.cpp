@@ -1,6 +1,7 @@
 /// Samples as the passes take them: their weights, their rows in order, and what normalises these.
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "model/pass.hpp"
 
@@ -61,29 +62,39 @@ void loss_of(const Network<T>& network, const Samples<T>& samples, const T* outp
 template <class T> void fit_normalization(Network<T>& network, const Samples<T>& samples) {
   const auto n = static_cast<std::size_t>(network.inputs());
   std::vector<double> mean(n, 0.0), square(n, 0.0);
-  for (Index i = 0; i < samples.count; ++i) {
-    const T* row = samples.x.row(samples.sample(i));
-    for (std::size_t j = 0; j < n; ++j) mean[j] += static_cast<double>(row[j]);
-  }
-  for (double& m : mean) m /= static_cast<double>(samples.count);
-  for (Index i = 0; i < samples.count; ++i) {
-    const T* row = samples.x.row(samples.sample(i));
+  double total = 0;
+  const auto each_row = [&](auto&& take) {
+    for (Index i = 0; i < samples.count; ++i) {
+      const Index sample = samples.sample(i);
+      for (Index t = 0; t < samples.length(sample); ++t) {
+        const Index row = sample * samples.steps + t;
+        const T weight = samples.weights ? samples.weights[samples.each_step ? row : sample] : T(1);
+        take(samples.x.row(row), static_cast<double>(weight));
+      }
+    }
+  };
+  each_row([&](const T* row, double weight) {
+    total += weight;
+    for (std::size_t j = 0; j < n; ++j) mean[j] += weight * static_cast<double>(row[j]);
+  });
+  for (double& m : mean) m /= total;
+  each_row([&](const T* row, double weight) {
+    if (weight == 0) return;
     for (std::size_t j = 0; j < n; ++j) {
       const double e = static_cast<double>(row[j]) - mean[j];
-      square[j] += e * e;
+      square[j] += weight * (e * e);
     }
-  }
-  auto& to_mean = network.input_mean();
-  auto& to_scale = network.input_scale();
-  to_mean.resize(n);
-  to_scale.resize(n);
+  });
+  std::vector<T> to_mean(n), to_scale(n);
   for (std::size_t j = 0; j < n; ++j) {
-    const double deviation = std::sqrt(square[j] / static_cast<double>(samples.count));
+    const double deviation = std::sqrt(square[j] / total);
     // Rounding leaves a constant column a deviation of some units in the last place of its mean.
     const bool constant = deviation <= 1e-12 * std::abs(mean[j]) || !(deviation > 0);
+    const T scale = static_cast<T>(1 / deviation);
     to_mean[j] = static_cast<T>(mean[j]);
-    to_scale[j] = constant ? T(1) : static_cast<T>(1 / deviation);
+    to_scale[j] = constant || !std::isfinite(scale) ? T(1) : scale;
   }
+  network.set_normalization(std::move(to_mean), std::move(to_scale));
 }
 
 #define LAMINA_INSTANTIATE(T)                                                                 \

@@ -1,6 +1,7 @@
 #include "train/epochs.hpp"
 
 #include "kernels/copy.hpp"
+#include "kernels/reduce.hpp"
 
 namespace lamina {
 
@@ -16,6 +17,7 @@ EpochKeeper<T>::EpochKeeper(Network<T>& network, const Samples<T>& validation, c
       best_state_(network.state()) {}
 
 template <class T> void EpochKeeper<T>::run(const std::function<void(Index)>& epoch) {
+  history_.began = true;
   try {
     for (Index e = 1; e <= options_.epochs && !stopped_; ++e) epoch(e);
   } catch (...) {
@@ -28,6 +30,15 @@ template <class T> void EpochKeeper<T>::run(const std::function<void(Index)>& ep
 }
 
 template <class T> std::optional<double> EpochKeeper<T>::finish(Index epoch, double loss, double rate) {
+  const Index bad = kernels::first_nonfinite(network_.parameters().data(), network_.parameters().size());
+  if (bad >= 0) {  // the last step of the epoch: no loss has met it yet
+    Index layer = -1;
+    for (const NamedParameter& p : network_.named_parameters()) {
+      if (p.info.trained && p.info.offset <= bad) layer = p.layer;
+    }
+    diverge(epoch, 0, layer, loss, rate);
+    return {};
+  }
   EpochReport report;
   report.epoch = epoch;
   report.loss = loss;
@@ -58,8 +69,11 @@ template <class T> void EpochKeeper<T>::diverge(Index epoch, Index batch, Index 
   history_.loss.push_back(loss);
   history_.learning_rate.push_back(rate);
   if (validation_.count > 0) history_.validation_loss.push_back(std::numeric_limits<double>::quiet_NaN());
-  stop("diverged: the loss of batch " + std::to_string(batch) + " of epoch " + std::to_string(epoch) +
-       " is not finite" + (layer >= 0 ? ", first in layer " + std::to_string(layer) : ""));
+  const std::string of_epoch = " of epoch " + std::to_string(epoch);
+  stop("diverged: the " +
+       (batch > 0 ? "loss of batch " + std::to_string(batch) + of_epoch + " is"
+                  : "weights after the last step" + of_epoch + " are") +
+       " not finite" + (layer >= 0 ? ", first in layer " + std::to_string(layer) : ""));
 }
 
 template <class T> void EpochKeeper<T>::stop(const std::string& reason) {

@@ -25,6 +25,7 @@ template <class T> class EpochKeeper {
   /// set.
   std::optional<double> finish(Index epoch, double loss, double rate);
   /// Ends an epoch, and the fit, by a loss that is not finite; `layer` is the first one with such outputs, or -1.
+  /// Batch 0: the loss was finite, the weights after the last step are not.
   void diverge(Index epoch, Index batch, Index layer, double loss, double rate);
   void stop(const std::string& reason);
   bool stopped() const { return stopped_; }

@@ -17,6 +17,7 @@ template <class T> void check(const Network<T>& network, const FitOptions& o) {
   const std::string name = name_of(*o.solver);
   refuse(static_cast<bool>(o.schedule), name, " finds its own steps: schedule must be None");
   refuse(!std::holds_alternative<clipping::None>(o.clipping), name, " finds its own steps: clip must be None");
+  refuse(o.resume, name, " keeps nothing between fits: resume must be False");
   refuse(o.sam_rho > 0, name, " cannot be the base of SAM, which wants a first-order optimizer");
   refuse(o.penalty.l1 > 0, name, " needs a smooth loss: l1 must be 0; got " + std::to_string(o.penalty.l1));
   for (Index i = 0; i < network.depth(); ++i) {
@@ -43,6 +44,7 @@ template <class T>
 void fit_full_batch(Network<T>& network, const Samples<T>& train, const Samples<T>& validation,
                     const FitOptions& options, History& history) {
   check(network, options);
+  if (options.fit_normalization) fit_normalization(network, train);
   const Index useful = useful_threads(network, train.count, true, kernels::choose_threads(0));
   kernels::with_team(options.threads > 0 ? options.threads : useful, [&](kernels::Team& team) {
     EpochKeeper<T> keeper(network, validation, options, history, team);

@@ -168,6 +168,7 @@ template <class T> void LevenbergMarquardtFit<T>::linearize_rows(Range samples) 
 template <class T> bool LevenbergMarquardtFit<T>::factorize(double damping) {
   double* const l = factor_.data();
   for (Index i = 0; i < n_; ++i) {
+    keeper_.poll();
     for (Index j = 0; j <= i; ++j) {
       const double a = normal_[i * n_ + j] + (i == j ? damping : 0.0);
       const double rest = a - kernels::dot(l + i * n_, l + j * n_, j);

@@ -103,7 +103,9 @@ template <class T> class Trainer {
       }
     }
     ++memory_.epochs;
-    if (const auto chosen = keeper_.finish(epoch, loss / weight, rate)) rate_ = *chosen;
+    if (const auto chosen = keeper_.finish(epoch, loss / weight, rate)) {
+      rate_ = rate > 0 ? *chosen * (rate_ / rate) : *chosen;  // what a hook sets is the rate with the schedule in it
+    }
   }
 
   double scheduled_rate(Index epoch, Index samples_done) {
@@ -275,6 +277,7 @@ void fit(Network<T>& network, const Samples<T>& train, const Samples<T>& validat
   for (Index i = 0; i < network.depth(); ++i) network.layer(i).check_batch(last == 0 ? batch : std::min(batch, last));
   const Index useful =
       useful_threads(network, std::max(batch, validation.count), true, kernels::choose_threads(0), train.steps);
+  if (options.fit_normalization) fit_normalization(network, train);
   kernels::with_team(options.threads > 0 ? options.threads : useful, [&](kernels::Team& team) {
     Trainer<T>(network, train, validation, options, memory, history, team).run();
   });

@@ -45,8 +45,9 @@ struct FitOptions {
   double sam_rho = 0;  ///< sharpness-aware minimisation's radius; 0: off
   EarlyStop early_stop;
   bool shuffle = true;
-  bool resume = false;  ///< go on with the optimizer's slots and step count
-  Index threads = 0;    ///< 0: as many as are useful
+  bool resume = false;             ///< go on with the optimizer's slots and step count
+  bool fit_normalization = false;  ///< take the inputs' mean and deviation from the training samples first
+  Index threads = 0;               ///< 0: as many as are useful
   std::uint64_t seed = 0;
   /// The factor of the learning rate; null: 1.
   std::function<double(const Progress&)> schedule;
@@ -59,6 +60,7 @@ struct FitOptions {
 };
 
 struct History {
+  bool began = false;  ///< whether training was not refused
   std::vector<double> loss, validation_loss, learning_rate;
   Index best_epoch = 0;
   std::string stop_reason = "all epochs done";

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from lamina.network import Network
 
 Samples = tuple[Array, Array, "Array | None"]
+_AFTER_DIVERGENCE = (
+    "the best weights so far are back in place. A lower learning rate, clip= or normalize_inputs=True may help."
+)
 
 
 def samples(
@@ -142,11 +145,14 @@ def history_from(core: Any) -> History:
 def divergence_message(core: Any, layer: str) -> str:
     """Return where training diverged; `layer` describes the layer, the last one where all outputs were finite."""
     at = core.diverged_layer
+    if core.diverged_batch == 0:
+        what = f"the weights after the last step of epoch {core.diverged_epoch} are not finite, first in layer {at}"
+        where = f"({layer})"
+        return f"training diverged: {what} {where}; {_AFTER_DIVERGENCE}"
     where = f"first in layer {at} ({layer})" if at >= 0 else f"from finite outputs of the last layer ({layer})"
     return (
         f"training diverged: the loss of epoch {core.diverged_epoch}, batch {core.diverged_batch} is not finite, "
-        f"{where}; the best weights so far are back in place. A lower learning rate, clip= or normalize_inputs=True "
-        "may help."
+        f"{where}; {_AFTER_DIVERGENCE}"
     )
 
 

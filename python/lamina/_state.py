@@ -14,6 +14,7 @@ def state_of(net: Network) -> dict[str, Any]:
     state["parameters"] = {name: view.copy() for name, view in net.parameters.items()}
     state["normalization"] = net._core.normalization
     state["memory"] = net._core.memory
+    state["sequences"] = (net._core.sequences_under_way, net._core.state)
     return state
 
 
@@ -21,6 +22,7 @@ def restore(net: Network, state: dict[str, Any], cores: dict[str, Any]) -> None:
     """Make an empty network what `state` says; `cores` are the core's classes by dtype."""
     state = dict(state)
     parameters, normalization, memory = (state.pop(name) for name in ("parameters", "normalization", "memory"))
+    count, sequences = state.pop("sequences")
     net.__dict__.update(state)
     net._core = cores[net._dtype.name](net._layers, net._n_inputs, net._loss, net._seed)
     for name, view in net._core.parameters().items():
@@ -28,3 +30,5 @@ def restore(net: Network, state: dict[str, Any], cores: dict[str, Any]) -> None:
     if normalization is not None:
         net._core.normalization = (normalization[0].tolist(), normalization[1].tolist())
     net._core.restore_memory(memory)
+    if count:
+        net._core.state = (count, sequences)

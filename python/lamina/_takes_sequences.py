@@ -62,8 +62,3 @@ class TakesSequences:
 
     def _lengths(self, lengths: Any, x: Array) -> Array | None:
         return None if lengths is None else _sequences.checked_lengths(lengths, x.shape[0], x.shape[1])
-
-    def _rows(self, x: Array, index: Array | None, lengths: Any) -> Array | None:
-        if not self._core.recurrent:
-            return index
-        return _sequences.row_numbers(x.shape[0], x.shape[1], index, self._lengths(lengths, x))

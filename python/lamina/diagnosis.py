@@ -136,7 +136,7 @@ def diagnose(net: Network, X: Any, y: Any, validation: Any = None, **fit_options
     t = _data.targets(y, len(x), net.n_outputs, net.loss, net.dtype)
     own = net.copy()
     if net.normalize_inputs and net.input_normalization is None:
-        own._core.fit_normalization(x, None)
+        own._core.fit_normalization(x)
     few = np.linspace(0, len(x) - 1, min(_ROWS, len(x))).astype(int)
     layers = _layers(own, x[few], t[few], fit_options)
     loss = own.evaluate(x, t)

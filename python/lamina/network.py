@@ -117,8 +117,8 @@ class Network(TakesSequences):
         return None if pair is None else (pair[0], pair[1])
 
     @input_normalization.setter
-    def input_normalization(self, pair: tuple[Array, Array]) -> None:
-        self._core.normalization = (np.asarray(pair[0]).tolist(), np.asarray(pair[1]).tolist())
+    def input_normalization(self, pair: tuple[Array, Array] | None) -> None:
+        self._core.normalization = None if pair is None else tuple(np.ravel(part).tolist() for part in pair)
 
     def summary(self) -> str:
         """Return a table of the layers, their outputs and parameters."""
@@ -222,15 +222,15 @@ class Network(TakesSequences):
             callbacks = [*callbacks, TimeLimit(max_time)]
         bar = ProgressBar(options.epochs) if verbose else None
         _fit.set_hooks(options, callbacks, schedule, bar, self)
-        if self.normalize_inputs and (self._core.normalization is None or not resume):
-            self._core.fit_normalization(data[0], self._rows(data[0], index, lengths))
+        options.fit_normalization = self.normalize_inputs and self._core.normalization is None
         core_history = _core.History()
         try:
             with bar if bar is not None else nullcontext():
                 self._core.fit(*data, index, held, options, core_history, self._lengths(lengths, data[0]))
         finally:
-            self.history = _fit.history_from(core_history)
-            self.history.validation_score = scores
+            if core_history.began:
+                self.history = _fit.history_from(core_history)
+                self.history.validation_score = scores
         if core_history.diverged:
             layer = core_history.diverged_layer
             warnings.warn(
