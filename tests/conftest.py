@@ -1,5 +1,7 @@
 """Fixtures made from lamina's registries, so that a new entry is tested because it is there; and a measure of ULPs."""
 
+import signal
+
 import numpy as np
 import pytest
 
@@ -16,6 +18,11 @@ REGISTRIES = {
     "optimizer": (lamina.optimizers, {*OPTIMIZERS, "LBFGS", "LevenbergMarquardt"}),
     "initializer": (lamina.initializers, set(initializers.NAMES)),
 }
+
+
+def pytest_configure():
+    # A shell starts what runs in the background with Ctrl-C ignored; some tests press it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_generate_tests(metafunc):

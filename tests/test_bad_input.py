@@ -65,6 +65,14 @@ BAD_FIT = {
     "l2 NaN": ({"l2": np.nan}, "l2"),
     "threads": ({"n_threads": -1}, "n_threads.*-1"),
     "callback not callable": ({"callbacks": [3]}, "callback"),
+    "callbacks a number": ({"callbacks": 5}, "callbacks.*5"),
+    "endless epochs": ({"epochs": 10**30}, "epochs must be at most"),
+    "endless batch": ({"batch_size": 10**30}, "batch_size must be at most"),
+    "schedule that gives text": ({"schedule": lambda progress: "a"}, "schedule must give a number.*'a'"),
+    "plateau for a solver": (
+        {"optimizer": "LBFGS", "schedule": lamina.schedules.ReduceOnPlateau()},
+        "LBFGS finds its own steps: schedule",
+    ),
 }
 BAD_DATA = [name for name, (given, _) in BAD_FIT.items() if set(given) & {"X", "y", "sample_weight"}]
 

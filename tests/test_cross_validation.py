@@ -99,6 +99,28 @@ def test_regression_in_order_and_grouped():
     assert all(len(set(grouped.folds[groups == group])) == 1 for group in range(12))
 
 
+@pytest.mark.parametrize("scoring", [None, "r2"])
+def test_sequences_of_different_lengths(scoring):
+    rng = np.random.default_rng(0)
+    X, lengths = rng.normal(size=(40, 6, 2)), rng.integers(1, 7, 40)
+    net = lamina.Network([lamina.Recurrent(4), lamina.Dense(1)], n_inputs=2, loss="squared_error", seed=3)
+    y = X[:, 0, 0]
+    X[np.arange(6) >= lengths[:, None]] = np.nan  # what lies beyond may be anything
+    cv = lamina.cross_validate(net, X, y, k=4, epochs=3, lengths=lengths, scoring=scoring)
+    held = cv.folds == 1
+    alone = lamina.Network(net.layers, n_inputs=2, loss="squared_error", seed=3)
+    alone.fit(
+        X[~held], y[~held], lengths=lengths[~held], validation=(X[held], y[held], lengths[held]), epochs=3, n_threads=1
+    )
+    np.testing.assert_array_equal(alone.predict(X[held], lengths=lengths[held]), cv.out_of_fold[held])
+
+
+def test_a_network_with_an_output_at_every_step_is_refused():
+    net = lamina.Network([lamina.Recurrent(4, return_sequences=True)], n_inputs=2, loss="squared_error")
+    with pytest.raises(ValueError, match="one target a sequence"):
+        lamina.cross_validate(net, np.zeros((9, 5, 2)), np.zeros((9, 5, 4)))
+
+
 def test_stopping_on_a_share_of_the_training_rows():
     X, y = digits(300)
     cv = lamina.cross_validate(network(), X, y, k=3, validation=0.2, **OPTIONS)

@@ -79,6 +79,15 @@ def test_verbose_tells_of_each_member(capfd):
     assert capfd.readouterr().err.count("best epoch") == 3
 
 
+def test_of_sequences_of_different_lengths():
+    X, lengths = lamina.pad([np.random.default_rng(n).normal(size=(n, 3)) for n in (2, 5, 3, 4, 5, 2)])
+    net = lamina.Network([lamina.Recurrent(4), lamina.Dense(1)], n_inputs=3, loss="squared_error", seed=2**64 - 1)
+    ensemble = lamina.Ensemble(net, 2).fit(X, X[:, 0, 0], lengths=lengths, epochs=2, validation=None)
+    X[np.arange(5) >= lengths[:, None]] = np.nan
+    assert np.isfinite(ensemble.predict(X, lengths=lengths)).all()
+    assert np.isfinite(ensemble.spread(X, lengths=lengths)).all()
+
+
 def test_misuse():
     X, y = digits(100)
     with pytest.raises(TypeError, match=r"net must be a lamina\.Network"):

@@ -96,3 +96,64 @@ def test_more_threads_than_cores_cost_nothing():
     few.fit(X, y, epochs=2, n_threads=1)
     many.fit(X, y, epochs=2, n_threads=1000)
     np.testing.assert_array_equal(many.predict(X), few.predict(X))
+
+
+def test_one_callback_needs_no_list():
+    X, y = data()
+    seen = []
+    network().fit(X, y, epochs=2, callbacks=lambda epoch: seen.append(epoch.epoch))
+    network().fit(X, y, epochs=2, callbacks=None)
+    assert seen == [1, 2]
+
+
+def test_class_weights_leave_a_validation_set_of_the_users_own_alone():
+    X, _ = data()
+    y = (X[:, 0] > 0).astype(int)
+    weight = np.linspace(0.1, 1, len(y))
+    options = {"validation": (X, 1 - y), "validation_sample_weight": weight, "early_stopping": None, "epochs": 2}
+
+    def history(**more):
+        net = lamina.Network([lamina.Dense(2)], n_inputs=4, loss="cross_entropy")
+        return net.fit(X, y, **options, **more).validation_loss
+
+    assert history(class_weight={0: 1, 1: 1}) == history()
+
+
+@pytest.mark.parametrize("scoring", ["r2", lambda net, X, y: -np.square(net.predict(X)[:, 0] - y[:, 0]).mean()])
+def test_scores_of_sequences_end_with_their_lengths(scoring):
+    rng = np.random.default_rng(0)
+    X, lengths = rng.normal(size=(60, 6, 2)), rng.integers(3, 7, 60)
+    y = X[:, 0, 0]
+    scores = []
+    for beyond in (0.0, 1e3, np.nan):
+        X[np.arange(6) >= lengths[:, None]] = beyond
+        net = lamina.Network([lamina.Recurrent(4), lamina.Dense(1)], n_inputs=2, loss="squared_error")
+        scores.append(net.fit(X, y, lengths=lengths, epochs=3, scoring=scoring).validation_score)
+    assert scores[0] == scores[1] == scores[2]
+
+
+def test_stopping_takes_numpys_numbers_and_refuses_what_it_cannot_do():
+    assert lamina.EarlyStopping(patience=np.int64(3), min_delta=np.float32(0.5)).patience == 3
+    with pytest.raises(ValueError, match="mode='max' needs a monitor"):
+        lamina.EarlyStopping(mode="max")
+    with pytest.raises(TypeError, match="min_delta"):
+        lamina.EarlyStopping(min_delta="a")
+    assert lamina.Split(np.float32(0.25)).fraction == 0.25
+
+
+def test_frames_of_mixed_numbers_and_nullable_types():
+    pandas = pytest.importorskip("pandas")
+    X, y = data()
+    frame = pandas.DataFrame(X.astype(float), columns=list("abcd"))
+    frame["b"] = frame["b"] > 0
+    frame["c"] = pandas.array((10 * X[:, 2]).astype(int), dtype="Int64")
+    frame["d"] = pandas.array(X[:, 3].astype(float), dtype="Float64")
+    net = network()
+    np.testing.assert_array_equal(net.predict(frame), net.predict(frame.astype(float).to_numpy()))
+    net.fit(frame, pandas.Series(y).astype("Float64"), epochs=1)
+    frame.loc[7, "d"] = pandas.NA
+    with pytest.raises(ValueError, match="X must be finite; got NaN in row 7, column 3"):
+        net.predict(frame)
+    frame["d"] = "text"
+    with pytest.raises(TypeError, match="text or objects in column d"):
+        net.predict(frame)

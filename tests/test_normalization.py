@@ -104,7 +104,7 @@ def test_a_wrong_one_is_refused(pair):
 
 
 def test_it_can_be_given_and_taken_away():
-    X, y = data()
+    X, _ = data()
     net = network(normalize_inputs=False)
     net.input_normalization = (X.mean(axis=0), 1 / X.std(axis=0))
     scaled = net.predict(X)

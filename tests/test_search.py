@@ -175,17 +175,37 @@ def test_an_interrupted_search_goes_on(tmp_path):
     assert len(path.read_text().splitlines()) == 1 + 3
     with path.open("a") as file:
         file.write('{"trial": 3, "ru')  # what a crash may leave
-    trained = []
-
-    def counted(units, activation):
-        trained.append(units)
-        return build(units, activation)
-
-    found = lamina.search(counted, SPACE, X, y, **settings)
-    assert len(trained) == 1 + 3
+    before = [json.loads(line) for line in path.read_text().splitlines()[1:4]]
+    found = lamina.search(build, SPACE, X, y, **settings)
+    assert [t["seconds"] for t in found.trials[:3]] == [t["seconds"] for t in before]  # not trained again
     whole = lamina.search(build, SPACE, X, y, **{**settings, "path": None})
     assert [t["score"] for t in found.trials] == [t["score"] for t in whole.trials]
     assert len([json.loads(line) for line in path.read_text().splitlines()]) == 1 + 6
+
+
+def test_the_file_of_another_build_or_of_other_epochs_is_refused(tmp_path):
+    X, y = digits()
+    settings = {"validation": 0.25, "n_trials": 3, "path": tmp_path / "search.jsonl", **OPTIONS}
+    lamina.search(build, SPACE, X, y, **settings)
+
+    def wider(units, activation):
+        return build(units + 1, activation)
+
+    with pytest.raises(ValueError, match=r"another search: trial \d had other network"):
+        lamina.search(wider, SPACE, X, y, **settings)
+    with pytest.raises(ValueError, match=r"another search: trial \d had other network"):
+        lamina.search(
+            lambda units, activation: (build(units, activation), {"optimizer": lamina.SGD(0.1)}),
+            SPACE,
+            X,
+            y,
+            **settings,
+        )
+
+    settings["path"] = tmp_path / "halving.jsonl"
+    lamina.search(build, SPACE, X, y, method="halving", **settings)
+    with pytest.raises(ValueError, match=r"another search: trial \d had other epochs"):
+        lamina.search(build, SPACE, X, y, method="halving", **{**settings, "n_trials": 9})
 
 
 @pytest.mark.parametrize(

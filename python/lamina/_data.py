@@ -19,7 +19,8 @@ def to_array(value: Any, name: str) -> Array:
     """Return a numeric NumPy array; TypeError names `name` and what came."""
     if hasattr(value, "to_numpy") and not isinstance(value, np.ndarray):
         _refuse_text_columns(value, name)
-        value = value.to_numpy()
+        mixed = np.asarray(value.to_numpy()).dtype.kind == "O"  # booleans beside numbers, pandas' nullable types
+        value = value.to_numpy(dtype=np.float64, na_value=np.nan) if mixed and _nullable(value) else value.to_numpy()
     elif hasattr(value, "toarray"):
         raise TypeError(f"{name} must be dense; got a sparse {type(value).__name__} (use {name}.toarray())")
     try:
@@ -37,11 +38,21 @@ def _refuse_text_columns(frame: Any, name: str) -> None:
     """Name the columns of a data frame that hold no numbers."""
     if not hasattr(frame, "columns"):
         return
-    bad = [str(c) for c in frame.columns if np.asarray(frame[c].to_numpy()[:1]).dtype.kind not in "fiub"]
+    bad = [
+        str(c)
+        for c in frame.columns
+        if getattr(frame[c].dtype, "kind", "O") not in "fiub" and frame[c].to_numpy()[:1].dtype.kind not in "fiub"
+    ]
     if bad:
         raise TypeError(
             f"{name} must hold numbers; got text or objects in column{'s'[: len(bad) > 1]} {', '.join(bad)}"
         )
+
+
+def _nullable(value: Any) -> bool:
+    """Whether a pandas series or frame holds numbers and booleans alone."""
+    kinds = value.dtypes if hasattr(value, "columns") else [getattr(value, "dtype", None)]
+    return hasattr(value, "iloc") and all(getattr(kind, "kind", "O") in "fiub" for kind in kinds)
 
 
 def matrix(value: Any, n_columns: int, dtype: np.dtype[Any], name: str = "X", finite: bool = True) -> Array:
@@ -150,10 +161,21 @@ def classes_of(loss: Any, t: Array) -> Array | None:
     return None
 
 
-def whole_number(value: Any, name: str, least: int) -> int:
-    """Return `value` as an int of at least `least`; TypeError or ValueError names it."""
+def number(value: Any, name: str, least: float = 0.0) -> float:
+    """Return `value` as a finite float of at least `least`; TypeError or ValueError names it."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise TypeError(f"{name} must be a number; got {value!r}")
+    if not (np.isfinite(value) and value >= least):
+        raise ValueError(f"{name} must be finite and at least {least:g}; got {value}")
+    return float(value)
+
+
+def whole_number(value: Any, name: str, least: int, most: int = 2**63 - 1) -> int:
+    """Return `value` as an int from `least` to `most`; TypeError or ValueError names it."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
         raise TypeError(f"{name} must be a whole number; got {value!r}")
     if value < least:
         raise ValueError(f"{name} must be at least {least}; got {value}")
+    if value > most:
+        raise ValueError(f"{name} must be at most {most}; got {value}")
     return int(value)

@@ -96,13 +96,25 @@ def set_early_stopping(options: Any, stopping: EarlyStopping | None, net: Networ
     options.monitor = stopping.monitor_hook(net)
 
 
-def set_hooks(options: Any, callbacks: Iterable[Callable[[Epoch], Any]], schedule: Any, bar: Any, net: Network) -> None:
-    """Tell the core what to call at the end of an epoch, and for the learning rate."""
-    hooks = list(callbacks)
+def callbacks_of(given: Any) -> list[Callable[[Epoch], Any]]:
+    """Return callbacks as a list: of an iterable, of one callable, or of None."""
+    if given is None:
+        return []
+    if not callable(given) and not isinstance(given, Iterable):
+        raise TypeError(f"callbacks must be callables with an Epoch; got {given!r}")
+    hooks = [given] if callable(given) else list(given)
     for i, hook in enumerate(hooks):
         if not callable(hook):
             raise TypeError(f"callbacks[{i}] must be callable with an Epoch; got {hook!r}")
+    return hooks
+
+
+def set_hooks(options: Any, callbacks: Iterable[Callable[[Epoch], Any]], schedule: Any, bar: Any, net: Network) -> None:
+    """Tell the core what to call at the end of an epoch, and for the learning rate."""
+    hooks = callbacks_of(callbacks)
     if isinstance(schedule, schedules.ReduceOnPlateau):
+        if options.solver is not None:
+            raise ValueError(f"{type(options.solver).__name__} finds its own steps: schedule must be None")
         hooks.append(schedule.watcher())
     elif schedule is not None:
         options.schedule = _schedule(schedule)
@@ -158,11 +170,7 @@ def divergence_message(core: Any, layer: str) -> str:
 
 def penalty(value: float, name: str) -> float:
     """Return the strength of a penalty; TypeError or ValueError names it."""
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise TypeError(f"{name} must be a number; got {value!r}")
-    if not (np.isfinite(value) and value >= 0):
-        raise ValueError(f"{name} must be finite and at least 0; got {value}")
-    return float(value)
+    return _data.number(value, name)
 
 
 def threads(n_threads: int | None) -> int:

@@ -11,10 +11,12 @@ from typing import Any, TypeVar
 
 from lamina._dispatch import core as _core
 from lamina import _data
+from lamina._data import Array
+from lamina._fit import callbacks_of
 from lamina.callbacks import Epoch
 from lamina.network import Network
 
-__all__ = ["fresh", "jobs", "options_of", "run"]
+__all__ = ["fresh", "jobs", "options_of", "run", "samples_of_rows"]
 
 Result = TypeVar("Result")
 # Long beside the tens of microseconds that a change of hands costs, short beside a fit.
@@ -92,8 +94,17 @@ def run(tasks: Sequence[Callable[[Callable[[Epoch], None]], Result]], n_jobs: in
 
 
 def jobs(n_jobs: int | None) -> int:
-    """Return how many fits run at a time; by default as many as lamina may use threads."""
-    return _core.max_threads() if n_jobs is None else _data.whole_number(n_jobs, "n_jobs", 1)
+    """Return how many fits run at a time; by default, and for -1, as many as lamina may use threads."""
+    if n_jobs is None or (isinstance(n_jobs, int) and n_jobs == -1):
+        return _core.max_threads()
+    return _data.whole_number(n_jobs, "n_jobs", 1)
+
+
+def samples_of_rows(net: Network, X: Any, y: Any, weight: Any, lengths: Any) -> tuple[Array, Array, Array | None]:
+    """Return x, targets and weights with an entry for each row (or sequence); ValueError where each step has one."""
+    if net._core.each_step:
+        raise ValueError("net must have one target a sequence; its last Recurrent has return_sequences=True")
+    return net._samples(X, y, weight, lengths=lengths)
 
 
 def fresh(net: Network, seed: int | None = None) -> Network:
@@ -110,4 +121,4 @@ def options_of(options: dict[str, Any], hook: Callable[[Epoch], None]) -> dict[s
     for name in ("n_threads", "verbose", "resume"):
         if name in options:
             raise TypeError(f"{name} is no option here: every fit is a fresh one on one thread")
-    return {**options, "callbacks": [*options.get("callbacks", ()), hook], "n_threads": 1}
+    return {**options, "callbacks": [*callbacks_of(options.get("callbacks")), hook], "n_threads": 1}

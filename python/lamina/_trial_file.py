@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["TrialFile"]
+__all__ = ["TrialFile", "digest"]
 
 
 class TrialFile:
@@ -40,14 +40,19 @@ class TrialFile:
         if lines[-1]:
             self._path.write_text("\n".join(whole) + "\n", encoding="utf-8")
 
-    def find(self, number: int, rung: int, params: dict[str, Any]) -> dict[str, Any] | None:
-        """Return the trial of an earlier run, or None; ValueError where it had other parameters."""
+    def find(self, number: int, rung: int, params: dict[str, Any], made: dict[str, Any]) -> dict[str, Any] | None:
+        """Return the trial of an earlier run, or None; ValueError where it had other parameters, epochs or layers."""
         known = self._known.get((number, rung))
         if known is None:
             return None
         if known["params"] != {name: _plain(value) for name, value in params.items()}:
             had = known["params"]
             raise ValueError(f"{self._path} holds another search: trial {number} had {had}; give another path")
+        other = [name for name, value in made.items() if known.get(name) != value]
+        if other:
+            raise ValueError(
+                f"{self._path} holds another search: trial {number} had other {' and '.join(other)}; give another path"
+            )
         return dict(known)
 
     def add(self, trial: dict[str, Any], params: dict[str, Any]) -> None:
@@ -57,6 +62,11 @@ class TrialFile:
         line = json.dumps({**trial, "params": {name: _plain(value) for name, value in params.items()}})
         with self._lock, self._path.open("a", encoding="utf-8") as file:
             file.write(line + "\n")
+
+
+def digest(value: Any) -> str:
+    """Return a short digest of what may be kept as JSON."""
+    return hashlib.sha256(json.dumps(_plain(value), sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _plain(value: Any) -> Any:

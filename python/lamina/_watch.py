@@ -33,7 +33,7 @@ def weighted(
         raise ValueError("class_weight must leave a training row a weight greater than 0")
     if held is None:
         return (x, t, own), None
-    if held[0] is x:
+    if held[3] is not None:  # rows of the training data, set aside
         return (x, t, own), (x, t, own, *held[3:])
     aside = by_class[_classes(net, held[1])].astype(net.dtype)
     return (x, t, own), (*held[:2], aside if held[2] is None else aside * held[2], *held[3:])
@@ -80,12 +80,14 @@ def set_scoring(
         raise ValueError("scoring needs a validation part; validation is None")
     if stopping is not None and stopping.monitor != "validation_loss":
         raise ValueError("scoring and the monitor of early_stopping both say what to watch; give one")
+    if net._core.each_step:
+        raise ValueError("scoring needs one target a sequence; the last Recurrent has return_sequences=True")
     score = score_of(scoring, net.loss)
     rows = slice(None) if held[3] is None else held[3]
-    x, t, w = held[0][rows], held[1][rows], None if held[2] is None else held[2][rows]
+    x, t, w, lengths = held[0][rows], held[1][rows], *(a if a is None else a[rows] for a in (held[2], held[4]))
 
     def watch(_: Epoch) -> float:
-        scores.append(score(net, x, t, w))
+        scores.append(score(net, x, t, w, lengths))
         return -scores[-1]
 
     options.monitor = watch

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from lamina._data import number, whole_number
+
 if TYPE_CHECKING:
     from lamina.network import Network
 
@@ -132,14 +134,13 @@ class EarlyStopping:
         restore_best: bool = True,
         mode: str = "min",
     ) -> None:
-        if not isinstance(patience, int) or patience < 1:
-            raise ValueError(f"patience must be a whole number of at least 1; got {patience!r}")
-        if not (math.isfinite(min_delta) and min_delta >= 0):
-            raise ValueError(f"min_delta must be finite and at least 0; got {min_delta}")
+        patience, min_delta = whole_number(patience, "patience", 1), number(min_delta, "min_delta")
         if not callable(monitor) and monitor not in ("validation_loss", "loss"):
             raise ValueError(f"monitor must be 'validation_loss', 'loss' or a callable; got {monitor!r}")
         if mode not in ("min", "max"):
             raise ValueError(f"mode must be 'min' or 'max'; got {mode!r}")
+        if mode == "max" and not callable(monitor):
+            raise ValueError(f"mode='max' needs a monitor of which more is better; got {monitor!r}, a loss")
         self.patience, self.min_delta, self.monitor = patience, min_delta, monitor
         self.restore_best, self.mode = restore_best, mode
 

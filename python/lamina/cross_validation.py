@@ -11,8 +11,9 @@ import numpy as np
 
 from lamina import _data
 from lamina._data import Array
+from lamina._fit import callbacks_of
 from lamina._scoring import score_of
-from lamina._side_by_side import fresh, jobs, options_of, run
+from lamina._side_by_side import fresh, jobs, options_of, run, samples_of_rows
 from lamina.callbacks import Epoch, History
 from lamina.network import Network
 from lamina.validation import Indices, Split, fold_indices
@@ -162,25 +163,25 @@ def cross_validate(
     if not isinstance(net, Network):
         raise TypeError(f"net must be a lamina.Network; got {net!r}")
     n_jobs = jobs(n_jobs)
-    fit_options["callbacks"] = list(fit_options.get("callbacks", ()))
-    x = _data.matrix(X, net.n_inputs, net.dtype)
-    t = _data.targets(y, len(x), net.n_outputs, net.loss, net.dtype)
-    weight = fit_options.pop("sample_weight", None)
+    fit_options["callbacks"] = callbacks_of(fit_options.get("callbacks"))
+    weight, lengths = fit_options.pop("sample_weight", None), fit_options.get("lengths")
+    x, t, checked = samples_of_rows(net, X, y, weight, lengths)
+    lengths = None if lengths is None else np.asarray(lengths)
     classes = _data.classes_of(net.loss, t) if stratify and shuffle else None
     folds = fold_indices(len(x), k, classes, seed, shuffle, groups)
     score = score_of(scoring, net.loss)
-    checked = _data.weights(weight, len(x), net.dtype)
 
     def task(number: int) -> Callable[[Callable[[Epoch], None]], tuple[Network, float, Array]]:
         def train(hook: Callable[[Epoch], None]) -> tuple[Network, float, Array]:
             held = np.flatnonzero(folds == number)
             twin = fit_fold(net, x, t, checked, np.flatnonzero(folds != number), held, hook, fit_options)
-            value = score(twin, x[held], t[held], None if checked is None else checked[held])
+            ends = None if lengths is None else lengths[held]
+            value = score(twin, x[held], t[held], None if checked is None else checked[held], ends)
             if verbose:
                 assert twin.history is not None
                 line = f"fold {number + 1}/{k}: {value:.4g}, best epoch {twin.history.best_epoch}"
                 print(line, file=sys.stderr, flush=True)
-            return twin, value, twin.predict(x[held], n_threads=1)
+            return twin, value, twin.predict(x[held], n_threads=1, lengths=ends)
 
         return train
 
@@ -215,6 +216,8 @@ def fit_fold(
     inner = given.pop("validation", None)
     fold = _Fold(train, held)
     if inner is not None:
+        if isinstance(inner, tuple):
+            raise ValueError("validation must be a fraction or a Split of each fold's rows; got a tuple of arrays")
         inner = inner if isinstance(inner, Split) else Split(inner)
         part, stop = inner.indices(len(train), t[train] if t.dtype == np.int32 else None, net.seed)
         fold = _Fold(train[part], train[stop])

@@ -132,6 +132,8 @@ def diagnose(net: Network, X: Any, y: Any, validation: Any = None, **fit_options
     Diagnosis
         Printed, it shows a table of the layers and the findings, each with its figure and a remedy.
     """
+    if not isinstance(net, Network) or net._core.recurrent:
+        raise TypeError(f"net must be a lamina.Network without recurrent layers; got {net!r}")
     x = _data.matrix(X, net.n_inputs, net.dtype)
     t = _data.targets(y, len(x), net.n_outputs, net.loss, net.dtype)
     own = net.copy()

@@ -10,7 +10,8 @@ import numpy as np
 
 from lamina import _data
 from lamina._data import Array
-from lamina._side_by_side import fresh, jobs, options_of, run
+from lamina._fit import callbacks_of
+from lamina._side_by_side import fresh, jobs, options_of, run, samples_of_rows
 from lamina.callbacks import Epoch, History
 from lamina.network import Network
 
@@ -36,7 +37,7 @@ class Ensemble:
         self.n_jobs = jobs(n_jobs)
         _data.whole_number(members, "members", 1)
         #: The member networks.
-        self.members: list[Network] = [fresh(net, net.seed + i) for i in range(members)]
+        self.members: list[Network] = [fresh(net, (net.seed + i) % 2**64) for i in range(members)]
 
     def __len__(self) -> int:
         return len(self.members)
@@ -55,10 +56,8 @@ class Ensemble:
         With `verbose`, a line on standard error tells of each member's end.
         """
         model = self.members[0]
-        x = _data.matrix(X, model.n_inputs, model.dtype)
-        t = _data.targets(y, len(x), model.n_outputs, model.loss, model.dtype)
-
-        options["callbacks"] = list(options.get("callbacks", ()))
+        x, t, _ = samples_of_rows(model, X, y, None, options.get("lengths"))
+        options["callbacks"] = callbacks_of(options.get("callbacks"))
 
         def task(number: int) -> Callable[[Callable[[Epoch], None]], Network]:
             def train(hook: Callable[[Epoch], None]) -> Network:
@@ -74,27 +73,26 @@ class Ensemble:
         self.members = run([task(number) for number in range(len(self))], self.n_jobs)
         return self
 
-    def predict(self, X: Any) -> Array:
+    def predict(self, X: Any, lengths: Any = None) -> Array:
         """Return the mean of the members' predictions, (rows, outputs)."""
-        return self.predictions(X).mean(axis=0)  # type: ignore[no-any-return]
+        return self.predictions(X, lengths).mean(axis=0)  # type: ignore[no-any-return]
 
-    def spread(self, X: Any) -> Array:
+    def spread(self, X: Any, lengths: Any = None) -> Array:
         """Return the standard deviation of the members' predictions, (rows, outputs), divided by members - 1."""
         if len(self) < 2:
             raise ValueError("the spread needs at least 2 members; got 1")
-        return self.predictions(X).std(axis=0, ddof=1)  # type: ignore[no-any-return]
+        return self.predictions(X, lengths).std(axis=0, ddof=1)  # type: ignore[no-any-return]
 
-    def predictions(self, X: Any) -> Array:
+    def predictions(self, X: Any, lengths: Any = None) -> Array:
         """Return every member's predictions, (members, rows, outputs)."""
-        return np.stack([net.predict(X) for net in self.members])
+        return np.stack([net.predict(X, lengths=lengths) for net in self.members])
 
-    def evaluate(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+    def evaluate(self, X: Any, y: Any, sample_weight: Any = None, lengths: Any = None) -> float:
         """Return the loss of the mean prediction, without penalty."""
         model = self.members[0]
-        x = _data.matrix(X, model.n_inputs, model.dtype)
-        t = _data.targets(y, len(x), model.n_outputs, model.loss, model.dtype)
+        x, t, _ = samples_of_rows(model, X, y, None, lengths)
         w = _data.weights(sample_weight, len(x), np.dtype(np.float64))
-        raw = before_link(self.predict(x).astype(np.float64), model.loss)
+        raw = before_link(self.predict(x, lengths).astype(np.float64), model.loss)
         return float(model.loss.value(raw, t if t.dtype == np.int32 else t.astype(np.float64), w))
 
 

@@ -60,7 +60,7 @@ class Network(TakesSequences):
             if not isinstance(layer, known):
                 raise TypeError(f"layers[{i}] must be a layer such as lamina.Dense(10); got {layer!r}")
         self._loss = losses.get(loss)
-        self._seed = _data.whole_number(seed, "seed", 0)
+        self._seed = _data.whole_number(seed, "seed", 0, 2**64 - 1)
         self._dtype: np.dtype[Any] = np.dtype(name)
         self.normalize_inputs = bool(normalize_inputs)
         #: What a caller wants to keep with the model: strings by name, saved and loaded with it.
@@ -205,7 +205,8 @@ class Network(TakesSequences):
         Returns
         -------
         History
-            Also kept as `history`, where it survives Ctrl-C.
+            Also kept as `history`, where it survives Ctrl-C. A fit that Ctrl-C or a callback's exception ends, or that
+            diverges, leaves the best weights so far, with or without early stopping.
         """
         data, index, held = _fit.samples(
             self, X, y, sample_weight, validation, validation_sample_weight, resume, lengths
@@ -219,7 +220,7 @@ class Network(TakesSequences):
         _fit.set_early_stopping(options, stopping, self)
         scores = _watch.set_scoring(options, scoring, stopping, self, data, held)
         if max_time is not None:
-            callbacks = [*callbacks, TimeLimit(max_time)]
+            callbacks = [*_fit.callbacks_of(callbacks), TimeLimit(max_time)]
         bar = ProgressBar(options.epochs) if verbose else None
         _fit.set_hooks(options, callbacks, schedule, bar, self)
         options.fit_normalization = self.normalize_inputs and self._core.normalization is None
@@ -238,6 +239,7 @@ class Network(TakesSequences):
                 DivergenceWarning,
                 stacklevel=2,
             )
+        assert self.history is not None
         return self.history
 
     # Using --------------------------------------------------------------------------------------------------------

@@ -39,6 +39,8 @@ def describe() -> list[dict[str, Any]]:
 def factor(schedule: Any, progress: Progress) -> float:
     """Return the factor of any schedule at `progress`; ValueError where it is negative or not finite."""
     value = schedule(progress) if callable(schedule) else _core.schedule_factor(schedule, progress)
+    if isinstance(value, str) or not hasattr(value, "__float__"):
+        raise TypeError(f"schedule must give a number, the factor of the rate; got {value!r}")
     value = float(value)
     if not (math.isfinite(value) and value >= 0):
         raise ValueError(f"schedule must give a finite factor of at least 0; got {value} at epoch {progress.epoch:g}")

@@ -13,12 +13,14 @@ import numpy as np
 
 from lamina import _data
 from lamina._data import Array
+from lamina._fit import callbacks_of
 from lamina._scoring import score_of
 from lamina._search_result import SearchProgress, SearchResult
-from lamina._side_by_side import jobs, run
-from lamina._trial_file import TrialFile
+from lamina._side_by_side import jobs, run, samples_of_rows
+from lamina._trial_file import TrialFile, digest
 from lamina.callbacks import DivergenceWarning, Epoch
 from lamina.cross_validation import fit_fold, mean_curve
+from lamina.model_file import architecture_of
 from lamina.network import Network
 from lamina.space import candidates
 from lamina.validation import Split, fold_indices
@@ -133,8 +135,10 @@ def search(
 
             def task(number: int, rung: int = rung, limit: int | None = limit) -> Task:
                 def work(hook: Callable[[Epoch], None]) -> dict[str, Any]:
-                    known = records.find(number, rung, drawn[number])
-                    trial = known or {"trial": number, "rung": rung, **trainer.score(drawn[number], limit, hook)}
+                    made = trainer.network(drawn[number])
+                    what = {"epochs": limit, "network": trainer.digest(*made)}
+                    known = records.find(number, rung, drawn[number], what)
+                    trial = known or {"trial": number, "rung": rung, **what, **trainer.score(*made, limit, hook)}
                     if known is None:
                         records.add(trial, drawn[number])
                     trial["params"] = drawn[number]
@@ -184,7 +188,7 @@ class _Trainer:
             raise ValueError(f"y must have one entry for each of the {len(self.x)} rows of X; got {len(self.y)}")
         self.weight = self.options.pop("sample_weight", None)
         self.scoring, self.groups = scoring, groups
-        self.options["callbacks"] = list(self.options.get("callbacks", ()))
+        self.options["callbacks"] = callbacks_of(self.options.get("callbacks"))
 
     def network(self, params: dict[str, Any]) -> tuple[Network, dict[str, Any]]:
         """Return what `build` makes of `params`, and the options for its fit."""
@@ -201,6 +205,10 @@ class _Trainer:
             raise TypeError(f"build must return a lamina.Network, or (Network, fit options); got {net!r}")
         return net, {**self.options, **extra, **to_fit}
 
+    def digest(self, net: Network, options: dict[str, Any]) -> str:
+        """Return what tells one `build` from another: a digest of the network it makes, and of its fit options."""
+        return digest([architecture_of(net), {k: v for k, v in options.items() if self.options.get(k) is not v}])
+
     def folds(self, net: Network, t: Array) -> list[tuple[Array, Array]]:
         """Return (training, validation) rows of each part to score on."""
         if self.k is None:
@@ -209,16 +217,19 @@ class _Trainer:
         home = fold_indices(len(t), self.k, _data.classes_of(net.loss, t), self.seed, groups=self.groups)
         return [(np.flatnonzero(home != i), np.flatnonzero(home == i)) for i in range(self.k)]
 
-    def score(self, params: dict[str, Any], epochs: int | None, hook: Callable[[Epoch], None]) -> dict[str, Any]:
+    def score(
+        self, net: Network, options: dict[str, Any], epochs: int | None, hook: Callable[[Epoch], None]
+    ) -> dict[str, Any]:
         """Train on each part and return the record of the trial; a score of None means that training diverged."""
         started = time.perf_counter()
-        net, options = self.network(params)
         if epochs is not None:
             options["epochs"] = epochs
-        x = _data.matrix(self.x, net.n_inputs, net.dtype)
-        t = _data.targets(self.y, len(x), net.n_outputs, net.loss, net.dtype)
-        w = _data.weights(self.weight, len(x), net.dtype)
+        lengths = options.get("lengths")
+        x, t, w = samples_of_rows(net, self.x, self.y, self.weight, lengths)
+        ends = None if lengths is None else np.asarray(lengths)
         if isinstance(self.validation, tuple):
+            if net._core.recurrent:
+                raise ValueError("validation must be a fraction, a Split or None for sequences; got (X, y)")
             rows = len(x)
             xv = _data.matrix(self.validation[0], net.n_inputs, net.dtype, "validation X")
             tv = _data.targets(self.validation[1], len(xv), net.n_outputs, net.loss, net.dtype, "validation y")
@@ -234,7 +245,11 @@ class _Trainer:
             if twin.history.diverged:
                 scores = [math.nan]
                 break
-            scores.append(score_of(self.scoring, net.loss)(twin, x[held], t[held], None if w is None else w[held]))
+            scores.append(
+                score_of(self.scoring, net.loss)(
+                    twin, x[held], t[held], *(a if a is None else a[held] for a in (w, ends))
+                )
+            )
             curves.append(twin.history.validation_loss)
         score = float(np.mean(scores))
         good = math.isfinite(score)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from lamina._dispatch import core as _core
-from lamina._data import to_array, whole_number
+from lamina._data import whole_number
 
 __all__ = ["Split", "fold_indices", "split", "split_indices"]
 
@@ -30,7 +30,8 @@ class Split:
     """
 
     def __init__(self, fraction: float = 0.1, stratify: bool | None = None, shuffle: bool = True) -> None:
-        if isinstance(fraction, bool) or not isinstance(fraction, (int, float)) or not 0 < fraction < 1:
+        number = isinstance(fraction, (int, float, np.floating)) and not isinstance(fraction, bool)
+        if not number or not 0 < fraction < 1:
             raise ValueError(f"validation must be a fraction greater than 0 and less than 1; got {fraction!r}")
         if stratify and not shuffle:
             raise ValueError("stratify needs shuffle=True: rows in order keep the shares they have")
@@ -93,6 +94,7 @@ def fold_indices(
 ) -> Indices:
     """Return the fold, 0 .. k - 1, of each row: sizes differ by one at most, and so do those within each class."""
     whole_number(k, "k", 2)
+    whole_number(seed, "seed", 0, 2**64 - 1)
     if k > n_rows:
         raise ValueError(f"k must be at most the number of rows, {n_rows}; got {k} folds")
     if groups is not None:
@@ -164,7 +166,10 @@ def split(
     list of (X, y)
         One pair a part, rows in their original order.
     """
+    if isinstance(fractions, (str, int, float)) or not isinstance(fractions, Iterable):
+        raise TypeError(f"fractions must be a sequence of shares that sum to 1, such as (0.8, 0.2); got {fractions!r}")
     shares = [float(f) for f in fractions]
+    whole_number(seed, "seed", 0, 2**64 - 1)
     if not shares or min(shares) <= 0 or abs(sum(shares) - 1) > 1e-6:
         raise ValueError(f"fractions must be greater than 0 and sum to 1; got {tuple(fractions)}")
     n_rows = len(X)
@@ -186,4 +191,4 @@ def _rows(data: Any, index: Indices) -> Any:
         return data.iloc[index]
     if hasattr(data, "to_numpy") or isinstance(data, np.ndarray):
         return data[index]
-    return to_array(data, "data")[index]
+    return np.asarray(data)[index]
