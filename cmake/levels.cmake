@@ -50,6 +50,9 @@ endif()
 function(lamina_add_core level)
   add_library(lamina_core_${level} STATIC EXCLUDE_FROM_ALL ${ARGN}) # built where a module or program links to it
   target_link_libraries(lamina_core_${level} PUBLIC lamina_flags lamina_eigen OpenMP::OpenMP_CXX)
+  if(LAMINA_PRECOMPILE)
+    target_precompile_headers(lamina_core_${level} PRIVATE "${CMAKE_CURRENT_SOURCE_DIR}/cpp/train/trainer.hpp")
+  endif()
   # -O3 also for a build type that stops at -O2; a debug build keeps its own level.
   target_compile_options(lamina_core_${level} PRIVATE $<$<NOT:$<CONFIG:Debug>>:-O3>)
   if(LAMINA_X86_64)

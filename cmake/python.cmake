@@ -13,6 +13,10 @@ target_link_libraries(_cpu PRIVATE lamina_flags)
 add_library(lamina_bind OBJECT ${bind_sources})
 target_compile_options(lamina_bind PRIVATE $<$<NOT:$<CONFIG:Debug>>:-O1>)
 target_link_libraries(lamina_bind PRIVATE lamina_flags lamina_eigen pybind11::module)
+if(LAMINA_PRECOMPILE)
+  target_precompile_headers(lamina_bind PRIVATE "${CMAKE_CURRENT_SOURCE_DIR}/cpp/bind/network.hpp"
+                            "${CMAKE_CURRENT_SOURCE_DIR}/cpp/bind/registry.hpp")
+endif()
 # Every level is loaded under the one name `lamina._core` (see _dispatch.py), so that no pickle, repr or error names a
 # level; the file's name alone tells them apart.
 target_compile_definitions(lamina_bind PRIVATE LAMINA_MODULE=_core)

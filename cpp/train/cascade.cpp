@@ -192,7 +192,7 @@ template <class T> class Growth {
     return index_of(total.squares, held_.columns.rows);
   }
 
-  void train_candidate(Index number, Candidate<T>& c, Scratch<T>& s, const std::function<bool()>& stop) {
+  void train_candidate(Index number, Candidate<T>& c, UnitScratch<T>& s, const std::function<bool()>& stop) {
     const Index fan = fan_in(), unit = static_cast<Index>(result_.units.size());
     const Activation& f = o_.pool[static_cast<std::size_t>(number) % o_.pool.size()];
     const Random random(o_.seed, Purpose::cascade, static_cast<std::uint32_t>(unit * o_.candidates + number));
@@ -322,7 +322,7 @@ template <class T> class Growth {
   Arena<T> output_w_;
   std::vector<double> scales_;  ///< by unit
   double squares_ = 0;          ///< sum of E^2 over patterns and outputs
-  std::vector<Scratch<T>> scratch_;
+  std::vector<UnitScratch<T>> scratch_;
   std::vector<Misfit> parts_;
   std::vector<double> partial_;
   std::chrono::steady_clock::time_point polled_ = std::chrono::steady_clock::now();

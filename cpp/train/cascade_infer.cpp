@@ -16,14 +16,14 @@ void infer_cascade(const CascadeShape& shape, const T* parameters, Rows<T> x, bo
   const Index batches = (x.rows + batch - 1) / batch, fan = shape.output_fan_in();
   threads = x.rows * shape.parameters() > 200000 ? std::min(kernels::choose_threads(threads), batches) : 1;
   kernels::with_team(threads, [&](Team& team) {
-    std::vector<Scratch<T>> scratch;
+    std::vector<UnitScratch<T>> scratch;
     std::vector<Columns<T>> columns;
     for (Index i = 0; i < team.size(); ++i) {
       scratch.emplace_back(std::min(batch, x.rows));
       columns.emplace_back(std::min(batch, x.rows), fan);
     }
     team.run(team.size(), [&](Worker& me) {
-      Scratch<T>& s = scratch[static_cast<std::size_t>(me.id)];
+      UnitScratch<T>& s = scratch[static_cast<std::size_t>(me.id)];
       Columns<T>& c = columns[static_cast<std::size_t>(me.id)];
       const Range mine = me.share(batches);
       for (Index first = mine.begin * batch; first < std::min(mine.end * batch, x.rows); first += batch) {
@@ -49,7 +49,7 @@ template <class T>
 double cascade_correlation(const Activation& f, Rows<T> x, const T* w, const T* error, Index outputs, T* gradient) {
   const Index count = 1 + x.columns;
   Columns<T> columns(x.rows, count), errors(x.rows, outputs);
-  Scratch<T> s(x.rows);
+  UnitScratch<T> s(x.rows);
   load_columns(x, columns);
   for (Index p = 0; p < x.rows * outputs; ++p) errors.column(p % outputs)[p / outputs] = error[p];
   centre(errors, outputs);

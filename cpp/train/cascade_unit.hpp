@@ -12,8 +12,8 @@
 namespace lamina::cascade {
 
 /// A worker's memory: pre-activations, activations and derivatives of all patterns, and a block of slopes.
-template <class T> struct Scratch {
-  explicit Scratch(Index patterns) : z(padded(patterns)), v(padded(patterns)), d(padded(patterns)), slopes(block) {}
+template <class T> struct UnitScratch {
+  explicit UnitScratch(Index patterns) : z(padded(patterns)), v(padded(patterns)), d(padded(patterns)), slopes(block) {}
   Arena<T> z, v, d, slopes;
 };
 
@@ -32,7 +32,7 @@ template <class T> void set_slopes(const Activation& f, Index position, Arena<T>
 
 /// s.z and s.v of a unit for all patterns.
 template <class T>
-void run_unit(const Activation& f, const Columns<T>& columns, const T* w, Index count, Scratch<T>& s) {
+void run_unit(const Activation& f, const Columns<T>& columns, const T* w, Index count, UnitScratch<T>& s) {
   for_blocks(columns.stride, [&](Index p, Index m) {
     weighted_sum(columns.column(0) + p, columns.stride, w, count, s.z.data() + p, m);
     activate<T>(f, nullptr, s.z.data() + p, s.v.data() + p, {1, m, m}, {s.slopes.data(), 0});
@@ -40,7 +40,7 @@ void run_unit(const Activation& f, const Columns<T>& columns, const T* w, Index 
 }
 
 /// Covariances of s.v with the centred errors, one an output. The mean of V drops out, since those errors sum to 0.
-template <class T> void covariances(const Columns<T>& errors, Index outputs, const Scratch<T>& s, double* out) {
+template <class T> void covariances(const Columns<T>& errors, Index outputs, const UnitScratch<T>& s, double* out) {
   std::fill_n(out, outputs, 0.0);
   for_blocks(errors.stride,
              [&](Index p, Index m) { products(errors.column(0) + p, errors.stride, outputs, s.v.data() + p, m, out); });
@@ -53,7 +53,7 @@ struct Spread {
 
 /// Of s.v. S is divided by this deviation: nothing for units within [-1, 1], whose deviation is at most 1, while one
 /// without bounds would otherwise gain by growing, and end in overflow.
-template <class T> Spread spread(const Columns<T>& columns, Scratch<T>& s) {
+template <class T> Spread spread(const Columns<T>& columns, UnitScratch<T>& s) {
   const T* ones = columns.column(0);  // and zeros in the padding
   const double rows = static_cast<double>(columns.rows);
   double sum = 0, squares = 0;
@@ -66,7 +66,8 @@ template <class T> Spread spread(const Columns<T>& columns, Scratch<T>& s) {
 /// dS/dw for the unit that `run_unit` has just run; sigma holds the signs of its covariances, `score` is S.
 template <class T>
 void correlation_gradient(const Activation& f, const Columns<T>& columns, Index count, const Columns<T>& errors,
-                          const T* sigma, Index outputs, const Spread& v, double score, Scratch<T>& s, double* out) {
+                          const T* sigma, Index outputs, const Spread& v, double score, UnitScratch<T>& s,
+                          double* out) {
   std::fill_n(out, count, 0.0);
   const bool free = v.deviation > 1;
   const T mean = static_cast<T>(v.mean), scale = static_cast<T>(1 / v.deviation);
