@@ -157,3 +157,19 @@ def test_frames_of_mixed_numbers_and_nullable_types():
     frame["d"] = "text"
     with pytest.raises(TypeError, match="text or objects in column d"):
         net.predict(frame)
+
+
+@pytest.mark.parametrize(("objective", "outputs"), [("binary_cross_entropy", 1), ("cross_entropy", 2)])
+def test_an_activation_before_the_losss_own_is_warned_of(objective, outputs):
+    X, _ = data()
+    net = lamina.Network([lamina.Dense(8), lamina.Dense(outputs, "logistic")], n_inputs=4, loss=objective)
+    with pytest.warns(UserWarning, match=r"its activation should be 'identity'"):
+        net.fit(X, X[:, 0] > 0, epochs=1)
+
+
+def test_parameters_are_written_through_views_alone():
+    net = network()
+    with pytest.raises(TypeError, match="item assignment"):
+        net.parameters["0.bias"] = np.ones(8)
+    net.parameters["0.bias"][:] = 1
+    assert (net.parameters["0.bias"] == 1).all()

@@ -259,3 +259,10 @@ def test_divergence_warns_and_leaves_finite_weights():
         estimator = lamina.MLPRegressor((20,), solver="sgd", learning_rate_init=1e6).fit(DIGITS, COLUMNS)
     assert all(np.isfinite(weight).all() for weight in estimator.coefs_)
     assert "diverged" in estimator.stop_reason_
+
+
+@pytest.mark.parametrize("name", lamina.optimizers.names())
+def test_an_estimator_with_an_optimizer_is_shown(name):
+    estimator = lamina.MLPClassifier(solver=getattr(lamina, name)(), random_state=0)
+    assert name in repr(estimator)
+    assert name in estimator._repr_html_()

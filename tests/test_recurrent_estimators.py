@@ -20,7 +20,8 @@ def test_a_series_is_forecast(kind):
     assert predictions.shape == (600 - 22,)
     # The first prediction is that of the first window, of every second time.
     np.testing.assert_array_equal(predictions[:1], net.predict(SERIES[:23]))
-    np.testing.assert_array_equal(predictions[:1], net.network_.predict(SERIES[0:23:2].reshape(1, 12, 1))[:, 0])
+    raw = net.network_.predict(SERIES[0:23:2].reshape(1, 12, 1))  # in units of the target's deviation
+    np.testing.assert_allclose(predictions[:1], (raw * net.target_scale_ + net.target_mean_)[:, 0], rtol=1e-6)
 
 
 def test_validation_keeps_the_order_of_time():
@@ -86,3 +87,10 @@ def test_what_is_refused():
     for message, call in refused.items():
         with pytest.raises(ValueError, match=message):
             call()
+
+
+def test_a_series_of_any_size_and_place_is_learned():
+    times = np.arange(500)
+    series = 130 + 0.02 * times + 12 * np.sin(2 * np.pi * times / 7)
+    net = lamina.RecurrentRegressor(16, window=14, max_iter=60, random_state=0).fit(series[:400])
+    assert net.score(series[400:]) > 0.9

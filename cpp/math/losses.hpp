@@ -105,7 +105,8 @@ struct Poisson : LossEntry {
 
 struct CrossEntropy : LossEntry {
   static constexpr const char* name = "cross_entropy";
-  static constexpr std::array<const char*, 1> aliases{"categorical_cross_entropy"};
+  static constexpr std::array<const char*, 3> aliases{"categorical_cross_entropy", "categorical_crossentropy",
+                                                      "sparse_categorical_crossentropy"};
   static constexpr const char* formula = "-sum_j t_j log softmax(y)_j; t <- (1 - s) t + s / outputs";
   static constexpr const char* source = "Bridle 1990; smoothing: arXiv 1512.00567";
   static constexpr Link link = Link::softmax;
@@ -120,7 +121,7 @@ struct CrossEntropy : LossEntry {
 
 struct BinaryCrossEntropy : LossEntry {
   static constexpr const char* name = "binary_cross_entropy";
-  static constexpr std::array<const char*, 1> aliases{"log_loss"};
+  static constexpr std::array<const char*, 3> aliases{"log_loss", "binary_crossentropy", "bce"};
   static constexpr const char* formula = "sum_j max(y_j, 0) - t_j y_j + log(1 + exp(-|y_j|))";
   static constexpr const char* source = "PyTorch documentation, BCEWithLogitsLoss";
   static constexpr Link link = Link::logistic;

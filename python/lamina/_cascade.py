@@ -121,6 +121,11 @@ def output_of(setting: str, y: Any, n_outputs: int) -> str:
     flat = array.ndim == 1 or (array.ndim == 2 and array.shape[1] == 1)
     if flat and n_outputs > 1:
         return "logistic"
+    if flat and array.dtype.kind in "iu" and array.size and 1 < array.max() < 100 and array.min() == 0:
+        raise ValueError(
+            f"y holds whole numbers from 0 to {array.max()}: as labels they need n_outputs={array.max() + 1}; as "
+            "numbers, output='identity'"
+        )
     return "logistic" if array.size and np.isin(array, (0, 1)).all() else "identity"
 
 

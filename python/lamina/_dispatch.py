@@ -7,8 +7,10 @@ so that no pickle, repr or traceback names a level. ``LAMINA_SIMD`` asks for one
 
 import os
 import sys
+from collections.abc import Callable
 from importlib.machinery import ExtensionFileLoader
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from typing import Any
 
 from lamina._cpu import supported_levels
 
@@ -57,3 +59,16 @@ level, _file = _choose(os.environ.get("LAMINA_SIMD"), supported_levels())
 _load(_file)
 
 from lamina import _core as core  # noqa: E402 (it exists from here on)
+
+
+def _function(method: Callable[[Any], str]) -> Callable[[Any], str]:
+    def __repr__(self: Any) -> str:
+        return method(self)
+
+    return __repr__
+
+
+# scikit-learn looks an object's `__repr__` up in a dict, which the core's own kind of method does not bear.
+for _class in vars(core).values():
+    if isinstance(_class, type) and "__repr__" in vars(_class):
+        _class.__repr__ = _function(vars(_class)["__repr__"])  # type: ignore[assignment, method-assign]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -93,7 +93,7 @@ def _ratio(old: list[Array], new: list[Array]) -> float:
     return _rms(*(b.astype(np.float64) - a for a, b in zip(old, new, strict=True))) / max(_rms(*old), 1e-30)
 
 
-def _weights(named: dict[str, Array]) -> dict[int, list[Array]]:
+def _weights(named: Mapping[str, Array]) -> dict[int, list[Array]]:
     """The weight matrices of each layer, by its position."""
     out: dict[int, list[Array]] = {}
     for name, array in named.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,20 @@ if TYPE_CHECKING:
     from lamina.network import Network
 
 Samples = tuple[Array, Array, "Array | None"]
+
+
+def warn_of_a_second_link(net: Network) -> None:
+    """Warn where the last layer's activation comes before the loss's own logistic or softmax."""
+    last = net.layers[-1]
+    jordan = getattr(last, "kind", "") == "jordan"  # whose outputs have an activation of their own
+    name = getattr(getattr(last, "output_activation" if jordan else "activation", None), "name", "identity")
+    if net.loss.link in ("logistic", "softmax") and name != "identity":
+        warnings.warn(
+            f"the last layer, {last!r}, gives what the {net.loss.link} of the loss {net.loss.name} is applied to; "
+            "its activation should be 'identity'",
+            UserWarning,
+            stacklevel=3,
+        )
 
 
 def weighted(

@@ -120,6 +120,8 @@ def save(net: Any, path: Any) -> None:
     }
     description["checksum"] = _checksum(description, tensors)
     target = Path(path)
+    if not target.absolute().parent.is_dir():
+        raise FileNotFoundError(f"path must lie in a folder that exists; got {str(path)!r}")
     data = to_bytes(tensors, {_KEY: json.dumps(description)})
     handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:

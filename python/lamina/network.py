@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy as _copy
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -54,6 +55,8 @@ class Network(TakesSequences):
         name = np.dtype(dtype).name
         if name not in _CORES:
             raise ValueError(f"dtype must be 'float32' or 'float64'; got {dtype!r}")
+        if not isinstance(layers, Iterable):
+            raise TypeError(f"layers must be a list of layers; got {layers!r}")
         self._layers = list(layers)
         known = tuple(getattr(_core, layer) for layer in _core.layer_names())
         for i, layer in enumerate(self._layers):
@@ -103,12 +106,13 @@ class Network(TakesSequences):
         return self._seed
 
     @property
-    def parameters(self) -> dict[str, Array]:
+    def parameters(self) -> Mapping[str, Array]:
         """Zero-copy, writable views by name: ``"0.weight"`` (fan_in, fan_out), ``"0.bias"``, ...
 
+        New values go into a view: ``net.parameters["0.bias"][:] = 0``.
         The number is the layer's position in the list. Batch norm's running values are here too.
         """
-        return dict(self._core.parameters())
+        return MappingProxyType(self._core.parameters())
 
     @property
     def input_normalization(self) -> tuple[Array, Array] | None:
@@ -211,6 +215,7 @@ class Network(TakesSequences):
         data, index, held = _fit.samples(
             self, X, y, sample_weight, validation, validation_sample_weight, resume, lengths
         )
+        _watch.warn_of_a_second_link(self)
         data, held = _watch.weighted(self, data, index, held, class_weight)
         options = _fit.options(epochs, batch_size, optimizer, l1, l2, clip, shuffle, n_threads)
         options.seed = self._seed

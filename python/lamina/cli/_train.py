@@ -21,6 +21,9 @@ PARTS = ("training", "validation", "test")
 
 def run(options: Namespace) -> int:
     """Read the table, train, save the model with its columns, print the results, draw the learning curves."""
+    for folder in {Path(path).absolute().parent for path in (options.out, options.plot) if path}:
+        if not folder.is_dir():
+            raise ValueError(f"there is no folder {folder} to write to")
     frame = pd.read_csv(options.data, sep=options.separator, low_memory=False, skipinitialspace=True)
     features, values = _features_and_target(frame, options)
     task, why = (options.task, "as asked") if options.task != "auto" else detect_task(values)

@@ -51,7 +51,7 @@ _PARAMETERS = """
     shuffle : bool, default=True
         Whether training takes its samples in a new order each epoch.
     standardize : bool, default=True
-        Bring every feature to zero mean and unit variance.
+        Bring every feature to zero mean and unit variance, and every target of the regressor.
     dtype : {"float32", "float64"}, default="float32"
     random_state : int, RandomState or None
     n_jobs : int, optional
@@ -63,6 +63,8 @@ _PARAMETERS = """
     network_ : lamina.Network
     history_ : lamina.History
     n_iter_, n_features_in_ : int
+    target_mean_, target_scale_ : array, (outputs,)
+        Of the regressor alone: a prediction is the network's output times the scale, plus the mean.
     """
 
 
@@ -247,11 +249,20 @@ class RecurrentRegressor(RegressorMixin, _BaseRecurrent):  # type: ignore[misc]
         inputs, targets, lengths = self._with_targets(X, y, lengths)
         self._flat = targets.ndim == 1
         outputs = 1 if self._flat else targets.shape[1]
+        self.target_mean_, self.target_scale_ = np.zeros(outputs), np.ones(outputs)
+        if self.standardize and targets.size and targets.dtype.kind in "fiu" and np.isfinite(targets).all():
+            columns = targets.reshape(-1, outputs).astype(np.float64)
+            held = self.validation_fraction if self.window is not None else 0  # the last in time
+            trained = columns[: max(1, round(len(columns) * (1 - held)))]
+            self.target_mean_, scale = trained.mean(axis=0), trained.std(axis=0)
+            self.target_scale_ = np.where(scale > 0, scale, 1.0)
+            targets = ((columns - self.target_mean_) / self.target_scale_).reshape(targets.shape)
         return self._fit(inputs, targets, lengths, outputs, sample_weight)  # type: ignore[no-any-return]
 
     def predict(self, X: Any, lengths: Any = None) -> Any:
         """Return the prediction for every sequence, or for the time `horizon` after the end of every window."""
         out = self._outputs(X, lengths)
+        out = (out * self.target_scale_ + self.target_mean_).astype(out.dtype)
         return out[:, 0] if self._flat else out
 
     def score(self, X: Any, y: Any = None, lengths: Any = None) -> float:
