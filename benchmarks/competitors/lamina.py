@@ -76,7 +76,7 @@ class Lamina:
         )
 
     def loss(self):
-        return float(self.net.loss_and_gradients(self.X, self.y)[0])
+        return float(self.net.evaluate(self.X, self.y))
 
     def prepare(self, X):
         return X
