@@ -19,8 +19,8 @@ from lamina.network import Network
 __all__ = ["fresh", "jobs", "options_of", "run", "samples_of_rows"]
 
 Result = TypeVar("Result")
-# Long beside the tens of microseconds that a change of hands costs, short beside a fit.
-_TURN_SECONDS = 0.005
+# Long beside what a change of hands costs, tens of microseconds and cold caches; short beside a fit.
+_TURN_SECONDS = 0.01
 
 
 class _Turns:
