@@ -8,9 +8,10 @@
 
 namespace lamina::kernels {
 
-/// Chooses the number of threads for work that repeats (the steps of a fit): rounds of some milliseconds are timed with
-/// all threads and with one, and the faster goes on. The slower is tried again ever more rarely, because a core that
-/// was taken may become free, and the other way round. Results do not depend on the choice.
+/// Chooses the number of threads for work that repeats (the steps of a fit). It starts with all threads, and stays with
+/// them while none of them waits long for another. Where one does, because its partner's core is taken or the work is
+/// too small, rounds of some milliseconds are timed with all threads and with one, and the faster goes on. The slower is
+/// tried again ever more rarely: a taken core may become free. Results do not depend on the choice.
 class ThreadChoice {
  public:
   explicit ThreadChoice(Index most) : most_(most) {}
@@ -18,19 +19,19 @@ class ThreadChoice {
   /// Threads for the next piece of work.
   Index threads() const { return all_ ? most_ : 1; }
 
-  /// Before and after a piece of work on `threads()` threads.
+  /// Before and after a piece of work on `threads()` threads; `waited`: the longest that one of them waited meanwhile.
   void start() {
     if (most_ > 1) start_ = Clock::now();
   }
-  void finish() {
+  void finish(double waited) {
     if (most_ <= 1) return;
     seconds_ += std::chrono::duration<double>(Clock::now() - start_).count();
+    waited_ += waited;
     ++pieces_;
     // The first piece of a round pays for waking threads and for cold caches.
     if (pieces_ == 1 && !warm_) {
       warm_ = true;
-      seconds_ = 0;
-      pieces_ = 0;
+      restart();
       return;
     }
     if (seconds_ >= round_seconds || pieces_ >= round_pieces) finish_round();
@@ -41,10 +42,18 @@ class ThreadChoice {
   static constexpr double round_seconds = 4e-3;
   static constexpr int round_pieces = 64, longest_pause = 128;
 
+  void restart() {
+    seconds_ = waited_ = 0;
+    pieces_ = 0;
+  }
+
+  /// One thread alone would be as fast as n of which each works 1 / n of the time; this asks at some distance from it.
+  bool waits_long() const { return waited_ > 0.7 * (1 - 1 / static_cast<double>(most_)) * seconds_; }
+
   void finish_round() {
     const double mean = seconds_ / pieces_;
-    seconds_ = 0;
-    pieces_ = 0;
+    const bool content = all_ && !waits_long();
+    restart();
     if (trying_) {
       trying_ = false;
       if (mean < chosen_mean_) {  // the other one is faster: it stays, and the first is tried again soon
@@ -59,7 +68,7 @@ class ThreadChoice {
       return;
     }
     chosen_mean_ = mean;
-    if (--rounds_left_ > 0) return;
+    if (--rounds_left_ > 0 || content) return;
     trying_ = true;
     all_ = !all_;
     warm_ = false;
@@ -68,7 +77,7 @@ class ThreadChoice {
   Index most_;
   bool all_ = true, trying_ = false, warm_ = false;
   int pieces_ = 0, rounds_left_ = 1, pause_ = 2;
-  double seconds_ = 0, chosen_mean_ = 0;
+  double seconds_ = 0, waited_ = 0, chosen_mean_ = 0;
   Clock::time_point start_;
 };
 

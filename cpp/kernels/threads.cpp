@@ -3,6 +3,7 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <exception>
 #include <fstream>
@@ -48,8 +49,28 @@ void Worker::barrier() {
     team_->arrived_.store(0, std::memory_order_relaxed);
     team_->phase_.store(phase + 1, std::memory_order_release);
   } else {
-    spin_until([&] { return team_->phase_.load(std::memory_order_acquire) != phase; });
+    team_->wait_for_phase_after(phase, id);
   }
+}
+
+void Team::wait_for_phase_after(std::uint64_t phase, Index id) {
+  const auto ended = [&] { return phase_.load(std::memory_order_acquire) != phase; };
+  if (ended()) return;
+  using Clock = std::chrono::steady_clock;
+  const Clock::time_point start = Clock::now();
+  spin_until(ended);
+  std::atomic<double>& seconds = waiting_[static_cast<std::size_t>(id)].seconds;
+  const double waited = std::chrono::duration<double>(Clock::now() - start).count();
+  seconds.store(seconds.load(std::memory_order_relaxed) + waited, std::memory_order_relaxed);
+}
+
+double Team::take_longest_wait() {
+  double longest = 0;
+  for (Waiting& w : waiting_) {
+    longest = std::max(longest, w.seconds.load(std::memory_order_relaxed));
+    w.seconds.store(0, std::memory_order_relaxed);
+  }
+  return longest;
 }
 
 Team* Team::current() { return current_team; }
@@ -111,6 +132,7 @@ void with_team(Index threads, const std::function<void(Team&)>& body) {
     body(team);
     return;
   }
+  team.waiting_ = std::vector<Team::Waiting>(static_cast<std::size_t>(threads));
   std::exception_ptr failure;
 #pragma omp parallel num_threads(static_cast<int>(threads))
   {

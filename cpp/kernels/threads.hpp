@@ -10,6 +10,7 @@
 #include <functional>
 #include <mutex>
 #include <type_traits>
+#include <vector>
 
 #include "core/types.hpp"
 
@@ -77,6 +78,10 @@ class Team {
     rethrow_failure();
   }
 
+  /// Seconds that the worker who waited longest has spent in barriers since the last call of this. About: what a worker
+  /// waits at the very end of a job may count for the next.
+  double take_longest_wait();
+
   /// The team whose job the calling thread is in, or null.
   static Team* current();
   /// Whether a job has failed; it stays so.
@@ -107,8 +112,15 @@ class Team {
   void start(Index threads, Call call, void* object);
   void serve(Index id);
   void post(Index threads);
+  void wait_for_phase_after(std::uint64_t phase, Index id);
+
+  /// A worker's own cache line.
+  struct alignas(64) Waiting {
+    std::atomic<double> seconds{0};
+  };
 
   Index size_ = 1;
+  std::vector<Waiting> waiting_{1};  // by worker
   // Number of the job times 1024 plus its threads (0: go home), in one word, so that a thread that had no part in a job
   // can never see half of the next one.
   std::atomic<std::uint64_t> job_{0};

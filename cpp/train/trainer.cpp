@@ -90,7 +90,7 @@ template <class T> class Trainer {
       rate = scheduled_rate(epoch, begin);
       choice_.start();
       const double sum = step(batch, batch_weight, rate);
-      choice_.finish();
+      choice_.finish(team_.take_longest_wait());
       if (!std::isfinite(sum)) {
         keeper_.diverge(epoch, begin / batch_ + 1, pass_.first_bad_layer(), sum, rate);
         return;
