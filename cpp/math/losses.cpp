@@ -1,10 +1,12 @@
 #include "math/losses.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <limits>
 #include <vector>
 
 #include "kernels/threads.hpp"
+#include "kernels/transpose.hpp"
 
 namespace lamina {
 namespace {
@@ -61,41 +63,44 @@ T softmax_row(const loss::CrossEntropy& loss, const T* y, const T* target, std::
   return weight * value;
 }
 
-/// Cross-entropy of labels for N rows at once, a row a lane: for few outputs, where a row would not fill a vector. The
-/// same operations in the same order as `softmax_row`, so the same bits.
+/// Cross-entropy of labels for up to N rows at once, a row a lane: for few outputs, where a row would not fill a vector.
+/// The same operations in the same order as `softmax_row`, so the same bits.
 template <class T>
-void softmax_lanes(const T* y, const std::int32_t* label, const T* weight, Index rows, Index n, T scale, T* gradient,
+void softmax_lanes(const T* y, const simd::Bits<T>* labels, const T* weight, Index rows, Index n, T scale, T* gradient,
                    T* row_loss, T* scratch) {
   constexpr int N = simd::lanes<T>;
   using V = Vec<T, N>;
-  for (Index i = 0; i < N; ++i) {
-    const T* row = y + std::min(i, rows - 1) * n;
-    for (Index j = 0; j < n; ++j) scratch[j * N + i] = row[j];
-  }
-  T picked[N];
-  for (Index i = 0; i < N; ++i) picked[i] = i < rows ? scratch[label[i] * N + i] : T(0);
-  V top = V::load(scratch);
-  for (Index j = 1; j < n; ++j) {
-    const V v = V::load(scratch + j * N);
-    top = select(v > top, v, top);
+  using Int = simd::IntVec<T, N>;
+  T* const end = scratch + n * N;
+  for (Index j = 0; j < n; j += N)
+    kernels::copy_transposed<N>(scratch + j * N, N, y + j, n, rows, N, std::min<Index>(N, n - j));
+  Int label;
+  std::memcpy(&label.raw, labels, sizeof(label.raw));
+  V top = V::load(scratch), picked = top;
+  simd::Bits<T> output = 0;
+  for (const T* v = scratch; v < end; v += N, ++output) {
+    top = select(V::load(v) > top, V::load(v), top);
+    picked = select(label == Int(output), V::load(v), picked);
   }
   V sum(T(0));
-  for (Index j = 0; j < n; ++j) {
-    const V e = simd::exp(V::load(scratch + j * N) - top);
-    e.store(scratch + j * N);
+  for (T* v = scratch; v < end; v += N) {
+    const V e = simd::exp(V::load(v) - top);
+    e.store(v);
     sum += e;
   }
   const V w = V::load(weight);
-  const V loss = w * (simd::log(sum) + top - V::load(picked));
+  const V loss = w * (simd::log(sum) + top - picked);
   loss.store_partial(row_loss, rows);
   if (!gradient) return;
   const V factor = w * V(scale), share = V(T(1)) / sum;
-  T* const end = scratch + n * N;
-  for (T* e = scratch; e < end; e += N) (V::load(e) * share).store(e);
-  for (Index i = 0; i < rows; ++i) scratch[label[i] * N + i] -= T(1);
-  for (T* e = scratch; e < end; e += N) (factor * V::load(e)).store(e);
-  for (Index i = 0; i < rows; ++i) {
-    for (Index j = 0; j < n; ++j) gradient[i * n + j] = scratch[j * N + i];
+  output = 0;
+  for (T* e = scratch; e < end; e += N, ++output) {
+    const V target = select(label == Int(output), V(T(1)), V(T(0)));
+    (factor * (V::load(e) * share - target)).store(e);
+  }
+  for (Index j = 0; j < n; j += N) {
+    const Index columns = std::min<Index>(N, n - j);
+    kernels::copy_transposed<N>(gradient + j, n, scratch + j * N, N, columns, columns, rows);
   }
 }
 
@@ -133,11 +138,13 @@ void cross_entropy_rows(const loss::CrossEntropy& loss, const T* outputs, T* del
   if (samples.targets.labels && loss.label_smoothing == 0 && n * N <= scratch_size) {
     for (Index i = 0; i < rows; i += N) {
       const Index count = std::min(N, rows - i);
-      std::int32_t label[N];
-      T weight[N] = {};
-      for (Index r = 0; r < count; ++r) {
-        label[r] = samples.targets.labels[samples.of(i + r)];
-        weight[r] = samples.weight(i + r);
+      simd::Bits<T> label[N] = {};
+      T weight[N];
+      std::fill_n(weight, N, T(1));
+      for (Index r = 0; r < count; ++r) label[r] = samples.targets.labels[samples.of(i + r)];
+      // Not `weight(i + r)`: g++ makes masked loads from null of it, which are slow to be refused.
+      if (samples.weights) {
+        for (Index r = 0; r < count; ++r) weight[r] = samples.weights[samples.of(i + r)];
       }
       softmax_lanes(outputs + i * n, label, weight, count, n, scale, delta ? delta + i * n : nullptr, row_loss + i,
                     scratch);
