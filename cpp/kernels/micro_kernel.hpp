@@ -49,10 +49,17 @@ struct Tile {
   bool accumulate;
 };
 
+/// Memory that later tiles will read, brought into the second-level cache on the way: a place, and its step in bytes from
+/// one k to the next.
+struct Ahead {
+  const char* at;
+  Index step;
+};
+
 /// C (Rows x Vectors vectors) = or += A B with B's rows contiguous; `Masked` reads only `last_lanes` of the last vector
 /// of B, for B that is not packed.
 template <class T, int Rows, int Vectors, bool Masked>
-void micro_kernel(const Tile& tile, const T* a, const T* b, T* c) {
+void micro_kernel(const Tile& tile, const T* a, const T* b, T* c, Ahead ahead) {
   using V = simd::Vec<T>;
   constexpr int last = Vectors - 1;
   const Index lanes = tile.last_lanes, c_stride = tile.c_stride;
@@ -79,6 +86,8 @@ void micro_kernel(const Tile& tile, const T* a, const T* b, T* c) {
   const Index a_col = tile.a_col_stride * static_cast<Index>(sizeof(T));
   const Index b_stride = tile.b_stride;
   for (Index k = tile.k; k > 0; --k) {
+    __builtin_prefetch(ahead.at, 0, 2);
+    ahead.at += ahead.step;
     V x[Vectors];
 #pragma GCC unroll 8
     for (int v = 0; v < last; ++v) x[v] = V::load(b + v * V::size);
@@ -102,7 +111,7 @@ void micro_kernel(const Tile& tile, const T* a, const T* b, T* c) {
   }
 }
 
-template <class T> using MicroKernel = void (*)(const Tile&, const T*, const T*, T*);
+template <class T> using MicroKernel = void (*)(const Tile&, const T*, const T*, T*, Ahead);
 
 template <class T, bool Masked, int Place> constexpr MicroKernel<T> micro_kernel_at() {
   constexpr int rows = Place / most_vectors + 1, vectors = Place % most_vectors + 1;

@@ -1,6 +1,7 @@
 #include "kernels/product.hpp"
 
 #include <algorithm>
+#include <cstdint>
 #include <new>
 
 #include "kernels/micro_kernel.hpp"
@@ -10,7 +11,8 @@ namespace lamina::kernels {
 
 namespace {
 
-constexpr std::align_val_t cache_line{64};
+constexpr Index line_bytes = 64;
+constexpr std::align_val_t cache_line{line_bytes};
 
 /// Bytes of a panel of B: most of a 32 KiB first-level cache, so that it stays while the rows of A pass by.
 constexpr Index panel_bytes = 24 * 1024;
@@ -32,19 +34,26 @@ template <class T> constexpr Index lanes = simd::Vec<T>::size;
 template <class T> constexpr Index block_depth = panel_bytes / (panel_vectors * lanes<T> * size_of<T>);
 template <class T> constexpr Index block_rows = block_bytes / (block_depth<T> * size_of<T>);
 
-/// The part of B to be packed next: brought into the second-level cache a little with every tile.
-struct Ahead {
+/// The part of B to be packed next, in lines that the tiles before it bring nearer, one each.
+struct Coming {
   const char* data = nullptr;
-  Index stride = 0, rows = 0, bytes = 0;
+  Index lines = 0, between = 0;  ///< how many, and bytes from one to the next
+  Index step = 0;                ///< bytes along a line from one k to the next
+  Index length = 0;              ///< steps
 
-  template <class T> static Ahead of(Operand<T> b, Index depth, Index columns) {
+  template <class T> static Coming of(Operand<T> b, Index depth, Index columns) {
     const auto* data = reinterpret_cast<const char*>(b.data);
-    if (b.row_stride == 1) return {data, b.col_stride * size_of<T>, columns, depth * size_of<T>};
-    return {data, b.row_stride * size_of<T>, depth, columns * size_of<T>};
+    if (b.row_stride == 1) return {data, columns, b.col_stride * size_of<T>, size_of<T>, depth};
+    const Index from_line = static_cast<Index>(reinterpret_cast<std::uintptr_t>(data) % line_bytes);
+    const Index lines = (from_line + columns * size_of<T> + line_bytes - 1) / line_bytes;
+    return {data, lines, line_bytes, b.row_stride * size_of<T>, depth};
   }
-  void fetch(Index first, Index end) const {
-    for (Index r = first; r < std::min(end, rows); ++r) {
-      for (Index at = 0; at < bytes; at += 64) __builtin_prefetch(data + r * stride + at, 0, 2);
+  Ahead line(Index i) const { return {data + i * between, step}; }
+  /// The lines that `tiles` tiles are too few for.
+  void fetch_from(Index tiles) const {
+    const Index stride = std::max(step, line_bytes);
+    for (Index i = tiles; i < lines; ++i) {
+      for (Index at = 0; at < length * step; at += stride) __builtin_prefetch(data + i * between + at, 0, 2);
     }
   }
 };
@@ -52,8 +61,8 @@ struct Ahead {
 /// One column of tiles, `vectors` wide and as high as `split` has them; so is A when it is packed.
 template <class T>
 void multiply_panel(Tile& tile, const Split& split, Operand<T> a, bool packed_a, const T* b, Index vectors, bool masked,
-                    T* c, const Ahead& next = {}) {
-  const Index share = next.rows > 0 ? next.rows / split.parts + 1 : 0;
+                    T* c, const Coming& next = {}) {
+  next.fetch_from(split.parts);
   for (Index t = 0; t < split.parts; ++t) {
     const Index rows = split.length(t), row = split.start(t);
     const T* from = a.data + row * a.row_stride;
@@ -61,8 +70,8 @@ void multiply_panel(Tile& tile, const Split& split, Operand<T> a, bool packed_a,
       tile.a_col_stride = rows;
       from = a.data + row * tile.k;
     }
-    next.fetch(t * share, t * share + share);
-    find_micro_kernel<T>(rows, vectors, masked)(tile, from, b, c + row * tile.c_stride);
+    const Ahead ahead = t < next.lines ? next.line(t) : Ahead{reinterpret_cast<const char*>(from), 0};
+    find_micro_kernel<T>(rows, vectors, masked)(tile, from, b, c + row * tile.c_stride, ahead);
   }
 }
 
@@ -151,7 +160,7 @@ template <class T> class Blocked {
       const bool masked = packing == Packing::none && tile.last_lanes < lanes<T>;
       const bool fetch = packing == Packing::here && block == 0;
       multiply_panel(tile, shape, a_block, pack_a, panel_of_b(p, first, d, block), wide, masked, c + row * ldc + col,
-                     fetch ? after(p, first, end, d) : Ahead{});
+                     fetch ? after(p, first, end, d) : Coming{});
       if (finished && (p + 1 == end || (p + 1 - first) % epilogue_panels == 0)) {
         epilogue(row, rows, ready, last - ready);
         ready = last;
@@ -170,10 +179,10 @@ template <class T> class Blocked {
     return to;
   }
 
-  Ahead after(Index p, Index first, Index end, Index d) const {
-    if (p + 1 < end) return Ahead::of(b.from(depths.start(d), column(p + 1)), depths.length(d), columns(p + 1));
+  Coming after(Index p, Index first, Index end, Index d) const {
+    if (p + 1 < end) return Coming::of(b.from(depths.start(d), column(p + 1)), depths.length(d), columns(p + 1));
     if (d + 1 == depths.parts) return {};
-    return Ahead::of(b.from(depths.start(d + 1), column(first)), depths.length(d + 1), columns(first));
+    return Coming::of(b.from(depths.start(d + 1), column(first)), depths.length(d + 1), columns(first));
   }
 
   const Index m, n, k, ldc;
