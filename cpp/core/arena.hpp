@@ -1,11 +1,10 @@
 /// 64-byte-aligned flat memory: parameters, gradients and optimizer slots are each one of these.
 #pragma once
 
-#include <cstdlib>
 #include <cstring>
-#include <memory>
-#include <new>
+#include <utility>
 
+#include "core/memory.hpp"
 #include "core/types.hpp"
 
 namespace lamina {
@@ -17,10 +16,8 @@ template <class T> class Arena {
   /// Throws std::bad_alloc when the memory is not there.
   explicit Arena(Index size) : size_(size) {
     if (size == 0) return;
-    const std::size_t bytes = (static_cast<std::size_t>(size) * sizeof(T) + 63) / 64 * 64;
-    data_.reset(static_cast<T*>(std::aligned_alloc(64, bytes)));
-    if (!data_) throw std::bad_alloc();
-    std::memset(static_cast<void*>(data_.get()), 0, bytes);
+    data_ = allocate<T>(size);
+    fill_zero();
   }
   Arena(const Arena& other) : Arena(other.size_) { copy_from(other); }
   Arena& operator=(const Arena& other) {
@@ -62,10 +59,7 @@ template <class T> class Arena {
   }
 
  private:
-  struct Free {
-    void operator()(T* p) const { std::free(static_cast<void*>(p)); }
-  };
-  std::unique_ptr<T, Free> data_;
+  AlignedMemory<T> data_;
   Index size_ = 0;
 };
 

@@ -9,6 +9,7 @@
 #include <memory>
 #include <type_traits>
 
+#include "core/memory.hpp"
 #include "core/types.hpp"
 
 namespace lamina::kernels {
@@ -34,10 +35,7 @@ template <class T> class PackBuffer {
   T* reserve(Index count);
 
  private:
-  struct Free {
-    void operator()(T* p) const;
-  };
-  std::unique_ptr<T[], Free> data_;
+  AlignedMemory<T> data_;
   Index capacity_ = 0;
 };
 
