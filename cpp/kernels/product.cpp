@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <new>
 
 #include "kernels/micro_kernel.hpp"
 #include "kernels/product_pack.hpp"
@@ -12,7 +11,6 @@ namespace lamina::kernels {
 namespace {
 
 constexpr Index line_bytes = 64;
-constexpr std::align_val_t cache_line{line_bytes};
 
 /// Bytes of a panel of B: most of a 32 KiB first-level cache, so that it stays while the rows of A pass by.
 constexpr Index panel_bytes = 24 * 1024;
@@ -34,45 +32,40 @@ template <class T> constexpr Index lanes = simd::Vec<T>::size;
 template <class T> constexpr Index block_depth = panel_bytes / (panel_vectors * lanes<T> * size_of<T>);
 template <class T> constexpr Index block_rows = block_bytes / (block_depth<T> * size_of<T>);
 
-/// The part of B to be packed next, in lines that the tiles before it bring nearer, one each.
-struct Coming {
-  const char* data = nullptr;
-  Index lines = 0, between = 0;  ///< how many, and bytes from one to the next
-  Index step = 0;                ///< bytes along a line from one k to the next
-  Index length = 0;              ///< steps
+/// A part of B that will be packed next.
+template <class T> Ahead ahead_of(Operand<T> b, Index columns) {
+  const auto* data = reinterpret_cast<const char*>(b.data);
+  if (b.row_stride == 1) return {data, columns, b.col_stride * size_of<T>, size_of<T>};
+  const Index from_line = static_cast<Index>(reinterpret_cast<std::uintptr_t>(data) % line_bytes);
+  const Index lines = (from_line + columns * size_of<T> + line_bytes - 1) / line_bytes;
+  return {data, lines, line_bytes, b.row_stride * size_of<T>};
+}
 
-  template <class T> static Coming of(Operand<T> b, Index depth, Index columns) {
-    const auto* data = reinterpret_cast<const char*>(b.data);
-    if (b.row_stride == 1) return {data, columns, b.col_stride * size_of<T>, size_of<T>, depth};
-    const Index from_line = static_cast<Index>(reinterpret_cast<std::uintptr_t>(data) % line_bytes);
-    const Index lines = (from_line + columns * size_of<T> + line_bytes - 1) / line_bytes;
-    return {data, lines, line_bytes, b.row_stride * size_of<T>, depth};
-  }
-  Ahead line(Index i) const { return {data + i * between, step}; }
-  /// The lines that `tiles` tiles are too few for.
-  void fetch_from(Index tiles) const {
-    const Index stride = std::max(step, line_bytes);
-    for (Index i = tiles; i < lines; ++i) {
-      for (Index at = 0; at < length * step; at += stride) __builtin_prefetch(data + i * between + at, 0, 2);
+/// The lines that `tiles` tiles of depth `k` are too few for.
+inline void fetch_from(Index tiles, Index k, const Ahead& ahead) {
+  const Index stride = std::max(ahead.step, line_bytes);
+  for (Index i = tiles; i < ahead.lines; ++i) {
+    for (Index at = 0; at < k * ahead.step; at += stride) {
+      __builtin_prefetch(ahead.data + i * ahead.between + at, 0, 2);
     }
   }
-};
+}
 
 /// One column of tiles, `vectors` wide and as high as `split` has them; so is A when it is packed.
 template <class T>
 void multiply_panel(Tile& tile, const Split& split, Operand<T> a, bool packed_a, const T* b, Index vectors, bool masked,
-                    T* c, const Coming& next = {}) {
-  next.fetch_from(split.parts);
-  for (Index t = 0; t < split.parts; ++t) {
-    const Index rows = split.length(t), row = split.start(t);
-    const T* from = a.data + row * a.row_stride;
-    if (packed_a) {
-      tile.a_col_stride = rows;
-      from = a.data + row * tile.k;
-    }
-    const Ahead ahead = t < next.lines ? next.line(t) : Ahead{reinterpret_cast<const char*>(from), 0};
-    find_micro_kernel<T>(rows, vectors, masked)(tile, from, b, c + row * tile.c_stride, ahead);
-  }
+                    T* c) {
+  fetch_from(split.parts, tile.k, tile.ahead);
+  const Index row_step = packed_a ? tile.k : a.row_stride;
+  const auto run = [&](Index first, Index tiles, Index rows) {
+    if (tiles == 0) return;
+    const Index row = split.start(first);
+    if (packed_a) tile.a_col_stride = rows;
+    find_micro_kernel<T>(rows, vectors, masked)(tile, a.data + row * row_step, rows * row_step, b,
+                                                c + row * tile.c_stride, first, tiles);
+  };
+  run(0, split.larger, split.size + 1);
+  run(split.larger, split.parts - split.larger, split.size);
 }
 
 /// The product with both operands where they are. A long B is read a few rows at a time, as it lies in memory.
@@ -82,9 +75,9 @@ void multiply_in_place(Index m, Index n, Index k, Operand<T> a, Operand<T> b, T*
   const Split panels((n + lanes<T> - 1) / lanes<T>, tile_vectors(low));
   const bool whole = panels.parts == 1 || k * n * size_of<T> <= near_bytes;
   const Index step = whole ? k : streamed_depth;
-  Index k0 = 0;
-  do {
-    Tile tile{std::min(step, k - k0), a.row_stride, a.col_stride, b.row_stride, ldc, lanes<T>, accumulate || k0 > 0};
+  for (Index k0 = 0; k0 < k; k0 += step) {
+    Tile tile{
+        std::min(step, k - k0), a.row_stride, a.col_stride, b.row_stride, ldc, lanes<T>, accumulate || k0 > 0, {}};
     const Operand<T> a_part = a.from(0, k0), b_part = b.from(k0, 0);
     for (Index p = 0; p < panels.parts; ++p) {
       const Index vectors = panels.length(p), col = panels.start(p) * lanes<T>;
@@ -92,8 +85,7 @@ void multiply_in_place(Index m, Index n, Index k, Operand<T> a, Operand<T> b, T*
       multiply_panel(tile, Split(m, tile_rows(static_cast<int>(vectors))), a_part, false, b_part.data + col, vectors,
                      tile.last_lanes < lanes<T>, c + col);
     }
-    k0 += step;
-  } while (k0 < k);
+  }
 }
 
 /// How B comes to the blocked product: packed by the caller, packed on the way, or as it is.
@@ -118,7 +110,7 @@ template <class T> class Blocked {
         vectors((n_ + lanes<T> - 1) / lanes<T>),
         panels(vectors, panel_vectors),
         groups(panels.parts, kept_panels),
-        depths(std::max<Index>(k_, 1), block_depth<T>),
+        depths(k_, block_depth<T>),
         blocks(m_, block_rows<T>) {}
 
   void run(PackBuffer<T>& buffer) {
@@ -141,7 +133,7 @@ template <class T> class Blocked {
   /// A block of A's rows and depth times a group of panels of B.
   void multiply_block(Index group, Index d, Index block) {
     const Index first = groups.start(group), end = first + groups.length(group);
-    const Index k0 = depths.start(d), depth = std::min(k, depths.length(d));
+    const Index k0 = depths.start(d), depth = depths.length(d);
     const Index row = blocks.start(block), rows = blocks.length(block);
     const Split tiles(rows, tile_rows(panel_vectors));
     Operand<T> a_block = a.from(row, k0);
@@ -149,7 +141,7 @@ template <class T> class Blocked {
       pack_tiles(packed_a, tiles, a_block, depth);
       a_block = {packed_a, 1, 0};
     }
-    Tile tile{depth, a_block.row_stride, a_block.col_stride, 0, ldc, lanes<T>, accumulate || d > 0};
+    Tile tile{depth, a_block.row_stride, a_block.col_stride, 0, ldc, lanes<T>, accumulate || d > 0, {}};
     const bool finished = epilogue && d + 1 == depths.parts;
     Index ready = column(first);
     for (Index p = first; p < end; ++p) {
@@ -158,9 +150,8 @@ template <class T> class Blocked {
       tile.b_stride = packing == Packing::none ? b.row_stride : wide * lanes<T>;
       const Split shape = pack_a ? tiles : Split(rows, tile_rows(static_cast<int>(wide)));
       const bool masked = packing == Packing::none && tile.last_lanes < lanes<T>;
-      const bool fetch = packing == Packing::here && block == 0;
-      multiply_panel(tile, shape, a_block, pack_a, panel_of_b(p, first, d, block), wide, masked, c + row * ldc + col,
-                     fetch ? after(p, first, end, d) : Coming{});
+      tile.ahead = packing == Packing::here && block == 0 ? after(p, first, end, d) : Ahead{};
+      multiply_panel(tile, shape, a_block, pack_a, panel_of_b(p, first, d, block), wide, masked, c + row * ldc + col);
       if (finished && (p + 1 == end || (p + 1 - first) % epilogue_panels == 0)) {
         epilogue(row, rows, ready, last - ready);
         ready = last;
@@ -171,7 +162,7 @@ template <class T> class Blocked {
   /// Panel p of B, packed now if it has to be: for a single block of rows every panel takes the place of the one
   /// before, in the first-level cache.
   const T* panel_of_b(Index p, Index first, Index d, Index block) {
-    const Index k0 = depths.start(d), depth = std::min(k, depths.length(d)), col = column(p);
+    const Index k0 = depths.start(d), depth = depths.length(d), col = column(p);
     if (packing == Packing::none) return b.from(k0, col).data;
     if (packing == Packing::before) return b.data + k0 * vectors * lanes<T> + depth * col;
     T* const to = blocks.parts > 1 ? packed_b + depth * (col - column(first)) : packed_b;
@@ -179,10 +170,10 @@ template <class T> class Blocked {
     return to;
   }
 
-  Coming after(Index p, Index first, Index end, Index d) const {
-    if (p + 1 < end) return Coming::of(b.from(depths.start(d), column(p + 1)), depths.length(d), columns(p + 1));
+  Ahead after(Index p, Index first, Index end, Index d) const {
+    if (p + 1 < end) return ahead_of(b.from(depths.start(d), column(p + 1)), columns(p + 1));
     if (d + 1 == depths.parts) return {};
-    return Coming::of(b.from(depths.start(d + 1), column(first)), depths.length(d + 1), columns(first));
+    return ahead_of(b.from(depths.start(d + 1), column(first)), columns(first));
   }
 
   const Index m, n, k, ldc;
@@ -196,6 +187,25 @@ template <class T> class Blocked {
   T *packed_a = nullptr, *packed_b = nullptr;
 };
 
+/// The sum of nothing: C is zero, or what it was.
+template <class T> void finish_empty(Index m, Index n, T* c, Index ldc, bool accumulate, Epilogue<T> epilogue) {
+  for (Index i = 0; i < m && !accumulate; ++i) std::fill_n(c + i * ldc, n, T(0));
+  if (epilogue) epilogue(0, m, 0, n);
+}
+
+/// Whether Cᵀ = Bᵀ Aᵀ is better: C is too narrow to fill its vectors, and A's columns, contiguous, make better rows.
+template <class T> bool turning_pays(Index m, Index n, Operand<T> a) {
+  return a.row_stride == 1 && n < 2 * lanes<T> && n % lanes<T> != 0 && m > n;
+}
+
+/// to(j, i) = from(i, j) for i < rows, j < columns, both with contiguous rows.
+template <class T> void transpose(T* to, Index to_stride, const T* from, Index from_stride, Index rows, Index columns) {
+  for (Index i = 0; i < rows; i += lanes<T>) {
+    const Index height = std::min(lanes<T>, rows - i);
+    copy_transposed<lanes<T>>(to + i, to_stride, from + i * from_stride, from_stride, height, height, columns);
+  }
+}
+
 /// Whether to copy A, which every panel of C reads again: strided reads share cache sets and fill no lines.
 template <class T> bool packing_a_pays(Index m, Index n, Index k, Operand<T> a) {
   if (m * k * size_of<T> <= near_bytes) return false;
@@ -204,13 +214,11 @@ template <class T> bool packing_a_pays(Index m, Index n, Index k, Operand<T> a) 
 
 }  // namespace
 
-template <class T> void PackBuffer<T>::Free::operator()(T* p) const { ::operator delete[](p, cache_line); }
-
 template <class T> T* PackBuffer<T>::reserve(Index count) {
   if (count > capacity_ || !data_) {
     data_.reset();
     capacity_ = 0;
-    data_.reset(static_cast<T*>(::operator new[](static_cast<std::size_t>(count) * sizeof(T), cache_line)));
+    data_ = allocate<T>(count);
     capacity_ = count;
   }
   return data_.get();
@@ -237,11 +245,21 @@ template <class T>
 void product(Index m, Index n, Index k, Operand<T> a, Operand<T> b, T* c, Index ldc, bool accumulate,
              PackBuffer<T>& buffer, Epilogue<T> epilogue) {
   if (m <= 0 || n <= 0) return;
+  if (k <= 0) return finish_empty(m, n, c, ldc, accumulate, epilogue);
   if (n == 1 && ldc == 1 && a.row_stride == 1 && m > 1) {
     // A column from A's contiguous columns: its transpose, a row, fills the vectors.
     const auto flipped = [&](Index row, Index rows, Index col, Index cols) { epilogue(col, cols, row, rows); };
     return product<T>(1, m, k, {b.data, b.col_stride, b.row_stride}, {a.data, a.col_stride, 1}, c, m, accumulate,
                       buffer, epilogue ? Epilogue<T>(flipped) : Epilogue<T>());
+  }
+  if (turning_pays(m, n, a)) {
+    static thread_local PackBuffer<T> turned_memory;
+    T* const turned = turned_memory.reserve(m * n);
+    if (accumulate) transpose(turned, m, c, ldc, m, n);
+    product<T>(n, m, k, {b.data, b.col_stride, b.row_stride}, {a.data, a.col_stride, 1}, turned, m, accumulate, buffer);
+    transpose(c, ldc, turned, m, n, m);
+    if (epilogue) epilogue(0, m, 0, n);
+    return;
   }
   const bool pack_a = packing_a_pays(m, n, k, a);
   const bool pack_b = b.col_stride != 1 || (m > rows_in_place && n * k * size_of<T> > near_bytes);
@@ -259,6 +277,7 @@ void product(Index m, Operand<T> a, const PackedB<T>& b, T* c, Index ldc, bool a
              Epilogue<T> epilogue) {
   const Index n = b.columns(), k = b.depth();
   if (m <= 0 || n <= 0) return;
+  if (k <= 0) return finish_empty(m, n, c, ldc, accumulate, epilogue);
   Blocked<T>(m, n, k, a, packing_a_pays(m, n, k, a), {b.data(), 0, 1}, Packing::before, c, ldc, accumulate, epilogue)
       .run(buffer);
 }

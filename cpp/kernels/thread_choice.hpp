@@ -10,8 +10,8 @@ namespace lamina::kernels {
 
 /// Chooses the number of threads for work that repeats (the steps of a fit). It starts with all threads, and stays with
 /// them while none of them waits long for another. Where one does, because its partner's core is taken or the work is
-/// too small, rounds of some milliseconds are timed with all threads and with one, and the faster goes on. The slower is
-/// tried again ever more rarely: a taken core may become free. Results do not depend on the choice.
+/// too small, rounds of some milliseconds are timed with all threads and with one, and the faster goes on. The slower
+/// is tried again ever more rarely: a taken core may become free. Results do not depend on the choice.
 class ThreadChoice {
  public:
   explicit ThreadChoice(Index most) : most_(most) {}

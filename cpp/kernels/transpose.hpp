@@ -66,9 +66,11 @@ template <class T, int N> LAMINA_INLINE void transpose(simd::Vec<T, N> (&x)[N]) 
   swap_blocks<unit>(x);
 }
 
-/// to[k * width + i] = from[i * stride + k] for i < rows <= N, k < depth; zero in the lanes from `rows` up to `kept` <= N.
+/// to[k * width + i] = from[i * stride + k] for i < rows <= N, k < depth; zero in the lanes from `rows` up to `kept` <=
+/// N.
 template <int N, class T>
-void copy_transposed(T* to, Index width, const T* from, Index stride, Index rows, Index kept, Index depth) {
+LAMINA_INLINE void copy_transposed(T* to, Index width, const T* from, Index stride, Index rows, Index kept,
+                                   Index depth) {
   using V = simd::Vec<T, N>;
   for (Index k = 0; k < depth; k += N) {
     const Index wide = depth - k < N ? depth - k : N;
