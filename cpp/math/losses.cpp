@@ -63,49 +63,75 @@ T softmax_row(const loss::CrossEntropy& loss, const T* y, const T* target, std::
   return weight * value;
 }
 
-/// Cross-entropy of labels for up to N rows at once, a row a lane: for few outputs, where a row would not fill a vector.
-/// The same operations in the same order as `softmax_row`, so the same bits.
+/// Room for one block of rows; larger outputs take it from the heap, once a thread.
+constexpr Index scratch_size = 1024;
+
+/// Up to a vector's number of rows with a row a lane, (n, lanes) in `at`: for few outputs, where a row would not fill a
+/// vector. The same operations in the same order as for a row alone, so the same bits.
+template <class T> struct RowLanes {
+  static constexpr int N = simd::lanes<T>;
+  using V = Vec<T, N>;
+
+  static bool fit(Index n) { return n * N <= scratch_size; }
+
+  LAMINA_INLINE RowLanes(const T* y, Index rows_, Index n_, T* scratch)
+      : at(scratch), end(scratch + n_ * N), rows(rows_), n(n_) {
+    for (Index j = 0; j < n; j += N)
+      kernels::copy_transposed<N>(at + j * N, N, y + j, n, rows, N, std::min<Index>(N, n - j));
+  }
+  LAMINA_INLINE V top() const {
+    V top = V::load(at);
+    for (const T* v = at; v < end; v += N) top = select(V::load(v) > top, V::load(v), top);
+    return top;
+  }
+  /// exp(y - top) in place; returns the sum in the order of the outputs.
+  LAMINA_INLINE V exp_shifted(V top) {
+    V sum(T(0));
+    for (T* v = at; v < end; v += N) {
+      const V e = simd::exp(V::load(v) - top);
+      e.store(v);
+      sum += e;
+    }
+    return sum;
+  }
+  LAMINA_INLINE void write(T* to) const {
+    for (Index j = 0; j < n; j += N) {
+      const Index columns = std::min<Index>(N, n - j);
+      kernels::copy_transposed<N>(to + j, n, at + j * N, N, columns, columns, rows);
+    }
+  }
+
+  T* const at;
+  T* const end;
+  const Index rows, n;
+};
+
+/// Cross-entropy of labels for up to N rows at once.
 template <class T>
 void softmax_lanes(const T* y, const simd::Bits<T>* labels, const T* weight, Index rows, Index n, T scale, T* gradient,
                    T* row_loss, T* scratch) {
   constexpr int N = simd::lanes<T>;
   using V = Vec<T, N>;
   using Int = simd::IntVec<T, N>;
-  T* const end = scratch + n * N;
-  for (Index j = 0; j < n; j += N)
-    kernels::copy_transposed<N>(scratch + j * N, N, y + j, n, rows, N, std::min<Index>(N, n - j));
+  RowLanes<T> outputs(y, rows, n, scratch);
   Int label;
   std::memcpy(&label.raw, labels, sizeof(label.raw));
-  V top = V::load(scratch), picked = top;
+  V picked(T(0));
   simd::Bits<T> output = 0;
-  for (const T* v = scratch; v < end; v += N, ++output) {
-    top = select(V::load(v) > top, V::load(v), top);
-    picked = select(label == Int(output), V::load(v), picked);
-  }
-  V sum(T(0));
-  for (T* v = scratch; v < end; v += N) {
-    const V e = simd::exp(V::load(v) - top);
-    e.store(v);
-    sum += e;
-  }
+  for (const T* v = outputs.at; v < outputs.end; v += N) picked = select(label == Int(output++), V::load(v), picked);
+  const V top = outputs.top(), sum = outputs.exp_shifted(top);
   const V w = V::load(weight);
   const V loss = w * (simd::log(sum) + top - picked);
   loss.store_partial(row_loss, rows);
   if (!gradient) return;
   const V factor = w * V(scale), share = V(T(1)) / sum;
   output = 0;
-  for (T* e = scratch; e < end; e += N, ++output) {
-    const V target = select(label == Int(output), V(T(1)), V(T(0)));
+  for (T* e = outputs.at; e < outputs.end; e += N) {
+    const V target = select(label == Int(output++), V(T(1)), V(T(0)));
     (factor * (V::load(e) * share - target)).store(e);
   }
-  for (Index j = 0; j < n; j += N) {
-    const Index columns = std::min<Index>(N, n - j);
-    kernels::copy_transposed<N>(gradient + j, n, scratch + j * N, N, columns, columns, rows);
-  }
+  outputs.write(gradient);
 }
-
-/// Room for one block of rows; larger outputs take it from the heap, once a thread.
-constexpr Index scratch_size = 1024;
 
 /// Element-wise loss of a block of rows at once, as one flat array, so that few outputs fill the vectors too.
 template <class L, class T>
@@ -135,7 +161,7 @@ template <class T>
 void cross_entropy_rows(const loss::CrossEntropy& loss, const T* outputs, T* delta, Index rows, Index n,
                         const RowSamples<T>& samples, T scale, T* row_loss, T* scratch) {
   constexpr Index N = simd::lanes<T>;
-  if (samples.targets.labels && loss.label_smoothing == 0 && n * N <= scratch_size) {
+  if (samples.targets.labels && loss.label_smoothing == 0 && RowLanes<T>::fit(n)) {
     for (Index i = 0; i < rows; i += N) {
       const Index count = std::min(N, rows - i);
       simd::Bits<T> label[N] = {};
@@ -234,6 +260,16 @@ template <class T> void apply_link(Link link, T* outputs, Index rows, Index n) {
   constexpr int N = simd::lanes<T>;
   using V = Vec<T, N>;
   if (link == Link::identity) return;
+  if (link == Link::softmax && RowLanes<T>::fit(n) && rows > 1) {
+    T scratch[scratch_size];
+    for (Index i = 0; i < rows; i += N) {
+      RowLanes<T> lanes(outputs + i * n, std::min<Index>(N, rows - i), n, scratch);
+      const V sum = lanes.exp_shifted(lanes.top());
+      for (T* e = lanes.at; e < lanes.end; e += N) (V::load(e) / sum).store(e);
+      lanes.write(outputs + i * n);
+    }
+    return;
+  }
   if (link == Link::softmax) {
     for (Index i = 0; i < rows; ++i) {
       T* y = outputs + i * n;
