@@ -56,7 +56,7 @@ template <class T> void time_step(benchmark::State& state, const lamina::Optimiz
   for (auto _ : state) {
     std::visit([&](const auto& rule) { rule.advance(now); }, optimizer);
     now.rate = 1e-6;
-    lamina::optimizer_step<T>(optimizer, now, w.data(), g.data(), slots, n, T(1), {}, true);
+    lamina::optimizer_step<T>(optimizer, {optimizer, now}, w.data(), g.data(), slots, n, T(1), {}, true);
     benchmark::DoNotOptimize(w.data());
   }
   count_elements(state, n);

@@ -194,8 +194,9 @@ template <class T> void finish_empty(Index m, Index n, T* c, Index ldc, bool acc
 }
 
 /// Whether Cᵀ = Bᵀ Aᵀ is better: C is too narrow to fill its vectors, and A's columns, contiguous, make better rows.
-template <class T> bool turning_pays(Index m, Index n, Operand<T> a) {
-  return a.row_stride == 1 && n < 2 * lanes<T> && n % lanes<T> != 0 && m > n;
+template <class T> bool turning_pays(Index m, Index n, Index k, Operand<T> a) {
+  constexpr Index least = 1024;  // elements of A that pay for the way there and back
+  return a.row_stride == 1 && n < 2 * lanes<T> && n % lanes<T> != 0 && m > n && m * k >= least;
 }
 
 /// to(j, i) = from(i, j) for i < rows, j < columns, both with contiguous rows.
@@ -252,7 +253,7 @@ void product(Index m, Index n, Index k, Operand<T> a, Operand<T> b, T* c, Index 
     return product<T>(1, m, k, {b.data, b.col_stride, b.row_stride}, {a.data, a.col_stride, 1}, c, m, accumulate,
                       buffer, epilogue ? Epilogue<T>(flipped) : Epilogue<T>());
   }
-  if (turning_pays(m, n, a)) {
+  if (turning_pays(m, n, k, a)) {
     static thread_local PackBuffer<T> turned_memory;
     T* const turned = turned_memory.reserve(m * n);
     if (accumulate) transpose(turned, m, c, ldc, m, n);

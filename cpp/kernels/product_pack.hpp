@@ -12,8 +12,12 @@ namespace lamina::kernels {
 
 /// `count` things in the fewest parts of at most `most` each, as equal as can be: the first `larger` have one more.
 struct Split {
-  Split(Index count, Index most)
-      : parts((count + most - 1) / most), size(count / parts), larger(count - parts * size) {}
+  Split(Index count, Index most) : parts(1), size(count), larger(0) {
+    if (count <= most) return;  // a division saved counts in the smallest products
+    parts = (count + most - 1) / most;
+    size = count / parts;
+    larger = count - parts * size;
+  }
   Index length(Index part) const { return size + (part < larger ? 1 : 0); }
   Index start(Index part) const { return part * size + (part < larger ? part : larger); }
 

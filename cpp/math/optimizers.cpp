@@ -3,16 +3,16 @@
 namespace lamina {
 
 template <class T>
-void optimizer_step(const Optimizer& optimizer, const OptimizerState& state, T* w, const T* g, T* const* slot, Index n,
+void optimizer_step(const Optimizer& optimizer, const StepConstants& step, T* w, const T* g, T* const* slot, Index n,
                     T gradient_scale, PenaltyStrength penalty, bool is_weight) {
   constexpr int N = simd::lanes<T>;
   using V = simd::Vec<T, N>;
   std::visit(
       [&](const auto& rule) {
         using O = std::decay_t<decltype(rule)>;
-        const auto constants = rule.template constants<T>(state).template broadcast<V>();
+        const optimizer::ConstantLanes<V> constants(step.rule);
         const bool penalised = is_weight && penalty.active();
-        const V keep(static_cast<T>(is_weight ? 1 - state.rate * rule.decoupled_decay() : 1.0));
+        const V keep(static_cast<T>(is_weight ? step.keep : 1.0));
         const V scale(gradient_scale), l1(static_cast<T>(penalty.l1)), l2(static_cast<T>(2 * penalty.l2));
         constexpr int slots_kept = O::slots > 0 ? O::slots : 1;
         T* memory[slots_kept];  // a copy: through `slot` the compiler would have to reload the pointers after each
@@ -41,9 +41,9 @@ void optimizer_step(const Optimizer& optimizer, const OptimizerState& state, T* 
       optimizer);
 }
 
-template void optimizer_step<float>(const Optimizer&, const OptimizerState&, float*, const float*, float* const*, Index,
+template void optimizer_step<float>(const Optimizer&, const StepConstants&, float*, const float*, float* const*, Index,
                                     float, PenaltyStrength, bool);
-template void optimizer_step<double>(const Optimizer&, const OptimizerState&, double*, const double*, double* const*,
+template void optimizer_step<double>(const Optimizer&, const StepConstants&, double*, const double*, double* const*,
                                      Index, double, PenaltyStrength, bool);
 
 }  // namespace lamina

@@ -37,10 +37,20 @@ using simd::sqrt;
 
 inline constexpr const char* rate_doc = "learning rate";
 
-/// Constants of a step: as T from an optimizer, as lanes (broadcast once) for its update.
-template <class T> struct Constants {
-  T a{}, b{}, c{}, d{}, e{};
-  template <class V> Constants<V> broadcast() const { return {V(a), V(b), V(c), V(d), V(e)}; }
+/// Constants of a step, from an optimizer.
+struct Constants {
+  double a = 0, b = 0, c = 0, d = 0, e = 0;
+};
+/// The same as lanes, for its update.
+template <class V> struct ConstantLanes {
+  using T = typename V::Scalar;
+  explicit ConstantLanes(const Constants& k)
+      : a(static_cast<T>(k.a)),
+        b(static_cast<T>(k.b)),
+        c(static_cast<T>(k.c)),
+        d(static_cast<T>(k.d)),
+        e(static_cast<T>(k.e)) {}
+  V a, b, c, d, e;
 };
 
 struct SGD : OptimizerEntry {
@@ -55,9 +65,8 @@ struct SGD : OptimizerEntry {
                       Field{"momentum", &SGD::momentum, "share of the last step kept", Bounds::from_below(0, 1)},
                       Field{"nesterov", &SGD::nesterov, "look ahead along the momentum"}};
   }
-  template <class T> Constants<T> constants(const OptimizerState& s) const {
-    return {static_cast<T>(s.rate), static_cast<T>(momentum), static_cast<T>(nesterov ? momentum : 1.0),
-            static_cast<T>(nesterov ? s.rate : 0.0)};
+  Constants constants(const OptimizerState& s) const {
+    return {s.rate, momentum, nesterov ? momentum : 1.0, nesterov ? s.rate : 0.0};
   }
   template <class V, class C> LAMINA_INLINE V update(V w, V g, V* slot, const C& k) const {
     slot[0] = fma(k.b, slot[0], -(k.a * g));
@@ -85,10 +94,9 @@ struct Adam : OptimizerEntry {
   }
   // lr m' / (sqrt(v') + eps) = a m / (sqrt(v) + e) with a = lr sqrt(1 - b2^t) / (1 - b1^t), e = eps sqrt(1 - b2^t):
   // one square root and one division a parameter.
-  template <class T> Constants<T> constants(const OptimizerState& s) const {
+  Constants constants(const OptimizerState& s) const {
     const double root = std::sqrt(1 - s.power2);
-    return {static_cast<T>(s.rate * root / (1 - s.power1)), static_cast<T>(1 - beta1), static_cast<T>(beta2),
-            static_cast<T>(1 - beta2), static_cast<T>(epsilon * root)};
+    return {s.rate * root / (1 - s.power1), 1 - beta1, beta2, 1 - beta2, epsilon * root};
   }
   template <class V, class C> LAMINA_INLINE V update(V w, V g, V* slot, const C& k) const {
     slot[0] = fma(k.b, g - slot[0], slot[0]);
@@ -114,7 +122,7 @@ struct AdamW : OptimizerEntry {
   Adam adam() const { return {{}, lr, beta1, beta2, epsilon}; }
   double decoupled_decay() const { return weight_decay; }
   void advance(OptimizerState& s) const { adam().advance(s); }
-  template <class T> Constants<T> constants(const OptimizerState& s) const { return adam().constants<T>(s); }
+  Constants constants(const OptimizerState& s) const { return adam().constants(s); }
   template <class V, class C> LAMINA_INLINE V update(V w, V g, V* slot, const C& k) const {
     return Adam{}.update(w, g, slot, k);
   }
@@ -142,12 +150,11 @@ struct NAdam : OptimizerEntry {
     s.power1 *= momentum(s.power3);
     s.power2 *= beta2;
   }
-  template <class T> Constants<T> constants(const OptimizerState& s) const {
+  Constants constants(const OptimizerState& s) const {
     const double now = momentum(s.power3), next = momentum(s.power3 * decay());
     const double root = std::sqrt(1 - s.power2);
-    return {static_cast<T>(s.rate * (1 - now) / (1 - s.power1) * root),
-            static_cast<T>(s.rate * next / (1 - s.power1 * next) * root), static_cast<T>(epsilon * root),
-            static_cast<T>(beta1), static_cast<T>(beta2)};
+    return {s.rate * (1 - now) / (1 - s.power1) * root, s.rate * next / (1 - s.power1 * next) * root, epsilon * root,
+            beta1, beta2};
   }
   template <class V, class C> LAMINA_INLINE V update(V w, V g, V* slot, const C& k) const {
     slot[0] = fma(k.d, slot[0] - g, g);
@@ -167,9 +174,7 @@ struct RMSprop : OptimizerEntry {
                       Field{"rho", &RMSprop::rho, "decay of the mean of g^2", Bounds::from_below(0, 1)},
                       Field{"epsilon", &RMSprop::epsilon, "keeps the quotient finite", Bounds::above(0)}};
   }
-  template <class T> Constants<T> constants(const OptimizerState& s) const {
-    return {static_cast<T>(s.rate), static_cast<T>(rho), static_cast<T>(1 - rho), static_cast<T>(epsilon)};
-  }
+  Constants constants(const OptimizerState& s) const { return {s.rate, rho, 1 - rho, epsilon}; }
   template <class V, class C> LAMINA_INLINE V update(V w, V g, V* slot, const C& k) const {
     slot[0] = fma(k.b, slot[0], k.c * g * g);
     return w - k.a * g / (sqrt(slot[0]) + k.d);
@@ -186,9 +191,7 @@ struct Adagrad : OptimizerEntry {
     return std::tuple{Field{"lr", &Adagrad::lr, rate_doc, Bounds::above(0)},
                       Field{"epsilon", &Adagrad::epsilon, "keeps the quotient finite", Bounds::above(0)}};
   }
-  template <class T> Constants<T> constants(const OptimizerState& s) const {
-    return {static_cast<T>(s.rate), static_cast<T>(epsilon)};
-  }
+  Constants constants(const OptimizerState& s) const { return {s.rate, epsilon}; }
   template <class V, class C> LAMINA_INLINE V update(V w, V g, V* slot, const C& k) const {
     slot[0] = fma(g, g, slot[0]);
     return w - k.a * g / (sqrt(slot[0]) + k.b);
@@ -211,9 +214,7 @@ struct Rprop : OptimizerEntry {
                       Field{"max_step", &Rprop::max_step, "largest step", Bounds::above(0)}};
   }
   double initial_slot(int slot) const { return slot == 1 ? lr : 0.0; }
-  template <class T> Constants<T> constants(const OptimizerState&) const {
-    return {static_cast<T>(eta_minus), static_cast<T>(eta_plus), static_cast<T>(min_step), static_cast<T>(max_step)};
-  }
+  Constants constants(const OptimizerState&) const { return {eta_minus, eta_plus, min_step, max_step}; }
   // Slot 0: the previous gradient, zero after a turn; slot 1: the step.
   template <class V, class C> LAMINA_INLINE V update(V w, V g, V* slot, const C& k) const {
     const V agreement = g * slot[0];
@@ -237,9 +238,7 @@ struct Quickprop : OptimizerEntry {
                       Field{"mu", &Quickprop::mu, "largest growth of a step", Bounds::above(0)},
                       Field{"decay", &Quickprop::decay, "weight decay added to the slope", Bounds::at_least(0)}};
   }
-  template <class T> Constants<T> constants(const OptimizerState& s) const {
-    return {static_cast<T>(s.rate), static_cast<T>(mu), static_cast<T>(mu / (1 + mu)), static_cast<T>(decay)};
-  }
+  Constants constants(const OptimizerState& s) const { return {s.rate, mu, mu / (1 + mu), decay}; }
   // Slot 0: the previous slope; slot 1: the last step. The case d > 0 is the mirror image of d < 0.
   template <class V, class C> LAMINA_INLINE V update(V w, V g, V* slot, const C& k) const {
     const V s = fma(k.d, w, g), d = slot[1];
@@ -272,10 +271,27 @@ struct PenaltyStrength {
   bool active() const { return l1 != 0.0 || l2 != 0.0; }
 };
 
+/// What a step of the optimizer needs to know beside parameters, gradient and slots, the same for all parameters.
+struct StepConstants {
+  optimizer::Constants rule;
+  double keep = 1;  ///< what decoupled decay leaves of a weight
+
+  StepConstants() = default;
+  /// After `advance` and the setting of the rate.
+  StepConstants(const Optimizer& optimizer, const OptimizerState& state) {
+    std::visit(
+        [&](const auto& o) {
+          rule = o.constants(state);
+          keep = 1 - state.rate * o.decoupled_decay();
+        },
+        optimizer);
+  }
+};
+
 /// One step on n parameters: the gradient is scaled, the penalty added, then the rule applied, in one pass. `slot[i]`
-/// points to the n elements of slot i. Decay and penalty act only when `is_weight`. `advance` was called for this step.
+/// points to the n elements of slot i. Decay and penalty act only when `is_weight`.
 template <class T>
-void optimizer_step(const Optimizer& optimizer, const OptimizerState& state, T* w, const T* g, T* const* slot, Index n,
+void optimizer_step(const Optimizer& optimizer, const StepConstants& step, T* w, const T* g, T* const* slot, Index n,
                     T gradient_scale, PenaltyStrength penalty, bool is_weight);
 
 }  // namespace lamina

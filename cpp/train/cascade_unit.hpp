@@ -114,7 +114,7 @@ template <class T> class Descent {
     for (Index i = 0; i < w.size(); ++i) g_[i] = static_cast<T>(scale * slope[i]);
     T* slots[] = {slots_[0].data(), slots_[1].data()};
     std::visit([&](const auto& r) { r.advance(state_); }, rule_);
-    optimizer_step<T>(rule_, state_, w.data(), g_.data(), slots, w.size(), T(1), {}, true);
+    optimizer_step<T>(rule_, {rule_, state_}, w.data(), g_.data(), slots, w.size(), T(1), {}, true);
   }
   void keep() { best.copy_from(w); }
 

@@ -199,6 +199,7 @@ template <class T> class Trainer {
   void advance(double rate) {
     std::visit([&](const auto& o) { o.advance(memory_.state); }, options_.optimizer);
     memory_.state.rate = rate;
+    step_ = StepConstants(options_.optimizer, memory_.state);
   }
 
   /// SAM's second pass: the gradient at w + rho g / ||g||, penalty included in both; then w is put back.
@@ -217,7 +218,7 @@ template <class T> class Trainer {
   void update(Index at, const T* gradient, Index count, T factor, PenaltyStrength penalty, bool is_weight) {
     T* slots[2] = {nullptr, nullptr};
     for (std::size_t i = 0; i < memory_.slots.size(); ++i) slots[i] = memory_.slots[i].data() + at;
-    optimizer_step(options_.optimizer, memory_.state, network_.parameters().data() + at, gradient, slots, count, factor,
+    optimizer_step(options_.optimizer, step_, network_.parameters().data() + at, gradient, slots, count, factor,
                    penalty, is_weight);
   }
 
@@ -236,6 +237,7 @@ template <class T> class Trainer {
   std::vector<std::int64_t> order_;
   Index steps_per_poll_, steps_since_poll_ = 0;  // a look at the clock for every 200,000 operations is enough
   double rate_;
+  StepConstants step_;
   PenaltyStrength penalty_of_step_;
   // Made once: it refers to this trainer alone, so that a step allocates nothing.
   const StepOn<T> step_on_ = [this](Index at, const T* gradient, Index count, bool is_weight) {
