@@ -46,17 +46,18 @@ else()
   target_link_options(lamina_flags INTERFACE -Wl,--gc-sections -Wl,--exclude-libs,ALL)
 endif()
 
-# lamina_add_core(<level> <sources>...) makes the static library `lamina_core_<level>`.
-function(lamina_add_core level)
-  add_library(lamina_core_${level} STATIC EXCLUDE_FROM_ALL ${ARGN}) # built where a module or program links to it
-  target_link_libraries(lamina_core_${level} PUBLIC lamina_flags lamina_eigen OpenMP::OpenMP_CXX)
+# lamina_add_core(<name> <level> <sources>...) makes the static library `lamina_core_<name>`.
+function(lamina_add_core name level)
+  set(core lamina_core_${name})
+  add_library(${core} STATIC EXCLUDE_FROM_ALL ${ARGN}) # built where a module or program links to it
+  target_link_libraries(${core} PUBLIC lamina_flags lamina_eigen OpenMP::OpenMP_CXX)
   if(LAMINA_PRECOMPILE)
-    target_precompile_headers(lamina_core_${level} PRIVATE "${CMAKE_CURRENT_SOURCE_DIR}/cpp/train/trainer.hpp")
+    target_precompile_headers(${core} PRIVATE "${CMAKE_CURRENT_SOURCE_DIR}/cpp/train/trainer.hpp")
   endif()
   # -O3 also for a build type that stops at -O2; a debug build keeps its own level.
-  target_compile_options(lamina_core_${level} PRIVATE $<$<NOT:$<CONFIG:Debug>>:-O3>)
+  target_compile_options(${core} PRIVATE $<$<NOT:$<CONFIG:Debug>>:-O3>)
   if(LAMINA_X86_64)
-    target_compile_options(lamina_core_${level} PUBLIC -march=x86-64-${level})
+    target_compile_options(${core} PUBLIC -march=x86-64-${level})
   endif()
 endfunction()
 
