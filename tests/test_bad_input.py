@@ -187,3 +187,13 @@ def test_parameters_of_another_shape():
     net = network()
     with pytest.raises((ValueError, TypeError)):
         net.parameters["0.weight"][...] = np.zeros((9, 9))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_sizes_beyond_all_memory(dtype):
+    with pytest.raises(MemoryError):
+        lamina.Network([lamina.Dense(2**31 - 1, use_bias=False)], n_inputs=2**31 - 1, loss="squared_error", dtype=dtype)
+    with pytest.raises(ValueError, match=rf"n_inputs must be at most {2**31 - 1}; got {2**40}"):
+        lamina.Network([lamina.Dense(3)], n_inputs=2**40, loss="squared_error", dtype=dtype)
+    with pytest.raises(ValueError, match=rf"units of layers\[1\] must be at most .*; got {2**40}"):
+        lamina.Network([lamina.Dense(3), lamina.Dense(2**40)], n_inputs=3, loss="squared_error", dtype=dtype)

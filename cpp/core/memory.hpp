@@ -2,7 +2,7 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdlib>
+#include <cstdint>
 #include <memory>
 #include <new>
 
@@ -12,24 +12,27 @@
 
 namespace lamina {
 
+/// Gives back what `allocate` gave, by the alignment it was given with.
 struct FreeMemory {
-  void operator()(void* p) const { std::free(p); }
+  std::align_val_t alignment{1};
+  void operator()(void* p) const { ::operator delete(p, alignment); }
 };
 template <class T> using AlignedMemory = std::unique_ptr<T, FreeMemory>;
 
 /// `count` elements of T (a float or double), 64-byte aligned, contents undefined. From 4 MiB on they start at a large
 /// page, and the system is asked for such pages: the rows of a wide matrix are far apart, and each would need an entry
-/// of its own in the TLB. Throws std::bad_alloc.
+/// of its own in the TLB. Throws std::bad_alloc, also for a count that no address could reach or that is negative.
 template <class T> AlignedMemory<T> allocate(std::ptrdiff_t count) {
   constexpr std::size_t line = 64, page = std::size_t{2} << 20;
-  const std::size_t bytes = (static_cast<std::size_t>(count) * sizeof(T) + line - 1) / line * line;
-  const bool large = bytes >= 2 * page;
-  void* const p = std::aligned_alloc(large ? page : line, large ? (bytes + page - 1) / page * page : bytes);
-  if (!p) throw std::bad_alloc();
+  if (count < 0 || static_cast<std::size_t>(count) > (PTRDIFF_MAX - page) / sizeof(T)) throw std::bad_alloc();
+  const std::size_t wanted = static_cast<std::size_t>(count) * sizeof(T);
+  const std::size_t unit = wanted >= 2 * page ? page : line, bytes = (wanted + unit - 1) / unit * unit;
+  const std::align_val_t alignment{unit};
+  AlignedMemory<T> memory(static_cast<T*>(::operator new(bytes, alignment)), FreeMemory{alignment});
 #if defined(__linux__)
-  if (large) madvise(p, bytes / page * page, MADV_HUGEPAGE);  // refused or unknown, it changes nothing
+  if (unit == page) madvise(memory.get(), bytes, MADV_HUGEPAGE);  // refused or unknown, it changes nothing
 #endif
-  return AlignedMemory<T>(static_cast<T*>(p));
+  return memory;
 }
 
 }  // namespace lamina

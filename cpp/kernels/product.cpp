@@ -32,7 +32,7 @@ template <class T> constexpr Index lanes = simd::Vec<T>::size;
 template <class T> constexpr Index block_depth = panel_bytes / (panel_vectors * lanes<T> * size_of<T>);
 template <class T> constexpr Index block_rows = block_bytes / (block_depth<T> * size_of<T>);
 
-/// A part of B that will be packed next.
+/// A part of B, with contiguous rows or columns, that will be packed next.
 template <class T> Ahead ahead_of(Operand<T> b, Index columns) {
   const auto* data = reinterpret_cast<const char*>(b.data);
   if (b.row_stride == 1) return {data, columns, b.col_stride * size_of<T>, size_of<T>};
@@ -199,14 +199,6 @@ template <class T> bool turning_pays(Index m, Index n, Index k, Operand<T> a) {
   return a.row_stride == 1 && n < 2 * lanes<T> && n % lanes<T> != 0 && m > n && m * k >= least;
 }
 
-/// to(j, i) = from(i, j) for i < rows, j < columns, both with contiguous rows.
-template <class T> void transpose(T* to, Index to_stride, const T* from, Index from_stride, Index rows, Index columns) {
-  for (Index i = 0; i < rows; i += lanes<T>) {
-    const Index height = std::min(lanes<T>, rows - i);
-    copy_transposed<lanes<T>>(to + i, to_stride, from + i * from_stride, from_stride, height, height, columns);
-  }
-}
-
 /// Whether to copy A, which every panel of C reads again: strided reads share cache sets and fill no lines.
 template <class T> bool packing_a_pays(Index m, Index n, Index k, Operand<T> a) {
   if (m * k * size_of<T> <= near_bytes) return false;
@@ -215,23 +207,23 @@ template <class T> bool packing_a_pays(Index m, Index n, Index k, Operand<T> a) 
 
 }  // namespace
 
-template <class T> T* PackBuffer<T>::reserve(Index count) {
-  if (count > capacity_ || !data_) {
-    data_.reset();
-    capacity_ = 0;
-    data_ = allocate<T>(count);
-    capacity_ = count;
+template <class T> T* PackBuffer<T>::Growing::reserve(Index count) {
+  if (count > capacity || !data) {
+    data.reset();
+    capacity = 0;
+    data = allocate<T>(count);
+    capacity = count;
   }
-  return data_.get();
+  return data.get();
 }
 
 template <class T> void PackedB<T>::pack(Index n, Index k, Operand<T> b) {
+  const Index vectors = (n + lanes<T> - 1) / lanes<T>;
+  T* to = buffer_.reserve(std::max<Index>(0, k * vectors * lanes<T>));
+  data_ = to;
   n_ = n;
   k_ = k;
   if (n <= 0 || k <= 0) return;
-  const Index vectors = (n + lanes<T> - 1) / lanes<T>;
-  T* to = buffer_.reserve(k * vectors * lanes<T>);
-  data_ = to;
   const Split depths(k, block_depth<T>), panels(vectors, panel_vectors);
   for (Index d = 0; d < depths.parts; ++d) {
     for (Index p = 0; p < panels.parts; ++p) {
@@ -254,11 +246,10 @@ void product(Index m, Index n, Index k, Operand<T> a, Operand<T> b, T* c, Index 
                       buffer, epilogue ? Epilogue<T>(flipped) : Epilogue<T>());
   }
   if (turning_pays(m, n, k, a)) {
-    static thread_local PackBuffer<T> turned_memory;
-    T* const turned = turned_memory.reserve(m * n);
-    if (accumulate) transpose(turned, m, c, ldc, m, n);
+    T* const turned = buffer.reserve_turned(m * n);
+    if (accumulate) copy_transposed(turned, m, c, ldc, m, n);
     product<T>(n, m, k, {b.data, b.col_stride, b.row_stride}, {a.data, a.col_stride, 1}, turned, m, accumulate, buffer);
-    transpose(c, ldc, turned, m, n, m);
+    copy_transposed(c, ldc, turned, m, n, m);
     if (epilogue) epilogue(0, m, 0, n);
     return;
   }

@@ -24,19 +24,22 @@ template <class T> struct Operand {
   Operand from(Index i, Index j) const { return {data + i * row_stride + j * col_stride, row_stride, col_stride}; }
 };
 
-/// Reusable memory for packed operands: 64-byte aligned, grows and never shrinks. One per thread.
+/// Reusable memory for packed operands, and for a product computed turned: 64-byte aligned, grows and never shrinks.
+/// One per thread.
 template <class T> class PackBuffer {
  public:
-  PackBuffer() = default;
-  PackBuffer(PackBuffer&&) noexcept = default;
-  PackBuffer& operator=(PackBuffer&&) noexcept = default;
-
   /// Room for `count` elements, whose contents are undefined. Throws std::bad_alloc.
-  T* reserve(Index count);
+  T* reserve(Index count) { return packed_.reserve(count); }
+  /// The same beside it.
+  T* reserve_turned(Index count) { return turned_.reserve(count); }
 
  private:
-  AlignedMemory<T> data_;
-  Index capacity_ = 0;
+  struct Growing {
+    T* reserve(Index count);
+    AlignedMemory<T> data;
+    Index capacity = 0;
+  };
+  Growing packed_, turned_;
 };
 
 /// A reference to a callable f(row, rows, col, cols): it must outlive the product it is given to. Empty by default.

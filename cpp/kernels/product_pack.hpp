@@ -39,7 +39,7 @@ template <class T> void pack_panel(T* to, Index width, Operand<T> b, Index depth
   if (b.row_stride == 1) {
     for (Index j = 0; j < width; j += V::size) {
       const Index rows = columns - j < V::size ? columns - j : V::size;
-      copy_transposed<V::size>(to + j, width, b.data + j * b.col_stride, b.col_stride, rows, V::size, depth);
+      copy_transposed_rows<V::size>(to + j, width, b.data + j * b.col_stride, b.col_stride, rows, V::size, depth);
     }
     return;
   }
@@ -67,8 +67,8 @@ template <class T> void pack_tiles(T* to, const Split& split, Operand<T> a, Inde
       const Index height = split.length(t), row = split.start(t);
       for (Index i = 0; i < height; i += group) {
         const Index rows = height - i < group ? height - i : group;
-        copy_transposed<group>(to + row * depth + i, height, a.data + (row + i) * a.row_stride, a.row_stride, rows,
-                               rows, depth);
+        copy_transposed_rows<group>(to + row * depth + i, height, a.data + (row + i) * a.row_stride, a.row_stride, rows,
+                                    rows, depth);
       }
     }
     return;

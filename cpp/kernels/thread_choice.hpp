@@ -8,13 +8,13 @@
 
 namespace lamina::kernels {
 
-/// Chooses the number of threads for work that repeats (the steps of a fit). It starts with all threads, and stays with
-/// them while none of them waits long for another. Where one does, because its partner's core is taken or the work is
-/// too small, rounds of some milliseconds are timed with all threads and with one, and the faster goes on. The slower
-/// is tried again ever more rarely: a taken core may become free. Results do not depend on the choice.
-class ThreadChoice {
+/// Chooses the number of threads for work that repeats (the steps of a fit). It starts with all threads; rounds of some
+/// milliseconds are timed with all threads and with one, and the faster goes on. The slower is tried again ever more
+/// rarely: a taken core may become free. While no thread waits long for another, trials are rarer still: one thread
+/// would hardly be faster, and long steps make a trial dear. Results do not depend on the choice.
+template <class Clock> class BasicThreadChoice {
  public:
-  explicit ThreadChoice(Index most) : most_(most) {}
+  explicit BasicThreadChoice(Index most) : most_(most) {}
 
   /// Threads for the next piece of work.
   Index threads() const { return all_ ? most_ : 1; }
@@ -38,9 +38,9 @@ class ThreadChoice {
   }
 
  private:
-  using Clock = std::chrono::steady_clock;
   static constexpr double round_seconds = 4e-3;
   static constexpr int round_pieces = 64, longest_pause = 128;
+  static constexpr int content_rounds = 256;  // that bring the next trial as near as one in which somebody waits long
 
   void restart() {
     seconds_ = waited_ = 0;
@@ -64,11 +64,12 @@ class ThreadChoice {
         warm_ = false;
         pause_ = std::min(2 * pause_, longest_pause);
       }
-      rounds_left_ = pause_;
+      left_ = pause_ * content_rounds;
       return;
     }
     chosen_mean_ = mean;
-    if (--rounds_left_ > 0 || content) return;
+    left_ -= content ? 1 : content_rounds;
+    if (left_ > 0) return;
     trying_ = true;
     all_ = !all_;
     warm_ = false;
@@ -76,9 +77,11 @@ class ThreadChoice {
 
   Index most_;
   bool all_ = true, trying_ = false, warm_ = false;
-  int pieces_ = 0, rounds_left_ = 1, pause_ = 2;
+  int pieces_ = 0, left_ = content_rounds, pause_ = 2;
   double seconds_ = 0, waited_ = 0, chosen_mean_ = 0;
-  Clock::time_point start_;
+  typename Clock::time_point start_;
 };
+
+using ThreadChoice = BasicThreadChoice<std::chrono::steady_clock>;
 
 }  // namespace lamina::kernels

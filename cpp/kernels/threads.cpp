@@ -67,8 +67,9 @@ void Team::wait_for_phase_after(std::uint64_t phase, Index id) {
 double Team::take_longest_wait() {
   double longest = 0;
   for (Waiting& w : waiting_) {
-    longest = std::max(longest, w.seconds.load(std::memory_order_relaxed));
-    w.seconds.store(0, std::memory_order_relaxed);
+    const double seconds = w.seconds.load(std::memory_order_relaxed);
+    longest = std::max(longest, seconds - w.taken);
+    w.taken = seconds;
   }
   return longest;
 }

@@ -78,8 +78,8 @@ class Team {
     rethrow_failure();
   }
 
-  /// Seconds that the worker who waited longest has spent in barriers since the last call of this. About: what a worker
-  /// waits at the very end of a job may count for the next.
+  /// Seconds that the worker who waited longest has spent in barriers since the last call of this, which is for one
+  /// thread. About: what a worker waits at the very end of a job may count for the next.
   double take_longest_wait();
 
   /// The team whose job the calling thread is in, or null.
@@ -116,11 +116,12 @@ class Team {
 
   /// A worker's own cache line.
   struct alignas(64) Waiting {
-    std::atomic<double> seconds{0};
+    std::atomic<double> seconds{0};  ///< since the team was made; the worker's to write
+    double taken = 0;                ///< what `take_longest_wait` has seen of them
   };
 
   Index size_ = 1;
-  std::vector<Waiting> waiting_{1};  // by worker
+  std::vector<Waiting> waiting_;  // by worker; empty where there is one
   // Number of the job times 1024 plus its threads (0: go home), in one word, so that a thread that had no part in a job
   // can never see half of the next one.
   std::atomic<std::uint64_t> job_{0};

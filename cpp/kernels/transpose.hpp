@@ -1,4 +1,4 @@
-/// Transposition in registers, and of a few rows in memory.
+/// Transposition in registers and in memory.
 #pragma once
 
 #include <utility>
@@ -69,8 +69,8 @@ template <class T, int N> LAMINA_INLINE void transpose(simd::Vec<T, N> (&x)[N]) 
 /// to[k * width + i] = from[i * stride + k] for i < rows <= N, k < depth; zero in the lanes from `rows` up to `kept` <=
 /// N.
 template <int N, class T>
-LAMINA_INLINE void copy_transposed(T* to, Index width, const T* from, Index stride, Index rows, Index kept,
-                                   Index depth) {
+LAMINA_INLINE void copy_transposed_rows(T* to, Index width, const T* from, Index stride, Index rows, Index kept,
+                                        Index depth) {
   using V = simd::Vec<T, N>;
   for (Index k = 0; k < depth; k += N) {
     const Index wide = depth - k < N ? depth - k : N;
@@ -89,6 +89,17 @@ LAMINA_INLINE void copy_transposed(T* to, Index width, const T* from, Index stri
       if (kept == N) x[i].store(to + (k + i) * width);
       else x[i].store_partial(to + (k + i) * width, kept);
     }
+  }
+}
+
+/// to(j, i) = from(i, j) for i < rows, j < columns; the rows of both are contiguous, and `stride` elements apart.
+template <class T>
+LAMINA_INLINE void copy_transposed(T* to, Index to_stride, const T* from, Index from_stride, Index rows,
+                                   Index columns) {
+  constexpr Index N = simd::lanes<T>;
+  for (Index i = 0; i < rows; i += N) {
+    const Index height = rows - i < N ? rows - i : N;
+    copy_transposed_rows<N>(to + i, to_stride, from + i * from_stride, from_stride, height, height, columns);
   }
 }
 

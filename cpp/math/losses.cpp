@@ -76,8 +76,7 @@ template <class T> struct RowLanes {
 
   LAMINA_INLINE RowLanes(const T* y, Index rows_, Index n_, T* scratch)
       : at(scratch), end(scratch + n_ * N), rows(rows_), n(n_) {
-    for (Index j = 0; j < n; j += N)
-      kernels::copy_transposed<N>(at + j * N, N, y + j, n, rows, N, std::min<Index>(N, n - j));
+    kernels::copy_transposed_rows<N>(at, N, y, n, rows, N, n);
   }
   LAMINA_INLINE V top() const {
     V top = V::load(at);
@@ -94,12 +93,7 @@ template <class T> struct RowLanes {
     }
     return sum;
   }
-  LAMINA_INLINE void write(T* to) const {
-    for (Index j = 0; j < n; j += N) {
-      const Index columns = std::min<Index>(N, n - j);
-      kernels::copy_transposed<N>(to + j, n, at + j * N, N, columns, columns, rows);
-    }
-  }
+  LAMINA_INLINE void write(T* to) const { kernels::copy_transposed(to, n, at, N, n, rows); }
 
   T* const at;
   T* const end;

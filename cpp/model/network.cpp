@@ -1,6 +1,7 @@
 #include "model/network.hpp"
 
 #include <cmath>
+#include <new>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -9,11 +10,25 @@
 
 namespace lamina {
 
+namespace {
+
+/// Widths beyond this could not be multiplied, nor arrays beyond that be added up; no memory holds either.
+constexpr Index most_units = (Index{1} << 31) - 1, most_elements = Index{1} << 44;
+
+void check_width(const std::string& what, Index width) {
+  if (width <= most_units) return;
+  throw std::invalid_argument(what + " must be at most " + std::to_string(most_units) + "; got " +
+                              std::to_string(width));
+}
+
+}  // namespace
+
 template <class T> Network<T>::Network(Architecture architecture) : architecture_(std::move(architecture)) {
   if (architecture_.layers.empty()) throw std::invalid_argument("layers must hold at least one layer; got none");
   if (architecture_.n_inputs < 1) {
     throw std::invalid_argument("n_inputs must be at least 1; got " + std::to_string(architecture_.n_inputs));
   }
+  check_width("n_inputs", architecture_.n_inputs);
   std::visit([](const auto& l) { check_fields(l); }, architecture_.loss);
   Index width = architecture_.n_inputs, parameters = 0, state = 0;
   for (const LayerSpec& spec : architecture_.layers) {
@@ -24,6 +39,7 @@ template <class T> Network<T>::Network(Architecture architecture) : architecture
         },
         spec);
     const auto number = static_cast<Index>(layers_.size()) - 1;
+    check_width("units of layers[" + std::to_string(number) + "]", layers_.back()->outputs());
     if (layers_.back()->state_size() > 0) {
       if (recurrent() && layer(sequence_depth_ - 1).last_step_only()) {
         throw std::invalid_argument("layers[" + std::to_string(sequence_depth_ - 1) +
@@ -35,6 +51,7 @@ template <class T> Network<T>::Network(Architecture architecture) : architecture
     slices_.push_back({parameters, state});
     Index used = 0, used_state = 0;
     for (ParameterInfo info : layers_.back()->parameters()) {
+      if (info.size() > most_elements) throw std::bad_alloc();
       Index& slice = info.trained ? used : used_state;
       slice += info.size();
       info.offset += info.trained ? parameters : state;

@@ -167,6 +167,10 @@ template <class T> void check_all() {
         check<T>({1, 300, 784, a, b, accumulate}, buffer);
         check<T>({2, 131, 520, a, b, accumulate}, buffer);
         check<T>({37, 46, 0, a, b, accumulate}, buffer);
+        check<T>({37, 1, 0, a, b, accumulate}, buffer);
+        check<T>({200, 10, 0, a, b, accumulate}, buffer);
+        check<T>({200, 10, 33, a, b, accumulate}, buffer);
+        check<T>({130, 3, 64, a, b, accumulate}, buffer);
         check<T>({130, 257, 300, a, b, accumulate}, buffer);
         check<T>({401, 10, 257, a, b, accumulate}, buffer);
         check<T>({205, 1, 700, a, b, accumulate}, buffer);

@@ -88,6 +88,7 @@ template <class T> class Trainer {
       const double batch_weight = batch.weight_sum();
       if (batch_weight <= 0) continue;  // rows of weight 0 change nothing
       rate = scheduled_rate(epoch, begin);
+      team_.take_longest_wait();  // what was waited between the steps
       choice_.start();
       const double sum = step(batch, batch_weight, rate);
       choice_.finish(team_.take_longest_wait());
