@@ -40,7 +40,9 @@ template <class Clock> class BasicThreadChoice {
  private:
   static constexpr double round_seconds = 4e-3;
   static constexpr int round_pieces = 64, longest_pause = 128;
-  static constexpr int content_rounds = 256;  // that bring the next trial as near as one in which somebody waits long
+  // A trial is as near after so many rounds in which nobody waits as after one on a single thread; of rounds in which
+  // somebody does, it takes four, since a single one may be an accident and a trial of a long step is dear.
+  static constexpr int content_rounds = 256, waiting_rounds = content_rounds / 4;
 
   void restart() {
     seconds_ = waited_ = 0;
@@ -68,7 +70,7 @@ template <class Clock> class BasicThreadChoice {
       return;
     }
     chosen_mean_ = mean;
-    left_ -= content ? 1 : content_rounds;
+    left_ -= content ? 1 : all_ ? waiting_rounds : content_rounds;
     if (left_ > 0) return;
     trying_ = true;
     all_ = !all_;
