@@ -26,11 +26,13 @@ template <class T> AlignedMemory<T> allocate(std::ptrdiff_t count) {
   constexpr std::size_t line = 64, page = std::size_t{2} << 20;
   if (count < 0 || static_cast<std::size_t>(count) > (PTRDIFF_MAX - page) / sizeof(T)) throw std::bad_alloc();
   const std::size_t wanted = static_cast<std::size_t>(count) * sizeof(T);
-  const std::size_t unit = wanted >= 2 * page ? page : line, bytes = (wanted + unit - 1) / unit * unit;
-  const std::align_val_t alignment{unit};
+  const bool large = wanted >= 2 * page;
+  const std::align_val_t alignment{large ? page : line};
+  const std::size_t bytes = (wanted + line - 1) / line * line;
   AlignedMemory<T> memory(static_cast<T*>(::operator new(bytes, alignment)), FreeMemory{alignment});
 #if defined(__linux__)
-  if (unit == page) madvise(memory.get(), bytes, MADV_HUGEPAGE);  // refused or unknown, it changes nothing
+  // Whole pages alone, so that no memory is wasted. Refused or unknown, it changes nothing.
+  if (large) madvise(memory.get(), bytes / page * page, MADV_HUGEPAGE);
 #endif
   return memory;
 }

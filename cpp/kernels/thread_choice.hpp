@@ -14,10 +14,14 @@ namespace lamina::kernels {
 /// would hardly be faster, and long steps make a trial dear. Results do not depend on the choice.
 template <class Clock> class BasicThreadChoice {
  public:
-  explicit BasicThreadChoice(Index most) : most_(most) {}
+  /// `alone`: start with one thread, because that was the better choice a moment ago.
+  explicit BasicThreadChoice(Index most, bool alone = false)
+      : most_(most), all_(!alone), left_(alone ? content_rounds * pause_ : content_rounds) {}
 
   /// Threads for the next piece of work.
   Index threads() const { return all_ ? most_ : 1; }
+  /// Whether one thread is, or was before the trial under way, the better choice.
+  bool alone() const { return all_ == trying_; }
 
   /// Before and after a piece of work on `threads()` threads; `waited`: the longest that one of them waited meanwhile.
   void start() {
@@ -41,8 +45,8 @@ template <class Clock> class BasicThreadChoice {
   static constexpr double round_seconds = 4e-3;
   static constexpr int round_pieces = 64, longest_pause = 128;
   // A trial is as near after so many rounds in which nobody waits as after one on a single thread; of rounds in which
-  // somebody does, it takes four, since a single one may be an accident and a trial of a long step is dear.
-  static constexpr int content_rounds = 256, waiting_rounds = content_rounds / 4;
+  // somebody does, it takes two, since a single one may be an accident and a trial of a long step is dear.
+  static constexpr int content_rounds = 256, waiting_rounds = content_rounds / 2;
 
   void restart() {
     seconds_ = waited_ = 0;
@@ -78,8 +82,8 @@ template <class Clock> class BasicThreadChoice {
   }
 
   Index most_;
-  bool all_ = true, trying_ = false, warm_ = false;
-  int pieces_ = 0, left_ = content_rounds, pause_ = 2;
+  bool all_, trying_ = false, warm_ = false;
+  int pieces_ = 0, pause_ = 2, left_;
   double seconds_ = 0, waited_ = 0, chosen_mean_ = 0;
   typename Clock::time_point start_;
 };

@@ -26,7 +26,7 @@ template <class T> class Trainer {
         keeper_(network, validation, options, history, team),
         batch_(std::min(options.batch_size, train.count)),
         threads_(options.threads > 0 ? team.size() : useful_threads(network, batch_, true, team.size(), train.steps)),
-        choice_(options.threads > 0 ? 1 : threads_),
+        choice_(options.threads > 0 ? 1 : threads_, memory.alone),
         pass_(network, chunk_rows(network, batch_, train.steps), threads_),
         steps_directly_(can_step_directly()),
         gradients_(steps_directly_ ? 0 : network.parameters().size()),
@@ -62,7 +62,9 @@ template <class T> class Trainer {
     const bool fits =
         memory_.name == name && memory_.slots.size() == slots && (slots == 0 || memory_.slots[0].size() == n);
     if (options_.resume && fits) return;
+    const bool alone = memory_.alone;
     memory_ = {};
+    memory_.alone = alone;
     memory_.name = name;
     for (std::size_t s = 0; s < slots; ++s) {
       memory_.slots.emplace_back(n);
@@ -92,6 +94,7 @@ template <class T> class Trainer {
       choice_.start();
       const double sum = step(batch, batch_weight, rate);
       choice_.finish(team_.take_longest_wait());
+      if (threads_ > 1) memory_.alone = choice_.alone();
       if (!std::isfinite(sum)) {
         keeper_.diverge(epoch, begin / batch_ + 1, pass_.first_bad_layer(), sum, rate);
         return;

@@ -73,8 +73,9 @@ struct History {
 template <class T> struct OptimizerMemory {
   OptimizerState state;
   std::vector<Arena<T>> slots;
-  std::string name;  ///< of the optimizer the slots belong to
-  Index epochs = 0;  ///< epochs trained so far, so that a resumed fit shuffles on
+  std::string name;    ///< of the optimizer the slots belong to
+  Index epochs = 0;    ///< epochs trained so far, so that a resumed fit shuffles on
+  bool alone = false;  ///< whether the last fit ended on one thread because more were slower: the next one starts so
 };
 
 /// Trains `network` in place on `train` (its `count` samples, in the order of its index unless shuffled). With
