@@ -9,6 +9,9 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
+matplotlib.rcParams["svg.fonttype"] = "none"  # letters as letters: a tenth of the size
+matplotlib.rcParams["svg.hashsalt"] = "lamina"
+
 COLOURS = {
     "lamina": "#c1272d",
     "torch": "#e69f00",
