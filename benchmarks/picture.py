@@ -9,7 +9,7 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
-matplotlib.rcParams["svg.fonttype"] = "none"  # letters as letters: a tenth of the size
+matplotlib.rcParams["svg.fonttype"] = "none"  # letters as letters: half the size, and they can be searched
 matplotlib.rcParams["svg.hashsalt"] = "lamina"
 
 COLOURS = {
