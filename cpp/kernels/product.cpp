@@ -196,7 +196,7 @@ template <class T> void finish_empty(Index m, Index n, T* c, Index ldc, bool acc
 /// Whether Cᵀ = Bᵀ Aᵀ is better: C is too narrow to fill its vectors, and A's columns, contiguous, make better rows.
 template <class T> bool turning_pays(Index m, Index n, Index k, Operand<T> a) {
   constexpr Index least = 1024;  // elements of A that pay for the way there and back
-  return a.row_stride == 1 && n < 2 * lanes<T> && n % lanes<T> != 0 && m > n && m * k >= least;
+  return a.row_stride == 1 && n < 2 * lanes<T> && n % lanes<T> != 0 && m > n && (n == 1 || m * k >= least);
 }
 
 /// Whether to copy A, which every panel of C reads again: strided reads share cache sets and fill no lines.
@@ -239,17 +239,12 @@ void product(Index m, Index n, Index k, Operand<T> a, Operand<T> b, T* c, Index 
              PackBuffer<T>& buffer, Epilogue<T> epilogue) {
   if (m <= 0 || n <= 0) return;
   if (k <= 0) return finish_empty(m, n, c, ldc, accumulate, epilogue);
-  if (n == 1 && ldc == 1 && a.row_stride == 1 && m > 1) {
-    // A column from A's contiguous columns: its transpose, a row, fills the vectors.
-    const auto flipped = [&](Index row, Index rows, Index col, Index cols) { epilogue(col, cols, row, rows); };
-    return product<T>(1, m, k, {b.data, b.col_stride, b.row_stride}, {a.data, a.col_stride, 1}, c, m, accumulate,
-                      buffer, epilogue ? Epilogue<T>(flipped) : Epilogue<T>());
-  }
   if (turning_pays(m, n, k, a)) {
-    T* const turned = buffer.reserve_turned(m * n);
-    if (accumulate) copy_transposed(turned, m, c, ldc, m, n);
+    const bool in_place = n == 1 && ldc == 1;  // a column is its own transpose
+    T* const turned = in_place ? c : buffer.reserve_turned(m * n);
+    if (accumulate && !in_place) copy_transposed(turned, m, c, ldc, m, n);
     product<T>(n, m, k, {b.data, b.col_stride, b.row_stride}, {a.data, a.col_stride, 1}, turned, m, accumulate, buffer);
-    copy_transposed(c, ldc, turned, m, n, m);
+    if (!in_place) copy_transposed(c, ldc, turned, m, n, m);
     if (epilogue) epilogue(0, m, 0, n);
     return;
   }
