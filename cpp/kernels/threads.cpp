@@ -26,8 +26,6 @@ std::atomic<bool> forked{false};
 const int registered = pthread_atfork(nullptr, nullptr, [] { forked = true; });
 #endif
 
-thread_local Team* current_team = nullptr;
-
 /// Whole cores of the control group's quota ("max 100000" or "200000 100000"); a large number where there is none.
 Index quota_of_container() {
   constexpr Index unlimited = 1 << 20;
@@ -42,26 +40,37 @@ Index quota_of_container() {
 
 void yield_core() { std::this_thread::yield(); }
 
-void Worker::barrier() {
-  if (size == 1) return;
-  const std::uint64_t phase = team_->phase_.load(std::memory_order_acquire);
-  if (team_->arrived_.fetch_add(1, std::memory_order_acq_rel) == size - 1) {
-    team_->arrived_.store(0, std::memory_order_relaxed);
-    team_->phase_.store(phase + 1, std::memory_order_release);
-  } else {
-    team_->wait_for_phase_after(phase, id);
+/// Whether all workers of `me`'s job have come to the meeting; false once `given_up()`.
+template <class F> bool Team::meet(Meeting& meeting, const Worker& me, F&& given_up) {
+  const std::uint64_t phase = meeting.phase.load(std::memory_order_acquire);
+  if (meeting.arrived.fetch_add(1, std::memory_order_acq_rel) == me.size - 1) {
+    meeting.arrived.store(0, std::memory_order_relaxed);
+    meeting.phase.store(phase + 1, std::memory_order_release);
+    return true;
   }
-}
-
-void Team::wait_for_phase_after(std::uint64_t phase, Index id) {
-  const auto ended = [&] { return phase_.load(std::memory_order_acquire) != phase; };
-  if (ended()) return;
+  const auto met = [&] { return meeting.phase.load(std::memory_order_acquire) != phase; };
+  if (met()) return true;
   using Clock = std::chrono::steady_clock;
   const Clock::time_point start = Clock::now();
-  spin_until(ended);
-  std::atomic<double>& seconds = waiting_[static_cast<std::size_t>(id)].seconds;
+  spin_until([&] { return met() || given_up(); });
+  std::atomic<double>& seconds = waiting_[static_cast<std::size_t>(me.id)].seconds;
   const double waited = std::chrono::duration<double>(Clock::now() - start).count();
   seconds.store(seconds.load(std::memory_order_relaxed) + waited, std::memory_order_relaxed);
+  return met();
+}
+
+void Worker::barrier() {
+  if (size > 1 && !team_->meet(team_->inside_, *this, [this] { return failed(); })) throw Team::Abandoned();
+}
+
+void Team::work(const Job& job, Worker& me) noexcept {
+  try {
+    job.call(job.object, me);
+  } catch (const Abandoned&) {  // another worker's failure is kept
+  } catch (...) {
+    keep(std::current_exception());
+  }
+  if (me.size > 1) meet(end_, me, [] { return false; });
 }
 
 double Team::take_longest_wait() {
@@ -74,18 +83,18 @@ double Team::take_longest_wait() {
   return longest;
 }
 
-Team* Team::current() { return current_team; }
-
 void Team::keep(std::exception_ptr failure) {
   std::lock_guard<std::mutex> lock(mutex_);
   if (!failure_) failure_ = std::move(failure);
   failed_.store(true, std::memory_order_release);
 }
 
-Team::Entered::Entered(Team* team) : before_(current_team) { current_team = team; }
-Team::Entered::~Entered() { current_team = before_; }
+void Team::post(const Job& job) {
+  posted_ = job;
+  announce(job.threads);
+}
 
-void Team::post(Index threads) {
+void Team::announce(Index threads) {
   const std::uint64_t number = job_.load(std::memory_order_relaxed) / 1024 + 1;
   job_.store(number * 1024 + static_cast<std::uint64_t>(threads), std::memory_order_seq_cst);
   if (sleepers_.load(std::memory_order_seq_cst) > 0) {
@@ -94,14 +103,7 @@ void Team::post(Index threads) {
   }
 }
 
-void Team::start(Index threads, Call call, void* object) {
-  call_ = call;
-  object_ = object;
-  post(threads);
-}
-
 void Team::serve(Index id) {
-  const Entered entered(this);
   std::uint64_t seen = 0;
   const auto arrived = [&] { return job_.load(std::memory_order_seq_cst) != seen; };
   for (;;) {
@@ -121,8 +123,7 @@ void Team::serve(Index id) {
     if (threads == 0) return;
     if (id >= threads) continue;
     Worker me(this, id, threads);
-    call_(object_, me);
-    me.barrier();
+    work(posted_, me);
   }
 }
 
@@ -145,7 +146,7 @@ void with_team(Index threads, const std::function<void(Team&)>& body) {
       } catch (...) {
         failure = std::current_exception();
       }
-      team.post(0);
+      team.announce(0);
     } else {
       team.serve(omp_get_thread_num());
     }

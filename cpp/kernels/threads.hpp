@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <exception>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <type_traits>
 #include <vector>
@@ -38,11 +39,12 @@ class Team;
 class Worker {
  public:
   Worker(Team* team, Index number, Index count) : id(number), size(count), team_(team) {}
-  /// Waits for all workers of the job. Every worker must come here equally often.
+  /// Waits for all workers of the job. Every worker must come here equally often, unless it throws: then the wait of
+  /// the others ends with an exception of the team's own, which they should let through.
   void barrier();
   /// My share of [0, n), cut at multiples of `grain`.
   Range share(Index n, Index grain = 1) const { return part_of(n, id, size, grain); }
-  /// Whether `keep_failure` has kept something in this job; all workers agree on it after a barrier.
+  /// Whether another worker has thrown: long work without barriers may look, and end.
   bool failed() const;
 
   const Index id;
@@ -57,24 +59,16 @@ class Team {
  public:
   Index size() const { return size_; }
 
-  /// f(worker) on `threads` threads (at most the team's), the caller being worker 0; returns when all are done.
-  /// f must not throw on workers other than 0, and not on worker 0 before its last barrier: what may throw goes through
-  /// `keep_failure`, and is thrown here at the end.
+  /// f(worker) on `threads` threads (at most the team's), the caller being worker 0; returns when all are done. What f
+  /// throws first, on any worker, is thrown here once all are back, and the team runs no more jobs.
   template <class F> void run(Index threads, F&& f) {
+    rethrow_failure();
     threads = threads < size_ ? threads : size_;
-    const Entered entered(this);
-    if (threads <= 1) {
-      Worker alone(this, 0, 1);
-      f(alone);
-      rethrow_failure();
-      return;
-    }
-    start(
-        threads, [](void* object, Worker& w) { (*static_cast<std::remove_reference_t<F>*>(object))(w); },
-        const_cast<void*>(static_cast<const void*>(&f)));
+    const Job job{threads, [](void* object, Worker& w) { (*static_cast<std::remove_reference_t<F>*>(object))(w); },
+                  const_cast<void*>(static_cast<const void*>(std::addressof(f)))};
+    if (threads > 1) post(job);
     Worker first(this, 0, threads);
-    f(first);
-    first.barrier();
+    work(job, first);
     rethrow_failure();
   }
 
@@ -82,37 +76,36 @@ class Team {
   /// thread. About: what a worker waits at the very end of a job may count for the next.
   double take_longest_wait();
 
-  /// The team whose job the calling thread is in, or null.
-  static Team* current();
-  /// Whether a job has failed; it stays so.
+  /// Whether a job has thrown.
   bool failed() const { return failed_.load(std::memory_order_acquire); }
-  /// Keeps the first failure of the job.
-  void keep(std::exception_ptr failure);
 
  private:
   friend class Worker;
-  /// Makes a team the thread's current one for a scope.
-  class Entered {
-   public:
-    explicit Entered(Team* team);
-    ~Entered();
-    Entered(const Entered&) = delete;
-    Entered& operator=(const Entered&) = delete;
+  friend void with_team(Index, const std::function<void(Team&)>&);
 
-   private:
-    Team* before_;
+  struct Job {
+    Index threads;
+    void (*call)(void*, Worker&);
+    void* object;
+  };
+  /// Thrown out of barriers that will never end.
+  struct Abandoned {};
+
+  /// Where `size` threads meet.
+  struct Meeting {
+    std::atomic<Index> arrived{0};
+    std::atomic<std::uint64_t> phase{0};
   };
 
   void rethrow_failure() {
     if (failed()) std::rethrow_exception(failure_);
   }
-  friend void with_team(Index, const std::function<void(Team&)>&);
-  using Call = void (*)(void*, Worker&);
-
-  void start(Index threads, Call call, void* object);
+  void post(const Job& job);
+  void announce(Index threads);
   void serve(Index id);
-  void post(Index threads);
-  void wait_for_phase_after(std::uint64_t phase, Index id);
+  void work(const Job& job, Worker& me) noexcept;
+  template <class F> bool meet(Meeting& meeting, const Worker& me, F&& given_up);
+  void keep(std::exception_ptr failure);
 
   /// A worker's own cache line.
   struct alignas(64) Waiting {
@@ -125,10 +118,8 @@ class Team {
   // Number of the job times 1024 plus its threads (0: go home), in one word, so that a thread that had no part in a job
   // can never see half of the next one.
   std::atomic<std::uint64_t> job_{0};
-  Call call_ = nullptr;
-  void* object_ = nullptr;
-  std::atomic<Index> arrived_{0};
-  std::atomic<std::uint64_t> phase_{0};
+  Job posted_{};
+  Meeting inside_, end_;  // barriers of a job, and its end: which every worker comes to, whatever happened before
   std::atomic<int> sleepers_{0};
   std::mutex mutex_;
   std::condition_variable wake_;
@@ -137,22 +128,6 @@ class Team {
 };
 
 inline bool Worker::failed() const { return team_->failed(); }
-
-/// Runs f, which may throw, from any worker of a job: what it throws is kept for `Team::run` to throw on the calling
-/// thread when all workers are done, and later calls of the job are left out. Outside of a job it goes to the caller.
-/// Gives whether f ran to its end.
-template <class F> bool keep_failure(F&& f) {
-  Team* const team = Team::current();
-  if (team && team->failed()) return false;
-  try {
-    f();
-    return true;
-  } catch (...) {
-    if (!team) throw;
-    team->keep(std::current_exception());
-    return false;
-  }
-}
 
 /// Runs body(team) with up to `threads` threads; serial in a forked child, where the pool's threads do not exist.
 /// What body throws is thrown here.

@@ -9,7 +9,7 @@
 namespace lamina {
 
 /// An activation from outside: element-wise over contiguous (rows, columns) arrays. Called from several threads at
-/// once; may throw, as long as it is called by way of `kernels::keep_failure`.
+/// once; may throw.
 struct CustomActivation {
   std::string name;
 

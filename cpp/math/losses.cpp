@@ -2,10 +2,8 @@
 
 #include <algorithm>
 #include <cstring>
-#include <limits>
 #include <vector>
 
-#include "kernels/threads.hpp"
 #include "kernels/transpose.hpp"
 
 namespace lamina {
@@ -211,17 +209,14 @@ void custom_rows(const loss::Custom& loss, const T* outputs, T* delta, Index row
     if (samples.targets.values) std::copy_n(samples.targets.values + sample * n, n, target.data() + i * n);
     else target[static_cast<std::size_t>(i * n + samples.targets.labels[sample])] = T(1);
   }
-  const bool done = rows == 0 || kernels::keep_failure([&] {
-                      loss.functions->value(outputs, target.data(), row_loss, rows, n);
-                      if (delta) loss.functions->derivative(outputs, target.data(), gradient.data(), rows, n);
-                    });
-  const T unknown = std::numeric_limits<T>::quiet_NaN();
+  if (rows == 0) return;
+  loss.functions->value(outputs, target.data(), row_loss, rows, n);
+  if (delta) loss.functions->derivative(outputs, target.data(), gradient.data(), rows, n);
   for (Index i = 0; i < rows; ++i) {
     const T weight = samples.weight(i), factor = weight * scale;
-    row_loss[i] = done ? weight * row_loss[i] : unknown;
+    row_loss[i] *= weight;
     if (!delta) continue;
-    for (Index j = i * n; j < (i + 1) * n; ++j)
-      delta[j] = done ? factor * gradient[static_cast<std::size_t>(j)] : unknown;
+    for (Index j = i * n; j < (i + 1) * n; ++j) delta[j] = factor * gradient[static_cast<std::size_t>(j)];
   }
 }
 

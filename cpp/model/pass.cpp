@@ -160,7 +160,7 @@ template <class T>
 void TrainingPass<T>::run_and_step(kernels::Worker& w, const Pass& pass, const Samples<T>& batch, T scale,
                                    const StepOn<T>& step_on) {
   differentiate(w, pass, batch, scale, nullptr);
-  if (!w.failed() && std::isfinite(loss_sum())) {
+  if (std::isfinite(loss_sum())) {
     for (Index i = 0; i < network_.depth(); ++i) {
       network_.layer(i).step(pass, tape(i), network_.parameter_offset(i), w.id, w.size, scratch(w),
                              step_scratch_[static_cast<std::size_t>(w.id)], step_on);

@@ -58,7 +58,6 @@ void infer_sequences(const Network<T>& network, kernels::Team& team, const Sampl
   const Index threads = useful_threads(network, samples.count, false, team.size(), steps);
   const Index chunk = samples_for(512, steps, samples.count);
   if (network.each_step() && samples.lengths) std::fill_n(out, samples.count * steps * n, T(0));
-  // Made here: memory that is not there must not be found out on another thread.
   std::vector<SequencePass<T>> passes;
   for (Index i = 0; i < threads; ++i) passes.emplace_back(network, chunk, steps);
   team.run(threads, [&](kernels::Worker& w) {

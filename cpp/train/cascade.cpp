@@ -2,7 +2,6 @@
 
 #include <chrono>
 #include <cmath>
-#include <exception>
 #include <limits>
 #include <stdexcept>
 
@@ -231,29 +230,18 @@ template <class T> class Growth {
   /// Trains the pool: a worker that is done takes the next candidate, and a candidate is the same on any worker.
   std::vector<Candidate<T>> train_pool(Team& team) {
     std::vector<Candidate<T>> pool(static_cast<std::size_t>(o_.candidates));
-    std::atomic<bool> interrupted{false};
     std::atomic<Index> next{0};
-    std::exception_ptr failure;
     // An epoch of a small candidate takes a microsecond or two: waking other threads costs more than they bring.
     const bool small = train_.columns.stride * fan_in() < 16384;
     team.run(small ? 1 : std::min(team.size(), o_.candidates), [&](Worker& me) {
       const auto stop = [&] {
-        // What a hook throws has to wait until all workers are back.
-        if (me.id == 0 && !interrupted) {
-          try {
-            poll();
-          } catch (...) {
-            failure = std::current_exception();
-            interrupted = true;
-          }
-        }
-        return interrupted.load(std::memory_order_relaxed);
+        if (me.id == 0) poll();
+        return me.failed();
       };
       for (Index c = next++; c < o_.candidates; c = next++) {
         train_candidate(c, pool[static_cast<std::size_t>(c)], scratch_[static_cast<std::size_t>(me.id)], stop);
       }
     });
-    if (failure) std::rethrow_exception(failure);
     return pool;
   }
 
