@@ -255,6 +255,15 @@ void product(Index m, Index n, Index k, Operand<T> a, Operand<T> b, T* c, Index 
     if (epilogue) epilogue(0, m, 0, n);
     return;
   }
+  if (!pack_a && n * k * size_of<T> <= near_bytes) {
+    // So little that packing it whole, rows and all, is the quickest way to rows that can be read.
+    const Index width = (n + lanes<T> - 1) / lanes<T> * lanes<T>;
+    T* const packed = buffer.reserve(k * width);
+    pack_panel(packed, width, b, k, n);
+    multiply_in_place<T>(m, n, k, a, {packed, width, 1}, c, ldc, accumulate);
+    if (epilogue) epilogue(0, m, 0, n);
+    return;
+  }
   const Packing packing = pack_b ? Packing::here : Packing::none;
   Blocked<T>(m, n, k, a, pack_a, b, packing, c, ldc, accumulate, epilogue).run(buffer);
 }
