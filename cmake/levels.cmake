@@ -50,7 +50,7 @@ endif()
 function(lamina_add_core name level)
   set(core lamina_core_${name})
   add_library(${core} STATIC EXCLUDE_FROM_ALL ${ARGN}) # built where a module or program links to it
-  target_link_libraries(${core} PUBLIC lamina_flags lamina_eigen OpenMP::OpenMP_CXX)
+  target_link_libraries(${core} PUBLIC lamina_flags OpenMP::OpenMP_CXX)
   if(LAMINA_PRECOMPILE)
     target_precompile_headers(${core} PRIVATE "${CMAKE_CURRENT_SOURCE_DIR}/cpp/train/trainer.hpp")
   endif()

@@ -12,7 +12,7 @@ target_link_libraries(_cpu PRIVATE lamina_flags)
 # which takes half the time and gives half the size.
 add_library(lamina_bind OBJECT ${bind_sources})
 target_compile_options(lamina_bind PRIVATE $<$<NOT:$<CONFIG:Debug>>:-O1>)
-target_link_libraries(lamina_bind PRIVATE lamina_flags lamina_eigen pybind11::module)
+target_link_libraries(lamina_bind PRIVATE lamina_flags pybind11::module)
 if(LAMINA_PRECOMPILE)
   target_precompile_headers(lamina_bind PRIVATE "${CMAKE_CURRENT_SOURCE_DIR}/cpp/bind/network.hpp"
                             "${CMAKE_CURRENT_SOURCE_DIR}/cpp/bind/registry.hpp")
