@@ -197,3 +197,17 @@ def test_sizes_beyond_all_memory(dtype):
         lamina.Network([lamina.Dense(3)], n_inputs=2**40, loss="squared_error", dtype=dtype)
     with pytest.raises(ValueError, match=rf"units of layers\[1\] must be at most .*; got {2**40}"):
         lamina.Network([lamina.Dense(3), lamina.Dense(2**40)], n_inputs=3, loss="squared_error", dtype=dtype)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_prediction_names_the_first_of_many_bad_rows(threads):
+    x = np.tile(X.astype("float32"), (2000, 1))  # several chunks and threads, each with something to find
+    bad = {len(x) - 1: np.nan, len(x) // 2: np.inf, 4321: np.nan}
+    for row, value in bad.items():
+        x[row, 2] = value
+    net = lamina.Network([lamina.Dense(64, "relu"), lamina.Dense(3)], n_inputs=4)
+    for predict in net.predict, net.forward:
+        with pytest.raises(ValueError, match=r"X must be finite; got NaN in row 4321, column 2"):
+            predict(x, n_threads=threads)
+    x[list(bad), 2] = 0
+    assert np.isfinite(net.predict(x, n_threads=threads)).all()

@@ -78,17 +78,22 @@ template <class T>
 py::object infer_array(const Network<T>& network, const Array<T>& x, bool link, Index threads,
                        const py::object& lengths = py::none()) {
   const Samples<T> s = samples_from<T>(network, x, py::none(), py::none(), py::none(), lengths);
-  if (!s.lengths) check_finite(s.x);
+  const Inputs inputs = s.lengths ? Inputs::finite : Inputs::unknown;
   std::vector<py::ssize_t> shape{s.count, network.outputs()};
   if (s.each_step) shape.insert(shape.begin() + 1, s.steps);
   py::array_t<T> out(shape);
   T* to = out.mutable_data();
   constexpr double short_work = 1e5;
-  if (network.work_per_row() * static_cast<double>(s.count * s.steps) < short_work) {
-    infer(network, s, link, to, 1);
-  } else {
-    const py::gil_scoped_release released;
-    infer(network, s, link, to, threads);
+  try {
+    if (network.work_per_row() * static_cast<double>(s.count * s.steps) < short_work) {
+      infer(network, s, link, to, 1, inputs);
+    } else {
+      const py::gil_scoped_release released;
+      infer(network, s, link, to, threads, inputs);
+    }
+  } catch (const std::domain_error&) {
+    check_finite(s.x);  // says where
+    throw;
   }
   return std::move(out);
 }

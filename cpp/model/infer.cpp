@@ -1,6 +1,8 @@
 /// Predictions and their losses: rows through all layers, nothing kept.
 #include <algorithm>
+#include <stdexcept>
 
+#include "kernels/reduce.hpp"
 #include "model/sequence_infer.hpp"
 
 namespace lamina {
@@ -21,11 +23,21 @@ template <class T> bool folds_next(const Network<T>& network, Index i) {
   return i + 1 < network.depth() && network.layer(i).takes_rescaling() && network.layer(i + 1).rescales();
 }
 
+template <class T> void need_finite(const Samples<T>& samples) {
+  const Index steps = samples.steps;
+  const auto check = [&](Index first, Index count) {
+    if (kernels::first_nonfinite(samples.x.row(first * steps), count * steps * samples.x.columns) >= 0)
+      throw std::domain_error("an input is NaN or infinite");
+  };
+  if (!samples.index) return check(samples.first, samples.count);
+  for (Index i = 0; i < samples.count; ++i) check(samples.sample(i), 1);
+}
+
 /// The rows of one thread, a chunk at a time through all layers. `memory` has room for two chunks of the widest layer
 /// and two more of its rows.
 template <class T>
 void infer_rows(const Network<T>& network, const Samples<T>& mine, bool link, T* out, T* memory, Index width,
-                Index chunk, Scratch<T>& scratch) {
+                Index chunk, Scratch<T>& scratch, Inputs inputs) {
   T* const buffers[2] = {memory, memory + chunk * width};
   T* const scale = memory + 2 * chunk * width;
   T* const shift = scale + width;
@@ -33,6 +45,7 @@ void infer_rows(const Network<T>& network, const Samples<T>& mine, bool link, T*
   const Pass pass;
   for (Index begin = 0; begin < mine.count; begin += chunk) {
     const Samples<T> rows = mine.slice(begin, std::min(chunk, mine.count - begin));
+    if (inputs == Inputs::unknown) need_finite(rows);  // here the product finds them in cache
     const T* input = nullptr;
     int next = 0;
     if (usable_in_place(network, rows)) {
@@ -66,8 +79,12 @@ void infer_rows(const Network<T>& network, const Samples<T>& mine, bool link, T*
 }  // namespace
 
 template <class T>
-void infer(const Network<T>& network, kernels::Team& team, const Samples<T>& samples, bool link, T* out) {
-  if (network.recurrent()) return infer_sequences(network, team, samples, link, out);
+void infer(const Network<T>& network, kernels::Team& team, const Samples<T>& samples, bool link, T* out,
+           Inputs inputs) {
+  if (network.recurrent()) {
+    if (inputs == Inputs::unknown) need_finite(samples);
+    return infer_sequences(network, team, samples, link, out);
+  }
   Index width = network.inputs();
   for (Index i = 0; i < network.depth(); ++i) width = std::max(width, network.layer(i).outputs());
   const Index chunk = std::min<Index>(samples.count, std::clamp<Index>((Index{1} << 15) / width / 8 * 8, 32, 512));
@@ -76,7 +93,7 @@ void infer(const Network<T>& network, kernels::Team& team, const Samples<T>& sam
   if (threads == 1) {
     InferMemory<T>& memory = InferMemory<T>::of_thread();
     memory.buffers.reserve(room);
-    infer_rows(network, samples, link, out, memory.buffers.data(), width, chunk, memory.scratch);
+    infer_rows(network, samples, link, out, memory.buffers.data(), width, chunk, memory.scratch, inputs);
     return;
   }
   Arena<T> memory(threads * room);
@@ -84,14 +101,15 @@ void infer(const Network<T>& network, kernels::Team& team, const Samples<T>& sam
   team.run(threads, [&](kernels::Worker& w) {
     const Range mine = w.share(samples.count, row_grain);
     infer_rows(network, samples.slice(mine.begin, mine.size()), link, out + mine.begin * network.outputs(),
-               memory.data() + w.id * room, width, chunk, scratch[static_cast<std::size_t>(w.id)]);
+               memory.data() + w.id * room, width, chunk, scratch[static_cast<std::size_t>(w.id)], inputs);
   });
 }
 
-template <class T> void infer(const Network<T>& network, const Samples<T>& samples, bool link, T* out, Index threads) {
+template <class T>
+void infer(const Network<T>& network, const Samples<T>& samples, bool link, T* out, Index threads, Inputs inputs) {
   const Index useful =
       threads == 1 ? 1 : useful_threads(network, samples.count, false, kernels::choose_threads(threads), samples.steps);
-  kernels::with_team(useful, [&](kernels::Team& team) { infer(network, team, samples, link, out); });
+  kernels::with_team(useful, [&](kernels::Team& team) { infer(network, team, samples, link, out, inputs); });
 }
 
 template <class T> double evaluate_samples(const Network<T>& network, kernels::Team& team, const Samples<T>& samples) {
@@ -110,9 +128,9 @@ template <class T> double evaluate_samples(const Network<T>& network, kernels::T
   return total / samples.weight_sum();
 }
 
-#define LAMINA_INSTANTIATE(T)                                                             \
-  template void infer<T>(const Network<T>&, kernels::Team&, const Samples<T>&, bool, T*); \
-  template void infer<T>(const Network<T>&, const Samples<T>&, bool, T*, Index);          \
+#define LAMINA_INSTANTIATE(T)                                                                     \
+  template void infer<T>(const Network<T>&, kernels::Team&, const Samples<T>&, bool, T*, Inputs); \
+  template void infer<T>(const Network<T>&, const Samples<T>&, bool, T*, Index, Inputs);          \
   template double evaluate_samples<T>(const Network<T>&, kernels::Team&, const Samples<T>&);
 LAMINA_INSTANTIATE(float)
 LAMINA_INSTANTIATE(double)
