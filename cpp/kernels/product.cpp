@@ -195,8 +195,9 @@ template <class T> void finish_empty(Index m, Index n, T* c, Index ldc, bool acc
 
 /// Whether Cᵀ = Bᵀ Aᵀ is better: C is too narrow to fill its vectors, and A's columns, contiguous, make better rows.
 template <class T> bool turning_pays(Index m, Index n, Index k, Operand<T> a) {
-  constexpr Index least = 1024;  // elements of A that pay for the way there and back
-  return a.row_stride == 1 && n < 2 * lanes<T> && n % lanes<T> != 0 && m > n && (n == 1 || m * k >= least);
+  constexpr Index least = 64;  // elements of A, for each column of C, that pay for the way there and back
+  if (a.row_stride != 1 || n >= 2 * lanes<T> || n % lanes<T> == 0 || m <= n) return false;
+  return n == 1 || (m > lanes<T> && m * k >= least * n);
 }
 
 /// Whether to copy A, which every panel of C reads again: strided reads share cache sets and fill no lines.
