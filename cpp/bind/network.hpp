@@ -91,8 +91,9 @@ py::object infer_array(const Network<T>& network, const Array<T>& x, bool link, 
       const py::gil_scoped_release released;
       infer(network, s, link, to, threads, inputs);
     }
-  } catch (const std::domain_error&) {
-    check_finite(s.x);  // says where
+  } catch (...) {
+    // Says where; and comes before what a custom activation may have made of it on another thread.
+    if (inputs == Inputs::unknown) check_finite(s.x);
     throw;
   }
   return std::move(out);

@@ -40,7 +40,7 @@ class Worker {
  public:
   Worker(Team* team, Index number, Index count) : id(number), size(count), team_(team) {}
   /// Waits for all workers of the job. Every worker must come here equally often, unless it throws: then the wait of
-  /// the others ends with an exception of the team's own, which they should let through.
+  /// the others ends with an exception of the team's own, which no job may keep to itself.
   void barrier();
   /// My share of [0, n), cut at multiples of `grain`.
   Range share(Index n, Index grain = 1) const { return part_of(n, id, size, grain); }

@@ -1,6 +1,7 @@
 /// Predictions and their losses: rows through all layers, nothing kept.
 #include <algorithm>
 #include <stdexcept>
+#include <utility>
 
 #include "kernels/reduce.hpp"
 #include "model/sequence_infer.hpp"
@@ -8,12 +9,29 @@
 namespace lamina {
 namespace {
 
-/// A thread's memory for predictions, kept from call to call: what a small one would otherwise spend its time on.
-template <class T> struct InferMemory {
+/// A thread's memory for predictions, kept from call to call: what a small one would otherwise spend its time on. A
+/// call takes it away and puts it back at its end, since a custom activation may predict in the middle of another
+/// prediction.
+template <class T> class InferMemory {
+ public:
+  InferMemory() : buffers(std::move(kept().buffers)), scratch(std::move(kept().scratch)) {}
+  ~InferMemory() {
+    kept().buffers = std::move(buffers);
+    kept().scratch = std::move(scratch);
+  }
+  InferMemory(const InferMemory&) = delete;
+  InferMemory& operator=(const InferMemory&) = delete;
+
   Arena<T> buffers;
   Scratch<T> scratch;
-  static InferMemory& of_thread() {
-    thread_local InferMemory memory;
+
+ private:
+  struct Kept {
+    Arena<T> buffers;
+    Scratch<T> scratch;
+  };
+  static Kept& kept() {
+    thread_local Kept memory;
     return memory;
   }
 };
@@ -37,13 +55,14 @@ template <class T> void need_finite(const Samples<T>& samples) {
 /// and two more of its rows.
 template <class T>
 void infer_rows(const Network<T>& network, const Samples<T>& mine, bool link, T* out, T* memory, Index width,
-                Index chunk, Scratch<T>& scratch, Inputs inputs) {
+                Index chunk, Scratch<T>& scratch, Inputs inputs, const kernels::Worker* worker) {
   T* const buffers[2] = {memory, memory + chunk * width};
   T* const scale = memory + 2 * chunk * width;
   T* const shift = scale + width;
   const Index last = network.depth() - 1;
   const Pass pass;
   for (Index begin = 0; begin < mine.count; begin += chunk) {
+    if (worker && worker->failed()) return;
     const Samples<T> rows = mine.slice(begin, std::min(chunk, mine.count - begin));
     if (inputs == Inputs::unknown) need_finite(rows);  // here the product finds them in cache
     const T* input = nullptr;
@@ -91,9 +110,9 @@ void infer(const Network<T>& network, kernels::Team& team, const Samples<T>& sam
   const Index threads = useful_threads(network, samples.count, false, team.size());
   const Index room = 2 * (chunk + 1) * width;
   if (threads == 1) {
-    InferMemory<T>& memory = InferMemory<T>::of_thread();
+    InferMemory<T> memory;
     memory.buffers.reserve(room);
-    infer_rows(network, samples, link, out, memory.buffers.data(), width, chunk, memory.scratch, inputs);
+    infer_rows(network, samples, link, out, memory.buffers.data(), width, chunk, memory.scratch, inputs, nullptr);
     return;
   }
   Arena<T> memory(threads * room);
@@ -101,7 +120,7 @@ void infer(const Network<T>& network, kernels::Team& team, const Samples<T>& sam
   team.run(threads, [&](kernels::Worker& w) {
     const Range mine = w.share(samples.count, row_grain);
     infer_rows(network, samples.slice(mine.begin, mine.size()), link, out + mine.begin * network.outputs(),
-               memory.data() + w.id * room, width, chunk, scratch[static_cast<std::size_t>(w.id)], inputs);
+               memory.data() + w.id * room, width, chunk, scratch[static_cast<std::size_t>(w.id)], inputs, &w);
   });
 }
 

@@ -63,7 +63,7 @@ void infer_sequences(const Network<T>& network, kernels::Team& team, const Sampl
   team.run(threads, [&](kernels::Worker& w) {
     SequencePass<T>& pass = passes[static_cast<std::size_t>(w.id)];
     const Range mine = w.share(samples.count, block);
-    for (Index begin = mine.begin; begin < mine.end; begin += chunk) {
+    for (Index begin = mine.begin; begin < mine.end && !w.failed(); begin += chunk) {
       const Samples<T> part = samples.slice(begin, std::min(chunk, mine.end - begin));
       T* const from = pass.run(network, part);
       const Sequences& s = pass.sequences();
