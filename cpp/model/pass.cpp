@@ -159,8 +159,10 @@ void TrainingPass<T>::run(kernels::Worker& w, const Pass& pass, const Samples<T>
 template <class T>
 void TrainingPass<T>::run_and_step(kernels::Worker& w, const Pass& pass, const Samples<T>& batch, T scale,
                                    const StepOn<T>& step_on) {
+  if (w.id == 0) stepped_ = false;
   differentiate(w, pass, batch, scale, nullptr);
   if (std::isfinite(loss_sum())) {
+    if (w.id == 0) stepped_ = true;
     for (Index i = 0; i < network_.depth(); ++i) {
       network_.layer(i).step(pass, tape(i), network_.parameter_offset(i), w.id, w.size, scratch(w),
                              step_scratch_[static_cast<std::size_t>(w.id)], step_on);

@@ -71,6 +71,9 @@ template <class T> class TrainingPass {
   /// Where the loss is not finite, nothing is stepped on.
   void run_and_step(kernels::Worker& w, const Pass& pass, const Samples<T>& batch, T scale, const StepOn<T>& step_on);
 
+  /// Whether the last `run_and_step` came as far as stepping, even if it threw then.
+  bool stepped() const { return stepped_; }
+
   /// d outputs / d parameters of one sample, (outputs, parameters), into `rows`, on this thread alone; the layers must
   /// treat rows one by one. Returns the outputs.
   const T* jacobian(const Pass& pass, const Samples<T>& sample, T* rows);
@@ -97,6 +100,7 @@ template <class T> class TrainingPass {
 
   const Network<T>& network_;
   Index rows_;
+  bool stepped_ = false;
   Index steps_ = 0;      // that the memory has room for
   Sequences sequences_;  // the last chunk's
   Samples<T> in_, out_;  // its rows of inputs, and those of targets

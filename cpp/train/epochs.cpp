@@ -22,7 +22,7 @@ template <class T> void EpochKeeper<T>::run(const std::function<void(Index)>& ep
     for (Index e = 1; e <= options_.epochs && !stopped_; ++e) epoch(e);
   } catch (...) {
     history_.stop_reason = "interrupted";
-    if (has_best_ || team_.failed()) restore_best();  // a failed step may have left NaN in running values
+    if (has_best_ || !interrupted_) restore_best();  // a failed step may have left half of itself
     throw;
   }
   if (history_.diverged || (options_.early_stop.active && options_.early_stop.restore_best && has_best_))
@@ -85,7 +85,9 @@ template <class T> void EpochKeeper<T>::poll() {
   const auto now = Clock::now();
   if (!options_.poll || now - last_poll_ < std::chrono::milliseconds(20)) return;
   last_poll_ = now;
+  interrupted_ = true;
   options_.poll();
+  interrupted_ = false;
 }
 
 template <class T> void EpochKeeper<T>::watch(Index epoch, double value) {

@@ -18,8 +18,8 @@ template <class T> class EpochKeeper {
               kernels::Team& team);
 
   /// Calls epoch(1), epoch(2), ... until all are done or `stop` was called. Then the best weights are put back where
-  /// early stopping or divergence asks for it; also when `epoch` throws, before that goes on to the caller (the first
-  /// weights, where a custom part fails before there are any best).
+  /// early stopping or divergence asks for it; also when `epoch` throws, before that goes on to the caller: the first
+  /// weights, where there are no best ones yet and it was not the poll hook that ended the fit.
   void run(const std::function<void(Index)>& epoch);
   /// Ends an epoch: its losses into the history, the hooks, early stopping. Gives the learning rate that a hook has
   /// set.
@@ -45,7 +45,7 @@ template <class T> class EpochKeeper {
   kernels::Team& team_;
   Arena<T> best_parameters_, best_state_;
   double best_value_ = std::numeric_limits<double>::infinity();
-  bool has_best_ = false, stopped_ = false;
+  bool has_best_ = false, stopped_ = false, interrupted_ = false;
   Index waited_ = 0;
   Clock::time_point start_ = Clock::now(), last_poll_ = start_;
 };

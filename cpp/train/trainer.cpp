@@ -62,16 +62,16 @@ template <class T> class Trainer {
     const bool fits =
         memory_.name == name && memory_.slots.size() == slots && (slots == 0 || memory_.slots[0].size() == n);
     if (options_.resume && fits) return;
-    const bool alone = memory_.alone;
-    memory_ = {};
-    memory_.alone = alone;
-    memory_.name = name;
+    OptimizerMemory<T> fresh;
+    fresh.alone = memory_.alone;
+    fresh.name = name;
     for (std::size_t s = 0; s < slots; ++s) {
-      memory_.slots.emplace_back(n);
+      fresh.slots.emplace_back(n);
       const double start =
           std::visit([&](const auto& o) { return o.initial_slot(static_cast<int>(s)); }, options_.optimizer);
-      if (start != 0) std::fill(memory_.slots.back().begin(), memory_.slots.back().end(), static_cast<T>(start));
+      if (start != 0) std::fill(fresh.slots.back().begin(), fresh.slots.back().end(), static_cast<T>(start));
     }
+    memory_ = std::move(fresh);
   }
 
   void run_epoch(Index epoch) {
@@ -171,7 +171,8 @@ template <class T> class Trainer {
     try {
       team_.run(threads(), [&](kernels::Worker& w) { pass_.run_and_step(w, pass, batch, scale, step_on_); });
     } catch (...) {
-      memory_.state = before;
+      if (pass_.stepped()) memory_ = {};  // in part: no fit can go on with that
+      else memory_.state = before;
       throw;
     }
     const double sum = pass_.loss_sum() + penalty_sum;
@@ -214,7 +215,12 @@ template <class T> class Trainer {
     const double norm = std::sqrt(kernels::sum_of_squares(gradients_.data(), gradients_.size()));
     const T reach = static_cast<T>(options_.sam_rho / (norm + 1e-12));
     for (Index i = 0; i < w.size(); ++i) w[i] += reach * gradients_[i];
-    gradients_of(batch, weight, false);
+    try {
+      gradients_of(batch, weight, false);
+    } catch (...) {
+      w.copy_from(kept_);
+      throw;
+    }
     add_penalty(network_, penalty, gradients_.data());
     w.copy_from(kept_);
   }

@@ -69,7 +69,8 @@ struct History {
   Index evaluations = 0;  ///< of all samples by a full-batch solver; 0 for mini-batches
 };
 
-/// An optimizer's memory between fits.
+/// An optimizer's memory between fits. Empty, as before the first, after a fit in which an
+/// exception broke off the optimizer's step.
 template <class T> struct OptimizerMemory {
   OptimizerState state;
   std::vector<Arena<T>> slots;
