@@ -36,6 +36,29 @@ Index quota_of_container() {
   return std::max<Index>(1, static_cast<Index>(std::atof(quota.c_str()) / period));
 }
 
+/// As many of `threads` threads, the calling one included, as can be started: OpenMP ends the process where it fails to
+/// start one, so those that its pool does not have yet are tried beforehand.
+Index startable(Index threads) {
+  thread_local Index pool = 1;  // it belongs to the thread that opens regions, and shrinks to what the last one needed
+  if (threads <= 1) return threads;
+  if (threads <= pool) return pool = threads;
+  std::mutex gate;
+  std::vector<std::thread> trial;
+  {
+    const std::lock_guard<std::mutex> closed(gate);  // all of them exist at once
+    try {
+      trial.reserve(static_cast<std::size_t>(threads));
+      for (Index i = 1; i < threads; ++i) {
+        trial.emplace_back([&gate] { const std::lock_guard<std::mutex> wait(gate); });
+      }
+    } catch (const std::exception&) {  // std::system_error or std::bad_alloc: fewer have to do
+      threads = std::max(pool, static_cast<Index>(trial.size()));
+    }
+  }
+  for (std::thread& t : trial) t.join();
+  return pool = threads;
+}
+
 }  // namespace
 
 void yield_core() { std::this_thread::yield(); }
@@ -129,7 +152,7 @@ void Team::serve(Index id) {
 
 void with_team(Index threads, const std::function<void(Team&)>& body) {
   Team team;
-  threads = choose_threads(threads);
+  threads = startable(choose_threads(threads));
   if (threads <= 1 || omp_in_parallel()) {
     body(team);
     return;
