@@ -339,26 +339,3 @@ def test_an_activation_that_predicts_with_a_wider_network():
         array[...] = expected.parameters[name]
     x = samples(300, 3)[0]
     np.testing.assert_array_equal(net.predict(x), expected.predict(x))
-
-
-@pytest.mark.parametrize("threads", [1, 2])
-def test_inputs_that_are_not_finite_are_refused_first(threads):
-    failing = lamina.activations.custom(refuse, tanh_derivative)
-    net = lamina.Network([lamina.Dense(50, activation=failing), lamina.Dense(3)], n_inputs=6)
-    x = np.zeros((50_000, 6), dtype="float32")
-    with pytest.raises(LookupError, match="no more"):
-        net.predict(x, n_threads=threads)
-    x[-1, 2] = np.nan
-    with pytest.raises(ValueError, match="row 49999, column 2"):
-        net.predict(x, n_threads=threads)
-
-
-def test_a_fit_that_fails_in_its_first_epoch_keeps_the_weights_it_began_with():
-    x, y = samples(300, 3)
-    failing = lamina.losses.custom(FailsAfter(6, half_square, refuse), difference)
-    net = lamina.Network([lamina.Dense(8, "tanh"), lamina.Dense(3)], n_inputs=6, loss=failing)
-    before = weights_of(net)
-    with pytest.raises(LookupError, match="no more"):  # in the validation, not in a step
-        net.fit(x, y, batch_size=40, validation=0.2, epochs=3, n_threads=1)
-    for name, array in net.parameters.items():
-        np.testing.assert_array_equal(array, before[name])

@@ -1,8 +1,4 @@
-"""The course of training: validation, early stopping, history, callbacks, interruption, divergence, normalisation."""
-
-import signal
-import threading
-import time
+"""The course of training: validation, early stopping, history, callbacks, divergence, normalisation."""
 
 import numpy as np
 import pytest
@@ -213,33 +209,6 @@ def test_error_of_a_callback_comes_out_and_the_network_stays_usable():
         net.fit(x, t, epochs=5, callbacks=[fail])
     assert np.isfinite(net.predict(x)).all()
     net.fit(x, t, epochs=2)
-
-
-@pytest.mark.skipif(threading.current_thread() is not threading.main_thread(), reason="signals reach the main thread")
-def test_interruption_stops_within_a_tenth_of_a_second():
-    x, t = regression(rows=20_000)
-    net = network(units=256)
-    sent = []
-
-    def interrupt():
-        sent.append(time.perf_counter())
-        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
-
-    timer = threading.Timer(0.5, interrupt)
-    timer.start()
-    try:
-        history = net.fit(x, t, epochs=1_000_000, validation=None, early_stopping=None)
-        assert "interrupt" in history.stop_reason.lower()
-    except KeyboardInterrupt:
-        pass
-    finally:
-        stopped = time.perf_counter()
-        timer.cancel()
-        timer.join()
-    assert sent, "training ended before it was interrupted"
-    assert stopped - sent[0] < 0.1
-    assert np.isfinite(net.predict(x[:10])).all()
-    net.fit(x[:100], t[:100], epochs=1)
 
 
 def test_divergence_is_told_and_the_best_weights_kept():

@@ -1,7 +1,7 @@
 /// Cascade-correlation in Python's hands. The Python layer has checked and converted the arrays.
 #include "train/cascade.hpp"
 
-#include "bind/registry.hpp"
+#include "bind/training.hpp"
 
 namespace lamina::bind {
 namespace {
@@ -28,10 +28,7 @@ template <class T> void bind_scalar(py::module_& m) {
             throw py::value_error("the validation set must have the columns of the training set");
           }
         }
-        options.poll = [] {
-          const py::gil_scoped_acquire locked;
-          if (PyErr_CheckSignals() != 0) throw py::error_already_set();
-        };
+        options.poll = &poll_signals;
         if (!on_stage.is_none()) {
           options.on_stage = [&] {
             const py::gil_scoped_acquire locked;

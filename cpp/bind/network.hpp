@@ -78,7 +78,8 @@ template <class T>
 py::object infer_array(const Network<T>& network, const Array<T>& x, bool link, Index threads,
                        const py::object& lengths = py::none()) {
   const Samples<T> s = samples_from<T>(network, x, py::none(), py::none(), py::none(), lengths);
-  const Inputs inputs = s.lengths ? Inputs::finite : Inputs::unknown;
+  InferChecks checks;
+  checks.finite = !s.lengths;
   std::vector<py::ssize_t> shape{s.count, network.outputs()};
   if (s.each_step) shape.insert(shape.begin() + 1, s.steps);
   py::array_t<T> out(shape);
@@ -86,14 +87,18 @@ py::object infer_array(const Network<T>& network, const Array<T>& x, bool link, 
   constexpr double short_work = 1e5;
   try {
     if (network.work_per_row() * static_cast<double>(s.count * s.steps) < short_work) {
-      infer(network, s, link, to, 1, inputs);
+      infer(network, s, link, to, 1, checks);
     } else {
+      checks.poll = &poll_signals;
       const py::gil_scoped_release released;
-      infer(network, s, link, to, threads, inputs);
+      infer(network, s, link, to, threads, checks);
     }
-  } catch (...) {
-    // Says where; and comes before what a custom activation may have made of it on another thread.
-    if (inputs == Inputs::unknown) check_finite(s.x);
+  } catch (const std::domain_error&) {
+    check_finite(s.x);  // says where
+    throw;
+  } catch (const py::error_already_set& e) {
+    // A custom activation, which may have met finite rows on one thread before another one met NaN.
+    if (checks.finite && e.matches(PyExc_Exception)) check_finite(s.x);
     throw;
   }
   return std::move(out);

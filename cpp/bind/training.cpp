@@ -36,10 +36,7 @@ FitOptions PythonFitOptions::wired() const {
       return monitor(py::cast(report)).cast<double>();
     };
   }
-  out.poll = [] {
-    const py::gil_scoped_acquire locked;
-    if (PyErr_CheckSignals() != 0) throw py::error_already_set();
-  };
+  out.poll = &poll_signals;
   return out;
 }
 

@@ -6,6 +6,12 @@
 
 namespace lamina::bind {
 
+/// The poll hook of long work without the interpreter's lock: throws what a signal's handler raises.
+inline void poll_signals() {
+  const py::gil_scoped_acquire locked;
+  if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+}
+
 /// FitOptions whose hooks are Python callables.
 struct PythonFitOptions {
   FitOptions options;

@@ -3,6 +3,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "core/poll.hpp"
 #include "kernels/reduce.hpp"
 #include "model/sequence_infer.hpp"
 
@@ -55,16 +56,17 @@ template <class T> void need_finite(const Samples<T>& samples) {
 /// and two more of its rows.
 template <class T>
 void infer_rows(const Network<T>& network, const Samples<T>& mine, bool link, T* out, T* memory, Index width,
-                Index chunk, Scratch<T>& scratch, Inputs inputs, const kernels::Worker* worker) {
+                Index chunk, Scratch<T>& scratch, const InferChecks& checks, const kernels::Worker& worker) {
   T* const buffers[2] = {memory, memory + chunk * width};
   T* const scale = memory + 2 * chunk * width;
   T* const shift = scale + width;
   const Index last = network.depth() - 1;
   const Pass pass;
-  for (Index begin = 0; begin < mine.count; begin += chunk) {
-    if (worker && worker->failed()) return;
+  Poll poll(worker.id == 0 ? checks.poll : nullptr);
+  for (Index begin = 0; begin < mine.count && !worker.failed(); begin += chunk) {
+    poll();
     const Samples<T> rows = mine.slice(begin, std::min(chunk, mine.count - begin));
-    if (inputs == Inputs::unknown) need_finite(rows);  // here the product finds them in cache
+    if (checks.finite) need_finite(rows);  // here the product finds them in cache
     const T* input = nullptr;
     int next = 0;
     if (usable_in_place(network, rows)) {
@@ -99,10 +101,10 @@ void infer_rows(const Network<T>& network, const Samples<T>& mine, bool link, T*
 
 template <class T>
 void infer(const Network<T>& network, kernels::Team& team, const Samples<T>& samples, bool link, T* out,
-           Inputs inputs) {
+           const InferChecks& checks) {
   if (network.recurrent()) {
-    if (inputs == Inputs::unknown) need_finite(samples);
-    return infer_sequences(network, team, samples, link, out);
+    if (checks.finite) need_finite(samples);
+    return infer_sequences(network, team, samples, link, out, checks.poll);
   }
   Index width = network.inputs();
   for (Index i = 0; i < network.depth(); ++i) width = std::max(width, network.layer(i).outputs());
@@ -112,7 +114,9 @@ void infer(const Network<T>& network, kernels::Team& team, const Samples<T>& sam
   if (threads == 1) {
     InferMemory<T> memory;
     memory.buffers.reserve(room);
-    infer_rows(network, samples, link, out, memory.buffers.data(), width, chunk, memory.scratch, inputs, nullptr);
+    team.run(1, [&](kernels::Worker& w) {
+      infer_rows(network, samples, link, out, memory.buffers.data(), width, chunk, memory.scratch, checks, w);
+    });
     return;
   }
   Arena<T> memory(threads * room);
@@ -120,15 +124,16 @@ void infer(const Network<T>& network, kernels::Team& team, const Samples<T>& sam
   team.run(threads, [&](kernels::Worker& w) {
     const Range mine = w.share(samples.count, row_grain);
     infer_rows(network, samples.slice(mine.begin, mine.size()), link, out + mine.begin * network.outputs(),
-               memory.data() + w.id * room, width, chunk, scratch[static_cast<std::size_t>(w.id)], inputs, &w);
+               memory.data() + w.id * room, width, chunk, scratch[static_cast<std::size_t>(w.id)], checks, w);
   });
 }
 
 template <class T>
-void infer(const Network<T>& network, const Samples<T>& samples, bool link, T* out, Index threads, Inputs inputs) {
+void infer(const Network<T>& network, const Samples<T>& samples, bool link, T* out, Index threads,
+           const InferChecks& checks) {
   const Index useful =
       threads == 1 ? 1 : useful_threads(network, samples.count, false, kernels::choose_threads(threads), samples.steps);
-  kernels::with_team(useful, [&](kernels::Team& team) { infer(network, team, samples, link, out, inputs); });
+  kernels::with_team(useful, [&](kernels::Team& team) { infer(network, team, samples, link, out, checks); });
 }
 
 template <class T> double evaluate_samples(const Network<T>& network, kernels::Team& team, const Samples<T>& samples) {
@@ -147,9 +152,9 @@ template <class T> double evaluate_samples(const Network<T>& network, kernels::T
   return total / samples.weight_sum();
 }
 
-#define LAMINA_INSTANTIATE(T)                                                                     \
-  template void infer<T>(const Network<T>&, kernels::Team&, const Samples<T>&, bool, T*, Inputs); \
-  template void infer<T>(const Network<T>&, const Samples<T>&, bool, T*, Index, Inputs);          \
+#define LAMINA_INSTANTIATE(T)                                                                                 \
+  template void infer<T>(const Network<T>&, kernels::Team&, const Samples<T>&, bool, T*, const InferChecks&); \
+  template void infer<T>(const Network<T>&, const Samples<T>&, bool, T*, Index, const InferChecks&);          \
   template double evaluate_samples<T>(const Network<T>&, kernels::Team&, const Samples<T>&);
 LAMINA_INSTANTIATE(float)
 LAMINA_INSTANTIATE(double)

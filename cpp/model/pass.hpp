@@ -1,6 +1,7 @@
 /// Running a network over rows: training passes (with everything kept for the gradients) and predictions.
 #pragma once
 
+#include <functional>
 #include <vector>
 
 #include "kernels/threads.hpp"
@@ -113,20 +114,23 @@ template <class T> class TrainingPass {
   std::vector<StepScratch<T>> step_scratch_;
 };
 
-/// Whether inputs are known to be finite, or to be looked at on the way.
-enum class Inputs { finite, unknown };
+/// What a prediction looks after on its way.
+struct InferChecks {
+  bool finite = false;         ///< throw std::domain_error for NaN or infinity in the inputs (where all steps count)
+  std::function<void()> poll;  ///< called every few hundredths of a second, on the calling thread; may throw
+};
 
 /// Raw outputs (logits) of the samples, (count, outputs), on the team's threads: a sample's bits depend on it alone.
 /// With `link`, predictions instead. Where every step has outputs, (count, steps, outputs), 0 beyond a sample's length.
-/// Throws std::domain_error for NaN or infinity in inputs that are `unknown` (all steps count); `out` is then useless.
+/// What a check throws leaves `out` useless.
 template <class T>
 void infer(const Network<T>& network, kernels::Team& team, const Samples<T>& samples, bool link, T* out,
-           Inputs inputs = Inputs::finite);
+           const InferChecks& checks = {});
 
 /// The same on up to `threads` threads of its own (0: as many as pay off).
 template <class T>
 void infer(const Network<T>& network, const Samples<T>& samples, bool link, T* out, Index threads,
-           Inputs inputs = Inputs::finite);
+           const InferChecks& checks = {});
 
 /// The weighted mean loss of the samples, without penalty.
 template <class T> double evaluate_samples(const Network<T>& network, kernels::Team& team, const Samples<T>& samples);

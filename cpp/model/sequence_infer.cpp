@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/poll.hpp"
+
 namespace lamina {
 namespace {
 
@@ -52,7 +54,8 @@ template <class T> T* SequencePass<T>::run(const Network<T>& network, const Samp
 }
 
 template <class T>
-void infer_sequences(const Network<T>& network, kernels::Team& team, const Samples<T>& samples, bool link, T* out) {
+void infer_sequences(const Network<T>& network, kernels::Team& team, const Samples<T>& samples, bool link, T* out,
+                     const std::function<void()>& hook) {
   const Index n = network.outputs(), steps = samples.steps;
   const Index each = network.each_step() ? steps : 1;
   const Index threads = useful_threads(network, samples.count, false, team.size(), steps);
@@ -63,7 +66,9 @@ void infer_sequences(const Network<T>& network, kernels::Team& team, const Sampl
   team.run(threads, [&](kernels::Worker& w) {
     SequencePass<T>& pass = passes[static_cast<std::size_t>(w.id)];
     const Range mine = w.share(samples.count, block);
+    Poll poll(w.id == 0 ? hook : nullptr);
     for (Index begin = mine.begin; begin < mine.end && !w.failed(); begin += chunk) {
+      poll();
       const Samples<T> part = samples.slice(begin, std::min(chunk, mine.end - begin));
       T* const from = pass.run(network, part);
       const Sequences& s = pass.sequences();
@@ -117,10 +122,11 @@ template <class T> void Stepper<T>::step(const Network<T>& network, const T* x, 
   std::copy_n(from, count_ * network.outputs(), out);
 }
 
-#define LAMINA_INSTANTIATE(T)                                                                       \
-  template void infer_sequences<T>(const Network<T>&, kernels::Team&, const Samples<T>&, bool, T*); \
-  template double evaluate_sequences<T>(const Network<T>&, kernels::Team&, const Samples<T>&);      \
-  template class SequencePass<T>;                                                                   \
+#define LAMINA_INSTANTIATE(T)                                                                      \
+  template void infer_sequences<T>(const Network<T>&, kernels::Team&, const Samples<T>&, bool, T*, \
+                                   const std::function<void()>&);                                  \
+  template double evaluate_sequences<T>(const Network<T>&, kernels::Team&, const Samples<T>&);     \
+  template class SequencePass<T>;                                                                  \
   template class Stepper<T>;
 LAMINA_INSTANTIATE(float)
 LAMINA_INSTANTIATE(double)

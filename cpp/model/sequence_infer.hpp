@@ -7,7 +7,8 @@ namespace lamina {
 
 /// What `infer` and `evaluate_samples` do for a recurrent network.
 template <class T>
-void infer_sequences(const Network<T>& network, kernels::Team& team, const Samples<T>& samples, bool link, T* out);
+void infer_sequences(const Network<T>& network, kernels::Team& team, const Samples<T>& samples, bool link, T* out,
+                     const std::function<void()>& poll);
 template <class T> double evaluate_sequences(const Network<T>& network, kernels::Team& team, const Samples<T>& samples);
 
 /// Memory for predictions of up to `samples` sequences of up to `steps` steps, on one thread.

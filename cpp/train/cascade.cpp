@@ -1,10 +1,10 @@
 #include "train/cascade.hpp"
 
-#include <chrono>
 #include <cmath>
 #include <limits>
 #include <stdexcept>
 
+#include "core/poll.hpp"
 #include "core/random.hpp"
 #include "kernels/threads.hpp"
 #include "train/cascade_unit.hpp"
@@ -85,12 +85,6 @@ template <class T> class Growth {
   double index_of(double squares, Index rows) const {
     return std::sqrt(squares / static_cast<double>(rows * outputs_)) / o_.deviation;
   }
-  void poll() {
-    const auto now = std::chrono::steady_clock::now();
-    if (!o_.poll || now - polled_ < std::chrono::milliseconds(30)) return;
-    polled_ = now;
-    o_.poll();
-  }
 
   /// y - t of one output for a block of patterns, and what the output's weights descend along: (y - t)(f' + 0.1).
   Misfit misfit(const Set<T>& set, Index output, Index p, Index m, const T* w, T* slope) const {
@@ -152,7 +146,7 @@ template <class T> class Growth {
     Index epoch = 1, wrong = 0;
     bool sound = true;
     for (;; ++epoch) {
-      poll();
+      poll_();
       const Misfit now = output_slopes(team, descent.w.data(), slope.data());
       sound = std::isfinite(now.squares);
       if (!sound) break;
@@ -235,7 +229,7 @@ template <class T> class Growth {
     const bool small = train_.columns.stride * fan_in() < 16384;
     team.run(small ? 1 : std::min(team.size(), o_.candidates), [&](Worker& me) {
       const auto stop = [&] {
-        if (me.id == 0) poll();
+        if (me.id == 0) poll_();
         return me.failed();
       };
       for (Index c = next++; c < o_.candidates; c = next++) {
@@ -313,7 +307,7 @@ template <class T> class Growth {
   std::vector<UnitScratch<T>> scratch_;
   std::vector<Misfit> parts_;
   std::vector<double> partial_;
-  std::chrono::steady_clock::time_point polled_ = std::chrono::steady_clock::now();
+  Poll poll_{o_.poll};
 };
 
 }  // namespace

@@ -14,7 +14,8 @@ EpochKeeper<T>::EpochKeeper(Network<T>& network, const Samples<T>& validation, c
       history_(history),
       team_(team),
       best_parameters_(network.parameters()),
-      best_state_(network.state()) {}
+      best_state_(network.state()),
+      poll_(options.poll) {}
 
 template <class T> void EpochKeeper<T>::run(const std::function<void(Index)>& epoch) {
   history_.began = true;
@@ -82,11 +83,8 @@ template <class T> void EpochKeeper<T>::stop(const std::string& reason) {
 }
 
 template <class T> void EpochKeeper<T>::poll() {
-  const auto now = Clock::now();
-  if (!options_.poll || now - last_poll_ < std::chrono::milliseconds(20)) return;
-  last_poll_ = now;
   interrupted_ = true;
-  options_.poll();
+  poll_();
   interrupted_ = false;
 }
 

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 
+#include "core/poll.hpp"
 #include "train/trainer.hpp"
 
 namespace lamina {
@@ -47,7 +48,8 @@ template <class T> class EpochKeeper {
   double best_value_ = std::numeric_limits<double>::infinity();
   bool has_best_ = false, stopped_ = false, interrupted_ = false;
   Index waited_ = 0;
-  Clock::time_point start_ = Clock::now(), last_poll_ = start_;
+  Clock::time_point start_ = Clock::now();
+  Poll poll_;
 };
 
 }  // namespace lamina
