@@ -196,8 +196,7 @@ class Network(TakesSequences):
         callbacks : iterable of callables
             Each gets an `Epoch` after every epoch, and may call its `stop`.
         n_threads : int, optional
-            By default as many as pay off; never a different result. A number asks for exactly that many, which on cores
-            that others keep busy can be far slower than one.
+            By default as many as pay off; never a different result. On busy cores a number can be far slower than one.
         verbose : int, default 0
             1 shows a progress bar.
         resume : bool, default False
@@ -210,9 +209,8 @@ class Network(TakesSequences):
         Returns
         -------
         History
-            Also kept as `history`, where it survives Ctrl-C. A fit that Ctrl-C or a callback's exception ends, or that
-            diverges, leaves the best weights so far, with or without early stopping; Ctrl-C before an epoch is done
-            leaves those of the last step.
+            Also kept as `history`, where it survives Ctrl-C. A fit that ends by an exception, or diverges, leaves the
+            best weights so far, with or without early stopping (Ctrl-C in the first epoch: those of the last step).
         """
         data, index, held = _fit.samples(
             self, X, y, sample_weight, validation, validation_sample_weight, resume, lengths
