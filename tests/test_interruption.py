@@ -20,7 +20,8 @@ SIGNALS = pytest.mark.skipif(
 def test_interruption_stops_within_a_tenth_of_a_second():
     x = np.random.default_rng(0).normal(size=(20_000, 3))
     t = np.sin(2 * x[:, 0]) + x[:, 1]
-    net = lamina.Network([lamina.Dense(256, "tanh"), lamina.Dense(1)], n_inputs=3, loss="squared_error")
+    layers = [lamina.Dense(256, "tanh"), lamina.Dense(1)]
+    net = lamina.Network(layers, n_inputs=3, loss="squared_error", dtype="float64", seed=0)
     sent = []
 
     def interrupt():
@@ -59,15 +60,22 @@ def test_a_long_prediction_can_be_interrupted(layer, threads):
     seconds()
     whole = min(seconds() for _ in range(3))
     x = np.concatenate([x] * max(1, round(1.5 / whole)))
-    signal.signal(signal.SIGALRM, signal.default_int_handler)
-    signal.setitimer(signal.ITIMER_REAL, 0.05)
-    start = time.perf_counter()
+    met = []
+
+    def handler(*_):
+        met.append(1)
+        if len(met) == 3:
+            raise KeyboardInterrupt
+
+    signal.signal(signal.SIGALRM, handler)
+    signal.setitimer(signal.ITIMER_REAL, 0.05, 0.05)
     try:
+        # Signals that wait for the end of the call come as one: the third one can only be met within it.
         with pytest.raises(KeyboardInterrupt):
             net.predict(x, n_threads=threads)
     finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    assert time.perf_counter() - start < 0.75, "it went on to its end"
 
 
 LITTLE_MEMORY = """
