@@ -250,18 +250,16 @@ void product(Index m, Index n, Index k, Operand<T> a, Operand<T> b, T* c, Index 
     return;
   }
   const bool pack_a = packing_a_pays(m, n, k, a);
-  const bool pack_b = b.col_stride != 1 || (m > rows_in_place && n * k * size_of<T> > near_bytes);
-  if (!pack_a && !pack_b) {
+  const bool near_b = n * k * size_of<T> <= near_bytes;
+  const bool pack_b = b.col_stride != 1 || (m > rows_in_place && !near_b);
+  if (!pack_a && (near_b || !pack_b)) {
+    if (pack_b) {  // so little of it that it is packed whole, to get rows that can be read
+      const Index width = (n + lanes<T> - 1) / lanes<T> * lanes<T>;
+      T* const packed = buffer.reserve(k * width);
+      pack_panel(packed, width, b, k, n);
+      b = {packed, width, 1};
+    }
     multiply_in_place(m, n, k, a, b, c, ldc, accumulate);
-    if (epilogue) epilogue(0, m, 0, n);
-    return;
-  }
-  if (!pack_a && n * k * size_of<T> <= near_bytes) {
-    // So little that packing it whole, rows and all, is the quickest way to rows that can be read.
-    const Index width = (n + lanes<T> - 1) / lanes<T> * lanes<T>;
-    T* const packed = buffer.reserve(k * width);
-    pack_panel(packed, width, b, k, n);
-    multiply_in_place<T>(m, n, k, a, {packed, width, 1}, c, ldc, accumulate);
     if (epilogue) epilogue(0, m, 0, n);
     return;
   }
