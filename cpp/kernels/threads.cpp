@@ -152,8 +152,8 @@ void Team::serve(Index id) {
 
 void with_team(Index threads, const std::function<void(Team&)>& body) {
   Team team;
-  threads = startable(choose_threads(threads));
-  if (threads <= 1 || omp_in_parallel()) {
+  threads = omp_in_parallel() ? 1 : startable(choose_threads(threads));
+  if (threads <= 1) {
     body(team);
     return;
   }

@@ -15,24 +15,19 @@ namespace {
 /// prediction.
 template <class T> class InferMemory {
  public:
-  InferMemory() : buffers(std::move(kept().buffers)), scratch(std::move(kept().scratch)) {}
-  ~InferMemory() {
-    kept().buffers = std::move(buffers);
-    kept().scratch = std::move(scratch);
-  }
+  InferMemory() : parts(std::move(kept())) {}
+  ~InferMemory() { kept() = std::move(parts); }
   InferMemory(const InferMemory&) = delete;
   InferMemory& operator=(const InferMemory&) = delete;
 
-  Arena<T> buffers;
-  Scratch<T> scratch;
-
- private:
-  struct Kept {
+  struct Parts {
     Arena<T> buffers;
     Scratch<T> scratch;
-  };
-  static Kept& kept() {
-    thread_local Kept memory;
+  } parts;
+
+ private:
+  static Parts& kept() {
+    thread_local Parts memory;
     return memory;
   }
 };
@@ -113,9 +108,10 @@ void infer(const Network<T>& network, kernels::Team& team, const Samples<T>& sam
   const Index room = 2 * (chunk + 1) * width;
   if (threads == 1) {
     InferMemory<T> memory;
-    memory.buffers.reserve(room);
+    memory.parts.buffers.reserve(room);
     team.run(1, [&](kernels::Worker& w) {
-      infer_rows(network, samples, link, out, memory.buffers.data(), width, chunk, memory.scratch, checks, w);
+      infer_rows(network, samples, link, out, memory.parts.buffers.data(), width, chunk, memory.parts.scratch, checks,
+                 w);
     });
     return;
   }
