@@ -25,9 +25,8 @@ else()
     target_include_directories(lamina_eigen SYSTEM INTERFACE "${eigen_dir}")
     set(eigen_version "of eigency, ${eigen_dir}")
   else()
-    set(eigen_problem "Eigen's headers were not found: `pip install eigency` for ${Python_EXECUTABLE}, or configure "
-                      "with -DLAMINA_SYSTEM_EIGEN=ON.")
-    string(JOIN "" eigen_problem ${eigen_problem})
+    string(CONCAT eigen_problem "Eigen's headers were not found: `pip install eigency` for ${Python_EXECUTABLE}, or "
+                                "configure with -DLAMINA_SYSTEM_EIGEN=ON.")
   endif()
 endif()
 if(TARGET lamina_eigen)
