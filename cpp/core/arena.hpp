@@ -39,6 +39,9 @@ template <class T> class Arena {
   const T* data() const { return data_.get(); }
   Index size() const { return size_; }
   bool empty() const { return size_ == 0; }
+  /// All of it as Eigen sees it.
+  Vector<T> vector() { return {data(), size_}; }
+  Vector<const T> vector() const { return {data(), size_}; }
   T& operator[](Index i) { return data_.get()[i]; }
   const T& operator[](Index i) const { return data_.get()[i]; }
   T* begin() { return data(); }

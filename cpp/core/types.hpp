@@ -1,36 +1,92 @@
-/// The types everything shares. Matrices are row-major: a row is a sample, C-contiguous as NumPy has it.
+/// The house types: Eigen's maps of memory that lives in arenas and arrays of the caller's. Matrices are row-major, a
+/// row is a sample, C-contiguous as NumPy has it.
+///
+/// They are Eigen *arrays*: `a * b` is element by element, as the course's formulas of layers mostly are, and nobody
+/// writes one of Eigen's matrix products by accident. What adds numbers up or approximates a function goes through
+/// `kernels::` and `simd::`, which have one order and one rounding on every machine; from Eigen come + - * / sqrt,
+/// comparisons, select, casts, blocks and broadcasts, whose bits do not depend on the machine.
 #pragma once
 
-#include <cstddef>
-#include <cstdint>
+#include <Eigen/Core>
+#include <type_traits>
+
+#include "core/index.hpp"
 
 namespace lamina {
 
-using Index = std::ptrdiff_t;
+namespace detail {
+template <class T, int Rows> struct HouseArray {
+  using Plain = Eigen::Array<std::remove_const_t<T>, Rows, Eigen::Dynamic, Eigen::RowMajor>;
+  using Type = std::conditional_t<std::is_const_v<T>, const Plain, Plain>;
+};
+template <class T>
+using MatrixMap = Eigen::Map<typename HouseArray<T, Eigen::Dynamic>::Type, Eigen::Unaligned, Eigen::OuterStride<>>;
+template <class T> using VectorMap = Eigen::Map<typename HouseArray<T, 1>::Type>;
+}  // namespace detail
 
-/// A half-open range of rows, columns or elements.
-struct Range {
-  Index begin = 0;
-  Index end = 0;
-  Index size() const { return end - begin; }
+/// A row-major matrix of somebody else's memory, whose rows may lie further apart than they are long; `Matrix<const T>`
+/// is the same to read. Copies are of the view; `=` is Eigen's, of the elements; `view` lets it see other memory.
+template <class T> class Matrix : public detail::MatrixMap<T> {
+  using Map = detail::MatrixMap<T>;
+
+ public:
+  Matrix() : Matrix(nullptr, 0, 0) {}
+  Matrix(T* data, Index rows, Index columns) : Matrix(data, rows, columns, columns) {}
+  Matrix(T* data, Index rows, Index columns, Index stride) : Map(data, rows, columns, Eigen::OuterStride<>(stride)) {}
+  Matrix(const Matrix&) = default;
+  /// What may be written may be read.
+  template <class U, class = std::enable_if_t<std::is_same_v<const U, T>>>
+  Matrix(const Matrix<U>& m) : Matrix(m.data(), m.rows(), m.cols(), m.outerStride()) {}
+
+  Matrix& operator=(const Matrix& other) {
+    Map::operator=(other);
+    return *this;
+  }
+  using Map::operator=;
+  void view(const Matrix& other) { new (this) Matrix(other); }
+
+  Matrix at_rows(Range r) const { return at({r, {0, this->cols()}}); }
+  Matrix at_columns(Range r) const { return at({{0, this->rows()}, r}); }
+  Matrix at(const Block& b) const {
+    eigen_assert(b.rows.begin >= 0 && b.rows.end <= this->rows());
+    eigen_assert(b.columns.begin >= 0 && b.columns.end <= this->cols());
+    return {pointer() + b.rows.begin * this->outerStride() + b.columns.begin, b.rows.size(), b.columns.size(),
+            this->outerStride()};
+  }
+  /// Row i as memory: `columns` elements.
+  T* row_data(Index i) const { return pointer() + i * this->outerStride(); }
+  /// Whether rows follow each other without a gap.
+  bool contiguous() const { return this->outerStride() == this->cols() || this->rows() <= 1; }
+  bool empty() const { return this->size() == 0; }
+
+ private:
+  // Eigen hands out only constant pointers of a constant map; a view of writable memory may be written through.
+  T* pointer() const { return const_cast<T*>(this->data()); }
 };
 
-/// Part `part` of `parts` of [0, n), cut at multiples of `grain`: how threads share work.
-inline Range part_of(Index n, Index part, Index parts, Index grain = 1) {
-  const Index blocks = (n + grain - 1) / grain;
-  const auto cut = [&](Index p) {
-    const Index at = blocks * p / parts * grain;
-    return at < n ? at : n;
-  };
-  return {cut(part), cut(part + 1)};
-}
+/// A vector, as a row, of somebody else's memory; `Vector<const T>` is the same to read.
+template <class T> class Vector : public detail::VectorMap<T> {
+  using Map = detail::VectorMap<T>;
 
-/// A non-owning view of a (rows, columns) row-major matrix of samples.
-template <class T> struct Rows {
-  const T* data = nullptr;
-  Index rows = 0;
-  Index columns = 0;
-  const T* row(Index i) const { return data + i * columns; }
+ public:
+  Vector() : Vector(nullptr, 0) {}
+  Vector(T* data, Index size) : Map(data, size) {}
+  Vector(const Vector&) = default;
+  template <class U, class = std::enable_if_t<std::is_same_v<const U, T>>>
+  Vector(const Vector<U>& v) : Vector(v.data(), v.size()) {}
+
+  Vector& operator=(const Vector& other) {
+    Map::operator=(other);
+    return *this;
+  }
+  using Map::operator=;
+  void view(const Vector& other) { new (this) Vector(other); }
+
+  Vector at(Range r) const {
+    eigen_assert(r.begin >= 0 && r.end <= this->size());
+    return {const_cast<T*>(this->data()) + r.begin, r.size()};
+  }
+  bool empty() const { return this->size() == 0; }
 };
 
 }  // namespace lamina

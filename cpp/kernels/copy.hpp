@@ -1,6 +1,7 @@
 /// Copies of large arrays.
 #pragma once
 
+#include "core/types.hpp"
 #include "kernels/simd.hpp"
 
 namespace lamina::kernels {
@@ -21,6 +22,11 @@ template <class T> void copy(const T* from, T* to, Index n) {
     asm volatile("" : : : "memory");  // or else the compiler sees a memcpy in this
   }
   for (; i < n; ++i) to[i] = from[i];
+}
+
+template <class T> void copy(const Vector<const T>& from, const Vector<T>& to) {
+  eigen_assert(from.size() == to.size());
+  copy(from.data(), const_cast<T*>(to.data()), from.size());
 }
 
 }  // namespace lamina::kernels

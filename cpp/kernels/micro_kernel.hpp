@@ -4,7 +4,7 @@
 #include <array>
 #include <utility>
 
-#include "core/types.hpp"
+#include "core/index.hpp"
 #include "kernels/simd.hpp"
 
 namespace lamina::kernels {

@@ -5,7 +5,7 @@
 #include <cstring>
 
 #include "kernels/micro_kernel.hpp"
-#include "kernels/product.hpp"
+#include "kernels/strided_product.hpp"
 #include "kernels/transpose.hpp"
 
 namespace lamina::kernels {

@@ -1,10 +1,11 @@
-/// Sums whose order never depends on the vector width or the number of threads: blocks of fixed size, 16 running sums
-/// in each, added up one after another in double.
+/// Sums whose order never depends on the vector width or the number of threads. Of whole vectors: blocks of fixed size,
+/// 16 running sums in each, added up one after another in double. Of columns: down the rows, one chain a column.
 #pragma once
 
 #include <algorithm>
 
 #include "core/types.hpp"
+#include "kernels/product.hpp"
 #include "kernels/simd.hpp"
 
 namespace lamina::kernels {
@@ -38,20 +39,31 @@ template <class T, class F> double ordered_sum(const T* x, Index n, F&& f) {
   return total;
 }
 
-template <class T> double sum_of_squares(const T* x, Index n) {
-  return ordered_sum(x, n, [](auto v) { return v * v; });
-}
-template <class T> double sum_of_magnitudes(const T* x, Index n) {
-  return ordered_sum(x, n, [](auto v) { return simd::abs(v); });
+/// Maps, and blocks of them whose elements are next to each other.
+template <class V> const typename V::Scalar* contiguous(const Eigen::DenseBase<V>& v) {
+  eigen_assert(v.derived().innerStride() == 1 && (v.rows() <= 1 || v.derived().outerStride() == v.cols()));
+  return v.derived().data();
 }
 
-/// The position of the first NaN or infinity; -1 if there is none.
+/// The sum of x_i^2.
+template <class V> double sum_of_squares(const Eigen::DenseBase<V>& x) {
+  return ordered_sum(contiguous(x), x.size(), [](auto v) { return v * v; });
+}
+/// The sum of |x_i|.
+template <class V> double sum_of_magnitudes(const Eigen::DenseBase<V>& x) {
+  return ordered_sum(contiguous(x), x.size(), [](auto v) { return simd::abs(v); });
+}
+
+/// The position of the first NaN or infinity of n elements; -1 if there is none.
 template <class T> Index first_nonfinite(const T* x, Index n);
+template <class V> Index first_nonfinite(const Eigen::DenseBase<V>& x) {
+  return first_nonfinite(contiguous(x), x.size());
+}
 
 extern template Index first_nonfinite<float>(const float*, Index);
 extern template Index first_nonfinite<double>(const double*, Index);
 
-/// The sum of x[i] y[i], 16 running sums in double.
+/// The sum of x[i] y[i] over n elements, 16 running sums in double.
 template <class T> double dot(const T* x, const T* y, Index n) {
   double sums[16] = {};
   Index i = 0;
@@ -63,6 +75,92 @@ template <class T> double dot(const T* x, const T* y, Index n) {
   double total = 0;
   for (const double s : sums) total += s;
   return total;
+}
+/// x'y.
+template <class X, class Y> double dot(const Eigen::DenseBase<X>& x, const Eigen::DenseBase<Y>& y) {
+  eigen_assert(x.size() == y.size());
+  return dot(contiguous(x), contiguous(y), x.size());
+}
+
+namespace detail {
+
+/// add(sum, i, at, count): `sum` with the terms of row i added, for the `count` columns from column `at` on. Several
+/// vectors of columns at once: each is a chain of its own, so that the additions need not wait for each other.
+template <int Vectors, class T, class Add>
+LAMINA_INLINE void sum_down(Index rows, Index column, Index last_lanes, T* out, Store store, const Add& add) {
+  constexpr int N = simd::lanes<T>;
+  using V = simd::Vec<T, N>;
+  V sum[Vectors];
+  const auto lanes = [&](int v) { return v + 1 < Vectors ? Index{N} : last_lanes; };
+  for (int v = 0; v < Vectors; ++v) {
+    sum[v] = store == Store::add ? V::load_partial(out + column + v * N, lanes(v)) : V(T(0));
+  }
+  for (Index i = 0; i < rows; ++i) {
+    for (int v = 0; v < Vectors; ++v) sum[v] = add(sum[v], i, column + v * N, lanes(v));
+  }
+  for (int v = 0; v < Vectors; ++v) sum[v].store_partial(out + column + v * N, lanes(v));
+}
+
+template <class T, class Add> void sum_down_all(Index rows, Index columns, T* out, Store store, const Add& add) {
+  constexpr Index N = simd::lanes<T>, wide = 8 * N;
+  Index j = 0;
+  for (; j + wide <= columns; j += wide) sum_down<8>(rows, j, N, out, store, add);
+  for (; j < columns; j += 2 * N) {
+    const Index left = columns - j;
+    if (left > N) sum_down<2>(rows, j, std::min(N, left - N), out, store, add);
+    else sum_down<1>(rows, j, left, out, store, add);
+  }
+}
+
+template <class T> LAMINA_INLINE simd::Vec<T> load(const T* p, Index count) {
+  return count == simd::lanes<T> ? simd::Vec<T>::load(p) : simd::Vec<T>::load_partial(p, count);
+}
+
+/// T, but not to deduce it from: a `Matrix<T>` is then taken for a `Matrix<const T>`.
+template <class T> struct Same {
+  using Type = T;
+};
+template <class T> using Readable = const typename Same<T>::Type;
+
+}  // namespace detail
+
+/// out_j = (or +=) sum_i x_ij.
+template <class T>
+void column_sums(const Matrix<detail::Readable<T>>& x, const Vector<T>& out, Store store = Store::set) {
+  eigen_assert(x.cols() == out.size());
+  const T* const data = x.data();
+  const Index stride = x.outerStride();
+  detail::sum_down_all(x.rows(), x.cols(), const_cast<T*>(out.data()), store,
+                       [=](simd::Vec<T> sum, Index i, Index j, Index count) {
+                         return sum + detail::load(data + i * stride + j, count);
+                       });
+}
+
+/// out_j = (or +=) sum_i x_ij y_ij, each product fused into its addition.
+template <class T>
+void column_products(const Matrix<detail::Readable<T>>& x, const Matrix<detail::Readable<T>>& y, const Vector<T>& out,
+                     Store store = Store::set) {
+  eigen_assert(x.rows() == y.rows() && x.cols() == y.cols() && x.cols() == out.size());
+  const T *const a = x.data(), *const b = y.data();
+  const Index a_stride = x.outerStride(), b_stride = y.outerStride();
+  detail::sum_down_all(
+      x.rows(), x.cols(), const_cast<T*>(out.data()), store, [=](simd::Vec<T> sum, Index i, Index j, Index count) {
+        return fma(detail::load(a + i * a_stride + j, count), detail::load(b + i * b_stride + j, count), sum);
+      });
+}
+
+/// out_j = sum_i (x_ij - mean_j)^2, each square fused into its addition.
+template <class T>
+void column_squares(const Matrix<detail::Readable<T>>& x, const Vector<detail::Readable<T>>& mean,
+                    const Vector<T>& out) {
+  eigen_assert(x.cols() == mean.size() && x.cols() == out.size());
+  const T *const data = x.data(), *const centre = mean.data();
+  const Index stride = x.outerStride();
+  detail::sum_down_all(x.rows(), x.cols(), const_cast<T*>(out.data()), Store::set,
+                       [=](simd::Vec<T> sum, Index i, Index j, Index count) {
+                         const auto e = detail::load(data + i * stride + j, count) - detail::load(centre + j, count);
+                         return fma(e, e, sum);
+                       });
 }
 
 }  // namespace lamina::kernels

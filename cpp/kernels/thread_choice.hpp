@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <chrono>
 
-#include "core/types.hpp"
+#include "core/index.hpp"
 
 namespace lamina::kernels {
 

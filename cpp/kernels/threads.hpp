@@ -13,7 +13,7 @@
 #include <type_traits>
 #include <vector>
 
-#include "core/types.hpp"
+#include "core/index.hpp"
 
 namespace lamina::kernels {
 

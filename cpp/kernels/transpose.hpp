@@ -3,7 +3,7 @@
 
 #include <utility>
 
-#include "core/types.hpp"
+#include "core/index.hpp"
 #include "kernels/simd.hpp"
 
 namespace lamina::kernels {

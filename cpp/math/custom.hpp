@@ -4,7 +4,7 @@
 #include <string>
 #include <utility>
 
-#include "core/types.hpp"
+#include "core/index.hpp"
 
 namespace lamina {
 

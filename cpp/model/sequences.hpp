@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "core/types.hpp"
+#include "core/index.hpp"
 
 namespace lamina {
 

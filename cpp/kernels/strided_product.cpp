@@ -1,4 +1,4 @@
-#include "kernels/product.hpp"
+#include "kernels/strided_product.hpp"
 
 #include <algorithm>
 #include <cstdint>
@@ -69,21 +69,26 @@ void multiply_panel(Tile& tile, const Split& split, Operand<T> a, bool packed_a,
 }
 
 /// The product with both operands where they are. A long B is read a few rows at a time, as it lies in memory.
-template <class T>
-void multiply_in_place(Index m, Index n, Index k, Operand<T> a, Operand<T> b, T* c, Index ldc, bool accumulate) {
-  const Index low = std::min<Index>(m, tile_rows(panel_vectors));
-  const Split panels((n + lanes<T> - 1) / lanes<T>, tile_vectors(low));
-  const bool whole = panels.parts == 1 || k * n * size_of<T> <= near_bytes;
-  const Index step = whole ? k : streamed_depth;
-  for (Index k0 = 0; k0 < k; k0 += step) {
-    Tile tile{
-        std::min(step, k - k0), a.row_stride, a.col_stride, b.row_stride, ldc, lanes<T>, accumulate || k0 > 0, {}};
-    const Operand<T> a_part = a.from(0, k0), b_part = b.from(k0, 0);
-    for (Index p = 0; p < panels.parts; ++p) {
-      const Index vectors = panels.length(p), col = panels.start(p) * lanes<T>;
-      tile.last_lanes = std::min(lanes<T>, n - col - (vectors - 1) * lanes<T>);
-      multiply_panel(tile, Split(m, tile_rows(static_cast<int>(vectors))), a_part, false, b_part.data + col, vectors,
-                     tile.last_lanes < lanes<T>, c + col);
+template <class T> void multiply_in_place(const StridedProduct<T>& p) {
+  const Index low = std::min<Index>(p.m, tile_rows(panel_vectors));
+  const Split panels((p.n + lanes<T> - 1) / lanes<T>, tile_vectors(low));
+  const bool whole = panels.parts == 1 || p.k * p.n * size_of<T> <= near_bytes;
+  const Index step = whole ? p.k : streamed_depth;
+  for (Index k0 = 0; k0 < p.k; k0 += step) {
+    Tile tile{std::min(step, p.k - k0),
+              p.a.row_stride,
+              p.a.col_stride,
+              p.b.row_stride,
+              p.c_stride,
+              lanes<T>,
+              p.accumulate || k0 > 0,
+              {}};
+    const Operand<T> a_part = p.a.from(0, k0), b_part = p.b.from(k0, 0);
+    for (Index panel = 0; panel < panels.parts; ++panel) {
+      const Index vectors = panels.length(panel), col = panels.start(panel) * lanes<T>;
+      tile.last_lanes = std::min(lanes<T>, p.n - col - (vectors - 1) * lanes<T>);
+      multiply_panel(tile, Split(p.m, tile_rows(static_cast<int>(vectors))), a_part, false, b_part.data + col, vectors,
+                     tile.last_lanes < lanes<T>, p.c + col);
     }
   }
 }
@@ -94,24 +99,23 @@ enum class Packing { before, here, none };
 /// The product in blocks that fit the caches: panels of B in the first level, blocks of A in the second.
 template <class T> class Blocked {
  public:
-  Blocked(Index m_, Index n_, Index k_, Operand<T> a_, bool pack_a_, Operand<T> b_, Packing packing_, T* c_, Index ldc_,
-          bool accumulate_, Epilogue<T> epilogue_)
-      : m(m_),
-        n(n_),
-        k(k_),
-        ldc(ldc_),
-        a(a_),
-        b(b_),
-        c(c_),
+  Blocked(const StridedProduct<T>& p, bool pack_a_, Packing packing_, Epilogue epilogue_)
+      : m(p.m),
+        n(p.n),
+        k(p.k),
+        ldc(p.c_stride),
+        a(p.a),
+        b(p.b),
+        c(p.c),
         pack_a(pack_a_),
-        accumulate(accumulate_),
+        accumulate(p.accumulate),
         packing(packing_),
         epilogue(epilogue_),
-        vectors((n_ + lanes<T> - 1) / lanes<T>),
+        vectors((n + lanes<T> - 1) / lanes<T>),
         panels(vectors, panel_vectors),
         groups(panels.parts, kept_panels),
-        depths(k_, block_depth<T>),
-        blocks(m_, block_rows<T>) {}
+        depths(k, block_depth<T>),
+        blocks(m, block_rows<T>) {}
 
   void run(PackBuffer<T>& buffer) {
     const Index deepest = depths.length(0), kept = blocks.parts > 1 ? groups.length(0) : 1;
@@ -153,7 +157,7 @@ template <class T> class Blocked {
       tile.ahead = packing == Packing::here && block == 0 ? after(p, first, end, d) : Ahead{};
       multiply_panel(tile, shape, a_block, pack_a, panel_of_b(p, first, d, block), wide, masked, c + row * ldc + col);
       if (finished && (p + 1 == end || (p + 1 - first) % epilogue_panels == 0)) {
-        epilogue(row, rows, ready, last - ready);
+        epilogue(Block{{row, row + rows}, {ready, last}});
         ready = last;
       }
     }
@@ -181,29 +185,40 @@ template <class T> class Blocked {
   T* const c;
   const bool pack_a, accumulate;
   const Packing packing;
-  const Epilogue<T> epilogue;
+  const Epilogue epilogue;
   const Index vectors;
   const Split panels, groups, depths, blocks;
   T *packed_a = nullptr, *packed_b = nullptr;
 };
 
+template <class T> Block whole_of(const StridedProduct<T>& p) { return {{0, p.m}, {0, p.n}}; }
+
 /// The sum of nothing: C is zero, or what it was.
-template <class T> void finish_empty(Index m, Index n, T* c, Index ldc, bool accumulate, Epilogue<T> epilogue) {
-  for (Index i = 0; i < m && !accumulate; ++i) std::fill_n(c + i * ldc, n, T(0));
-  if (epilogue) epilogue(0, m, 0, n);
+template <class T> void finish_empty(const StridedProduct<T>& p, Epilogue epilogue) {
+  for (Index i = 0; i < p.m && !p.accumulate; ++i) std::fill_n(p.c + i * p.c_stride, p.n, T(0));
+  if (epilogue) epilogue(whole_of(p));
 }
 
 /// Whether Cᵀ = Bᵀ Aᵀ is better: C is too narrow to fill its vectors, and A's columns, contiguous, make better rows.
-template <class T> bool turning_pays(Index m, Index n, Index k, Operand<T> a) {
+template <class T> bool transposing_pays(const StridedProduct<T>& p) {
   constexpr Index least = 64;  // elements of A, for each column of C, that pay for the way there and back
-  if (a.row_stride != 1 || n >= 2 * lanes<T> || n % lanes<T> == 0 || m <= n) return false;
-  return n == 1 || (m > lanes<T> && m * k >= least * n);
+  if (p.a.row_stride != 1 || p.n >= 2 * lanes<T> || p.n % lanes<T> == 0 || p.m <= p.n) return false;
+  return p.n == 1 || (p.m > lanes<T> && p.m * p.k >= least * p.n);
+}
+
+template <class T> void multiply_transposed(const StridedProduct<T>& p, PackBuffer<T>& buffer) {
+  const bool in_place = p.n == 1 && p.c_stride == 1;  // a column is its own transpose
+  T* const c = in_place ? p.c : buffer.reserve_transposed(p.m * p.n);
+  if (p.accumulate && !in_place) copy_transposed(c, p.m, p.c, p.c_stride, p.m, p.n);
+  const Operand<T> b_transposed{p.b.data, p.b.col_stride, p.b.row_stride}, a_transposed{p.a.data, p.a.col_stride, 1};
+  multiply<T>({p.n, p.m, p.k, b_transposed, a_transposed, c, p.m, p.accumulate}, buffer);
+  if (!in_place) copy_transposed(p.c, p.c_stride, c, p.m, p.n, p.m);
 }
 
 /// Whether to copy A, which every panel of C reads again: strided reads share cache sets and fill no lines.
-template <class T> bool packing_a_pays(Index m, Index n, Index k, Operand<T> a) {
-  if (m * k * size_of<T> <= near_bytes) return false;
-  return a.row_stride == 1 || (a.col_stride == 1 && n >= packed_rows_columns);
+template <class T> bool packing_a_pays(const StridedProduct<T>& p) {
+  if (p.m * p.k * size_of<T> <= near_bytes) return false;
+  return p.a.row_stride == 1 || (p.a.col_stride == 1 && p.n >= packed_rows_columns);
 }
 
 }  // namespace
@@ -235,53 +250,50 @@ template <class T> void PackedB<T>::pack(Index n, Index k, Operand<T> b) {
   }
 }
 
-template <class T>
-void product(Index m, Index n, Index k, Operand<T> a, Operand<T> b, T* c, Index ldc, bool accumulate,
-             PackBuffer<T>& buffer, Epilogue<T> epilogue) {
-  if (m <= 0 || n <= 0) return;
-  if (k <= 0) return finish_empty(m, n, c, ldc, accumulate, epilogue);
-  if (turning_pays(m, n, k, a)) {
-    const bool in_place = n == 1 && ldc == 1;  // a column is its own transpose
-    T* const turned = in_place ? c : buffer.reserve_turned(m * n);
-    if (accumulate && !in_place) copy_transposed(turned, m, c, ldc, m, n);
-    product<T>(n, m, k, {b.data, b.col_stride, b.row_stride}, {a.data, a.col_stride, 1}, turned, m, accumulate, buffer);
-    if (!in_place) copy_transposed(c, ldc, turned, m, n, m);
-    if (epilogue) epilogue(0, m, 0, n);
+template <class T> void multiply(const StridedProduct<T>& p, PackBuffer<T>& buffer, Epilogue epilogue) {
+  if (p.m <= 0 || p.n <= 0) return;
+  if (p.k <= 0) return finish_empty(p, epilogue);
+  if (transposing_pays(p)) {
+    multiply_transposed(p, buffer);
+    if (epilogue) epilogue(whole_of(p));
     return;
   }
-  const bool pack_a = packing_a_pays(m, n, k, a);
-  const bool near_b = n * k * size_of<T> <= near_bytes;
-  const bool pack_b = b.col_stride != 1 || (m > rows_in_place && !near_b);
-  if (!pack_a && (near_b || !pack_b)) {
-    if (pack_b) {  // so little of it that it is packed whole, to get rows that can be read
-      const Index width = (n + lanes<T> - 1) / lanes<T> * lanes<T>;
-      T* const packed = buffer.reserve(k * width);
-      pack_panel(packed, width, b, k, n);
-      b = {packed, width, 1};
-    }
-    multiply_in_place(m, n, k, a, b, c, ldc, accumulate);
-    if (epilogue) epilogue(0, m, 0, n);
+  const bool pack_a = packing_a_pays(p);
+  const bool near_b = p.n * p.k * size_of<T> <= near_bytes;
+  const bool pack_b = p.b.col_stride != 1 || (p.m > rows_in_place && !near_b);
+  if (pack_a || (pack_b && !near_b)) {
+    Blocked<T>(p, pack_a, pack_b ? Packing::here : Packing::none, epilogue).run(buffer);
     return;
   }
-  const Packing packing = pack_b ? Packing::here : Packing::none;
-  Blocked<T>(m, n, k, a, pack_a, b, packing, c, ldc, accumulate, epilogue).run(buffer);
+  if (pack_b) {  // so little of it that it is packed whole, to get rows that can be read
+    const Index width = (p.n + lanes<T> - 1) / lanes<T> * lanes<T>;
+    T* const packed = buffer.reserve(p.k * width);
+    pack_panel(packed, width, p.b, p.k, p.n);
+    StridedProduct<T> readable = p;
+    readable.b = {packed, width, 1};
+    multiply_in_place(readable);
+  } else {
+    multiply_in_place(p);
+  }
+  if (epilogue) epilogue(whole_of(p));
 }
 
 template <class T>
-void product(Index m, Operand<T> a, const PackedB<T>& b, T* c, Index ldc, bool accumulate, PackBuffer<T>& buffer,
-             Epilogue<T> epilogue) {
-  const Index n = b.columns(), k = b.depth();
-  if (m <= 0 || n <= 0) return;
-  if (k <= 0) return finish_empty(m, n, c, ldc, accumulate, epilogue);
-  Blocked<T>(m, n, k, a, packing_a_pays(m, n, k, a), {b.data(), 0, 1}, Packing::before, c, ldc, accumulate, epilogue)
-      .run(buffer);
+void multiply(const StridedProduct<T>& product, const PackedB<T>& b, PackBuffer<T>& buffer, Epilogue epilogue) {
+  StridedProduct<T> p = product;
+  p.n = b.columns();
+  p.k = b.depth();
+  p.b = {b.data(), 0, 1};
+  if (p.m <= 0 || p.n <= 0) return;
+  if (p.k <= 0) return finish_empty(p, epilogue);
+  Blocked<T>(p, packing_a_pays(p), Packing::before, epilogue).run(buffer);
 }
 
-#define LAMINA_INSTANTIATE(T)                                                                                       \
-  template class PackBuffer<T>;                                                                                     \
-  template class PackedB<T>;                                                                                        \
-  template void product(Index, Index, Index, Operand<T>, Operand<T>, T*, Index, bool, PackBuffer<T>&, Epilogue<T>); \
-  template void product(Index, Operand<T>, const PackedB<T>&, T*, Index, bool, PackBuffer<T>&, Epilogue<T>);
+#define LAMINA_INSTANTIATE(T)                                                 \
+  template class PackBuffer<T>;                                               \
+  template class PackedB<T>;                                                  \
+  template void multiply(const StridedProduct<T>&, PackBuffer<T>&, Epilogue); \
+  template void multiply(const StridedProduct<T>&, const PackedB<T>&, PackBuffer<T>&, Epilogue);
 LAMINA_INSTANTIATE(float)
 LAMINA_INSTANTIATE(double)
 #undef LAMINA_INSTANTIATE
