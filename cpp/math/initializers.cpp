@@ -62,8 +62,9 @@ Initializer resolve(const Activation& activation) {
 }  // namespace
 
 template <class T>
-void initialize(const Initializer& chosen, const Activation& activation, const Random& random, T* w, Index fan_in,
-                Index fan_out) {
+void initialize(const Initializer& chosen, const Activation& activation, const Random& random, Matrix<T> weights) {
+  const Index fan_in = weights.rows(), fan_out = weights.cols();
+  T* const w = weights.data();
   const Initializer initializer = std::holds_alternative<initializer::Auto>(chosen) ? resolve(activation) : chosen;
   std::visit(
       [&](const auto& rule) {
@@ -96,7 +97,7 @@ void initialize(const Initializer& chosen, const Activation& activation, const R
       initializer);
 }
 
-template void initialize<float>(const Initializer&, const Activation&, const Random&, float*, Index, Index);
-template void initialize<double>(const Initializer&, const Activation&, const Random&, double*, Index, Index);
+template void initialize<float>(const Initializer&, const Activation&, const Random&, Matrix<float>);
+template void initialize<double>(const Initializer&, const Activation&, const Random&, Matrix<double>);
 
 }  // namespace lamina
