@@ -90,7 +90,7 @@ template <class T> class Growth {
   Misfit misfit(const Set<T>& set, Index output, Index p, Index m, const T* w, T* slope) const {
     using V = simd::Vec<T>;
     weighted_sum(set.columns.column(0) + p, set.columns.stride, w, fan_in(), slope, m);
-    if (logistic_) activate<T>(o_.output, nullptr, slope, slope, {1, m, m}, {});
+    if (logistic_) activate<T>(o_.output, {}, {slope, 1, m}, {slope, 1, m}, {});
     constexpr int vectors = static_cast<int>(group) / V::size;
     V squares[vectors], wrong[vectors];
     for (int k = 0; k < vectors; ++k) squares[k] = wrong[k] = V(T(0));

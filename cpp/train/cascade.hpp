@@ -9,6 +9,8 @@
 #include <vector>
 
 #include "core/types.hpp"
+namespace lamina { template <class T> struct Rows { const T* data = nullptr; Index rows = 0; Index columns = 0; const T* row(Index i) const { return data + i * columns; } }; }
+
 #include "math/activations.hpp"
 
 namespace lamina {

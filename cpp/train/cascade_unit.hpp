@@ -35,7 +35,7 @@ template <class T>
 void run_unit(const Activation& f, const Columns<T>& columns, const T* w, Index count, UnitScratch<T>& s) {
   for_blocks(columns.stride, [&](Index p, Index m) {
     weighted_sum(columns.column(0) + p, columns.stride, w, count, s.z.data() + p, m);
-    activate<T>(f, nullptr, s.z.data() + p, s.v.data() + p, {1, m, m}, {s.slopes.data(), 0});
+    activate<T>(f, {}, {s.z.data() + p, 1, m}, {s.v.data() + p, 1, m}, {s.slopes.data(), 1, m, 0});
   });
 }
 
@@ -76,7 +76,7 @@ void correlation_gradient(const Activation& f, const Columns<T>& columns, Index 
     T* d = s.d.data() + p;
     weighted_sum(errors.column(0) + p, errors.stride, sigma, outputs, d, m);
     if (free) divide_by_deviation(s.v.data() + p, mean, scale, pull, d, m);
-    multiply_derivative<T>(f, s.z.data() + p, s.v.data() + p, d, {1, m, m}, {s.slopes.data(), 0});
+    multiply_derivative<T>(f, {s.z.data() + p, 1, m}, {s.v.data() + p, 1, m}, {d, 1, m}, {s.slopes.data(), 1, m, 0});
     products(columns.column(0) + p, columns.stride, count, d, m, out);
   });
 }

@@ -41,16 +41,16 @@ template <class T> void clip_units(const clipping::AGC& rule, const Network<T>& 
 
 }  // namespace
 
-template <class T> T clip_gradients(const Clipping& clipping, const Network<T>& network, T* gradients) {
+template <class T> T clip_gradients(const Clipping& clipping, const Network<T>& network, Vector<T> gradients) {
   if (const auto* rule = std::get_if<clipping::ClipNorm>(&clipping)) {
-    const double norm = std::sqrt(kernels::sum_of_squares(gradients, network.parameters().size()));
+    const double norm = std::sqrt(kernels::sum_of_squares(gradients));
     return static_cast<T>(norm > rule->max_norm ? rule->max_norm / norm : 1.0);
   }
-  if (const auto* rule = std::get_if<clipping::AGC>(&clipping)) clip_units(*rule, network, gradients);
+  if (const auto* rule = std::get_if<clipping::AGC>(&clipping)) clip_units(*rule, network, gradients.data());
   return T(1);
 }
 
-template float clip_gradients<float>(const Clipping&, const Network<float>&, float*);
-template double clip_gradients<double>(const Clipping&, const Network<double>&, double*);
+template float clip_gradients<float>(const Clipping&, const Network<float>&, Vector<float>);
+template double clip_gradients<double>(const Clipping&, const Network<double>&, Vector<double>);
 
 }  // namespace lamina

@@ -161,17 +161,18 @@ template <class T> double LbfgsFit<T>::evaluate() {
   double sum = 0;
   for (Index begin = 0; begin < train_.count; begin += passes_.rows()) {
     const Samples<T> chunk = train_.slice(begin, std::min(passes_.rows(), train_.count - begin));
-    Pass pass;
+    Pass<T> pass;
     pass.training = true;
     pass.seed = seed_;
     pass.first_row = begin * train_.steps;
+    pass.statistics.view(network_.state().vector());
     team_.run(team_.size(), [&](kernels::Worker& w) {
-      passes_.run(w, pass, chunk, static_cast<T>(1 / weight_), gradient_.data(), begin > 0);
+      passes_.run(w, pass, chunk, static_cast<T>(1 / weight_), gradient_.vector(), begin > 0 ? kernels::Store::add : kernels::Store::set);
     });
     sum += passes_.loss_sum();
     keeper_.poll();
   }
-  add_penalty(network_, penalty_, gradient_.data());
+  add_penalty(network_, penalty_, gradient_.vector());
   return sum / weight_ + network_.penalty(0, penalty_.l2);
 }
 

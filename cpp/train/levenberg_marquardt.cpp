@@ -74,7 +74,7 @@ template <class T> void LevenbergMarquardtFit<T>::iterate(Index epoch) {
     return keeper_.stop("converged: no gradient is larger than tolerance");
   }
   const double before = loss_;
-  const double weights_size = std::sqrt(kernels::sum_of_squares(start_.data(), n_));
+  const double weights_size = std::sqrt(kernels::sum_of_squares(start_.vector()));
   if (first_) radius_ = spec_.radius * (weights_size > 0 ? weights_size : 1);
   std::string stop;
   for (bool accepted = false; !accepted && stop.empty();) {
@@ -137,27 +137,27 @@ template <class T> void LevenbergMarquardtFit<T>::linearize_rows(Range samples) 
   const Index outputs = network_.outputs(), count = samples.size() * outputs;
   team_.run(team_.size(), [&](kernels::Worker& w) {
     const Range mine = w.share(samples.size());
-    Pass pass;
+    Pass<T> pass;
     pass.training = true;
     pass.seed = seed_;
     TrainingPass<T>& own = passes_[static_cast<std::size_t>(w.id)];
     for (Index i = mine.begin; i < mine.end; ++i) {
       const Samples<T> one = train_.slice(samples.begin + i, 1);
       const Index row = one.sample(0);
-      const double weight = (one.weights ? static_cast<double>(one.weights[row]) : 1.0) / weight_;
+      const double weight = (one.weights.empty() ? 1.0 : static_cast<double>(one.weights[row])) / weight_;
       const double root = std::sqrt(weight);
-      const T* y = own.jacobian(pass, one, rows_.data() + i * outputs * n_);
+      const Vector<const T> y = own.jacobian(pass, one, {rows_.data() + i * outputs * n_, outputs, n_});
       for (Index j = 0; j < outputs; ++j) {
         const Index at = i * outputs + j;
-        residuals_[at] = root * (static_cast<double>(y[j]) - static_cast<double>(one.y.values[row * outputs + j]));
+        residuals_[at] = root * (static_cast<double>(y[j]) - static_cast<double>(one.y.values(row, j)));
         for (Index p = 0; p < n_; ++p) jacobian_[at * n_ + p] = root * static_cast<double>(rows_[at * n_ + p]);
       }
     }
     w.barrier();
     const Range own_rows = w.share(n_, 8);
     kernels::PackBuffer<double> buffer;
-    kernels::product<double>(own_rows.size(), n_, count, {jacobian_.data() + own_rows.begin, 1, n_},
-                             {jacobian_.data(), n_, 1}, normal_.data() + own_rows.begin * n_, n_, true, buffer);
+    kernels::multiply<double>({own_rows.size(), n_, count, {jacobian_.data() + own_rows.begin, 1, n_},
+                             {jacobian_.data(), n_, 1}, normal_.data() + own_rows.begin * n_, n_, true}, buffer);
     for (Index at = 0; at < count; ++at) {
       for (Index p = own_rows.begin; p < own_rows.end; ++p) gradient_[p] += jacobian_[at * n_ + p] * residuals_[at];
     }

@@ -2,6 +2,8 @@
 /// (1963).
 #pragma once
 
+#include <deque>
+
 #include "train/epochs.hpp"
 
 namespace lamina {
@@ -34,7 +36,7 @@ template <class T> class LevenbergMarquardtFit {
   const Index n_;  ///< parameters
   double weight_, l2_;
   std::uint64_t seed_;
-  std::vector<TrainingPass<T>> passes_;       ///< a thread's own, of one row
+  std::deque<TrainingPass<T>> passes_;        ///< a thread's own, of one row
   Arena<T> rows_;                             ///< rows of the Jacobian as the layers give them
   Arena<double> jacobian_, residuals_;        ///< a block of them, weighted
   Arena<double> normal_, factor_, gradient_;  ///< J'J, its Cholesky factor when damped, J'r

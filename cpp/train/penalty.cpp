@@ -14,7 +14,7 @@ template <class T> std::vector<Segment> segments_of(const Network<T>& network) {
   return out;
 }
 
-template <class T> void add_penalty(const Network<T>& network, PenaltyStrength penalty, T* gradients) {
+template <class T> void add_penalty(const Network<T>& network, PenaltyStrength penalty, Vector<T> gradients) {
   if (!penalty.active()) return;
   const T l1 = static_cast<T>(penalty.l1), l2 = static_cast<T>(2 * penalty.l2);
   const T* w = network.parameters().data();
@@ -28,7 +28,7 @@ template <class T> void add_penalty(const Network<T>& network, PenaltyStrength p
 
 template std::vector<Segment> segments_of<float>(const Network<float>&);
 template std::vector<Segment> segments_of<double>(const Network<double>&);
-template void add_penalty<float>(const Network<float>&, PenaltyStrength, float*);
-template void add_penalty<double>(const Network<double>&, PenaltyStrength, double*);
+template void add_penalty<float>(const Network<float>&, PenaltyStrength, Vector<float>);
+template void add_penalty<double>(const Network<double>&, PenaltyStrength, Vector<double>);
 
 }  // namespace lamina
