@@ -11,7 +11,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 import lamina
-from lamina import _data
+from lamina.data import arrays as _data
 
 __all__ = ["RecurrentClassifier", "RecurrentRegressor"]
 

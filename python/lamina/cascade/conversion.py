@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lamina._dispatch import core as _core
-from lamina import _cascade, activations
-from lamina.model_file import described
-from lamina.network import Network
+from lamina import activations
+from lamina.cascade import growth as _cascade
+from lamina.network.model_file import described
+from lamina.network.network import Network
 
 if TYPE_CHECKING:
-    from lamina.cascade import CascadeNetwork
+    from lamina.cascade.network import CascadeNetwork
 
 _LOSSES = {"identity": "squared_error", "logistic": "binary_cross_entropy"}
 
@@ -62,7 +63,7 @@ def architecture_of(net: CascadeNetwork) -> dict[str, Any]:
 
 def network_from(architecture: dict[str, Any]) -> CascadeNetwork:
     """Return a network with weights of zero from `architecture_of`'s result."""
-    from lamina.cascade import CascadeNetwork
+    from lamina.cascade.network import CascadeNetwork
 
     net = CascadeNetwork(
         architecture["n_inputs"],

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 import lamina
-from lamina._tables import Table, TableError, Target, detect_task
-from lamina.cli import _report
-from lamina.plots import learning_curves
+from lamina.cli import report as _report
+from lamina.cli.tables import Table, TableError, Target, detect_task
+from lamina.plots.training import learning_curves
 
 __all__ = ["run"]
 

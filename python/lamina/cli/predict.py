@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 import lamina
-from lamina._tables import Table, TableError, Target
-from lamina.cli import _report
+from lamina.cli import report as _report
+from lamina.cli.tables import Table, TableError, Target
 
 __all__ = ["run"]
 

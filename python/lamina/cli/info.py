@@ -6,8 +6,8 @@ from argparse import Namespace
 import numpy as np
 
 import lamina
-from lamina._tables import Table
-from lamina.cli import _report
+from lamina.cli import report as _report
+from lamina.cli.tables import Table
 
 __all__ = ["run"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lamina.network import Network
+    from lamina.network.network import Network
 
 
 def state_of(net: Network) -> dict[str, Any]:

@@ -12,10 +12,15 @@ from typing import Any
 import numpy as np
 
 from lamina._dispatch import core as _core
-from lamina import _data, _fit, _state, _summary, _watch, losses
-from lamina._data import Array
-from lamina._takes_sequences import TakesSequences
-from lamina.callbacks import DivergenceWarning, EarlyStopping, Epoch, History, ProgressBar, TimeLimit
+from lamina import losses
+from lamina.data import arrays as _data
+from lamina.data.arrays import Array
+from lamina.network import state as _state
+from lamina.network import summary as _summary
+from lamina.network.takes_sequences import TakesSequences
+from lamina.training import fit as _fit
+from lamina.training import watch as _watch
+from lamina.training.callbacks import DivergenceWarning, EarlyStopping, Epoch, History, ProgressBar, TimeLimit
 
 __all__ = ["Network"]
 
@@ -339,7 +344,7 @@ class Network(TakesSequences):
 
     def save(self, path: Any) -> None:
         """Write a safetensors file, whole or not at all: weights by name, the architecture as JSON in its metadata."""
-        from lamina.model_file import save
+        from lamina.network.model_file import save
 
         save(self, path)
 

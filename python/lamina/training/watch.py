@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lamina import _data
-from lamina._data import Array
-from lamina._scoring import score_of
-from lamina.callbacks import EarlyStopping, Epoch
+from lamina.data import arrays as _data
+from lamina.data.arrays import Array
+from lamina.training.callbacks import EarlyStopping, Epoch
+from lamina.training.scoring import score_of
 
 if TYPE_CHECKING:
-    from lamina.network import Network
+    from lamina.network.network import Network
 
 Samples = tuple[Array, Array, "Array | None"]
 

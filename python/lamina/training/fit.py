@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lamina._dispatch import core as _core
-from lamina import _data, optimizers, schedules
-from lamina._data import Array
-from lamina.callbacks import EarlyStopping, Epoch, History
-from lamina.validation import Split
+from lamina import optimizers, schedules
+from lamina.data import arrays as _data
+from lamina.data.arrays import Array
+from lamina.data.splits import Split
+from lamina.training.callbacks import EarlyStopping, Epoch, History
 
 if TYPE_CHECKING:
-    from lamina.network import Network
+    from lamina.network.network import Network
 
 Samples = tuple[Array, Array, "Array | None"]
 _AFTER_DIVERGENCE = (

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lamina._data import Array
+from lamina.data.arrays import Array
 
 if TYPE_CHECKING:
-    from lamina.network import Network
+    from lamina.network.network import Network
 
 __all__ = ["Score", "score_of"]
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["activations", "confusion_matrix", "fold_scores", "gradient_flow", "learning_curves"]
+from lamina.plots.figure import MARK, TRAINING, VALIDATION, axes, done, figure
 
-TRAINING, VALIDATION, MARK = "#1f77b4", "#d95f02", "#444444"
+__all__ = ["activations", "confusion_matrix", "fold_scores", "gradient_flow", "learning_curves"]
 
 
 def learning_curves(history: Any, ax: Any = None, path: str | PathLike[str] | None = None) -> Any:
@@ -38,7 +38,7 @@ def learning_curves(history: Any, ax: Any = None, path: str | PathLike[str] | No
     """
     if not len(history.loss):
         raise ValueError("history has no epoch to draw")
-    ax = _axes(ax, (7.0, 4.2))
+    ax = axes(ax, (7.0, 4.2))
     from matplotlib.ticker import MaxNLocator
 
     epochs = range(1, len(history.loss) + 1)
@@ -62,7 +62,7 @@ def learning_curves(history: Any, ax: Any = None, path: str | PathLike[str] | No
     ax.set_title(f"Learning curves; stopped after epoch {len(history.loss)}: {history.stop_reason}", fontsize=10)
     ax.grid(alpha=0.25)
     ax.legend(frameon=False)
-    return _done(ax, path)
+    return done(ax, path)
 
 
 def activations(
@@ -79,8 +79,8 @@ def activations(
         raise ValueError("names must have at least one activation")
     columns = min(5, len(chosen))
     rows = -(-len(chosen) // columns)
-    figure = _figure((2.3 * columns, 1.9 * rows + 0.5))
-    grid = figure.subplots(rows, columns, sharex=True, squeeze=False)
+    picture = figure((2.3 * columns, 1.9 * rows + 0.5))
+    grid = picture.subplots(rows, columns, sharex=True, squeeze=False)
     x = np.linspace(low, high, 801)
     for ax, name in zip(grid.flat, chosen, strict=False):
         f = registry.get(name)
@@ -98,10 +98,10 @@ def activations(
         ax.grid(alpha=0.2)
     for ax in list(grid.flat)[len(chosen) :]:
         ax.set_axis_off()
-    figure.legend(*grid.flat[0].get_legend_handles_labels(), loc="outside upper right", ncols=2, frameon=False)
+    picture.legend(*grid.flat[0].get_legend_handles_labels(), loc="outside upper right", ncols=2, frameon=False)
     if path is not None:
-        figure.savefig(path, dpi=150)
-    return figure
+        picture.savefig(path, dpi=150)
+    return picture
 
 
 def fold_scores(scores: Any, ax: Any = None, path: str | PathLike[str] | None = None, label: str | None = None) -> Any:
@@ -119,7 +119,7 @@ def fold_scores(scores: Any, ax: Any = None, path: str | PathLike[str] | None = 
     named = scores if isinstance(scores, Mapping) else {"": scores.scores}
     if not named:
         raise ValueError("scores must have at least one entry to draw")
-    ax = _axes(ax, (7.0, 1.3 + 0.55 * len(named)))
+    ax = axes(ax, (7.0, 1.3 + 0.55 * len(named)))
     for row, own in enumerate(named.values()):
         own = np.asarray(own, dtype=float)
         width = float(own.std(ddof=1)) if len(own) > 1 else 0.0
@@ -132,7 +132,7 @@ def fold_scores(scores: Any, ax: Any = None, path: str | PathLike[str] | None = 
     ax.set_xlabel(label or "score")
     ax.set_title("Folds (points), mean and standard deviation (bars)", fontsize=10)
     ax.grid(axis="x", alpha=0.25)
-    return _done(ax, path)
+    return done(ax, path)
 
 
 def gradient_flow(
@@ -148,7 +148,7 @@ def gradient_flow(
     sizes = [float(np.sqrt(np.mean(np.square(gradients[name], dtype=np.float64)))) for _, name in parts]
     if not parts:
         raise ValueError("net has no layer with a weight matrix")
-    ax = _axes(ax, (7.0, 3.8))
+    ax = axes(ax, (7.0, 3.8))
     places = range(len(parts))
     ax.plot(places, np.maximum(sizes, 1e-30), "o-", color=TRAINING)
     for place, size in enumerate(sizes):
@@ -163,7 +163,7 @@ def gradient_flow(
     ax.set_ylabel("RMS of the gradient")
     ax.set_title("Gradient flow", fontsize=10)
     ax.grid(alpha=0.25, which="both", axis="y")
-    return _done(ax, path)
+    return done(ax, path)
 
 
 def confusion_matrix(
@@ -199,7 +199,7 @@ def confusion_matrix(
     np.add.at(counts, (y, predicted), 1)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     side = min(2.2 + 0.5 * n, 12.0)
-    ax = _axes(ax, (side + 0.4, side))
+    ax = axes(ax, (side + 0.4, side))
     # The root brings out the few mistakes beside the many right answers.
     ax.imshow(np.sqrt(shares), cmap="Blues", vmin=0, vmax=1)
     if n <= 30:
@@ -213,26 +213,4 @@ def confusion_matrix(
     ax.set_xlabel("predicted")
     ax.set_ylabel("true")
     ax.set_title(f"{len(y)} rows, {np.trace(counts) / len(y):.2%} right", fontsize=10)
-    return _done(ax, path)
-
-
-def _figure(size: tuple[float, float]) -> Any:
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError("pictures need matplotlib; install it with: pip install lamina[plots]") from error
-    # Not pyplot: it would keep the figure alive, and ask for a display where there is none.
-    figure = Figure(figsize=size, layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def _axes(ax: Any, size: tuple[float, float]) -> Any:
-    return _figure(size).add_subplot() if ax is None else ax
-
-
-def _done(ax: Any, path: str | PathLike[str] | None) -> Any:
-    if path is not None:
-        ax.figure.savefig(path, dpi=150)
-    return ax
+    return done(ax, path)

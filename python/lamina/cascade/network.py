@@ -10,10 +10,14 @@ from typing import Any
 import numpy as np
 
 from lamina._dispatch import core as _core
-from lamina import _cascade, _cascade_network, _data, _fit, activations
-from lamina._cascade import CascadeHistory, CascadeStage
-from lamina._data import Array
-from lamina.callbacks import DivergenceWarning
+from lamina import activations
+from lamina.cascade import conversion as _cascade_network
+from lamina.cascade import growth as _cascade
+from lamina.cascade.growth import CascadeHistory, CascadeStage
+from lamina.data import arrays as _data
+from lamina.data.arrays import Array
+from lamina.training import fit as _fit
+from lamina.training.callbacks import DivergenceWarning
 
 __all__ = ["CascadeHistory", "CascadeNetwork", "CascadeStage"]
 
@@ -338,13 +342,13 @@ class CascadeNetwork:
 
     def save(self, path: Any) -> None:
         """Write a safetensors file, whole or not at all: weights by name, the rest as JSON in its metadata."""
-        from lamina.model_file import save
+        from lamina.network.model_file import save
 
         self._grown()
         save(self, path)
 
     def plot(self, ax: Any = None, path: Any = None) -> Any:
         """Draw the network as it grew, in lines and boxes; see `lamina.plots_cascade.diagram`."""
-        from lamina.plots_cascade import diagram
+        from lamina.plots.cascade import diagram
 
         return diagram(self, ax, path)

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from lamina import _data, _sequences
-from lamina._data import Array
+from lamina.data import arrays as _data
+from lamina.data import sequences as _sequences
+from lamina.data.arrays import Array
 
 __all__ = ["TakesSequences"]
 

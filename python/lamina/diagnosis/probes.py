@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from lamina._data import Array
-from lamina.callbacks import DivergenceWarning
-from lamina.network import Network
+from lamina.data.arrays import Array
+from lamina.network.network import Network
+from lamina.training.callbacks import DivergenceWarning
 
 __all__ = ["gradient_sizes", "idle_units", "prediction_of_the_mean", "update_ratios"]
 
@@ -109,7 +109,7 @@ def _rms(*arrays: Array) -> float:
 
 def prediction_of_the_mean(loss: Any, t: Array, n_outputs: int) -> float:
     """Return the loss of always predicting the mean target: what a network has to be better than."""
-    from lamina.ensemble import before_link
+    from lamina.selection.ensemble import before_link
 
     values = np.eye(n_outputs)[t] if t.ndim == 1 else t.astype(np.float64)
     raw = before_link(np.tile(values.mean(axis=0), (len(t), 1)), loss)

@@ -8,8 +8,8 @@ import numpy as np
 from sklearn.datasets import load_digits
 
 import lamina
-from lamina.cli import _report
-from lamina.plots import learning_curves
+from lamina.cli import report as _report
+from lamina.plots.training import learning_curves
 
 __all__ = ["run"]
 

@@ -10,11 +10,11 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from typing import Any, TypeVar
 
 from lamina._dispatch import core as _core
-from lamina import _data
-from lamina._data import Array
-from lamina._fit import callbacks_of
-from lamina.callbacks import Epoch
-from lamina.network import Network
+from lamina.data import arrays as _data
+from lamina.data.arrays import Array
+from lamina.network.network import Network
+from lamina.training.callbacks import Epoch
+from lamina.training.fit import callbacks_of
 
 __all__ = ["fresh", "jobs", "options_of", "run", "samples_of_rows"]
 

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from lamina import _data, _summary
-from lamina._data import Array
-from lamina._probes import gradient_sizes, idle_units, prediction_of_the_mean, update_ratios
-from lamina.network import Network
+from lamina.data import arrays as _data
+from lamina.data.arrays import Array
+from lamina.diagnosis.probes import gradient_sizes, idle_units, prediction_of_the_mean, update_ratios
+from lamina.network import summary as _summary
+from lamina.network.network import Network
 
 __all__ = ["Diagnosis", "Finding", "LayerReport", "diagnose"]
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lamina._dispatch import core as _core
-from lamina import _data
-from lamina._data import Array
+from lamina.data import arrays as _data
+from lamina.data.arrays import Array
 
 if TYPE_CHECKING:
-    from lamina._takes_sequences import TakesSequences
+    from lamina.network.takes_sequences import TakesSequences
 
 
 def pad(sequences: Sequence[Any]) -> tuple[Array, Array]:
