@@ -8,7 +8,7 @@ from sklearn.datasets import load_digits
 
 import lamina
 from lamina import space
-from lamina.selection.search import _rungs
+from lamina.selection.search import rungs as _rungs
 from lamina.space import candidates
 
 OPTIONS = {"epochs": 9, "optimizer": lamina.Adam(1e-2)}

@@ -16,8 +16,8 @@ __version__ = "0.1.0"
 # Everything else is imported when it is first asked for, so that `import lamina` costs next to nothing.
 _HOMES = {
     "Network": "network.network",
-    "load": "network.model_file",
-    "ModelFileError": "network.model_file",
+    "load": "model_file",
+    "ModelFileError": "storage.container",
     "EarlyStopping": "training.callbacks",
     "Epoch": "training.callbacks",
     "History": "training.callbacks",

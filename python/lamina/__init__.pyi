@@ -42,14 +42,14 @@ from lamina.estimators import MLPClassifier as MLPClassifier
 from lamina.estimators import MLPRegressor as MLPRegressor
 from lamina.estimators import RecurrentClassifier as RecurrentClassifier
 from lamina.estimators import RecurrentRegressor as RecurrentRegressor
-from lamina.network.model_file import ModelFileError as ModelFileError
-from lamina.network.model_file import load as load
+from lamina.model_file import load as load
 from lamina.network.network import Network as Network
 from lamina.optimizers import SAM as SAM
 from lamina.selection.comparison import compare as compare
 from lamina.selection.cross_validation import cross_validate as cross_validate
 from lamina.selection.ensemble import Ensemble as Ensemble
 from lamina.selection.search import search as search
+from lamina.storage.container import ModelFileError as ModelFileError
 from lamina.training.callbacks import DivergenceWarning as DivergenceWarning
 from lamina.training.callbacks import EarlyStopping as EarlyStopping
 from lamina.training.callbacks import Epoch as Epoch

@@ -1,5 +1,6 @@
 """Ensembles, by their public name."""
 
-from lamina.selection.ensemble import Ensemble, before_link
+from lamina.selection.ensemble import Ensemble
+from lamina.training.scoring import before_link
 
 __all__ = ["Ensemble", "before_link"]

@@ -1,22 +1,17 @@
-"""What `CascadeNetwork.fit` takes, told to the core, and what the core gives back."""
+"""What the growth of a network is asked for, told to the core, and what the core tells of it."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import Any
 
 from lamina._dispatch import core as _core
-from lamina import activations, losses
-from lamina.data import arrays as _data
-from lamina.data.arrays import Array
-from lamina.data.splits import Split
+from lamina import activations
+from lamina.data.arguments import number, thread_count, whole_number
 
-if TYPE_CHECKING:
-    from lamina.cascade.network import CascadeNetwork
+__all__ = ["CascadeHistory", "CascadeStage", "GrowthOptions", "Phase", "history_of", "stage_hook"]
 
 
 @dataclass
@@ -102,85 +97,63 @@ class CascadeStage:
         return "  ".join(parts)
 
 
-def pool_of(activation: Any, candidates: int) -> list[Any]:
-    """Return the activations that candidates have in turn; ValueError or TypeError names `activation`."""
-    chosen = list(activation) if isinstance(activation, (list, tuple)) else [activation]
-    if not chosen:
-        raise ValueError("activation must name at least one candidate; got an empty pool")
-    if len(chosen) > candidates:
-        raise ValueError(
-            f"candidates must be at least {len(chosen)}, one for each activation in the pool; got {candidates}"
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """When the training of the outputs, or of the candidates, ends; the names are those of `CascadeNetwork.fit`."""
+
+    epochs: int
+    patience: int
+    threshold: float
+
+    def told(self, name: str) -> Any:
+        """Return it as the core takes it; TypeError or ValueError names the argument of `fit`."""
+        return _core.PhaseLimits(
+            whole_number(self.epochs, f"{name}_epochs", 1),
+            whole_number(self.patience, f"{name}_patience", 1),
+            number(self.threshold, f"{name}_threshold"),
         )
-    return [activations.get(entry) for entry in chosen]
 
 
-def output_of(setting: str, y: Any, n_outputs: int) -> str:
-    """Return "logistic" or "identity"; for "auto", by whether the targets are labels (or 0 and 1)."""
-    if setting != "auto":
-        return setting
-    array = _data.to_array(y, "y")
-    flat = array.ndim == 1 or (array.ndim == 2 and array.shape[1] == 1)
-    if flat and n_outputs > 1:
-        return "logistic"
-    if flat and array.dtype.kind in "iu" and array.size and 1 < array.max() < 100 and array.min() == 0:
-        raise ValueError(
-            f"y holds whole numbers from 0 to {array.max()}: as labels they need n_outputs={array.max() + 1}; as "
-            "numbers, output='identity'"
-        )
-    return "logistic" if array.size and np.isin(array, (0, 1)).all() else "identity"
+@dataclass(frozen=True, slots=True)
+class GrowthOptions:
+    """What `CascadeNetwork` and its `fit` are asked for, under the same names; there it says what each one means."""
+
+    pool: list[Any]
+    candidates: int
+    max_units: int
+    output: str
+    seed: int
+    patience: int
+    optimizer: str
+    tolerance: float | None
+    outputs_phase: Phase
+    candidates_phase: Phase
+    mu: float
+    decay: float
+    n_threads: int | None
+
+    def told(self) -> Any:
+        """Return them as the core takes them; TypeError or ValueError names the argument."""
+        out = _core.CascadeOptions()
+        out.pool, out.candidates, out.max_units = self.pool, self.candidates, self.max_units
+        out.output, out.seed = activations.get(self.output), self.seed
+        out.rprop = _is_rprop(self.optimizer)
+        out.mu, out.decay = number(self.mu, "mu", above=True), number(self.decay, "decay")
+        out.output_phase = self.outputs_phase.told("output")
+        out.candidate_phase = self.candidates_phase.told("candidate")
+        usual = 0.4 if self.output == "logistic" else 0.2
+        out.tolerance = usual if self.tolerance is None else number(self.tolerance, "tolerance")
+        out.unit_patience = whole_number(self.patience, "patience", 1)
+        out.threads = thread_count(self.n_threads)
+        return out
 
 
-def targets(value: Any, rows: int, net: CascadeNetwork, output: str, name: str = "y") -> Array:
-    """Return targets (rows, outputs) of the network's type; ValueError or TypeError names what is wrong."""
-    loss = losses.get("squared_error")
-    array = _data.to_array(value, name)
-    flat = array.ndim == 1 or (array.ndim == 2 and array.shape[1] == 1)
-    if output == "logistic" and flat and net.n_outputs > 1:
-        loss = losses.get("binary_cross_entropy")  # labels become one-hot rows
-    t = _data.targets(value, rows, net.n_outputs, loss, net.dtype, name)
-    if output == "logistic" and (t.min() < 0 or t.max() > 1):
-        raise ValueError(
-            f"{name} must lie in [0, 1] for output='logistic'; got values from {t.min()} to {t.max()} "
-            "(for regression: output='identity')"
-        )
-    return t
-
-
-def held_out(
-    net: CascadeNetwork, x: Array, t: Array, validation: Any, output: str
-) -> tuple[Array, Array, tuple[Array, Array] | None]:
-    """Return training inputs and targets, and those of the validation set (or None)."""
-    if validation is None:
-        return x, t, None
-    if isinstance(validation, tuple):
-        if len(validation) != 2:
-            raise ValueError(f"validation must be a fraction or (X, y); got a tuple of {len(validation)}")
-        xv = _data.matrix(validation[0], net.n_inputs, net.dtype, "validation X")
-        return x, t, (xv, targets(validation[1], len(xv), net, output, "validation y"))
-    how = validation if isinstance(validation, Split) else Split(validation)
-    labels = None
-    if output == "logistic" and np.isin(t, (0, 1)).all():
-        labels = (t[:, 0] if t.shape[1] == 1 else t.argmax(axis=1)).astype(np.int32)
-    train, held = how.indices(len(x), labels, net.seed)
-    return x[train], t[train], (x[held], t[held])
-
-
-def phase(name: str, epochs: Any, patience: Any, threshold: Any) -> Any:
-    """Return the core's limits of a phase; TypeError or ValueError names the argument of `fit`."""
-    return _core.PhaseLimits(
-        _data.whole_number(epochs, f"{name}_epochs", 1),
-        _data.whole_number(patience, f"{name}_patience", 1),
-        number(threshold, f"{name}_threshold", 0.0),
-    )
-
-
-def number(value: Any, name: str, least: float, open_end: bool = False) -> float:
-    """Return `value` as a float of at least (open: above) `least`; TypeError or ValueError names it."""
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise TypeError(f"{name} must be a number; got {value!r}")
-    if not np.isfinite(value) or value < least or (open_end and value == least):
-        raise ValueError(f"{name} must be finite and {'above' if open_end else 'at least'} {least:g}; got {value}")
-    return float(value)
+def _is_rprop(optimizer: Any) -> bool:
+    """Whether it is Rprop and not quickprop; ValueError for anything else."""
+    name = optimizer.lower() if isinstance(optimizer, str) else optimizer
+    if name not in ("quickprop", "rprop"):
+        raise ValueError(f"optimizer must be 'quickprop' or 'rprop'; got {optimizer!r}")
+    return bool(name == "rprop")
 
 
 def stage_hook(callbacks: Iterable[Callable[[CascadeStage], Any]], result: Any, verbose: int) -> Any:
@@ -218,33 +191,3 @@ def history_of(result: Any) -> CascadeHistory:
         result.stop_reason or "interrupted",
         result.diverged,
     )
-
-
-def unit_offset(inputs: int, k: int) -> int:
-    """Where the bias of unit k is in the flat parameters, its weights following it."""
-    return k * (inputs + 1) + k * (k - 1) // 2
-
-
-def is_rprop(optimizer: Any) -> bool:
-    """Return whether it is Rprop and not quickprop; ValueError for anything else."""
-    name = optimizer.lower() if isinstance(optimizer, str) else optimizer
-    if name not in ("quickprop", "rprop"):
-        raise ValueError(f"optimizer must be 'quickprop' or 'rprop'; got {optimizer!r}")
-    return bool(name == "rprop")
-
-
-def spread(values: Array) -> Array:
-    """Standard deviations of the columns, 1 for constant ones."""
-    deviation = values.std(axis=0, dtype=np.float64)
-    largest = np.abs(values).max(axis=0).astype(np.float64)
-    return np.where(deviation > 4 * np.finfo(values.dtype).eps * largest, deviation, 1.0)
-
-
-def normalization_of(x: Array) -> tuple[Array, Array]:
-    """Return mean and 1 / standard deviation by feature."""
-    return x.mean(axis=0, dtype=np.float64).astype(x.dtype), (1 / spread(x)).astype(x.dtype)
-
-
-def normalized(x: Array, pair: tuple[Array, Array] | None) -> Array:
-    """Return x, with a pair brought to zero mean and unit variance."""
-    return x if pair is None else (x - pair[0]) * pair[1]

@@ -1,4 +1,4 @@
-"""Cascade-correlation: networks that grow their hidden units one by one (Fahlman and Lebiere, 1990)."""
+"""The network that grows."""
 
 from __future__ import annotations
 
@@ -10,18 +10,30 @@ from typing import Any
 import numpy as np
 
 from lamina._dispatch import core as _core
-from lamina import activations
-from lamina.cascade import conversion as _cascade_network
-from lamina.cascade import growth as _cascade
-from lamina.cascade.growth import CascadeHistory, CascadeStage
-from lamina.data import arrays as _data
-from lamina.data.arrays import Array
-from lamina.training import fit as _fit
+from lamina import activations, losses
+from lamina.cascade.growth import CascadeHistory, CascadeStage, GrowthOptions, Phase, history_of, stage_hook
+from lamina.cascade.samples import (
+    cascade_targets,
+    normalization_of,
+    normalized,
+    output_of,
+    set_aside,
+    spread,
+)
+from lamina.data.arguments import float_type, thread_count, whole_number
+from lamina.data.arrays import Array, matrix
+from lamina.data.records import Samples, SampleSpec
+from lamina.network.network import Network
+from lamina.plots.cascade import diagram
+from lamina.storage.container import write
+from lamina.storage.parts import described
 from lamina.training.callbacks import DivergenceWarning
 
-__all__ = ["CascadeHistory", "CascadeNetwork", "CascadeStage"]
+__all__ = ["CascadeNetwork"]
 
 _OUTPUTS = ("auto", "identity", "logistic")
+# The loss of a network of layers with these outputs.
+_LOSSES = {"identity": "squared_error", "logistic": "binary_cross_entropy"}
 
 
 class CascadeNetwork:
@@ -61,18 +73,15 @@ class CascadeNetwork:
         seed: int = 0,
         normalize_inputs: bool = False,
     ) -> None:
-        name = np.dtype(dtype).name
-        if name not in ("float32", "float64"):
-            raise ValueError(f"dtype must be 'float32' or 'float64'; got {dtype!r}")
+        self._dtype = float_type(dtype)
         if output not in _OUTPUTS:
             raise ValueError(f"output must be one of {_OUTPUTS}; got {output!r}")
-        self._dtype: np.dtype[Any] = np.dtype(name)
-        self._n_inputs = _data.whole_number(n_inputs, "n_inputs", 1)
-        self._n_outputs = _data.whole_number(n_outputs, "n_outputs", 1)
-        self._candidates = _data.whole_number(candidates, "candidates", 1)
-        self._max_units = _data.whole_number(max_units, "max_units", 0)
-        self._pool = _cascade.pool_of(activation, self._candidates)
-        self._seed = _data.whole_number(seed, "seed", 0)
+        self._n_inputs = whole_number(n_inputs, "n_inputs", 1)
+        self._n_outputs = whole_number(n_outputs, "n_outputs", 1)
+        self._candidates = whole_number(candidates, "candidates", 1)
+        self._max_units = whole_number(max_units, "max_units", 0)
+        self._pool = _pool_of(activation, self._candidates)
+        self._seed = whole_number(seed, "seed", 0)
         self._output_setting = output
         self.normalize_inputs = bool(normalize_inputs)
         #: What a caller wants to keep with the model: strings by name, saved and loaded with it.
@@ -132,9 +141,9 @@ class CascadeNetwork:
         flat, inputs = self._grown(), self._n_inputs
         views = {}
         for k in range(self.n_units):
-            at, end = _cascade.unit_offset(inputs, k), _cascade.unit_offset(inputs, k + 1)
+            at, end = _unit_offset(inputs, k), _unit_offset(inputs, k + 1)
             views[f"{k}.weight"], views[f"{k}.bias"] = flat[at + 1 : end], flat[at : at + 1]
-        outputs = flat[_cascade.unit_offset(inputs, self.n_units) :].reshape(self._n_outputs, -1)
+        outputs = flat[_unit_offset(inputs, self.n_units) :].reshape(self._n_outputs, -1)
         return {**views, "output.weight": outputs[:, 1:].T, "output.bias": outputs[:, 0]}
 
     @property
@@ -147,9 +156,27 @@ class CascadeNetwork:
         mean, scale = (np.array(part, self._dtype) for part in pair)
         self._normalization = (mean, scale)
 
+    @property
+    def spec(self) -> SampleSpec:
+        """What samples it takes; its error is the squared one."""
+        return SampleSpec(self._n_inputs, self._n_outputs, losses.get("squared_error"), self._dtype)
+
     def summary(self) -> str:
         """Return a table of how the network grew."""
-        return _cascade_network.summary(self)
+        history = self.history
+        lines = [f"{self!r}"[1:-1].removeprefix("lamina.")]
+        if history is not None:
+            lines.append("units  activation    correlation       error  validation   wrong")
+            for k, error in enumerate(history.error):
+                unit, correlation = ("", "") if k == 0 else (history.units[k - 1], f"{history.correlation[k - 1]:.4g}")
+                held = f"{history.validation_error[k]:.4g}" if history.validation_error else ""
+                kept = "  <- kept" if k == self.n_units else ""
+                lines.append(
+                    f"{k:>5}  {unit:<12}  {correlation:>11}  {error:>10.4g}  {held:>10}  {history.wrong[k]:>6}{kept}"
+                )
+            lines.append(f"growth ended: {history.stop_reason}")
+        lines.append(f"{self._flat.size:,} parameters in all")
+        return "\n".join(lines)
 
     def __repr__(self) -> str:
         grown = "not grown yet" if self._units is None else f"{self.n_units} units"
@@ -216,35 +243,39 @@ class CascadeNetwork:
         CascadeHistory
             Also kept as `history`. After Ctrl-C the best network so far is in place.
         """
-        x = _data.matrix(X, self._n_inputs, self._dtype)
-        output = _cascade.output_of(self._output_setting, y, self._n_outputs)
-        t = _cascade.targets(y, len(x), self, output)
-        x, t, held = _cascade.held_out(self, x, t, validation, output)
-        options = _core.CascadeOptions()
-        options.pool, options.candidates, options.max_units = self._pool, self._candidates, self._max_units
-        options.output, options.seed = activations.get(output), self._seed
-        options.rprop = _cascade.is_rprop(optimizer)
-        options.mu = _cascade.number(mu, "mu", 0.0, open_end=True)
-        options.decay = _cascade.number(decay, "decay", 0.0)
-        options.output_phase = _cascade.phase("output", output_epochs, output_patience, output_threshold)
-        options.candidate_phase = _cascade.phase("candidate", candidate_epochs, candidate_patience, candidate_threshold)
-        usual = 0.4 if output == "logistic" else 0.2
-        options.tolerance = usual if tolerance is None else _cascade.number(tolerance, "tolerance", 0.0)
-        options.unit_patience = _data.whole_number(patience, "patience", 1)
-        options.threads = _fit.threads(n_threads)
+        spec = self.spec
+        x = matrix(X, self._n_inputs, self._dtype)
+        output = output_of(self._output_setting, y, self._n_outputs)
+        given = Samples(x, cascade_targets(spec, y, len(x), output))
+        training, held = set_aside(spec, given, validation, output, self._seed)
+        options = GrowthOptions(
+            pool=self._pool,
+            candidates=self._candidates,
+            max_units=self._max_units,
+            output=output,
+            seed=self._seed,
+            patience=patience,
+            optimizer=optimizer,
+            tolerance=tolerance,
+            outputs_phase=Phase(output_epochs, output_patience, output_threshold),
+            candidates_phase=Phase(candidate_epochs, candidate_patience, candidate_threshold),
+            mu=mu,
+            decay=decay,
+            n_threads=n_threads,
+        ).told()
         result = _core.CascadeResult()
-        hook = _cascade.stage_hook(callbacks, result, verbose)
-        normalization = _cascade.normalization_of(x) if self.normalize_inputs else None
+        hook = stage_hook(callbacks, result, verbose)
+        normalization = normalization_of(training.x) if self.normalize_inputs else None
         # The identity's targets are brought to zero mean and unit variance, which its weights undo afterwards.
         mean, scale = np.zeros(self._n_outputs), np.ones(self._n_outputs)
         if output == "identity":
-            mean, scale = t.mean(axis=0, dtype=np.float64), _cascade.spread(t)
+            mean, scale = training.targets.mean(axis=0, dtype=np.float64), spread(training.targets)
         else:
-            options.deviation = float(t.std(dtype=np.float64)) or 1.0
-        parts = [(x, t)] if held is None else [(x, t), held]
+            options.deviation = float(training.targets.std(dtype=np.float64)) or 1.0
         ready = [
-            (_cascade.normalized(inputs, normalization), np.ascontiguousarray((wanted - mean) / scale, self._dtype))
-            for inputs, wanted in parts
+            (normalized(part.x, normalization), np.ascontiguousarray((part.targets - mean) / scale, self._dtype))
+            for part in (training, held)
+            if part is not None
         ]
         try:
             _core.cascade_fit(*ready[0], ready[1] if held is not None else None, options, result, hook)
@@ -271,13 +302,13 @@ class CascadeNetwork:
             by_output[:, 0] += mean
             self._stages.append(by_output.ravel())
         self._output, self._normalization = output, normalization
-        self.history = _cascade.history_of(result)
+        self.history = history_of(result)
         self._use_stage(int(result.best))
 
     def _use_stage(self, k: int) -> None:
         units, weights = self._stage_units
         self._units, self._shape = units[:k], None
-        used = weights[: _cascade.unit_offset(self._n_inputs, k)]
+        used = weights[: _unit_offset(self._n_inputs, k)]
         self._flat = np.concatenate([used, self._stages[k]]).astype(self._dtype)
 
     def at(self, units: int) -> CascadeNetwork:
@@ -286,7 +317,7 @@ class CascadeNetwork:
         most = len(self._stages) - 1
         if most < 0:
             raise ValueError("the stages of growth are not saved with a model; this network was loaded")
-        if not 0 <= _data.whole_number(units, "units", 0) <= most:
+        if not 0 <= whole_number(units, "units", 0) <= most:
             raise ValueError(f"units must be in 0 .. {most}, what the network grew to; got {units}")
         other = self.copy()
         other._use_stage(units)
@@ -307,16 +338,16 @@ class CascadeNetwork:
 
     def _infer(self, X: Any, link: bool, n_threads: int | None) -> Array:
         flat = self._grown()
-        x = _cascade.normalized(_data.matrix(X, self._n_inputs, self._dtype), self._normalization)
+        x = normalized(matrix(X, self._n_inputs, self._dtype), self._normalization)
         if self._shape is None:
             output = activations.get(self._output)
             self._shape = _core.CascadeShape(self._n_inputs, self._n_outputs, self.units, output)
-        return _core.cascade_infer(self._shape, flat, x, link, _fit.threads(n_threads))  # type: ignore[no-any-return]
+        return _core.cascade_infer(self._shape, flat, x, link, thread_count(n_threads))  # type: ignore[no-any-return]
 
     def evaluate(self, X: Any, y: Any, n_threads: int | None = None) -> float:
         """Return the squared error 1/2 sum (t - y)^2, averaged over the rows."""
         outputs = self.predict(X, n_threads)
-        t = _cascade.targets(y, len(outputs), self, self._output)
+        t = cascade_targets(self.spec, y, len(outputs), self._output)
         return 0.5 * float(np.square(outputs.astype(np.float64) - t).sum(axis=1).mean())
 
     def _grown(self) -> Array:
@@ -326,12 +357,30 @@ class CascadeNetwork:
 
     # Keeping ------------------------------------------------------------------------------------------------------
 
-    def to_network(self) -> Any:
+    def to_network(self) -> Network:
         """Return an ordinary `Network` of `Shortcut` layers that gives the same predictions to rounding.
 
         It can be trained further as a whole, by any optimizer. Logistic outputs become a binary cross-entropy.
         """
-        return _cascade_network.to_network(self)
+        parameters, n_inputs, n_units = self.parameters, self._n_inputs, self.n_units
+        layers = [*(_core.Shortcut(1, activation=f) for f in self.units), _core.Dense(self._n_outputs)]
+        out = Network(layers, n_inputs, _LOSSES[self._output], self._dtype.name, self._seed, False)
+        # A slope that alternates with the unit's position: min(0, x) = -max(0, -x) stands for the odd ones.
+        sign = np.ones(n_inputs + n_units, self._dtype)
+        views = out.parameters
+        for k, f in enumerate(self.units):
+            mirror = -1 if f.name == "bipolar_relu" and k % 2 else 1
+            fan = n_inputs + k
+            views[f"{k}.weight"][:, 0] = mirror * sign[:fan] * parameters[f"{k}.weight"]
+            views[f"{k}.bias"][:] = mirror * parameters[f"{k}.bias"]
+            sign[fan] = mirror
+        views[f"{n_units}.weight"][:] = sign[:, None] * parameters["output.weight"]
+        views[f"{n_units}.bias"][:] = parameters["output.bias"]
+        if self._normalization is not None:
+            out.input_normalization = self._normalization
+        out.normalize_inputs = self.normalize_inputs
+        out.metadata = dict(self.metadata)
+        return out
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_shape": None}
@@ -342,13 +391,66 @@ class CascadeNetwork:
 
     def save(self, path: Any) -> None:
         """Write a safetensors file, whole or not at all: weights by name, the rest as JSON in its metadata."""
-        from lamina.network.model_file import save
-
         self._grown()
-        save(self, path)
+        write(path, self)
+
+    def architecture(self) -> dict[str, Any]:
+        """Return what makes the network, beside its weights, as plain JSON values; TypeError where a part is custom."""
+        return {
+            "network": "CascadeNetwork",
+            "n_inputs": self._n_inputs,
+            "n_outputs": self._n_outputs,
+            "candidates": self._candidates,
+            "max_units": self._max_units,
+            "pool": [described(f) for f in self._pool],
+            "output_setting": self._output_setting,
+            "output": self._output,
+            "units": [described(f) for f in self.units],
+            "dtype": self._dtype.name,
+            "seed": self._seed,
+            "normalize_inputs": self.normalize_inputs,
+            "history": None if self.history is None else self.history.as_dict(),
+        }
+
+    @classmethod
+    def from_architecture(cls, architecture: dict[str, Any]) -> CascadeNetwork:
+        """Return a network with weights of zero from the result of `architecture`."""
+        net = cls(
+            architecture["n_inputs"],
+            architecture["n_outputs"],
+            architecture["candidates"],
+            architecture["max_units"],
+            [activations.get(**entry) for entry in architecture["pool"]],
+            architecture["output_setting"],
+            architecture["dtype"],
+            architecture["seed"],
+            architecture["normalize_inputs"],
+        )
+        net._units = [activations.get(**entry) for entry in architecture["units"]]
+        net._output = architecture["output"]
+        fan_out = net._n_outputs * (1 + net._n_inputs + net.n_units)
+        net._flat = np.zeros(_unit_offset(net._n_inputs, net.n_units) + fan_out, net._dtype)
+        if architecture["history"] is not None:
+            net.history = CascadeHistory(**architecture["history"])
+        return net
 
     def plot(self, ax: Any = None, path: Any = None) -> Any:
         """Draw the network as it grew, in lines and boxes; see `lamina.plots_cascade.diagram`."""
-        from lamina.plots.cascade import diagram
-
         return diagram(self, ax, path)
+
+
+def _pool_of(activation: Any, candidates: int) -> list[Any]:
+    """The activations that candidates have in turn; ValueError or TypeError names `activation`."""
+    chosen = list(activation) if isinstance(activation, (list, tuple)) else [activation]
+    if not chosen:
+        raise ValueError("activation must name at least one candidate; got an empty pool")
+    if len(chosen) > candidates:
+        raise ValueError(
+            f"candidates must be at least {len(chosen)}, one for each activation in the pool; got {candidates}"
+        )
+    return [activations.get(entry) for entry in chosen]
+
+
+def _unit_offset(inputs: int, k: int) -> int:
+    """Where the bias of unit k is in the flat parameters, its weights following it."""
+    return k * (inputs + 1) + k * (k - 1) // 2

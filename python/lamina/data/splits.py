@@ -6,14 +6,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from lamina._dispatch import core as _core
-from lamina.data.arrays import whole_number
+from lamina.data.arguments import whole_number
+from lamina.data.records import Indices
 
 __all__ = ["Split", "fold_indices", "split", "split_indices"]
-
-Indices = npt.NDArray[np.int64]
 
 
 class Split:

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from lamina.data import arrays as _data
 from lamina.data.arrays import Array
+from lamina.data.samples import samples
+from lamina.data.targets import classes_of
 from lamina.diagnosis.probes import gradient_sizes, idle_units, prediction_of_the_mean, update_ratios
-from lamina.network import summary as _summary
 from lamina.network.network import Network
+from lamina.network.summary import short
 
 __all__ = ["Diagnosis", "Finding", "LayerReport", "diagnose"]
 
@@ -133,13 +134,13 @@ def diagnose(net: Network, X: Any, y: Any, validation: Any = None, **fit_options
     Diagnosis
         Printed, it shows a table of the layers and the findings, each with its figure and a remedy.
     """
-    if not isinstance(net, Network) or net._core.recurrent:
+    if not isinstance(net, Network) or net.spec.recurrent:
         raise TypeError(f"net must be a lamina.Network without recurrent layers; got {net!r}")
-    x = _data.matrix(X, net.n_inputs, net.dtype)
-    t = _data.targets(y, len(x), net.n_outputs, net.loss, net.dtype)
+    given = samples(net.spec, X, y)
+    x, t = given.x, given.targets
     own = net.copy()
     if net.normalize_inputs and net.input_normalization is None:
-        own._core.fit_normalization(x)
+        own.core.fit_normalization(x)
     few = np.linspace(0, len(x) - 1, min(_ROWS, len(x))).astype(int)
     layers = _layers(own, x[few], t[few], fit_options)
     loss = own.evaluate(x, t)
@@ -163,7 +164,7 @@ def _layers(net: Network, x: Array, t: Array, options: dict[str, Any]) -> list[L
     return [
         LayerReport(
             i,
-            _summary.short(layer),
+            short(layer),
             idle[i][0] if i in idle else None,
             idle[i][1] if i in idle else None,
             gradients.get(i),
@@ -198,7 +199,7 @@ def _about_inputs(net: Network, x: Array) -> Iterator[Finding]:
 
 
 def _about_targets(net: Network, t: Array) -> Iterator[Finding]:
-    classes = _data.classes_of(net.loss, t)
+    classes = classes_of(net.loss, t)
     if classes is None:
         size = float(np.abs(t).max())
         if net.loss.targets == "real" and (size > 100 or 0 < size < 0.01):

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from lamina.data.samples import samples
 from lamina.network.network import Network
 
 __all__ = ["check_gradients"]
@@ -40,16 +41,16 @@ def check_gradients(
         Whether random layers and batch norm work as in training (with the draws of step 0) or as in prediction.
     """
     copy = net.astype("float64")
-    samples = copy._samples(X, y, sample_weight, lengths=lengths)
-    ends = copy._lengths(lengths, samples[0])
+    given = samples(copy.spec, X, y, sample_weight, lengths)
+    batch = (given.x, given.targets, given.weights)
     options = (l1, l2, training)
-    analytic = copy._core.loss_and_gradients(
-        *samples, *options, surrogates=False, with_input=False, threads=1, lengths=ends
+    analytic = copy.core.loss_and_gradients(
+        *batch, *options, surrogates=False, with_input=False, threads=1, lengths=given.lengths
     )[1]
     scale = max(float(np.abs(analytic).max(initial=0.0)) * 1e-2, 1e-6)
     best = np.full(analytic.shape, np.inf)
     for step in _STEPS:
-        numeric = copy._core.central_differences(*samples, *options, step, lengths=ends)
+        numeric = copy.core.central_differences(*batch, *options, step, lengths=given.lengths)
         size = np.maximum(np.maximum(np.abs(analytic), np.abs(numeric)), scale)
         best = np.minimum(best, np.abs(analytic - numeric) / size)
         if best.max(initial=0.0) <= 1e-7:

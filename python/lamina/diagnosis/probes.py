@@ -11,6 +11,7 @@ import numpy as np
 from lamina.data.arrays import Array
 from lamina.network.network import Network
 from lamina.training.callbacks import DivergenceWarning
+from lamina.training.scoring import loss_of_predictions
 
 __all__ = ["gradient_sizes", "idle_units", "prediction_of_the_mean", "update_ratios"]
 
@@ -56,9 +57,7 @@ def _with_weights(net: Network, layers: list[Any]) -> Network:
     out = Network(layers, net.n_inputs, "squared_error", net.dtype.name, net.seed)
     for name, view in out.parameters.items():
         view[...] = net.parameters[name]
-    pair = net._core.normalization
-    if pair is not None:
-        out._core.normalization = (pair[0].tolist(), pair[1].tolist())
+    out.input_normalization = net.input_normalization
     return out
 
 
@@ -109,8 +108,5 @@ def _rms(*arrays: Array) -> float:
 
 def prediction_of_the_mean(loss: Any, t: Array, n_outputs: int) -> float:
     """Return the loss of always predicting the mean target: what a network has to be better than."""
-    from lamina.selection.ensemble import before_link
-
     values = np.eye(n_outputs)[t] if t.ndim == 1 else t.astype(np.float64)
-    raw = before_link(np.tile(values.mean(axis=0), (len(t), 1)), loss)
-    return float(loss.value(raw, t if t.dtype == np.int32 else values, None))
+    return loss_of_predictions(loss, np.tile(values.mean(axis=0), (len(t), 1)), t)

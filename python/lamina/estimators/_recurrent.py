@@ -11,7 +11,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 import lamina
-from lamina.data import arrays as _data
+from lamina.data.arguments import whole_number
+from lamina.data.arrays import to_array
 
 __all__ = ["RecurrentClassifier", "RecurrentRegressor"]
 
@@ -127,10 +128,10 @@ class _BaseRecurrent(BaseEstimator):  # type: ignore[misc]
 
     def _span(self) -> int:
         """Steps from the first time of a window to its last."""
-        return (_data.whole_number(self.window, "window", 1) - 1) * _data.whole_number(self.stride, "stride", 1)
+        return (whole_number(self.window, "window", 1) - 1) * whole_number(self.stride, "stride", 1)
 
     def _ahead(self) -> int:
-        return self._horizon if self.horizon is None else _data.whole_number(self.horizon, "horizon", 0)
+        return self._horizon if self.horizon is None else whole_number(self.horizon, "horizon", 0)
 
     def _inputs(self, X: Any, lengths: Any) -> tuple[Any, Any]:
         """Return (samples, steps, features) and lengths: all windows of a series, or the sequences."""
@@ -164,7 +165,7 @@ class _BaseRecurrent(BaseEstimator):  # type: ignore[misc]
         sizes = [self.hidden_layer_sizes] if np.ndim(self.hidden_layer_sizes) == 0 else [*self.hidden_layer_sizes]
         if not sizes:
             raise ValueError("hidden_layer_sizes must name at least one layer; got none")
-        *first, last = [_data.whole_number(size, "hidden_layer_sizes", 1) for size in sizes]
+        *first, last = [whole_number(size, "hidden_layer_sizes", 1) for size in sizes]
         layers = [lamina.Recurrent(n, self.activation, "elman", True, self.truncate) for n in first]
         if self.kind == "jordan":
             return [*layers, lamina.Recurrent(last, self.activation, "jordan", False, self.truncate, outputs)]
@@ -300,7 +301,7 @@ class RecurrentClassifier(ClassifierMixin, _BaseRecurrent):  # type: ignore[misc
 
 
 def _series(X: Any, name: str) -> Any:
-    series = _data.to_array(X, name)
+    series = to_array(X, name)
     if series.ndim not in (1, 2):
         raise ValueError(f"{name} must be (times,) or (times, features) with a window; got shape {series.shape}")
     return series[:, None] if series.ndim == 1 else series

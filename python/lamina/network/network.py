@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy as _copy
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import nullcontext
 from types import MappingProxyType
 from typing import Any
 
@@ -13,14 +12,18 @@ import numpy as np
 
 from lamina._dispatch import core as _core
 from lamina import losses
-from lamina.data import arrays as _data
-from lamina.data.arrays import Array
-from lamina.network import state as _state
-from lamina.network import summary as _summary
-from lamina.network.takes_sequences import TakesSequences
-from lamina.training import fit as _fit
-from lamina.training import watch as _watch
-from lamina.training.callbacks import DivergenceWarning, EarlyStopping, Epoch, History, ProgressBar, TimeLimit
+from lamina.data.arguments import float_type, number, thread_count, whole_number
+from lamina.data.arrays import Array, matrix
+from lamina.data.class_weights import weighted_by_class
+from lamina.data.held_out import set_aside
+from lamina.data.records import SampleSpec
+from lamina.data.samples import check_two_classes, inputs, samples
+from lamina.network import stepping
+from lamina.network.summary import short, table_of_layers
+from lamina.storage.container import write
+from lamina.storage.parts import described, described_layer, layer_from
+from lamina.training.callbacks import DivergenceWarning, EarlyStopping, Epoch, History
+from lamina.training.fit import Fit, FitOptions
 
 __all__ = ["Network"]
 
@@ -28,7 +31,7 @@ _CORES: dict[str, Any] = {"float32": _core.NetworkFloat32, "float64": _core.Netw
 _UNSET: Any = object()
 
 
-class Network(TakesSequences):
+class Network:
     """A network: a list of layers and a loss. With `Recurrent` layers its samples are sequences.
 
     Parameters
@@ -57,9 +60,7 @@ class Network(TakesSequences):
         seed: int = 0,
         normalize_inputs: bool = False,
     ) -> None:
-        name = np.dtype(dtype).name
-        if name not in _CORES:
-            raise ValueError(f"dtype must be 'float32' or 'float64'; got {dtype!r}")
+        self._dtype = float_type(dtype)
         if not isinstance(layers, Iterable):
             raise TypeError(f"layers must be a list of layers; got {layers!r}")
         self._layers = list(layers)
@@ -68,15 +69,20 @@ class Network(TakesSequences):
             if not isinstance(layer, known):
                 raise TypeError(f"layers[{i}] must be a layer such as lamina.Dense(10); got {layer!r}")
         self._loss = losses.get(loss)
-        self._seed = _data.whole_number(seed, "seed", 0, 2**64 - 1)
-        self._dtype: np.dtype[Any] = np.dtype(name)
+        self._seed = whole_number(seed, "seed", 0, 2**64 - 1)
         self.normalize_inputs = bool(normalize_inputs)
         #: What a caller wants to keep with the model: strings by name, saved and loaded with it.
         self.metadata: dict[str, str] = {}
         self.history: History | None = None
-        n_inputs = _data.whole_number(n_inputs, "n_inputs", 1)
-        self._core = _CORES[name](self._layers, n_inputs, self._loss, self._seed)
-        self._n_inputs = n_inputs
+        self._n_inputs = whole_number(n_inputs, "n_inputs", 1)
+        self._make_core()
+
+    def _make_core(self) -> None:
+        """Have the core make the network; everything that it is made of is known."""
+        self._core = _CORES[self._dtype.name](self._layers, self._n_inputs, self._loss, self._seed)
+        self._spec = SampleSpec(
+            self._n_inputs, self.n_outputs, self._loss, self._dtype, self._core.recurrent, self._core.each_step
+        )
 
     # What it is ---------------------------------------------------------------------------------------------------
 
@@ -129,12 +135,31 @@ class Network(TakesSequences):
     def input_normalization(self, pair: tuple[Array, Array] | None) -> None:
         self._core.normalization = None if pair is None else tuple(np.ravel(part).tolist() for part in pair)
 
+    @property
+    def spec(self) -> SampleSpec:
+        """What samples it takes: inputs, outputs, loss, dtype, and whether they are sequences."""
+        return self._spec
+
+    @property
+    def core(self) -> Any:
+        """The core's own network, for the other rooms of lamina; what it offers is no promise."""
+        return self._core
+
     def summary(self) -> str:
         """Return a table of the layers, their outputs and parameters."""
-        return _summary.summary(self)
+        views, own = self._core.parameters(), [0] * len(self._layers)
+        for name in self._core.trained_names:
+            own[int(name.split(".")[0])] += views[name].size
+        return "\n".join(
+            [
+                f"Network: {self._n_inputs} inputs, loss {self._loss.name}, {self._dtype}",
+                *table_of_layers(zip(self._layers, self._core.layer_outputs, own, strict=True)),
+                f"{sum(own):,} parameters in all, {sum(own) * self._dtype.itemsize / 2**20:.2f} MiB",
+            ]
+        )
 
     def __repr__(self) -> str:
-        inside = ", ".join(_summary.short(layer) for layer in self._layers)
+        inside = ", ".join(short(layer) for layer in self._layers)
         return f"<lamina.Network {self._n_inputs} -> {inside}; {self._loss.name}, {self._dtype}>"
 
     # Training -----------------------------------------------------------------------------------------------------
@@ -217,40 +242,54 @@ class Network(TakesSequences):
             Also kept as `history`, where it survives Ctrl-C. A fit that ends by an exception, or diverges, leaves the
             best weights so far, with or without early stopping (Ctrl-C in the first epoch: those of the last step).
         """
-        data, index, held = _fit.samples(
-            self, X, y, sample_weight, validation, validation_sample_weight, resume, lengths
+        given = samples(self._spec, X, y, sample_weight, lengths)
+        if not resume:
+            check_two_classes(self._loss, given)
+        training = set_aside(self._spec, given, validation, validation_sample_weight, self._seed)
+        self._warn_of_a_second_link()
+        training = weighted_by_class(training, class_weight, self._spec)
+        options = FitOptions(
+            epochs=epochs,
+            batch_size=batch_size,
+            optimizer=optimizer,
+            schedule=schedule,
+            l1=l1,
+            l2=l2,
+            clip=clip,
+            early_stopping=EarlyStopping() if early_stopping is _UNSET else early_stopping,
+            scoring=scoring,
+            max_time=max_time,
+            shuffle=shuffle,
+            callbacks=callbacks,
+            n_threads=n_threads,
+            verbose=verbose,
+            resume=resume,
+            penalty_per_batch=penalty_per_batch,
         )
-        _watch.warn_of_a_second_link(self)
-        data, held = _watch.weighted(self, data, index, held, class_weight)
-        options = _fit.options(epochs, batch_size, optimizer, l1, l2, clip, shuffle, n_threads)
-        options.seed = self._seed
-        options.resume = bool(resume)
-        options.penalty_per_batch = bool(penalty_per_batch)
-        stopping = EarlyStopping() if early_stopping is _UNSET else early_stopping
-        _fit.set_early_stopping(options, stopping, self)
-        scores = _watch.set_scoring(options, scoring, stopping, self, data, held)
-        if max_time is not None:
-            callbacks = [*_fit.callbacks_of(callbacks), TimeLimit(max_time)]
-        bar = ProgressBar(options.epochs) if verbose else None
-        _fit.set_hooks(options, callbacks, schedule, bar, self)
-        options.fit_normalization = self.normalize_inputs and self._core.normalization is None
-        core_history = _core.History()
+        fit = Fit(self, self._spec, training, options)
         try:
-            with bar if bar is not None else nullcontext():
-                self._core.fit(*data, index, held, options, core_history, self._lengths(lengths, data[0]))
+            fit.run(self._core, self.normalize_inputs)
         finally:
-            if core_history.began:
-                self.history = _fit.history_from(core_history)
-                self.history.validation_score = scores
-        if core_history.diverged:
-            layer = core_history.diverged_layer
-            warnings.warn(
-                _fit.divergence_message(core_history, _summary.short(self._layers[layer])),
-                DivergenceWarning,
-                stacklevel=2,
-            )
+            if fit.began:
+                self.history = fit.history()
+        if fit.diverged_layer is not None:
+            message = fit.divergence(short(self._layers[fit.diverged_layer]))
+            warnings.warn(message, DivergenceWarning, stacklevel=2)
         assert self.history is not None
         return self.history
+
+    def _warn_of_a_second_link(self) -> None:
+        """Warn where the last layer's activation comes before the loss's own logistic or softmax."""
+        last = self._layers[-1]
+        jordan = getattr(last, "kind", "") == "jordan"  # whose outputs have an activation of their own
+        name = getattr(getattr(last, "output_activation" if jordan else "activation", None), "name", "identity")
+        if self._loss.link in ("logistic", "softmax") and name != "identity":
+            warnings.warn(
+                f"the last layer, {last!r}, gives what the {self._loss.link} of the loss {self._loss.name} is applied "
+                "to; its activation should be 'identity'",
+                UserWarning,
+                stacklevel=3,
+            )
 
     # Using --------------------------------------------------------------------------------------------------------
 
@@ -270,18 +309,19 @@ class Network(TakesSequences):
         # A ready array goes straight to the core, which checks that it is finite: a row takes a microsecond or two.
         if n_threads is None and lengths is None and (ready := self._core.infer_ready(X, link)) is not None:
             return ready  # type: ignore[no-any-return]
-        if lengths is not None or self._core.recurrent:
-            x = self._inputs(X, lengths)
-            return self._core.infer(x, link, _fit.threads(n_threads), self._lengths(lengths, x))  # type: ignore[no-any-return]
-        X = _data.matrix(X, self._n_inputs, self._dtype, finite=False)
-        return self._core.infer(X, link, _fit.threads(n_threads))  # type: ignore[no-any-return]
+        if lengths is not None or self._spec.recurrent:
+            x, ends = inputs(self._spec, X, lengths)
+            return self._core.infer(x, link, thread_count(n_threads), ends)  # type: ignore[no-any-return]
+        X = matrix(X, self._n_inputs, self._dtype, finite=False)
+        return self._core.infer(X, link, thread_count(n_threads))  # type: ignore[no-any-return]
 
     def evaluate(
         self, X: Any, y: Any, sample_weight: Any = None, n_threads: int | None = None, lengths: Any = None
     ) -> float:
         """Return the loss on these samples, without penalty."""
-        x, t, w = self._samples(X, y, sample_weight, lengths=lengths)
-        return float(self._core.evaluate(x, t, w, _fit.threads(n_threads), self._lengths(lengths, x)))
+        given = samples(self._spec, X, y, sample_weight, lengths)
+        threads = thread_count(n_threads)
+        return float(self._core.evaluate(given.x, given.targets, given.weights, threads, given.lengths))
 
     def loss_and_gradients(
         self,
@@ -299,19 +339,38 @@ class Network(TakesSequences):
         With `training`, batch norm uses the batch's own statistics, and random layers the draws of step 0; nothing in
         the network changes.
         """
-        x, t, w = self._samples(X, y, sample_weight, lengths=lengths)
-        l1, l2 = _fit.penalty(l1, "l1"), _fit.penalty(l2, "l2")
-        options = (l1, l2, training, True, False, _fit.threads(n_threads), self._lengths(lengths, x))
-        loss, flat, _ = self._core.loss_and_gradients(x, t, w, *options)
+        given = samples(self._spec, X, y, sample_weight, lengths)
+        loss, flat, _ = self._core.loss_and_gradients(
+            given.x,
+            given.targets,
+            given.weights,
+            number(l1, "l1"),
+            number(l2, "l2"),
+            training,
+            surrogates=True,
+            with_input=False,
+            threads=thread_count(n_threads),
+            lengths=given.lengths,
+        )
         return float(loss), self._named(flat)
 
     def input_gradient(
         self, X: Any, y: Any, sample_weight: Any = None, training: bool = False, lengths: Any = None
     ) -> Array:
         """Return d loss / d X, of the shape of X, of the loss averaged over the rows."""
-        x, t, w = self._samples(X, y, sample_weight, lengths=lengths)
-        rest = self._lengths(lengths, x)
-        gradient = self._core.loss_and_gradients(x, t, w, 0.0, 0.0, training, True, True, 0, rest)[2]
+        given = samples(self._spec, X, y, sample_weight, lengths)
+        gradient = self._core.loss_and_gradients(
+            given.x,
+            given.targets,
+            given.weights,
+            0.0,
+            0.0,
+            training,
+            surrogates=True,
+            with_input=True,
+            threads=0,
+            lengths=given.lengths,
+        )[2]
         pair = self._core.normalization
         return gradient if pair is None else gradient * pair[1]  # type: ignore[no-any-return]
 
@@ -325,6 +384,30 @@ class Network(TakesSequences):
             out[name] = flat[at : at + size].reshape(shape)
             at += size
         return out
+
+    # Sequences step by step ---------------------------------------------------------------------------------------
+
+    def step(self, x: Any) -> Array:
+        """Return the prediction for the next step of a sequence, x (n_inputs,), or of several, (sequences, n_inputs).
+
+        The recurrent layers carry what they remember from one call to the next, until `reset_state`; the predictions
+        are those of `predict` for all the steps so far, to the bit.
+        """
+        return stepping.step(self._core, self._spec, x)
+
+    def reset_state(self) -> None:
+        """Forget the sequences of `step`: the next step is a first one."""
+        self._core.reset_state()
+
+    @property
+    def state(self) -> list[Array] | None:
+        """What `step` carries, (sequences, outputs) a recurrent layer; set it to go on from there."""
+        return stepping.state(self._core, stepping.state_sizes(self._layers, self._core.layer_outputs))
+
+    @state.setter
+    def state(self, value: Any) -> None:
+        sizes = stepping.state_sizes(self._layers, self._core.layer_outputs)
+        stepping.set_state(self._core, sizes, value, self._dtype)
 
     # Keeping ------------------------------------------------------------------------------------------------------
 
@@ -344,12 +427,50 @@ class Network(TakesSequences):
 
     def save(self, path: Any) -> None:
         """Write a safetensors file, whole or not at all: weights by name, the architecture as JSON in its metadata."""
-        from lamina.network.model_file import save
+        write(path, self)
 
-        save(self, path)
+    def architecture(self) -> dict[str, Any]:
+        """Return what makes the network, beside its weights, as plain JSON values; TypeError where a part is custom."""
+        return {
+            "layers": [described_layer(layer) for layer in self._layers],
+            "n_inputs": self._n_inputs,
+            "loss": described(self._loss),
+            "dtype": self._dtype.name,
+            "seed": self._seed,
+            "normalize_inputs": self.normalize_inputs,
+        }
+
+    @classmethod
+    def from_architecture(cls, architecture: dict[str, Any]) -> Network:
+        """Return a network with fresh weights from the result of `architecture`."""
+        return cls(
+            [layer_from(entry) for entry in architecture["layers"]],
+            architecture["n_inputs"],
+            losses.get(**architecture["loss"]),
+            architecture["dtype"],
+            architecture["seed"],
+            architecture["normalize_inputs"],
+        )
 
     def __getstate__(self) -> dict[str, Any]:
-        return _state.state_of(self)
+        """Return everything that makes the network what it is, the optimizer's memory included."""
+        state = {k: v for k, v in self.__dict__.items() if k not in ("_core", "_spec")}
+        state["parameters"] = {name: view.copy() for name, view in self.parameters.items()}
+        state["normalization"] = self._core.normalization
+        state["memory"] = self._core.memory
+        state["sequences"] = (self._core.sequences_under_way, self._core.state)
+        return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        _state.restore(self, state, _CORES)
+        """Make the core's network anew, and give it what `state` holds."""
+        state = dict(state)
+        parameters, memory = state.pop("parameters"), state.pop("memory")
+        normalization, (count, sequences) = state.pop("normalization"), state.pop("sequences")
+        self.__dict__.update(state)
+        self._make_core()
+        for name, view in self._core.parameters().items():
+            view[...] = parameters[name]
+        self.input_normalization = normalization
+        self._core.restore_memory(memory)
+        if count:
+            self._core.state = (count, sequences)

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from lamina.plots.figure import MARK, TRAINING, VALIDATION, axes, done, figure
 
-if TYPE_CHECKING:
-    from lamina.cascade.network import CascadeNetwork
-
 __all__ = ["diagram", "growth", "surfaces"]
 
 
-def diagram(net: CascadeNetwork, ax: Any = None, path: str | PathLike[str] | None = None) -> Any:
+def diagram(net: Any, ax: Any = None, path: str | PathLike[str] | None = None) -> Any:
     """Draw the network in Fahlman and Lebiere's way: a horizontal line for each source, a vertical one for each unit.
 
     Where they cross is a weight: a square, as large as the weight's size among the unit's weights, filled where it
@@ -64,7 +61,7 @@ def diagram(net: CascadeNetwork, ax: Any = None, path: str | PathLike[str] | Non
     return done(ax, path)
 
 
-def growth(net: CascadeNetwork, ax: Any = None, path: str | PathLike[str] | None = None) -> Any:
+def growth(net: Any, ax: Any = None, path: str | PathLike[str] | None = None) -> Any:
     """Draw the error by number of units, and the correlation of each unit. Returns the matplotlib.axes.Axes."""
     history = net.history
     if history is None or not history.error:
@@ -85,9 +82,7 @@ def growth(net: CascadeNetwork, ax: Any = None, path: str | PathLike[str] | None
     return done(ax, path)
 
 
-def surfaces(
-    net: CascadeNetwork, X: Any, y: Any, path: str | PathLike[str] | None = None, resolution: int = 120
-) -> Any:
+def surfaces(net: Any, X: Any, y: Any, path: str | PathLike[str] | None = None, resolution: int = 120) -> Any:
     """Draw the first output over the plane of two inputs, for every number of units, with the samples.
 
     Returns the matplotlib.figure.Figure.

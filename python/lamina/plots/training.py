@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from lamina import activations as registry
 from lamina.plots.figure import MARK, TRAINING, VALIDATION, axes, done, figure
 
 __all__ = ["activations", "confusion_matrix", "fold_scores", "gradient_flow", "learning_curves"]
@@ -72,8 +73,6 @@ def activations(
 
     Returns the matplotlib.figure.Figure.
     """
-    from lamina import activations as registry
-
     chosen = list(registry.names() if names is None else names)
     if not chosen:
         raise ValueError("names must have at least one activation")

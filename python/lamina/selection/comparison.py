@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from lamina._core import Dense
-from lamina.data import arrays as _data
-from lamina.data.arrays import Array
+from lamina.data.arrays import Array, to_array
 from lamina.data.splits import fold_indices
 from lamina.network.network import Network
+from lamina.plots.training import fold_scores
 from lamina.selection.cross_validation import cross_validate
 
 __all__ = ["Comparison", "compare"]
@@ -68,8 +68,6 @@ class Comparison:
 
     def plot(self, ax: Any = None, path: str | PathLike[str] | None = None) -> Any:
         """Draw each learner's folds and their mean; see ``lamina.plots.fold_scores``."""
-        from lamina.plots.training import fold_scores
-
         ranked = {name: self.scores[name] for name in reversed(self.ranked)}
         return fold_scores(ranked, ax=ax, path=path, label=self.scoring)
 
@@ -125,7 +123,7 @@ def compare(
         from sklearn.preprocessing import StandardScaler
     except ImportError as error:
         raise ImportError("compare needs scikit-learn; install it with: pip install lamina[sklearn]") from error
-    x = np.ascontiguousarray(_data.to_array(X, "X"), np.float64)
+    x = np.ascontiguousarray(to_array(X, "X"), np.float64)
     target, classes = _targets(y)
     if len(target) != len(x):
         raise ValueError(f"y must have one entry for each of the {len(x)} rows of X; got {len(target)}")
@@ -159,7 +157,7 @@ def _targets(y: Any) -> tuple[Array, Array | None]:
     if values.ndim == 1 and values.dtype.kind in "iubOUST":
         classes, labels = np.unique(values, return_inverse=True)
         return labels.reshape(-1), classes
-    return _data.to_array(y, "y").astype(np.float64), None
+    return to_array(y, "y").astype(np.float64), None
 
 
 def _course_learners(classify: bool, seed: int) -> dict[str, Any]:

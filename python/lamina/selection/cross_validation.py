@@ -9,20 +9,20 @@ from typing import Any
 
 import numpy as np
 
-from lamina.data import arrays as _data
 from lamina.data.arrays import Array
-from lamina.data.splits import Indices, Split, fold_indices
+from lamina.data.records import Indices, Samples
+from lamina.data.splits import Split, fold_indices
+from lamina.data.targets import classes_of
 from lamina.network.network import Network
-from lamina.selection.side_by_side import fresh, jobs, options_of, run, samples_of_rows
-from lamina.training.callbacks import Epoch, History
-from lamina.training.fit import callbacks_of
+from lamina.selection.side_by_side import Hook, Task, fresh, jobs, one_target_a_sample, options_of, run
+from lamina.training.callbacks import Epoch, History, callbacks_of
 from lamina.training.scoring import score_of
 
-__all__ = ["CrossValidation", "cross_validate", "fit_fold", "mean_curve"]
+__all__ = ["CrossValidation", "Fold", "cross_validate", "fit_fold", "mean_curve"]
 
 
-class _Fold(Split):
-    """A split that is known already: rows to train on and rows set aside."""
+class Fold(Split):
+    """A split that is known already: rows to train on and rows held out."""
 
     def __init__(self, train: Indices, held: Indices) -> None:
         super().__init__(len(held) / (len(train) + len(held)))
@@ -31,6 +31,11 @@ class _Fold(Split):
     def indices(self, n_rows: int, labels: Any, seed: int) -> tuple[Indices, Indices]:
         """Return the rows it was made of."""
         return self.train, self.held
+
+    def with_inner(self, inner: Split, labels: Array | None, seed: int) -> Fold:
+        """Return a split of the training rows alone, so that what is held out has no say in the fit."""
+        part, stop = inner.indices(len(self.train), None if labels is None else labels[self.train], seed)
+        return Fold(self.train[part], self.train[stop])
 
 
 @dataclass(eq=False, repr=False)
@@ -56,8 +61,16 @@ class CrossValidation:
     out_of_fold: Array
     folds: Array
     networks: list[Network]
-    _data: tuple[Network, Any, Any, Any]
+    _net: Network
+    _samples: Samples
     _options: dict[str, Any]
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        if "_data" in state:  # pickled by lamina 0.1
+            net, *parts = state["_data"]
+            state = {**state, "_net": net, "_samples": Samples(*parts)}
+            del state["_data"]
+        self.__dict__.update(state)
 
     @property
     def mean(self) -> float:
@@ -84,8 +97,8 @@ class CrossValidation:
 
         `changes` replace options of the folds' fits. A schedule runs as it did in the folds.
         """
-        net, X, y, weight = self._data
-        options = {**self._options, "sample_weight": weight, **changes}
+        given = self._samples
+        options = {**self._options, "sample_weight": given.weights, **changes}
         options.update(validation=None, early_stopping=None)
         last = self.best_epoch
 
@@ -94,8 +107,8 @@ class CrossValidation:
                 epoch.stop("the folds' best epoch")
 
         options["callbacks"] = [*options["callbacks"], stop]
-        twin = fresh(net)
-        twin.fit(X, y, **options)
+        twin = fresh(self._net)
+        twin.fit(given.x, given.targets, **options)
         return twin
 
     def __str__(self) -> str:
@@ -165,28 +178,27 @@ def cross_validate(
     n_jobs = jobs(n_jobs)
     fit_options["callbacks"] = callbacks_of(fit_options.get("callbacks"))
     weight, lengths = fit_options.pop("sample_weight", None), fit_options.get("lengths")
-    x, t, checked = samples_of_rows(net, X, y, weight, lengths)
-    lengths = None if lengths is None else np.asarray(lengths)
-    classes = _data.classes_of(net.loss, t) if stratify and shuffle else None
-    folds = fold_indices(len(x), k, classes, seed, shuffle, groups)
+    given = one_target_a_sample(net, X, y, weight, lengths)
+    classes = classes_of(net.loss, given.targets) if stratify and shuffle else None
+    folds = fold_indices(len(given), k, classes, seed, shuffle, groups)
     score = score_of(scoring, net.loss)
 
-    def task(number: int) -> Callable[[Callable[[Epoch], None]], tuple[Network, float, Array]]:
-        def train(hook: Callable[[Epoch], None]) -> tuple[Network, float, Array]:
-            held = np.flatnonzero(folds == number)
-            twin = fit_fold(net, x, t, checked, np.flatnonzero(folds != number), held, hook, fit_options)
-            ends = None if lengths is None else lengths[held]
-            value = score(twin, x[held], t[held], None if checked is None else checked[held], ends)
+    def task(number: int) -> Task[tuple[Network, float, Array]]:
+        def train(hook: Hook) -> tuple[Network, float, Array]:
+            fold = Fold(np.flatnonzero(folds != number), np.flatnonzero(folds == number))
+            twin = fit_fold(net, given, fold, hook, fit_options)
+            held = given.take(fold.held)
+            value = score(twin, held)
             if verbose:
                 assert twin.history is not None
                 line = f"fold {number + 1}/{k}: {value:.4g}, best epoch {twin.history.best_epoch}"
                 print(line, file=sys.stderr, flush=True)
-            return twin, value, twin.predict(x[held], n_threads=1, lengths=ends)
+            return twin, value, twin.predict(held.x, n_threads=1, lengths=held.lengths)
 
         return train
 
     done = run([task(number) for number in range(k)], n_jobs)
-    out_of_fold = np.empty((len(x), net.n_outputs), net.dtype)
+    out_of_fold = np.empty((len(given), net.n_outputs), net.dtype)
     for number, (_, _, predicted) in enumerate(done):
         out_of_fold[folds == number] = predicted
     return CrossValidation(
@@ -195,33 +207,23 @@ def cross_validate(
         out_of_fold,
         folds,
         [twin for twin, _, _ in done],
-        (fresh(net), x, t, checked),
+        fresh(net),
+        given,
         fit_options,
     )
 
 
-def fit_fold(
-    net: Network,
-    x: Array,
-    t: Array,
-    weight: Array | None,
-    train: Indices,
-    held: Indices,
-    hook: Callable[[Epoch], None],
-    options: dict[str, Any],
-) -> Network:
-    """Return a fresh network trained on the rows `train`, by default with `held` as its validation set."""
-    twin = fresh(net)
-    given = options_of(options, hook)
-    inner = given.pop("validation", None)
-    fold = _Fold(train, held)
+def fit_fold(net: Network, given: Samples, fold: Fold, hook: Hook, options: dict[str, Any]) -> Network:
+    """Return a fresh network trained on the fold's rows, by default with those held out as its validation set."""
+    options = options_of(options, hook)
+    inner = options.pop("validation", None)
+    if isinstance(inner, tuple):
+        raise ValueError("validation must be a fraction or a Split of each fold's rows; got a tuple of arrays")
     if inner is not None:
-        if isinstance(inner, tuple):
-            raise ValueError("validation must be a fraction or a Split of each fold's rows; got a tuple of arrays")
-        inner = inner if isinstance(inner, Split) else Split(inner)
-        part, stop = inner.indices(len(train), t[train] if t.dtype == np.int32 else None, net.seed)
-        fold = _Fold(train[part], train[stop])
-    twin.fit(x, t, sample_weight=weight, validation=fold, **given)
+        labels = given.targets if given.targets.dtype == np.int32 else None
+        fold = fold.with_inner(inner if isinstance(inner, Split) else Split(inner), labels, net.seed)
+    twin = fresh(net)
+    twin.fit(given.x, given.targets, sample_weight=given.weights, validation=fold, **options)
     return twin
 
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from lamina.data import arrays as _data
-from lamina.data.arrays import Array
+from lamina.data.arguments import whole_number
+from lamina.data.arrays import Array, weights
 from lamina.network.network import Network
-from lamina.selection.side_by_side import fresh, jobs, options_of, run, samples_of_rows
-from lamina.training.callbacks import Epoch, History
-from lamina.training.fit import callbacks_of
+from lamina.selection.side_by_side import Hook, Task, fresh, jobs, one_target_a_sample, options_of, run
+from lamina.training.callbacks import History, callbacks_of
+from lamina.training.scoring import loss_of_predictions
 
 __all__ = ["Ensemble"]
 
@@ -35,7 +34,7 @@ class Ensemble:
         if not isinstance(net, Network):
             raise TypeError(f"net must be a lamina.Network; got {net!r}")
         self.n_jobs = jobs(n_jobs)
-        _data.whole_number(members, "members", 1)
+        whole_number(members, "members", 1)
         #: The member networks.
         self.members: list[Network] = [fresh(net, (net.seed + i) % 2**64) for i in range(members)]
 
@@ -56,13 +55,13 @@ class Ensemble:
         With `verbose`, a line on standard error tells of each member's end.
         """
         model = self.members[0]
-        x, t, _ = samples_of_rows(model, X, y, None, options.get("lengths"))
+        given = one_target_a_sample(model, X, y, None, options.get("lengths"))
         options["callbacks"] = callbacks_of(options.get("callbacks"))
 
-        def task(number: int) -> Callable[[Callable[[Epoch], None]], Network]:
-            def train(hook: Callable[[Epoch], None]) -> Network:
+        def task(number: int) -> Task[Network]:
+            def train(hook: Hook) -> Network:
                 member = fresh(self.members[number])
-                history = member.fit(x, t, **options_of(options, hook))
+                history = member.fit(given.x, given.targets, **options_of(options, hook))
                 if verbose:
                     line = f"member {number + 1}/{len(self)}: loss {history.loss[-1]:.4g}"
                     print(f"{line}, best epoch {history.best_epoch}", file=sys.stderr, flush=True)
@@ -90,18 +89,6 @@ class Ensemble:
     def evaluate(self, X: Any, y: Any, sample_weight: Any = None, lengths: Any = None) -> float:
         """Return the loss of the mean prediction, without penalty."""
         model = self.members[0]
-        x, t, _ = samples_of_rows(model, X, y, None, lengths)
-        w = _data.weights(sample_weight, len(x), np.dtype(np.float64))
-        raw = before_link(self.predict(x, lengths).astype(np.float64), model.loss)
-        return float(model.loss.value(raw, t if t.dtype == np.int32 else t.astype(np.float64), w))
-
-
-def before_link(predicted: Array, loss: Any) -> Array:
-    """The raw outputs whose prediction is `predicted`: the losses are defined on those."""
-    tiny = np.finfo(np.float64).tiny
-    if loss.link in ("softmax", "exponential"):
-        return np.asarray(np.log(np.maximum(predicted, tiny)))
-    if loss.link == "logistic":
-        odds = np.maximum(predicted, tiny) / np.maximum(1 - predicted, np.finfo(np.float64).eps)
-        return np.asarray(np.log(odds))
-    return predicted
+        given = one_target_a_sample(model, X, y, None, lengths)
+        w = weights(sample_weight, len(given), np.dtype(np.float64))
+        return loss_of_predictions(model.loss, self.predict(given.x, lengths), given.targets, w)

@@ -8,6 +8,7 @@ from typing import Any
 
 from lamina.network.network import Network
 from lamina.selection.side_by_side import fresh
+from lamina.selection.trials import Trainer
 from lamina.training.callbacks import Epoch
 
 __all__ = ["SearchProgress", "SearchResult"]
@@ -25,7 +26,7 @@ class SearchResult:
         Whether scores are losses.
     """
 
-    def __init__(self, trials: list[dict[str, Any]], lower_is_better: bool, trainer: Any) -> None:
+    def __init__(self, trials: list[dict[str, Any]], lower_is_better: bool, trainer: Trainer) -> None:
         self.trials, self.lower_is_better, self._trainer = trials, lower_is_better, trainer
 
     @property

@@ -10,15 +10,19 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from typing import Any, TypeVar
 
 from lamina._dispatch import core as _core
-from lamina.data import arrays as _data
-from lamina.data.arrays import Array
+from lamina.data.arguments import whole_number
+from lamina.data.records import Samples
+from lamina.data.samples import samples
 from lamina.network.network import Network
-from lamina.training.callbacks import Epoch
-from lamina.training.fit import callbacks_of
+from lamina.training.callbacks import Epoch, callbacks_of
 
-__all__ = ["fresh", "jobs", "options_of", "run", "samples_of_rows"]
+__all__ = ["Hook", "Task", "fresh", "jobs", "one_target_a_sample", "options_of", "run"]
 
 Result = TypeVar("Result")
+#: What is called at the end of every epoch.
+Hook = Callable[[Epoch], None]
+#: A fit to run beside others: it gets a callback to hand to its fit.
+Task = Callable[[Hook], Result]
 # Long beside what a change of hands costs, tens of microseconds and cold caches; short beside a fit.
 _TURN_SECONDS = 0.01
 
@@ -63,14 +67,14 @@ class _Turns:
             self.__enter__()
 
 
-def run(tasks: Sequence[Callable[[Callable[[Epoch], None]], Result]], n_jobs: int) -> list[Result]:
+def run(tasks: Sequence[Task[Result]], n_jobs: int) -> list[Result]:
     """Run the tasks, `n_jobs` at a time, and return their results in order.
 
-    Each task gets a callback to hand to its fit. The first error, or Ctrl-C, ends the other fits after their epoch.
+    The first error, or Ctrl-C, ends the other fits after their epoch.
     """
     turns = _Turns(n_jobs)
 
-    def work(task: Callable[[Callable[[Epoch], None]], Result]) -> Result:
+    def work(task: Task[Result]) -> Result:
         with turns:
             if turns.cancelled:
                 raise RuntimeError("cancelled")
@@ -97,14 +101,14 @@ def jobs(n_jobs: int | None) -> int:
     """Return how many fits run at a time; by default, and for -1, as many as lamina may use threads."""
     if n_jobs is None or (isinstance(n_jobs, int) and n_jobs == -1):
         return _core.max_threads()
-    return _data.whole_number(n_jobs, "n_jobs", 1)
+    return whole_number(n_jobs, "n_jobs", 1)
 
 
-def samples_of_rows(net: Network, X: Any, y: Any, weight: Any, lengths: Any) -> tuple[Array, Array, Array | None]:
-    """Return x, targets and weights with an entry for each row (or sequence); ValueError where each step has one."""
-    if net._core.each_step:
+def one_target_a_sample(net: Network, X: Any, y: Any, weight: Any, lengths: Any) -> Samples:
+    """Return samples with an entry for each row or sequence; ValueError where each step has a target."""
+    if net.spec.each_step:
         raise ValueError("net must have one target a sequence; its last Recurrent has return_sequences=True")
-    return net._samples(X, y, weight, lengths=lengths)
+    return samples(net.spec, X, y, weight, lengths)
 
 
 def fresh(net: Network, seed: int | None = None) -> Network:
@@ -116,7 +120,7 @@ def fresh(net: Network, seed: int | None = None) -> Network:
     return twin
 
 
-def options_of(options: dict[str, Any], hook: Callable[[Epoch], None]) -> dict[str, Any]:
+def options_of(options: dict[str, Any], hook: Hook) -> dict[str, Any]:
     """Return the options of a fit on one thread, with `hook` after the caller's own callbacks."""
     for name in ("n_threads", "verbose", "resume"):
         if name in options:

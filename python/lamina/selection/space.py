@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from lamina.data import arrays as _data
+from lamina.data.arguments import whole_number
 
 __all__ = ["Choice", "Range", "candidates", "integer", "loguniform", "uniform"]
 
@@ -69,7 +69,7 @@ def loguniform(low: float, high: float) -> Range:
 
 def integer(low: int, high: int, log: bool = False) -> Range:
     """Whole numbers from `low` to `high`, both included; with `log`, uniform in the logarithm."""
-    return Range(_data.whole_number(low, "low", -(2**53)), _data.whole_number(high, "high", -(2**53)), log, whole=True)
+    return Range(whole_number(low, "low", -(2**53)), whole_number(high, "high", -(2**53)), log, whole=True)
 
 
 def candidates(space: Mapping[str, Any], n_trials: int, seed: int) -> list[dict[str, Any]]:
@@ -82,7 +82,7 @@ def candidates(space: Mapping[str, Any], n_trials: int, seed: int) -> list[dict[
     if not space:
         raise ValueError("space must have at least one parameter: with none there is no trial to run")
     parts = {name: _part(name, value) for name, value in space.items()}
-    _data.whole_number(n_trials, "n_trials", 1)
+    whole_number(n_trials, "n_trials", 1)
     lists = [part.options for part in parts.values() if isinstance(part, Choice)]
     if len(lists) == len(parts) and math.prod(len(options) for options in lists) <= n_trials:
         return [dict(zip(parts, values, strict=True)) for values in product(*lists)]

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from lamina.data.arrays import number, whole_number
+from lamina.data.arguments import number, whole_number
+from lamina.training.model import Model
 
-if TYPE_CHECKING:
-    from lamina.network.network import Network
-
-__all__ = ["DivergenceWarning", "EarlyStopping", "Epoch", "History", "TimeLimit"]
+__all__ = [
+    "DivergenceWarning",
+    "EarlyStopping",
+    "Epoch",
+    "History",
+    "ProgressBar",
+    "TimeLimit",
+    "callbacks_of",
+]
 
 
 class DivergenceWarning(RuntimeWarning):
@@ -61,13 +67,13 @@ class Epoch:
 
     Attributes
     ----------
-    network : Network
+    network : lamina.Network
         May predict and be copied, not fitted.
     """
 
     __slots__ = ("_report", "network")
 
-    def __init__(self, report: Any, network: Network) -> None:
+    def __init__(self, report: Any, network: Model) -> None:
         self._report = report
         self.network = network
 
@@ -150,7 +156,7 @@ class EarlyStopping:
             f"restore_best={self.restore_best}, mode={self.mode!r})"
         )
 
-    def monitor_hook(self, network: Network) -> Callable[[Any], float] | None:
+    def monitor_hook(self, network: Model) -> Callable[[Any], float] | None:
         """Return what the core calls for the watched value, or None for its own choice."""
         if self.monitor == "validation_loss":
             return None
@@ -212,6 +218,7 @@ class ProgressBar:
         return self
 
     def __call__(self, epoch: Epoch) -> None:
+        """Move the bar, or print a line once a second."""
         losses = f"loss {epoch.loss:.4g}"
         if epoch.validation_loss is not None:
             losses += f"  validation {epoch.validation_loss:.4g}"
@@ -224,3 +231,16 @@ class ProgressBar:
     def __exit__(self, *_: object) -> None:
         if self._bar is not None:
             self._bar.stop()
+
+
+def callbacks_of(given: Any) -> list[Callable[[Epoch], Any]]:
+    """Return callbacks as a list: of an iterable, of one callable, or of None."""
+    if given is None:
+        return []
+    if not callable(given) and not isinstance(given, Iterable):
+        raise TypeError(f"callbacks must be callables with an Epoch; got {given!r}")
+    hooks = [given] if callable(given) else list(given)
+    for i, hook in enumerate(hooks):
+        if not callable(hook):
+            raise TypeError(f"callbacks[{i}] must be callable with an Epoch; got {hook!r}")
+    return hooks

@@ -1,138 +1,205 @@
-"""What the arguments of `Network.fit` mean: checked, and told to the core."""
+"""One fit: what `Network.fit` is asked for, told to the core, and what the core tells of it.
+
+All that Python says to the core's `FitOptions` and hears from its history is in this file.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any
 
 from lamina._dispatch import core as _core
 from lamina import optimizers, schedules
-from lamina.data import arrays as _data
-from lamina.data.arrays import Array
-from lamina.data.splits import Split
-from lamina.training.callbacks import EarlyStopping, Epoch, History
+from lamina.data.arguments import number, thread_count, whole_number
+from lamina.data.records import SampleSpec, TrainingSet
+from lamina.training.callbacks import EarlyStopping, Epoch, History, ProgressBar, TimeLimit, callbacks_of
+from lamina.training.model import Model
+from lamina.training.scoring import Scoring, score_of
 
-if TYPE_CHECKING:
-    from lamina.network.network import Network
+__all__ = ["Fit", "FitOptions"]
 
-Samples = tuple[Array, Array, "Array | None"]
 _AFTER_DIVERGENCE = (
     "the best weights so far are back in place. A lower learning rate, clip= or normalize_inputs=True may help."
 )
 
 
-def samples(
-    net: Network,
-    X: Any,
-    y: Any,
-    sample_weight: Any,
-    validation: Any,
-    validation_weight: Any,
-    resume: bool,
-    lengths: Any = None,
-) -> tuple[Samples, Array | None, tuple[Any, ...] | None]:
-    """Check everything and return (x, y, weights), training rows (None: all), and the validation samples."""
-    x, t, w = net._samples(X, y, sample_weight, lengths=lengths)
-    ends = net._lengths(lengths, x)
-    labels = t if t.dtype == np.int32 and not net._core.each_step else None
-    if net.loss.targets == "classes" and not resume:
-        classes = t if t.dtype == np.int32 else t.argmax(axis=1)
-        if len(x) > 1 and classes.min() == classes.max():
-            raise ValueError(f"y must hold at least 2 classes; got only class {int(classes[0])}")
-    if validation is None:
-        if validation_weight is not None:
-            raise ValueError("validation_sample_weight needs a validation set")
-        return (x, t, w), None, None
-    if isinstance(validation, tuple):
-        if len(validation) not in ((2, 3) if net._core.recurrent else (2,)):
-            raise ValueError(f"validation must be a fraction or (X, y); got a tuple of {len(validation)}")
-        X_held, y_held, lengths_held = (*validation, None)[:3]
-        held = net._samples(X_held, y_held, validation_weight, "validation ", lengths_held)
-        return (x, t, w), None, (*held, None, net._lengths(lengths_held, held[0]))
-    if validation_weight is not None:
-        raise ValueError("validation_sample_weight goes with validation=(X, y); a fraction takes sample_weight's")
-    how = validation if isinstance(validation, Split) else Split(validation)
-    train, aside = how.indices(len(x), labels, net.seed)
-    if w is not None:
-        by_sample = w.reshape(len(x), -1)
-        if not by_sample[train].any() or not by_sample[aside].any():
-            raise ValueError("sample_weight must not be all zero in the training or the validation part")
-    return (x, t, w), train, (x, t, w, aside, ends)
+@dataclass(frozen=True, slots=True)
+class FitOptions:
+    """What `Network.fit` is asked for beside its samples, under the same names; there it says what each one means."""
+
+    epochs: int
+    batch_size: int
+    optimizer: Any
+    schedule: Any
+    l1: float
+    l2: float
+    clip: Any
+    early_stopping: EarlyStopping | None
+    scoring: Scoring
+    max_time: float | None
+    shuffle: bool
+    callbacks: Iterable[Callable[[Epoch], Any]]
+    n_threads: int | None
+    verbose: int
+    resume: bool
+    penalty_per_batch: bool
 
 
-def options(
-    epochs: int, batch_size: int, optimizer: Any, l1: float, l2: float, clip: Any, shuffle: bool, n_threads: int | None
-) -> Any:
-    """Return the core's FitOptions."""
-    out = _core.FitOptions()
-    out.epochs = _data.whole_number(epochs, "epochs", 1)
-    out.batch_size = _data.whole_number(batch_size, "batch_size", 1)
-    chosen = _core.Adam() if optimizer is None else optimizers.get(optimizer)
-    if isinstance(chosen, optimizers.SAM):
-        out.sam_rho = chosen.rho
-        chosen = chosen.base
-    if type(chosen).__name__ in optimizers.solver_names():
-        out.solver = chosen
-    else:
-        out.optimizer = chosen
-    out.l1, out.l2 = penalty(l1, "l1"), penalty(l2, "l2")
-    if clip is not None:
-        if not isinstance(clip, (_core.AGC, _core.ClipNorm)):
-            raise TypeError(f"clip must be lamina.AGC(...), lamina.ClipNorm(...) or None; got {clip!r}")
-        out.set_clipping(clip)
-    out.shuffle = bool(shuffle)
-    out.threads = threads(n_threads)
-    return out
+class Fit:
+    """A fit that is ready to run: everything is checked, and nothing has changed yet.
 
+    Parameters
+    ----------
+    network : Model
+        What callbacks and scores get.
+    spec : SampleSpec
+    training : TrainingSet
+    options : FitOptions
+    """
 
-def set_early_stopping(options: Any, stopping: EarlyStopping | None, net: Network) -> None:
-    """Tell the core what to watch; None: nothing."""
-    if stopping is None:
-        return
-    if not isinstance(stopping, EarlyStopping):
-        raise TypeError(f"early_stopping must be a lamina.EarlyStopping or None; got {stopping!r}")
-    options.set_early_stopping(stopping.patience, stopping.min_delta, stopping.restore_best)
-    options.monitor = stopping.monitor_hook(net)
+    def __init__(self, network: Model, spec: SampleSpec, training: TrainingSet, options: FitOptions) -> None:
+        self._network, self._training = network, training
+        self._scores: list[float] = []
+        self._told = _core.History()
+        out = self._options = _core.FitOptions()
+        out.epochs = whole_number(options.epochs, "epochs", 1)
+        out.batch_size = whole_number(options.batch_size, "batch_size", 1)
+        self._set_optimizer(options.optimizer)
+        out.l1, out.l2 = number(options.l1, "l1"), number(options.l2, "l2")
+        if options.clip is not None:
+            if not isinstance(options.clip, (_core.AGC, _core.ClipNorm)):
+                raise TypeError(f"clip must be lamina.AGC(...), lamina.ClipNorm(...) or None; got {options.clip!r}")
+            out.set_clipping(options.clip)
+        out.shuffle = bool(options.shuffle)
+        out.threads = thread_count(options.n_threads)
+        out.seed = network.seed
+        out.resume = bool(options.resume)
+        out.penalty_per_batch = bool(options.penalty_per_batch)
+        self._set_early_stopping(options.early_stopping)
+        if options.scoring is not None:
+            self._watch_score(options.scoring, options.early_stopping, spec)
+        self._bar = ProgressBar(out.epochs) if options.verbose else None
+        self._set_hooks(options)
 
+    def _set_optimizer(self, optimizer: Any) -> None:
+        chosen = _core.Adam() if optimizer is None else optimizers.get(optimizer)
+        if isinstance(chosen, optimizers.SAM):
+            self._options.sam_rho = chosen.rho
+            chosen = chosen.base
+        if type(chosen).__name__ in optimizers.solver_names():
+            self._options.solver = chosen
+        else:
+            self._options.optimizer = chosen
 
-def callbacks_of(given: Any) -> list[Callable[[Epoch], Any]]:
-    """Return callbacks as a list: of an iterable, of one callable, or of None."""
-    if given is None:
-        return []
-    if not callable(given) and not isinstance(given, Iterable):
-        raise TypeError(f"callbacks must be callables with an Epoch; got {given!r}")
-    hooks = [given] if callable(given) else list(given)
-    for i, hook in enumerate(hooks):
-        if not callable(hook):
-            raise TypeError(f"callbacks[{i}] must be callable with an Epoch; got {hook!r}")
-    return hooks
+    def _set_early_stopping(self, stopping: EarlyStopping | None) -> None:
+        if stopping is None:
+            return
+        if not isinstance(stopping, EarlyStopping):
+            raise TypeError(f"early_stopping must be a lamina.EarlyStopping or None; got {stopping!r}")
+        self._options.set_early_stopping(stopping.patience, stopping.min_delta, stopping.restore_best)
+        self._options.monitor = stopping.monitor_hook(self._network)
 
+    def _watch_score(self, scoring: Scoring, stopping: EarlyStopping | None, spec: SampleSpec) -> None:
+        """Have the core watch a score of the samples held out."""
+        held_out = self._training.held_out
+        if held_out is None:
+            raise ValueError("scoring needs a validation part; validation is None")
+        if stopping is not None and stopping.monitor != "validation_loss":
+            raise ValueError("scoring and the monitor of early_stopping both say what to watch; give one")
+        if spec.each_step:
+            raise ValueError("scoring needs one target a sequence; the last Recurrent has return_sequences=True")
+        score, held, scores, network = score_of(scoring, spec.loss), held_out.taken(), self._scores, self._network
 
-def set_hooks(options: Any, callbacks: Iterable[Callable[[Epoch], Any]], schedule: Any, bar: Any, net: Network) -> None:
-    """Tell the core what to call at the end of an epoch, and for the learning rate."""
-    hooks = callbacks_of(callbacks)
-    if isinstance(schedule, schedules.ReduceOnPlateau):
-        if options.solver is not None:
-            raise ValueError(f"{type(options.solver).__name__} finds its own steps: schedule must be None")
-        hooks.append(schedule.watcher())
-    elif schedule is not None:
-        options.schedule = _schedule(schedule)
-    if bar is not None:
-        hooks.append(bar)
-    if not hooks:
-        return
+        def watch(_: Any) -> float:
+            scores.append(score(network, held))
+            return -scores[-1]
 
-    def run(report: Any) -> None:
-        epoch = Epoch(report, net)
-        for hook in hooks:
-            hook(epoch)
+        self._options.monitor = watch
 
-    options.on_epoch = run
+    def _set_hooks(self, options: FitOptions) -> None:
+        """Tell the core what to call at the end of an epoch, and for the learning rate."""
+        network, hooks = self._network, callbacks_of(options.callbacks)
+        if options.max_time is not None:
+            hooks.append(TimeLimit(options.max_time))
+        if isinstance(options.schedule, schedules.ReduceOnPlateau):
+            if self._options.solver is not None:
+                raise ValueError(f"{type(self._options.solver).__name__} finds its own steps: schedule must be None")
+            hooks.append(options.schedule.watcher())
+        elif options.schedule is not None:
+            self._options.schedule = _schedule(options.schedule)
+        if self._bar is not None:
+            hooks.append(self._bar)
+        if not hooks:
+            return
+
+        def run(report: Any) -> None:
+            epoch = Epoch(report, network)
+            for hook in hooks:
+                hook(epoch)
+
+        self._options.on_epoch = run
+
+    def run(self, core: Any, normalize_inputs: bool) -> None:
+        """Train the core's network, which keeps the best weights so far whatever ends this."""
+        self._options.fit_normalization = normalize_inputs and core.normalization is None
+        given, held = self._training.samples, self._training.held_out
+        validation = None
+        if held is not None:
+            apart = held.samples
+            validation = (apart.x, apart.targets, apart.weights, held.rows, apart.lengths)
+        with self._bar if self._bar is not None else nullcontext():
+            core.fit(
+                given.x,
+                given.targets,
+                given.weights,
+                self._training.rows,
+                validation,
+                self._options,
+                self._told,
+                given.lengths,
+            )
+
+    @property
+    def began(self) -> bool:
+        """Whether the core got as far as to train."""
+        return self._told.began
+
+    @property
+    def diverged_layer(self) -> int | None:
+        """Where training diverged: the first layer that is not finite, or -1, the last one; None where it did not."""
+        return self._told.diverged_layer if self._told.diverged else None
+
+    def history(self) -> History:
+        """Return what happened so far, as Python lists."""
+        told = self._told
+        return History(
+            list(told.loss),
+            list(told.validation_loss),
+            list(told.learning_rate),
+            told.best_epoch,
+            told.stop_reason,
+            told.diverged,
+            told.evaluations,
+            self._scores,
+        )
+
+    def divergence(self, layer: str) -> str:
+        """Return a message about where training diverged; `layer` describes the layer of `diverged_layer`."""
+        told, at = self._told, self._told.diverged_layer
+        if told.diverged_batch == 0:
+            what = f"the weights after the last step of epoch {told.diverged_epoch} are not finite, first in layer {at}"
+            return f"training diverged: {what} ({layer}); {_AFTER_DIVERGENCE}"
+        where = f"first in layer {at} ({layer})" if at >= 0 else f"from finite outputs of the last layer ({layer})"
+        return (
+            f"training diverged: the loss of epoch {told.diverged_epoch}, batch {told.diverged_batch} is not finite, "
+            f"{where}; {_AFTER_DIVERGENCE}"
+        )
 
 
 def _schedule(schedule: Any) -> Any:
+    """What the core takes as a schedule: one of its own, or a function of the progress that is checked."""
     if isinstance(schedule, tuple(getattr(_core, name) for name in schedules.names())):
         return schedule
     if not callable(schedule):
@@ -140,40 +207,3 @@ def _schedule(schedule: Any) -> Any:
             f"schedule must be a schedule such as lamina.schedules.Cosine() or a callable; got {schedule!r}"
         )
     return lambda progress: schedules.factor(schedule, progress)
-
-
-def history_from(core: Any) -> History:
-    """Return the core's history as Python lists."""
-    return History(
-        list(core.loss),
-        list(core.validation_loss),
-        list(core.learning_rate),
-        core.best_epoch,
-        core.stop_reason,
-        core.diverged,
-        core.evaluations,
-    )
-
-
-def divergence_message(core: Any, layer: str) -> str:
-    """Return where training diverged; `layer` describes the layer, the last one where all outputs were finite."""
-    at = core.diverged_layer
-    if core.diverged_batch == 0:
-        what = f"the weights after the last step of epoch {core.diverged_epoch} are not finite, first in layer {at}"
-        where = f"({layer})"
-        return f"training diverged: {what} {where}; {_AFTER_DIVERGENCE}"
-    where = f"first in layer {at} ({layer})" if at >= 0 else f"from finite outputs of the last layer ({layer})"
-    return (
-        f"training diverged: the loss of epoch {core.diverged_epoch}, batch {core.diverged_batch} is not finite, "
-        f"{where}; {_AFTER_DIVERGENCE}"
-    )
-
-
-def penalty(value: float, name: str) -> float:
-    """Return the strength of a penalty; TypeError or ValueError names it."""
-    return _data.number(value, name)
-
-
-def threads(n_threads: int | None) -> int:
-    """Return the number of threads for the core: 0 where it may choose."""
-    return 0 if n_threads is None else _data.whole_number(n_threads, "n_threads", 1)
