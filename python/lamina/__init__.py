@@ -9,12 +9,15 @@ from importlib import import_module
 from typing import Any
 
 from lamina._dispatch import core as _core
-from lamina._dispatch import level as _level
+from lamina import runtime as _runtime
 
-__version__ = "0.1.0"
+__version__ = _runtime.version
 
 # Everything else is imported when it is first asked for, so that `import lamina` costs next to nothing.
 _HOMES = {
+    "get_num_threads": "runtime",
+    "set_num_threads": "runtime",
+    "simd_level": "runtime",
     "Network": "network.network",
     "load": "model_file",
     "ModelFileError": "storage.container",
@@ -62,37 +65,6 @@ _CORE_CLASSES = {
 }
 
 
-def set_num_threads(n: int) -> None:
-    """Use at most `n` threads in this process; 0 returns to the environment's limit (LAMINA_NUM_THREADS and others)."""
-    if isinstance(n, bool) or not hasattr(n, "__index__"):
-        raise TypeError(f"n must be a whole number; got {n!r}")
-    _core.set_max_threads(min(int(n), 2**31))
-
-
-def get_num_threads() -> int:
-    """Return how many threads lamina may use here."""
-    return _core.max_threads()
-
-
-def simd_level() -> str:
-    """Return the instruction-set level in use: "v2", "v3", "v4", or "native"."""
-    return _level
-
-
-def _limit_from_environment() -> None:
-    import os
-
-    text = os.environ.get("LAMINA_NUM_THREADS")
-    if text is None:
-        return
-    if not text.isdigit() or int(text) < 1:
-        raise ImportError(f"LAMINA_NUM_THREADS must be a whole number of at least 1; got {text!r}")
-    _core.set_max_threads(int(text))
-
-
-_limit_from_environment()
-
-
 def __getattr__(name: str) -> Any:
     if name in _CORE_CLASSES:
         value = getattr(_core, name)
@@ -111,4 +83,4 @@ def __dir__() -> list[str]:
 
 
 # What type checkers see of all this is __init__.pyi, which tools/write_stubs.py writes from the three tables.
-__all__ = sorted({*_HOMES, *_SUBMODULES, *_CORE_CLASSES, "get_num_threads", "set_num_threads", "simd_level"} - {"cli"})
+__all__ = sorted({*_HOMES, *_SUBMODULES, *_CORE_CLASSES} - {"cli"})

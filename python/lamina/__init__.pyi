@@ -45,6 +45,9 @@ from lamina.estimators import RecurrentRegressor as RecurrentRegressor
 from lamina.model_file import load as load
 from lamina.network.network import Network as Network
 from lamina.optimizers import SAM as SAM
+from lamina.runtime import get_num_threads as get_num_threads
+from lamina.runtime import set_num_threads as set_num_threads
+from lamina.runtime import simd_level as simd_level
 from lamina.selection.comparison import compare as compare
 from lamina.selection.cross_validation import cross_validate as cross_validate
 from lamina.selection.ensemble import Ensemble as Ensemble
@@ -56,7 +59,3 @@ from lamina.training.callbacks import Epoch as Epoch
 from lamina.training.callbacks import History as History
 
 __version__: str
-
-def set_num_threads(n: int) -> None: ...
-def get_num_threads() -> int: ...
-def simd_level() -> str: ...

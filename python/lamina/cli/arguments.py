@@ -5,7 +5,8 @@ import difflib
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-import lamina
+from lamina import activations, optimizers
+from lamina.runtime import version
 
 __all__ = ["build_parser"]
 
@@ -20,7 +21,7 @@ class _Parser(argparse.ArgumentParser):
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line; `command` names the module that runs."""
     parser = _Parser(prog="lamina", description="Neural networks for tables, on a CPU.")
-    parser.add_argument("--version", action="version", version=f"lamina {lamina.__version__}")
+    parser.add_argument("--version", action="version", version=f"lamina {version}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_demo(commands)
     _add_train(commands)
@@ -53,11 +54,11 @@ def _add_train(commands: Any) -> None:
     train.add_argument("--impute", choices=("none", "mean", "median", "most_frequent"), default="none",
                        help="what fills missing values; in text columns always the most frequent")  # fmt: skip
     train.add_argument("--hidden", type=_sizes, default=[64, 32], metavar="64,32", help="units of the hidden layers")
-    train.add_argument("--activation", type=_one_of(lamina.activations.names), default="relu", metavar="NAME",
-                       help="of the hidden layers: " + ", ".join(lamina.activations.names()))  # fmt: skip
+    train.add_argument("--activation", type=_one_of(activations.names), default="relu", metavar="NAME",
+                       help="of the hidden layers: " + ", ".join(activations.names()))  # fmt: skip
     train.add_argument("--dropout", type=_number(0, 1), default=0.0, help="share of hidden outputs dropped in training")
-    train.add_argument("--optimizer", type=_one_of(lamina.optimizers.names), default="Adam", metavar="NAME",
-                       help=", ".join(lamina.optimizers.names()))  # fmt: skip
+    train.add_argument("--optimizer", type=_one_of(optimizers.names), default="Adam", metavar="NAME",
+                       help=", ".join(optimizers.names()))  # fmt: skip
     train.add_argument("--lr", type=_number(0, above=True), default=1e-3, help="learning rate")
     train.add_argument("--l2", type=_number(0), default=0.0, help="penalty on the squared weights")
     train.add_argument("--l1", type=_number(0), default=0.0, help="penalty on the absolute weights")

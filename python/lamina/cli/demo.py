@@ -7,9 +7,13 @@ from pathlib import Path
 import numpy as np
 from sklearn.datasets import load_digits
 
-import lamina
-from lamina.cli import report as _report
-from lamina.plots.training import learning_curves
+from lamina.cli import report
+from lamina.data.splits import split
+from lamina.layers import Dense
+from lamina.network import Network
+from lamina.optimizers import Adam
+from lamina.plots import learning_curves
+from lamina.training.callbacks import EarlyStopping
 
 __all__ = ["run"]
 
@@ -17,11 +21,11 @@ __all__ = ["run"]
 def run(options: Namespace) -> int:
     """Train on scikit-learn's digits; print the results, write the learning curves."""
     X, y = load_digits(return_X_y=True)
-    (X_train, y_train), (X_val, y_val), (X_test, y_test) = lamina.split(
+    (X_train, y_train), (X_val, y_val), (X_test, y_test) = split(
         X.astype(np.float32), y, fractions=(0.7, 0.1, 0.2), stratify=True, seed=options.seed
     )
-    network = lamina.Network(
-        [lamina.Dense(128, activation="relu"), lamina.Dense(64, activation="relu"), lamina.Dense(10)],
+    network = Network(
+        [Dense(128, activation="relu"), Dense(64, activation="relu"), Dense(10)],
         n_inputs=X.shape[1],
         loss="cross_entropy",
         seed=options.seed,
@@ -33,17 +37,17 @@ def run(options: Namespace) -> int:
         y_train,
         epochs=100,
         batch_size=32,
-        optimizer=lamina.Adam(1e-3),
+        optimizer=Adam(1e-3),
         l2=1e-5,
         validation=(X_val, y_val),
-        early_stopping=lamina.EarlyStopping(patience=10),
+        early_stopping=EarlyStopping(patience=10),
         n_threads=options.threads,
         verbose=1,
     )
     seconds = time.perf_counter() - started
     accuracy = float(np.mean(np.argmax(network.predict(X_test), axis=1) == y_test))
     learning_curves(history, path=options.out)
-    _report.print_table(
+    report.print_table(
         f"Handwritten digits: {len(X_train)} rows to train, {len(X_val)} to stop, {len(X_test)} to test",
         ["", "value"],
         [
@@ -53,5 +57,5 @@ def run(options: Namespace) -> int:
             ["stopped by", history.stop_reason],
         ],
     )
-    _report.note(f"learning curves: {Path(options.out).resolve()}")
+    report.note(f"learning curves: {Path(options.out).resolve()}")
     return 0

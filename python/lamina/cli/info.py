@@ -5,9 +5,10 @@ from argparse import Namespace
 
 import numpy as np
 
-import lamina
-from lamina.cli import report as _report
+from lamina.cli import report
 from lamina.cli.tables import Table
+from lamina.model_file import load
+from lamina.runtime import get_num_threads, simd_level, version
 
 __all__ = ["run"]
 
@@ -15,29 +16,29 @@ __all__ = ["run"]
 def run(options: Namespace) -> int:
     """Print what is installed and how it runs here, or what the model is."""
     if options.model is None:
-        _report.print_table(
+        report.print_table(
             "lamina",
             ["", "value"],
             [
-                ["version", lamina.__version__],
-                ["instruction set", lamina.simd_level()],
-                ["threads", lamina.get_num_threads()],
+                ["version", version],
+                ["instruction set", simd_level()],
+                ["threads", get_num_threads()],
                 ["python", platform.python_version()],
                 ["numpy", np.__version__],
             ],
         )
         return 0
-    network = lamina.load(options.model)
-    _report.note(str(network.summary()))
+    network = load(options.model)
+    report.note(str(network.summary()))
     if "table" in network.metadata:
         table, target, task = Table.from_json(network.metadata["table"])
-        _report.note(f"{task} of {target.name!r}")
+        report.note(f"{task} of {target.name!r}")
         if target.classes is not None:
-            _report.note("classes: " + ", ".join(map(str, target.classes)))
+            report.note("classes: " + ", ".join(map(str, target.classes)))
         rows = [
             [column.name, "number" if column.categories is None else "text", column.inputs, column.fill]
             for column in table.columns
         ]
         shown = [[*row[:3], "an error" if row[3] is None else row[3]] for row in rows]
-        _report.print_table("Columns", ["column", "kind", "inputs", "where missing"], shown)
+        report.print_table("Columns", ["column", "kind", "inputs", "where missing"], shown)
     return 0

@@ -7,16 +7,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-import lamina
-from lamina.cli import report as _report
+from lamina.cli import report
 from lamina.cli.tables import Table, TableError, Target
+from lamina.model_file import load
 
 __all__ = ["run"]
 
 
 def run(options: Namespace) -> int:
     """Write a prediction for each row, with the probabilities if asked; print scores where the target is there."""
-    network = lamina.load(options.model)
+    network = load(options.model)
     if "table" not in network.metadata:
         raise TableError(f"{options.model} was not made by `lamina train`: it does not know the columns of a table")
     table, target, _ = Table.from_json(network.metadata["table"])
@@ -30,14 +30,14 @@ def run(options: Namespace) -> int:
         raise TableError(f"{options.data} has no row to predict")
     inputs, notes = table.transform(frame)
     for line in notes:
-        _report.note(f"note: {line}", stderr=True)
+        report.note(f"note: {line}", stderr=True)
     outputs = network.predict(inputs)
     columns = {"prediction": target.decode(outputs)}
     if options.proba:
         columns |= {f"probability_{label}": outputs[:, place] for place, label in enumerate(target.classes or ())}
     pd.DataFrame(columns).to_csv(options.out or sys.stdout, index=False)
     if options.out:
-        _report.note(f"{len(frame)} predictions: {options.out}", stderr=True)
+        report.note(f"{len(frame)} predictions: {options.out}", stderr=True)
     _score(frame, target, outputs)
     return 0
 
@@ -49,11 +49,11 @@ def _score(frame: pd.DataFrame, target: Target, outputs: Any) -> None:
     truth = frame[target.name][known]
     if target.classes is None:
         numbers = truth.to_numpy(dtype=np.float64)
-        _report.results("given", None, numbers, target.decode(outputs[known]), None, stderr=True)
+        report.results("given", None, numbers, target.decode(outputs[known]), None, stderr=True)
         return
     familiar = truth.isin(target.classes).to_numpy()
     if not familiar.all():
-        _report.note(f"note: {int((~familiar).sum())} rows have a class unknown to the model: not scored", stderr=True)
+        report.note(f"note: {int((~familiar).sum())} rows have a class unknown to the model: not scored", stderr=True)
     if familiar.any():
         labels = target.encode(truth[familiar])
-        _report.results("given", target.classes, labels, outputs[known][familiar], None, stderr=True)
+        report.results("given", target.classes, labels, outputs[known][familiar], None, stderr=True)

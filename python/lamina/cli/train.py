@@ -9,10 +9,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-import lamina
-from lamina.cli import report as _report
+from lamina import optimizers
+from lamina.cli import report
 from lamina.cli.tables import Table, TableError, Target, detect_task
-from lamina.plots.training import learning_curves
+from lamina.data.splits import split
+from lamina.layers import Dense, Dropout
+from lamina.network import Network
+from lamina.plots import learning_curves
+from lamina.training.callbacks import EarlyStopping
 
 __all__ = ["run"]
 
@@ -27,7 +31,7 @@ def run(options: Namespace) -> int:
     frame = pd.read_csv(options.data, sep=options.separator, low_memory=False, skipinitialspace=True)
     features, values = _features_and_target(frame, options)
     task, why = (options.task, "as asked") if options.task != "auto" else detect_task(values)
-    _report.note(f"{task}: the target {options.target!r}: {why}")
+    report.note(f"{task}: the target {options.target!r}: {why}")
     labels = Target.fit(values, task)
     rows = _split(labels.encode(values), labels, options)
     # What is learned from columns and numbers is learned from the training rows; classes are known in advance.
@@ -36,7 +40,7 @@ def run(options: Namespace) -> int:
     table, notes = Table.fit(features.iloc[rows["training"]], options.impute)
     inputs, more = table.transform(features)
     for line in (*notes, *more):
-        _report.note(f"note: {line}")
+        report.note(f"note: {line}")
 
     network = _network(table, target, options)
     started = time.perf_counter()
@@ -45,11 +49,11 @@ def run(options: Namespace) -> int:
         encoded[rows["training"]],
         epochs=options.epochs,
         batch_size=min(options.batch_size, len(rows["training"])),
-        optimizer=lamina.optimizers.get(options.optimizer, lr=options.lr),
+        optimizer=optimizers.get(options.optimizer, lr=options.lr),
         l1=options.l1,
         l2=options.l2,
         validation=(inputs[rows["validation"]], encoded[rows["validation"]]) if len(rows["validation"]) else None,
-        early_stopping=lamina.EarlyStopping(patience=options.patience) if len(rows["validation"]) else None,
+        early_stopping=EarlyStopping(patience=options.patience) if len(rows["validation"]) else None,
         n_threads=options.threads,
         verbose=0 if options.quiet else 1,
     )
@@ -58,11 +62,11 @@ def run(options: Namespace) -> int:
     network.save(options.out)
     picture = Path(options.plot) if options.plot else Path(options.out).with_suffix(".png")
     learning_curves(history, path=picture)
-    _report.note(f"{len(history.loss)} epochs in {seconds:.2f} s, best {history.best_epoch}; {history.stop_reason}")
+    report.note(f"{len(history.loss)} epochs in {seconds:.2f} s, best {history.best_epoch}; {history.stop_reason}")
     part = "test" if len(rows["test"]) else "training"
     _report_part(part, rows, network.predict(inputs[rows[part]]), target, values, encoded)
-    _report.note(f"model: {options.out}")
-    _report.note(f"learning curves: {picture}")
+    report.note(f"model: {options.out}")
+    report.note(f"learning curves: {picture}")
     return 0
 
 
@@ -80,7 +84,7 @@ def _features_and_target(frame: pd.DataFrame, options: Namespace) -> tuple[pd.Da
             "fill them in, or leave those rows out with --impute mean|median|most_frequent"
         )
     if missing.any():
-        _report.note(f"note: left out for want of a target: {int(missing.sum())} of {len(frame)} rows")
+        report.note(f"note: left out for want of a target: {int(missing.sum())} of {len(frame)} rows")
         frame = frame[~missing].reset_index(drop=True)
         whole = pd.api.types.is_float_dtype(frame[options.target]) and (frame[options.target] % 1 == 0).all()
         # pandas reads whole numbers as decimals in a column with gaps.
@@ -106,11 +110,11 @@ def _split(encoded: Any, target: Target, options: Namespace) -> dict[str, Any]:
     wanted = {"training": 1 - sum(fractions.values()), **{name: f for name, f in fractions.items() if f > 0}}
     stratify = target.classes is not None and int(np.bincount(encoded).min()) >= len(wanted)
     if target.classes is not None and not stratify:
-        _report.note("note: a class has too few rows for every part of the data: the rows are split at random")
+        report.note("note: a class has too few rows for every part of the data: the rows are split at random")
     empty = np.empty(0, dtype=np.int64)
     if len(wanted) == 1:
         return {"training": np.arange(len(encoded)), "validation": empty, "test": empty}
-    parts = lamina.split(
+    parts = split(
         np.arange(len(encoded)), encoded, fractions=tuple(wanted.values()), stratify=stratify, seed=options.seed
     )
     found = {name: part[0] for name, part in zip(wanted, parts, strict=True)}
@@ -120,12 +124,12 @@ def _split(encoded: Any, target: Target, options: Namespace) -> dict[str, Any]:
 def _network(table: Table, target: Target, options: Namespace) -> Any:
     layers: list[Any] = []
     for units in options.hidden:
-        layers.append(lamina.Dense(units, activation=options.activation))
+        layers.append(Dense(units, activation=options.activation))
         if options.dropout > 0:
-            layers.append(lamina.Dropout(options.dropout))
+            layers.append(Dropout(options.dropout))
     outputs, loss = (1, "squared_error") if target.classes is None else (len(target.classes), "cross_entropy")
-    layers.append(lamina.Dense(outputs))
-    return lamina.Network(layers, n_inputs=table.n_inputs, loss=loss, seed=options.seed, normalize_inputs=True)
+    layers.append(Dense(outputs))
+    return Network(layers, n_inputs=table.n_inputs, loss=loss, seed=options.seed, normalize_inputs=True)
 
 
 def _report_part(
@@ -135,7 +139,7 @@ def _report_part(
     index, training = rows[part], rows["training"]
     if target.classes is None:
         truth = values.to_numpy(dtype=np.float64)[index]
-        _report.results(part, None, truth, target.decode(outputs), target.mean, stderr=False)
+        report.results(part, None, truth, target.decode(outputs), target.mean, stderr=False)
     else:
         baseline = int(np.argmax(np.bincount(encoded[training], minlength=len(target.classes))))
-        _report.results(part, target.classes, encoded[index], outputs, baseline, stderr=False)
+        report.results(part, target.classes, encoded[index], outputs, baseline, stderr=False)

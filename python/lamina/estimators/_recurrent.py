@@ -10,9 +10,14 @@ from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-import lamina
+from lamina._core import ClipNorm
 from lamina.data.arguments import whole_number
 from lamina.data.arrays import to_array
+from lamina.data.sequences import pad
+from lamina.data.splits import Split
+from lamina.layers import Dense, Recurrent
+from lamina.network import Network
+from lamina.training.callbacks import EarlyStopping
 
 __all__ = ["RecurrentClassifier", "RecurrentRegressor"]
 
@@ -137,7 +142,7 @@ class _BaseRecurrent(BaseEstimator):  # type: ignore[misc]
         """Return (samples, steps, features) and lengths: all windows of a series, or the sequences."""
         if self.window is None:
             if isinstance(X, (list, tuple)) and lengths is None:
-                X, lengths = lamina.pad(X)
+                X, lengths = pad(X)
             return X, lengths
         if lengths is not None:
             raise ValueError("lengths go with sequences; with a window X is one time series")
@@ -166,13 +171,13 @@ class _BaseRecurrent(BaseEstimator):  # type: ignore[misc]
         if not sizes:
             raise ValueError("hidden_layer_sizes must name at least one layer; got none")
         *first, last = [whole_number(size, "hidden_layer_sizes", 1) for size in sizes]
-        layers = [lamina.Recurrent(n, self.activation, "elman", True, self.truncate) for n in first]
+        layers = [Recurrent(n, self.activation, "elman", True, self.truncate) for n in first]
         if self.kind == "jordan":
-            return [*layers, lamina.Recurrent(last, self.activation, "jordan", False, self.truncate, outputs)]
+            return [*layers, Recurrent(last, self.activation, "jordan", False, self.truncate, outputs)]
         return [
             *layers,
-            lamina.Recurrent(last, self.activation, self.kind, False, self.truncate),
-            lamina.Dense(outputs),
+            Recurrent(last, self.activation, self.kind, False, self.truncate),
+            Dense(outputs),
         ]
 
     def _fit(self, inputs: Any, targets: Any, lengths: Any, outputs: int, sample_weight: Any) -> Any:
@@ -182,13 +187,13 @@ class _BaseRecurrent(BaseEstimator):  # type: ignore[misc]
         if sample_weight is not None and self.window is not None:
             sample_weight = np.asarray(sample_weight)[self._span() + self._ahead() :]
         features = np.shape(inputs)[-1]
-        network = lamina.Network(
+        network = Network(
             self._layers(outputs), features, self._loss, self.dtype, seed, normalize_inputs=bool(self.standardize)
         )
         validation = None
         if self.validation_fraction:
-            validation = lamina.Split(self.validation_fraction, shuffle=self.window is None)
-        stopping = lamina.EarlyStopping(patience=self.n_iter_no_change) if self.early_stopping else None
+            validation = Split(self.validation_fraction, shuffle=self.window is None)
+        stopping = EarlyStopping(patience=self.n_iter_no_change) if self.early_stopping else None
         history = network.fit(
             inputs,
             targets,
@@ -199,7 +204,7 @@ class _BaseRecurrent(BaseEstimator):  # type: ignore[misc]
             optimizer=self.optimizer,
             schedule=self.schedule,
             l2=float(self.alpha),
-            clip=None if self.clip is None else lamina.ClipNorm(self.clip),
+            clip=None if self.clip is None else ClipNorm(self.clip),
             validation=validation,
             early_stopping=stopping,
             shuffle=self.shuffle,
