@@ -1,4 +1,4 @@
-"""The classes that pickles of lamina 0.1 look for here."""
+"""The classes that older pickles look for here."""
 
 from lamina.cascade.growth import CascadeHistory, CascadeStage
 

@@ -1,4 +1,4 @@
-"""The class that pickles of lamina 0.1 look for here."""
+"""The class that older pickles look for here."""
 
 from lamina.selection.search_result import SearchResult
 

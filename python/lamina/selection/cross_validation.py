@@ -66,7 +66,7 @@ class CrossValidation:
     _options: dict[str, Any]
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        if "_data" in state:  # pickled by lamina 0.1
+        if "_data" in state:  # an older pickle
             net, *parts = state["_data"]
             state = {**state, "_net": net, "_samples": Samples(*parts)}
             del state["_data"]
