@@ -9,18 +9,16 @@ from importlib import import_module
 from typing import Any
 
 from lamina._dispatch import core as _core
-from lamina import runtime as _runtime
-
-__version__ = _runtime.version
 
 # Everything else is imported when it is first asked for, so that `import lamina` costs next to nothing.
 _HOMES = {
+    "__version__": "runtime",
     "get_num_threads": "runtime",
     "set_num_threads": "runtime",
     "simd_level": "runtime",
     "Network": "network.network",
     "load": "model_file",
-    "ModelFileError": "storage.container",
+    "ModelFileError": "storage.parts",
     "EarlyStopping": "training.callbacks",
     "Epoch": "training.callbacks",
     "History": "training.callbacks",
@@ -65,6 +63,20 @@ _CORE_CLASSES = {
 }
 
 
+def _limit_from_environment() -> None:
+    import os
+
+    text = os.environ.get("LAMINA_NUM_THREADS")
+    if text is None:
+        return
+    if not text.isdigit() or int(text) < 1:
+        raise ImportError(f"LAMINA_NUM_THREADS must be a whole number of at least 1; got {text!r}")
+    _core.set_max_threads(int(text))
+
+
+_limit_from_environment()
+
+
 def __getattr__(name: str) -> Any:
     if name in _CORE_CLASSES:
         value = getattr(_core, name)
@@ -83,4 +95,4 @@ def __dir__() -> list[str]:
 
 
 # What type checkers see of all this is __init__.pyi, which tools/write_stubs.py writes from the three tables.
-__all__ = sorted({*_HOMES, *_SUBMODULES, *_CORE_CLASSES} - {"cli"})
+__all__ = sorted({*_HOMES, *_SUBMODULES, *_CORE_CLASSES} - {"__version__", "cli"})

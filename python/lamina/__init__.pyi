@@ -45,6 +45,7 @@ from lamina.estimators import RecurrentRegressor as RecurrentRegressor
 from lamina.model_file import load as load
 from lamina.network.network import Network as Network
 from lamina.optimizers import SAM as SAM
+from lamina.runtime import __version__ as __version__
 from lamina.runtime import get_num_threads as get_num_threads
 from lamina.runtime import set_num_threads as set_num_threads
 from lamina.runtime import simd_level as simd_level
@@ -52,10 +53,8 @@ from lamina.selection.comparison import compare as compare
 from lamina.selection.cross_validation import cross_validate as cross_validate
 from lamina.selection.ensemble import Ensemble as Ensemble
 from lamina.selection.search import search as search
-from lamina.storage.container import ModelFileError as ModelFileError
+from lamina.storage.parts import ModelFileError as ModelFileError
 from lamina.training.callbacks import DivergenceWarning as DivergenceWarning
 from lamina.training.callbacks import EarlyStopping as EarlyStopping
 from lamina.training.callbacks import Epoch as Epoch
 from lamina.training.callbacks import History as History
-
-__version__: str

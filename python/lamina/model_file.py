@@ -6,8 +6,8 @@ from typing import Any
 
 from lamina.cascade.network import CascadeNetwork
 from lamina.network.network import Network
-from lamina.storage.container import ModelFileError, read, write
-from lamina.storage.parts import described
+from lamina.storage.container import read, write
+from lamina.storage.parts import ModelFileError, described
 
 __all__ = ["ModelFileError", "architecture_of", "described", "load", "network_from", "save"]
 

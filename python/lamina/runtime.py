@@ -1,13 +1,11 @@
 """How lamina runs here: its version, the instruction set in use, and the threads it may use."""
 
-import os
-
 from lamina._dispatch import core as _core
 from lamina._dispatch import level as _level
 
-__all__ = ["get_num_threads", "set_num_threads", "simd_level", "version"]
+__all__ = ["__version__", "get_num_threads", "set_num_threads", "simd_level"]
 
-version = "0.1.0"
+__version__ = "0.1.0"
 
 
 def set_num_threads(n: int) -> None:
@@ -25,15 +23,3 @@ def get_num_threads() -> int:
 def simd_level() -> str:
     """Return the instruction-set level in use: "v2", "v3", "v4", or "native"."""
     return _level
-
-
-def _limit_from_environment() -> None:
-    text = os.environ.get("LAMINA_NUM_THREADS")
-    if text is None:
-        return
-    if not text.isdigit() or int(text) < 1:
-        raise ImportError(f"LAMINA_NUM_THREADS must be a whole number of at least 1; got {text!r}")
-    _core.set_max_threads(int(text))
-
-
-_limit_from_environment()

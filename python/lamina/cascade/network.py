@@ -25,7 +25,6 @@ from lamina.data.arrays import Array, matrix
 from lamina.data.records import Samples, SampleSpec
 from lamina.network.network import Network
 from lamina.plots.cascade import diagram
-from lamina.storage.container import write
 from lamina.storage.parts import described
 from lamina.training.callbacks import DivergenceWarning
 
@@ -391,6 +390,8 @@ class CascadeNetwork:
 
     def save(self, path: Any) -> None:
         """Write a safetensors file, whole or not at all: weights by name, the rest as JSON in its metadata."""
+        from lamina.storage.container import write
+
         self._grown()
         write(path, self)
 

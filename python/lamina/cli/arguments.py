@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from lamina import activations, optimizers
-from lamina.runtime import version
+from lamina.runtime import __version__
 
 __all__ = ["build_parser"]
 
@@ -21,7 +21,7 @@ class _Parser(argparse.ArgumentParser):
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line; `command` names the module that runs."""
     parser = _Parser(prog="lamina", description="Neural networks for tables, on a CPU.")
-    parser.add_argument("--version", action="version", version=f"lamina {version}")
+    parser.add_argument("--version", action="version", version=f"lamina {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_demo(commands)
     _add_train(commands)

@@ -8,7 +8,7 @@ import numpy as np
 from lamina.cli import report
 from lamina.cli.tables import Table
 from lamina.model_file import load
-from lamina.runtime import get_num_threads, simd_level, version
+from lamina.runtime import __version__, get_num_threads, simd_level
 
 __all__ = ["run"]
 
@@ -20,7 +20,7 @@ def run(options: Namespace) -> int:
             "lamina",
             ["", "value"],
             [
-                ["version", version],
+                ["version", __version__],
                 ["instruction set", simd_level()],
                 ["threads", get_num_threads()],
                 ["python", platform.python_version()],

@@ -20,7 +20,6 @@ from lamina.data.records import SampleSpec
 from lamina.data.samples import check_two_classes, inputs, samples
 from lamina.network import stepping
 from lamina.network.summary import short, table_of_layers
-from lamina.storage.container import write
 from lamina.storage.parts import described, described_layer, layer_from
 from lamina.training.callbacks import DivergenceWarning, EarlyStopping, Epoch, History
 from lamina.training.fit import Fit, FitOptions
@@ -427,6 +426,8 @@ class Network:
 
     def save(self, path: Any) -> None:
         """Write a safetensors file, whole or not at all: weights by name, the architecture as JSON in its metadata."""
+        from lamina.storage.container import write  # with what it imports as long to load as all the rest
+
         write(path, self)
 
     def architecture(self) -> dict[str, Any]:

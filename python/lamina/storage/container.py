@@ -19,15 +19,12 @@ from typing import Any, Protocol
 import numpy as np
 
 from lamina.data.arrays import Array
+from lamina.storage.parts import ModelFileError
 
-__all__ = ["Contents", "ModelFileError", "Storable", "read", "write"]
+__all__ = ["Contents", "Storable", "read", "write"]
 
 _KEY = "lamina"
 _VERSION = 1
-
-
-class ModelFileError(ValueError):
-    """The file is not a lamina model, or not whole."""
 
 
 class Storable(Protocol):

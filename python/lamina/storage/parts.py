@@ -6,9 +6,8 @@ from typing import Any
 
 from lamina._dispatch import core as _core
 from lamina import activations, initializers, losses
-from lamina.storage.container import ModelFileError
 
-__all__ = ["described", "described_layer", "layer_from"]
+__all__ = ["ModelFileError", "described", "described_layer", "layer_from"]
 
 # The parameters of layers that are no plain values, and what makes them of their names.
 _REGISTRIES: dict[str, Any] = {
@@ -17,6 +16,10 @@ _REGISTRIES: dict[str, Any] = {
     "initializer": initializers,
     "recurrent_initializer": initializers,
 }
+
+
+class ModelFileError(ValueError):
+    """The file is not a lamina model, or not whole."""
 
 
 def described(part: Any) -> dict[str, Any]:
