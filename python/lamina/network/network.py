@@ -28,6 +28,7 @@ __all__ = ["Network"]
 
 _CORES: dict[str, Any] = {"float32": _core.NetworkFloat32, "float64": _core.NetworkFloat64}
 _UNSET: Any = object()
+_USUAL_STOPPING = EarlyStopping()
 
 
 class Network:
@@ -255,7 +256,7 @@ class Network:
             l1=l1,
             l2=l2,
             clip=clip,
-            early_stopping=EarlyStopping() if early_stopping is _UNSET else early_stopping,
+            early_stopping=_USUAL_STOPPING if early_stopping is _UNSET else early_stopping,
             scoring=scoring,
             max_time=max_time,
             shuffle=shuffle,

@@ -25,7 +25,7 @@ _AFTER_DIVERGENCE = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class FitOptions:
     """What `Network.fit` is asked for beside its samples, under the same names; there it says what each one means."""
 
@@ -88,7 +88,7 @@ class Fit:
         if isinstance(chosen, optimizers.SAM):
             self._options.sam_rho = chosen.rho
             chosen = chosen.base
-        if type(chosen).__name__ in optimizers.solver_names():
+        if optimizers.is_solver(chosen):
             self._options.solver = chosen
         else:
             self._options.optimizer = chosen
