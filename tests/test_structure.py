@@ -19,7 +19,7 @@ SEES = {folder: LAYERS[: i + 1] for i, folder in enumerate(LAYERS)} | {"bind": [
 # The floors of the Python package, from the ground up. A module imports what is below it or on its own floor.
 FLOORS = [
     {"_cpu", "_core", "_dispatch"},
-    {"runtime"},
+    {"runtime", "text"},
     {"activations", "losses", "initializers", "layers", "optimizers", "schedules"},
     {"plots"},
     {"data"},

@@ -105,7 +105,7 @@ class Phase:
     patience: int
     threshold: float
 
-    def told(self, name: str) -> Any:
+    def for_core(self, name: str) -> Any:
         """Return it as the core takes it; TypeError or ValueError names the argument of `fit`."""
         return _core.PhaseLimits(
             whole_number(self.epochs, f"{name}_epochs", 1),
@@ -132,15 +132,15 @@ class GrowthOptions:
     decay: float
     n_threads: int | None
 
-    def told(self) -> Any:
+    def for_core(self) -> Any:
         """Return them as the core takes them; TypeError or ValueError names the argument."""
         out = _core.CascadeOptions()
         out.pool, out.candidates, out.max_units = self.pool, self.candidates, self.max_units
         out.output, out.seed = activations.get(self.output), self.seed
         out.rprop = _is_rprop(self.optimizer)
         out.mu, out.decay = number(self.mu, "mu", above=True), number(self.decay, "decay")
-        out.output_phase = self.outputs_phase.told("output")
-        out.candidate_phase = self.candidates_phase.told("candidate")
+        out.output_phase = self.outputs_phase.for_core("output")
+        out.candidate_phase = self.candidates_phase.for_core("candidate")
         usual = 0.4 if self.output == "logistic" else 0.2
         out.tolerance = usual if self.tolerance is None else number(self.tolerance, "tolerance")
         out.unit_patience = whole_number(self.patience, "patience", 1)

@@ -261,7 +261,7 @@ class CascadeNetwork:
             mu=mu,
             decay=decay,
             n_threads=n_threads,
-        ).told()
+        ).for_core()
         result = _core.CascadeResult()
         hook = stage_hook(callbacks, result, verbose)
         normalization = normalization_of(training.x) if self.normalize_inputs else None

@@ -14,6 +14,7 @@ from lamina.data.targets import classes_of
 from lamina.diagnosis.probes import gradient_sizes, idle_units, prediction_of_the_mean, update_ratios
 from lamina.network.network import Network
 from lamina.network.summary import short
+from lamina.text import aligned
 
 __all__ = ["Diagnosis", "Finding", "LayerReport", "diagnose"]
 
@@ -99,11 +100,7 @@ class Diagnosis:
             shares = ["-" if share is None else f"{share:.0%}" for share in (own.dead, own.saturated)]
             sizes = ["-" if size is None else f"{size:.1e}" for size in (own.gradient, own.update)]
             lines.append([str(own.position), own.layer, *shares, *sizes])
-        widths = [max(len(line[c]) for line in lines) for c in range(6)]
-        return "\n".join(
-            "  ".join(line[c].ljust(widths[c]) if c == 1 else line[c].rjust(widths[c]) for c in range(6))
-            for line in lines
-        )
+        return "\n".join(aligned(lines, left={1}))
 
     def __str__(self) -> str:
         losses = f"loss {self.loss:.4g}; predicting the mean {self.mean_loss:.4g}"

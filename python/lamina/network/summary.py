@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from lamina.text import aligned
+
 __all__ = ["short", "table_of_layers"]
 
 
@@ -12,11 +14,7 @@ def table_of_layers(rows: Iterable[tuple[Any, int, int]]) -> list[str]:
     """Return the lines of a table of (layer, its outputs, its parameters)."""
     cells = [("", "layer", "outputs", "parameters")]
     cells += [(str(i), short(layer), str(width), f"{own:,}") for i, (layer, width, own) in enumerate(rows)]
-    widths = [max(len(row[c]) for row in cells) for c in range(4)]
-    return [
-        f"{place.rjust(widths[0])}  {layer.ljust(widths[1])}  {outputs.rjust(widths[2])}  {own.rjust(widths[3])}"
-        for place, layer, outputs, own in cells
-    ]
+    return aligned(cells, left={1})
 
 
 def short(layer: Any) -> str:

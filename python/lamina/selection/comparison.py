@@ -15,6 +15,7 @@ from lamina.data.splits import fold_indices
 from lamina.network.network import Network
 from lamina.plots.training import fold_scores
 from lamina.selection.cross_validation import cross_validate
+from lamina.text import aligned
 
 __all__ = ["Comparison", "compare"]
 
@@ -46,13 +47,7 @@ class Comparison:
         for name in self.ranked:
             own = self.scores[name]
             lines.append([name, f"{own.mean():.4f}", f"{own.std(ddof=1):.4f}", f"{self.seconds[name]:.2f}"])
-        widths = [max(len(line[c]) for line in lines) for c in range(4)]
-        return "\n".join(
-            "  ".join(
-                [line[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(line[1:], widths[1:], strict=True))]
-            )
-            for line in lines
-        )
+        return "\n".join(aligned(lines, left={0}))
 
     def to_pandas(self) -> Any:
         """Return a pandas data frame: a row for each learner and fold."""

@@ -9,6 +9,7 @@ from typing import Any
 from lamina.network.network import Network
 from lamina.selection.side_by_side import fresh
 from lamina.selection.trials import Trainer
+from lamina.text import aligned
 from lamina.training.callbacks import Epoch
 
 __all__ = ["SearchProgress", "SearchResult"]
@@ -81,8 +82,7 @@ class SearchResult:
             cells = [_cell(trial["params"][name]) for name in names]
             score = "diverged" if trial["score"] is None else _cell(trial["score"])
             lines.append([str(place), *cells, score, *(_cell(trial[name]) for name in rest)])
-        widths = [max(len(line[c]) for line in lines) for c in range(len(lines[0]))]
-        return "\n".join("  ".join(cell.rjust(w) for cell, w in zip(line, widths, strict=True)) for line in lines)
+        return "\n".join(aligned(lines))
 
     def to_pandas(self) -> Any:
         """Return the trials as a pandas data frame, the best first, one column for each parameter."""

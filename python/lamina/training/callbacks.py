@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lamina.data.arguments import number, whole_number
-from lamina.training.model import Model
 
 __all__ = [
     "DivergenceWarning",
@@ -73,7 +72,7 @@ class Epoch:
 
     __slots__ = ("_report", "network")
 
-    def __init__(self, report: Any, network: Model) -> None:
+    def __init__(self, report: Any, network: Any) -> None:
         self._report = report
         self.network = network
 
@@ -156,7 +155,7 @@ class EarlyStopping:
             f"restore_best={self.restore_best}, mode={self.mode!r})"
         )
 
-    def monitor_hook(self, network: Model) -> Callable[[Any], float] | None:
+    def monitor_hook(self, network: Any) -> Callable[[Any], float] | None:
         """Return what the core calls for the watched value, or None for its own choice."""
         if self.monitor == "validation_loss":
             return None

@@ -62,8 +62,8 @@ class Fit:
     def __init__(self, network: Model, spec: SampleSpec, training: TrainingSet, options: FitOptions) -> None:
         self._network, self._training = network, training
         self._scores: list[float] = []
-        self._told = _core.History()
-        out = self._options = _core.FitOptions()
+        self._core_history = _core.History()
+        out = self._core_options = _core.FitOptions()
         out.epochs = whole_number(options.epochs, "epochs", 1)
         out.batch_size = whole_number(options.batch_size, "batch_size", 1)
         self._set_optimizer(options.optimizer)
@@ -86,20 +86,20 @@ class Fit:
     def _set_optimizer(self, optimizer: Any) -> None:
         chosen = _core.Adam() if optimizer is None else optimizers.get(optimizer)
         if isinstance(chosen, optimizers.SAM):
-            self._options.sam_rho = chosen.rho
+            self._core_options.sam_rho = chosen.rho
             chosen = chosen.base
         if optimizers.is_solver(chosen):
-            self._options.solver = chosen
+            self._core_options.solver = chosen
         else:
-            self._options.optimizer = chosen
+            self._core_options.optimizer = chosen
 
     def _set_early_stopping(self, stopping: EarlyStopping | None) -> None:
         if stopping is None:
             return
         if not isinstance(stopping, EarlyStopping):
             raise TypeError(f"early_stopping must be a lamina.EarlyStopping or None; got {stopping!r}")
-        self._options.set_early_stopping(stopping.patience, stopping.min_delta, stopping.restore_best)
-        self._options.monitor = stopping.monitor_hook(self._network)
+        self._core_options.set_early_stopping(stopping.patience, stopping.min_delta, stopping.restore_best)
+        self._core_options.monitor = stopping.monitor_hook(self._network)
 
     def _watch_score(self, scoring: Scoring, stopping: EarlyStopping | None, spec: SampleSpec) -> None:
         """Have the core watch a score of the samples held out."""
@@ -116,7 +116,7 @@ class Fit:
             scores.append(score(network, held))
             return -scores[-1]
 
-        self._options.monitor = watch
+        self._core_options.monitor = watch
 
     def _set_hooks(self, options: FitOptions) -> None:
         """Tell the core what to call at the end of an epoch, and for the learning rate."""
@@ -124,11 +124,13 @@ class Fit:
         if options.max_time is not None:
             hooks.append(TimeLimit(options.max_time))
         if isinstance(options.schedule, schedules.ReduceOnPlateau):
-            if self._options.solver is not None:
-                raise ValueError(f"{type(self._options.solver).__name__} finds its own steps: schedule must be None")
+            if self._core_options.solver is not None:
+                raise ValueError(
+                    f"{type(self._core_options.solver).__name__} finds its own steps: schedule must be None"
+                )
             hooks.append(options.schedule.watcher())
         elif options.schedule is not None:
-            self._options.schedule = _schedule(options.schedule)
+            self._core_options.schedule = _schedule(options.schedule)
         if self._bar is not None:
             hooks.append(self._bar)
         if not hooks:
@@ -139,11 +141,11 @@ class Fit:
             for hook in hooks:
                 hook(epoch)
 
-        self._options.on_epoch = run
+        self._core_options.on_epoch = run
 
     def run(self, core: Any, normalize_inputs: bool) -> None:
         """Train the core's network, which keeps the best weights so far whatever ends this."""
-        self._options.fit_normalization = normalize_inputs and core.normalization is None
+        self._core_options.fit_normalization = normalize_inputs and core.normalization is None
         given, held = self._training.samples, self._training.held_out
         validation = None
         if held is not None:
@@ -156,24 +158,24 @@ class Fit:
                 given.weights,
                 self._training.rows,
                 validation,
-                self._options,
-                self._told,
+                self._core_options,
+                self._core_history,
                 given.lengths,
             )
 
     @property
     def began(self) -> bool:
         """Whether the core got as far as to train."""
-        return self._told.began
+        return self._core_history.began
 
     @property
     def diverged_layer(self) -> int | None:
         """Where training diverged: the first layer that is not finite, or -1, the last one; None where it did not."""
-        return self._told.diverged_layer if self._told.diverged else None
+        return self._core_history.diverged_layer if self._core_history.diverged else None
 
     def history(self) -> History:
         """Return what happened so far, as Python lists."""
-        told = self._told
+        told = self._core_history
         return History(
             list(told.loss),
             list(told.validation_loss),
@@ -187,7 +189,7 @@ class Fit:
 
     def divergence(self, layer: str) -> str:
         """Return a message about where training diverged; `layer` describes the layer of `diverged_layer`."""
-        told, at = self._told, self._told.diverged_layer
+        told, at = self._core_history, self._core_history.diverged_layer
         if told.diverged_batch == 0:
             what = f"the weights after the last step of epoch {told.diverged_epoch} are not finite, first in layer {at}"
             return f"training diverged: {what} ({layer}); {_AFTER_DIVERGENCE}"
