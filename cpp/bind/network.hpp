@@ -49,9 +49,6 @@ Samples<T> samples_from(const Network<T>& network, const Array<T>& x, const py::
   if (!lengths.is_none()) {
     const auto l = lengths.cast<Array<std::int32_t>>();
     if (l.size() != s.count) throw py::value_error("lengths must have one entry a row of X");
-    for (Index k = 0; k < l.size(); ++k) {
-      if (l.data()[k] < 1 || l.data()[k] > s.steps) throw py::value_error("lengths must lie in 1 .. steps of X");
-    }
     s.lengths = l.data();
   }
   if (!index.is_none()) {

@@ -251,6 +251,11 @@ template <class T>
 void evaluate_loss(const Loss& loss, const Matrix<const T>& outputs, const TargetRows<T>& samples,
                    const Vector<T>& row_loss, T scale, const Matrix<T>& delta);
 
+/// The loss of rows of raw outputs, sum_i w_i loss_i / sum_i w_i, and in `delta`, where it is not empty, its slope by
+/// every output.
+template <class T>
+double mean_loss(const Loss& loss, const Matrix<const T>& outputs, const TargetRows<T>& samples, const Matrix<T>& delta);
+
 /// Raw outputs to predictions, in place: probabilities, rates, or as they are. Rows follow each other without gaps.
 template <class T> void apply_inverse_link(Link link, const Matrix<T>& outputs);
 
