@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -33,12 +34,11 @@ def output_of(setting: str, y: Any, n_outputs: int) -> str:
 
 def cascade_targets(spec: SampleSpec, value: Any, n_rows: int, output: str, name: str = "y") -> Array:
     """Return targets (rows, outputs) of the network's type; ValueError or TypeError names what is wrong."""
-    loss = spec.loss
     array = to_array(value, name)
     flat = array.ndim == 1 or (array.ndim == 2 and array.shape[1] == 1)
     if output == "logistic" and flat and spec.n_outputs > 1:
-        loss = losses.get("binary_cross_entropy")  # labels become one-hot rows
-    t = targets(value, n_rows, spec.n_outputs, loss, spec.dtype, name)
+        spec = replace(spec, loss=losses.get("binary_cross_entropy"))  # labels become one-hot rows
+    t = targets(spec, value, n_rows, name)
     if output == "logistic" and (t.min() < 0 or t.max() > 1):
         raise ValueError(
             f"{name} must lie in [0, 1] for output='logistic'; got values from {t.min()} to {t.max()} "
