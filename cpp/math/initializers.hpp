@@ -90,9 +90,8 @@ using Initializer = std::variant<initializer::Auto, initializer::LecunUniform, i
                                  initializer::GlorotUniform, initializer::GlorotNormal, initializer::HeUniform,
                                  initializer::HeNormal, initializer::Orthogonal, initializer::Zeros>;
 
-/// Fills the (fan_in, fan_out) row-major matrix `w`. `auto` is resolved from the activation that follows.
+/// Fills w, (fan_in, fan_out). `auto` is resolved from the activation that follows.
 template <class T>
-void initialize(const Initializer& initializer, const Activation& activation, const Random& random, T* w, Index fan_in,
-                Index fan_out);
+void initialize(const Initializer& initializer, const Activation& activation, const Random& random, Matrix<T> w);
 
 }  // namespace lamina
