@@ -25,6 +25,7 @@ endforeach()
 # What every target of ours is compiled with, whatever its level.
 add_library(lamina_flags INTERFACE)
 target_include_directories(lamina_flags INTERFACE "${CMAKE_CURRENT_SOURCE_DIR}/cpp")
+target_link_libraries(lamina_flags INTERFACE lamina_eigen)
 target_compile_options(
   lamina_flags
   INTERFACE -ffp-contract=off # a fused multiply-add only where the source says so: the same bits on every level
@@ -74,17 +75,13 @@ if("v3" IN_LIST LAMINA_LEVELS)
 endif()
 set(LAMINA_PROGRAM_LEVEL ${program_level} CACHE STRING "Level of the C++ tests and benchmarks")
 
-# lamina_add_programs(<folder> [PROGRAMS <variable>] [LIBRARIES <library>...] [EXCEPT <name>...]): every .cpp there,
-# but for those named, is a program.
+# lamina_add_programs(<folder> [PROGRAMS <variable>] [LIBRARIES <library>...]): every .cpp there is a program.
 function(lamina_add_programs folder)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "PROGRAMS" "LIBRARIES;EXCEPT")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "PROGRAMS" "LIBRARIES")
   file(GLOB sources CONFIGURE_DEPENDS ${folder}/*.cpp)
   set(programs "")
   foreach(source IN LISTS sources)
     get_filename_component(program ${source} NAME_WE)
-    if(program IN_LIST arg_EXCEPT)
-      continue()
-    endif()
     add_executable(${program} ${source})
     target_link_libraries(${program} PRIVATE lamina_core_${LAMINA_PROGRAM_LEVEL} ${arg_LIBRARIES})
     list(APPEND programs ${program})

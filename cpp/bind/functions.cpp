@@ -20,7 +20,8 @@ template <class F32, class F64> py::object over_array(const py::object& x, F32&&
     const Index n = array.size();
     {
       const py::gil_scoped_release released;
-      f(from, to, n, units);
+      const Index rows = units > 0 ? n / units : 0;
+      f(Matrix<const T>(from, rows, units), Matrix<T>(to, rows, units));
     }
     return py::object(out.ndim() == 0 ? out[py::tuple()] : py::object(out));
   };
@@ -78,20 +79,20 @@ double loss_value(const NamedLoss& l, const Doubles& outputs, const py::object& 
       throw py::value_error("target must have the shape of outputs, (" + std::to_string(rows) + ", " +
                             std::to_string(n) + "); got " + std::to_string(values.size()) + " entries");
     }
-    y.values = values.data();
+    y.values = Matrix<const double>(values.data(), rows, n);
   }
-  const double* w = nullptr;
+  Vector<const double> w;
   double sum = static_cast<double>(rows);
   if (!sample_weight.is_none()) {
     weights = decltype(weights)::ensure(sample_weight);
     if (!weights || weights.size() != rows) throw py::value_error("sample_weight must have one entry a row");
-    w = weights.data();
+    w = Vector<const double>(weights.data(), rows);
     sum = 0;
     for (Index i = 0; i < rows; ++i) sum += w[i];
   }
   std::vector<double> row_loss(static_cast<std::size_t>(rows));
-  evaluate_loss<double>(l.entry, outputs.data(), gradient ? gradient->mutable_data() : nullptr, rows, n, y, nullptr, w,
-                        1 / sum, row_loss.data());
+  const Matrix<double> delta = gradient ? Matrix<double>(gradient->mutable_data(), rows, n) : Matrix<double>();
+  evaluate_loss<double>(l.entry, {outputs.data(), rows, n}, {y, w}, {row_loss.data(), rows}, 1 / sum, delta);
   double total = 0;
   for (const double v : row_loss) total += v;
   return total / sum;

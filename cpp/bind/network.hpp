@@ -8,7 +8,7 @@
 
 #include "bind/training.hpp"
 #include "kernels/reduce.hpp"
-#include "model/pass.hpp"
+#include "model/infer.hpp"
 #include "model/sequence_infer.hpp"
 #include "train/gradient_check.hpp"
 
@@ -29,9 +29,9 @@ Samples<T> samples_from(const Network<T>& network, const Array<T>& x, const py::
                           std::to_string(inputs) + ")");
   s.steps = network.recurrent() ? x.shape(1) : 1;
   s.each_step = network.each_step();
-  s.x = {x.data(), x.shape(0) * s.steps, inputs};
+  s.x = Matrix<const T>(x.data(), x.shape(0) * s.steps, inputs);
   s.count = x.shape(0);
-  const Index targets = s.each_step ? s.x.rows : s.count;
+  const Index targets = s.each_step ? s.x.rows() : s.count;
   if (py::isinstance<Array<std::int32_t>>(y)) {
     const auto labels = y.cast<Array<std::int32_t>>();
     if (labels.size() != targets) throw py::value_error("y must have one label a row of X");
@@ -39,12 +39,12 @@ Samples<T> samples_from(const Network<T>& network, const Array<T>& x, const py::
   } else if (!y.is_none()) {
     const auto values = y.cast<Array<T>>();
     if (values.size() != targets * network.outputs()) throw py::value_error("y must be (rows of X, outputs)");
-    s.y.values = values.data();
+    s.y.values = Matrix<const T>(values.data(), targets, network.outputs());
   }
   if (!weights.is_none()) {
     const auto w = weights.cast<Array<T>>();
     if (w.size() != targets) throw py::value_error("sample_weight must have one entry a row of X");
-    s.weights = w.data();
+    s.weights = Vector<const T>(w.data(), w.size());
   }
   if (!lengths.is_none()) {
     const auto l = lengths.cast<Array<std::int32_t>>();
@@ -66,11 +66,11 @@ Samples<T> samples_from(const Network<T>& network, const Array<T>& x, const py::
 }
 
 /// Throws ValueError naming the first row of X that is not finite.
-template <class T> void check_finite(Rows<T> x) {
-  const Index at = kernels::first_nonfinite(x.data, x.rows * x.columns);
+template <class T> void check_finite(const Matrix<const T>& x) {
+  const Index at = kernels::first_nonfinite(x.data(), x.size());
   if (at < 0) return;
-  throw py::value_error("X must be finite; got " + std::string(std::isnan(x.data[at]) ? "NaN" : "infinity") +
-                        " in row " + std::to_string(at / x.columns) + ", column " + std::to_string(at % x.columns));
+  throw py::value_error("X must be finite; got " + std::string(std::isnan(x.data()[at]) ? "NaN" : "infinity") +
+                        " in row " + std::to_string(at / x.cols()) + ", column " + std::to_string(at % x.cols()));
 }
 
 /// The outputs of X: a new array. A small X is not worth letting go of the interpreter's lock.
@@ -78,27 +78,28 @@ template <class T>
 py::object infer_array(const Network<T>& network, const Array<T>& x, bool link, Index threads,
                        const py::object& lengths = py::none()) {
   const Samples<T> s = samples_from<T>(network, x, py::none(), py::none(), py::none(), lengths);
-  InferChecks checks;
-  checks.finite = !s.lengths;
+  InferOptions options;
+  options.link = link;
+  options.finite = !s.lengths;
   std::vector<py::ssize_t> shape{s.count, network.outputs()};
   if (s.each_step) shape.insert(shape.begin() + 1, s.steps);
   py::array_t<T> out(shape);
-  T* to = out.mutable_data();
+  const Matrix<T> to(out.mutable_data(), out.size() / network.outputs(), network.outputs());
   constexpr double short_work = 1e5;
   try {
     if (network.work_per_row() * static_cast<double>(s.count * s.steps) < short_work) {
-      infer(network, s, link, to, 1, checks);
+      infer(network, s, options, to, 1);
     } else {
-      checks.poll = &poll_signals;
+      options.poll = &poll_signals;
       const py::gil_scoped_release released;
-      infer(network, s, link, to, threads, checks);
+      infer(network, s, options, to, threads);
     }
   } catch (const std::domain_error&) {
-    check_finite(s.x);  // says where
+    check_finite<T>(s.x);  // says where
     throw;
   } catch (const py::error_already_set& e) {
     // A custom activation, which may have met finite rows on one thread before another one met NaN.
-    if (checks.finite && e.matches(PyExc_Exception)) check_finite(s.x);
+    if (options.finite && e.matches(PyExc_Exception)) check_finite<T>(s.x);
     throw;
   }
   return std::move(out);
@@ -216,25 +217,23 @@ template <class T> void bind_network(py::module_& m, const char* name) {
       [](H& h, const Array<T>& x, const py::object& weights, const py::object& lengths) {
         const Samples<T> s = samples_from<T>(h.network, x, py::none(), weights, py::none(), lengths);
         const py::gil_scoped_release released;
-        fit_normalization(h.network, s);
+        h.network.set_normalization(normalization_of(s));
       },
       py::arg("x"), py::arg("weights") = py::none(), py::arg("lengths") = py::none());
   c.def_property(
       "normalization",
       [](const H& h) -> py::object {
-        if (h.network.input_mean().empty()) return py::none();
+        const Normalization<T>& n = h.network.normalization();
+        if (n.empty()) return py::none();
         const auto copy = [](const std::vector<T>& v) {
           return py::array_t<T>(static_cast<py::ssize_t>(v.size()), v.data());
         };
-        return py::make_tuple(copy(h.network.input_mean()), copy(h.network.input_scale()));
+        return py::make_tuple(copy(n.mean), copy(n.scale));
       },
       [](H& h, const py::object& value) {
-        if (value.is_none()) {
-          h.network.set_normalization({}, {});
-          return;
-        }
-        auto pair = value.cast<std::pair<std::vector<T>, std::vector<T>>>();
-        h.network.set_normalization(std::move(pair.first), std::move(pair.second));
+        Normalization<T> n;
+        if (!value.is_none()) std::tie(n.mean, n.scale) = value.cast<std::pair<std::vector<T>, std::vector<T>>>();
+        h.network.set_normalization(std::move(n));
       });
   c.def("fit", &run_fit<T>, py::arg("x"), py::arg("y"), py::arg("weights"), py::arg("index"), py::arg("validation"),
         py::arg("options"), py::arg("history"), py::arg("lengths") = py::none());
@@ -249,9 +248,10 @@ template <class T> void bind_network(py::module_& m, const char* name) {
       [](H& h, const Array<T>& x, bool link) {
         if (!h.stepper || h.stepper->count() != x.shape(0))
           h.stepper = std::make_unique<Stepper<T>>(h.network, x.shape(0));
-        check_finite(Rows<T>{x.data(), x.shape(0), x.shape(1)});
+        const Matrix<const T> rows(x.data(), x.shape(0), x.shape(1));
+        check_finite<T>(rows);
         py::array_t<T> out({x.shape(0), static_cast<py::ssize_t>(h.network.outputs())});
-        h.stepper->step(h.network, x.data(), link, out.mutable_data());
+        h.stepper->step(h.network, rows, link, {out.mutable_data(), out.shape(0), out.shape(1)});
         return out;
       },
       py::arg("x"), py::arg("link"));
@@ -305,12 +305,13 @@ template <class T> void bind_network(py::module_& m, const char* name) {
           input_gradient = py::array_t<T>(std::vector<py::ssize_t>(x.shape(), x.shape() + x.ndim()));
           if (s.lengths) std::fill_n(input_gradient.mutable_data(), input_gradient.size(), T(0));
         }
-        T* g = gradients.mutable_data();
-        T* dx = with_input ? input_gradient.mutable_data() : nullptr;
+        const Vector<T> g(gradients.mutable_data(), gradients.size());
+        Matrix<T> dx;
+        if (with_input) dx.view({input_gradient.mutable_data(), s.x.rows(), s.x.cols()});
         double loss = 0;
         {
           const py::gil_scoped_release released;
-          loss = loss_and_gradients<T>(h.network, s, {l1, l2}, training, surrogates, threads, g, dx);
+          loss = loss_and_gradients<T>(h.network, s, {{l1, l2}, training, surrogates, threads}, g, dx);
         }
         return py::make_tuple(loss, gradients, input_gradient);
       },
@@ -322,7 +323,7 @@ template <class T> void bind_network(py::module_& m, const char* name) {
          T step, const py::object& lengths) {
         const Samples<T> s = samples_from<T>(h.network, x, y, weights, py::none(), lengths);
         py::array_t<T> gradients(h.network.parameters().size());
-        T* g = gradients.mutable_data();
+        const Vector<T> g(gradients.mutable_data(), gradients.size());
         const py::gil_scoped_release released;
         central_differences<T>(h.network, s, {l1, l2}, training, step, g);
         return gradients;

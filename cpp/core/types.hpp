@@ -25,7 +25,8 @@ template <class T> using VectorMap = Eigen::Map<typename HouseArray<T, 1>::Type>
 }  // namespace detail
 
 /// A row-major matrix of somebody else's memory, whose rows may lie further apart than they are long; `Matrix<const T>`
-/// is the same to read. Copies are of the view; `=` is Eigen's, of the elements; `view` lets it see other memory.
+/// is the same to read. `=` is Eigen's, of the elements; of a read-only matrix, which has none to write, it is of the
+/// view, as copies are. `view` lets either see other memory.
 template <class T> class Matrix : public detail::MatrixMap<T> {
   using Map = detail::MatrixMap<T>;
 
@@ -38,8 +39,13 @@ template <class T> class Matrix : public detail::MatrixMap<T> {
   template <class U, class = std::enable_if_t<std::is_same_v<const U, T>>>
   Matrix(const Matrix<U>& m) : Matrix(m.data(), m.rows(), m.cols(), m.outerStride()) {}
 
+  template <class U, class = std::enable_if_t<std::is_same_v<const U, T>>> Matrix& operator=(const Matrix<U>& other) {
+    view(other);
+    return *this;
+  }
   Matrix& operator=(const Matrix& other) {
-    Map::operator=(other);
+    if constexpr (std::is_const_v<T>) view(other);
+    else Map::operator=(other);
     return *this;
   }
   using Map::operator=;
@@ -75,8 +81,13 @@ template <class T> class Vector : public detail::VectorMap<T> {
   template <class U, class = std::enable_if_t<std::is_same_v<const U, T>>>
   Vector(const Vector<U>& v) : Vector(v.data(), v.size()) {}
 
+  template <class U, class = std::enable_if_t<std::is_same_v<const U, T>>> Vector& operator=(const Vector<U>& other) {
+    view(other);
+    return *this;
+  }
   Vector& operator=(const Vector& other) {
-    Map::operator=(other);
+    if constexpr (std::is_const_v<T>) view(other);
+    else Map::operator=(other);
     return *this;
   }
   using Map::operator=;

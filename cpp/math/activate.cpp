@@ -1,7 +1,6 @@
 #include "math/activate.hpp"
 
 #include <algorithm>
-#include <vector>
 
 namespace lamina {
 namespace {
@@ -69,96 +68,88 @@ template <class F> void visit_built_in(const Activation& f, F&& body) {
       f);
 }
 
-/// value or derivative of a custom activation over contiguous memory.
-template <class T> void call_value(const activation::Custom& a, const T* x, T* y, Index rows, Index columns) {
-  if (rows * columns > 0) a.functions->value(x, y, rows, columns);
-}
-template <class T> void call_derivative(const activation::Custom& a, const T* x, T* d, Index rows, Index columns) {
-  if (rows * columns > 0) a.functions->derivative(x, d, rows, columns);
+/// A contiguous matrix of one's own, as a custom activation takes and gives it.
+template <class T> using Owned = Eigen::Array<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+
+template <class T>
+void activate_custom(const activation::Custom& a, const Vector<const T>& bias, Matrix<T> z, Matrix<T> y) {
+  if (z.empty()) return;
+  if (!bias.empty()) z.rowwise() += bias;
+  const Owned<T> x = z;
+  Owned<T> value(x.rows(), x.cols());
+  a.functions->value(x.data(), value.data(), x.rows(), x.cols());
+  y = value;
 }
 
-/// The block as contiguous memory.
-template <class T> std::vector<T> gathered(const T* from, Block block) {
-  std::vector<T> out;
-  out.reserve(static_cast<std::size_t>(block.rows * block.columns));
-  for (Index i = 0; i < block.rows; ++i)
-    out.insert(out.end(), from + i * block.stride, from + i * block.stride + block.columns);
-  return out;
-}
-
-template <class T> void activate_custom(const activation::Custom& a, const T* bias, T* z, T* y, Block block) {
-  if (bias) {
-    for (Index i = 0; i < block.rows; ++i) {
-      for (Index j = 0; j < block.columns; ++j) z[i * block.stride + j] += bias[j];
-    }
-  }
-  const std::vector<T> x = gathered(z, block);
-  std::vector<T> out(x.size());
-  call_value(a, x.data(), out.data(), block.rows, block.columns);
-  for (Index i = 0; i < block.rows; ++i)
-    std::copy_n(out.data() + i * block.columns, block.columns, y + i * block.stride);
-}
-
-template <class T> void multiply_custom(const activation::Custom& a, const T* z, T* delta, Block block) {
-  const std::vector<T> x = gathered(z, block);
-  std::vector<T> slope(x.size());
-  call_derivative(a, x.data(), slope.data(), block.rows, block.columns);
-  for (Index i = 0; i < block.rows; ++i) {
-    const T* from = slope.data() + i * block.columns;
-    for (Index j = 0; j < block.columns; ++j) delta[i * block.stride + j] *= from[j];
-  }
+template <class T> void multiply_custom(const activation::Custom& a, const Matrix<const T>& z, Matrix<T> delta) {
+  if (z.empty()) return;
+  const Owned<T> x = z;
+  Owned<T> derivative(x.rows(), x.cols());
+  a.functions->derivative(x.data(), derivative.data(), x.rows(), x.cols());
+  delta *= derivative;
 }
 
 }  // namespace
 
-template <class T> void evaluate(const Activation& f, const T* x, T* y, Index n, Index units) {
-  if (const auto* custom = std::get_if<activation::Custom>(&f))
-    return call_value(*custom, x, y, n / std::max<Index>(units, 1), units);
+template <class T> void evaluate(const Activation& f, const Matrix<const T>& x, const Matrix<T>& y) {
+  eigen_assert(x.contiguous() && y.contiguous());
+  T* const to = y.row_data(0);
+  if (const auto* custom = std::get_if<activation::Custom>(&f)) {
+    if (!x.empty()) custom->functions->value(x.data(), to, x.rows(), x.cols());
+    return;
+  }
   constexpr int N = simd::lanes<T>;
   visit_built_in(f, [&](const auto& a) {
     using A = std::decay_t<decltype(a)>;
-    for_row<N>(n, [&](Index j, auto count) {
-      const auto v = load<T, N>(x + j, count);
-      store(value(a, v, default_slope<A, T, N>(a, j, units)), y + j, count);
+    for_row<N>(x.size(), [&](Index j, auto count) {
+      const auto v = load<T, N>(x.data() + j, count);
+      store(value(a, v, default_slope<A, T, N>(a, j, x.cols())), to + j, count);
     });
   });
 }
 
-template <class T> void evaluate_derivative(const Activation& f, const T* x, T* d, Index n, Index units) {
-  if (const auto* custom = std::get_if<activation::Custom>(&f))
-    return call_derivative(*custom, x, d, n / std::max<Index>(units, 1), units);
+template <class T> void evaluate_derivative(const Activation& f, const Matrix<const T>& x, const Matrix<T>& d) {
+  eigen_assert(x.contiguous() && d.contiguous());
+  T* const to = d.row_data(0);
+  if (const auto* custom = std::get_if<activation::Custom>(&f)) {
+    if (!x.empty()) custom->functions->derivative(x.data(), to, x.rows(), x.cols());
+    return;
+  }
   constexpr int N = simd::lanes<double>;
   using V = Vec<double, N>;
   visit_built_in(f, [&](const auto& a) {
     using A = std::decay_t<decltype(a)>;
-    for (Index j = 0; j < n; j += N) {
-      const Index count = std::min<Index>(N, n - j);
+    for (Index j = 0; j < x.size(); j += N) {
+      const Index count = std::min<Index>(N, x.size() - j);
       V v(0.0);
-      for (Index i = 0; i < count; ++i) v.raw[i] = static_cast<double>(x[j + i]);
-      const V slope = plain_derivative(a, v, default_slope<A, double, N>(a, j, units));
+      for (Index i = 0; i < count; ++i) v.raw[i] = static_cast<double>(x.data()[j + i]);
+      const V slope = plain_derivative(a, v, default_slope<A, double, N>(a, j, x.cols()));
       const V out = select(simd::is_nan(v), v, slope);
-      for (Index i = 0; i < count; ++i) d[j + i] = static_cast<T>(out[static_cast<int>(i)]);
+      for (Index i = 0; i < count; ++i) to[j + i] = static_cast<T>(out[static_cast<int>(i)]);
     }
   });
 }
 
-template <class T> void activate(const Activation& f, const T* bias, T* z, T* y, Block block, Slopes<T> slopes) {
-  if (const auto* custom = std::get_if<activation::Custom>(&f)) return activate_custom(*custom, bias, z, y, block);
+template <class T>
+void activate(const Activation& f, const Vector<const T>& bias, const Matrix<T>& z, const Matrix<T>& y,
+              const Matrix<const T>& slopes) {
+  if (const auto* custom = std::get_if<activation::Custom>(&f)) return activate_custom(*custom, bias, z, y);
   constexpr int N = simd::lanes<T>;
   using V = Vec<T, N>;
+  const T* const b = bias.data();
   visit_built_in(f, [&](const auto& a) {
     using A = std::decay_t<decltype(a)>;
-    for (Index i = 0; i < block.rows; ++i) {
-      T* zi = z + i * block.stride;
-      T* yi = y + i * block.stride;
-      for_row<N>(block.columns, [&](Index j, auto count) {
+    for (Index i = 0; i < z.rows(); ++i) {
+      T* const zi = z.row_data(i);
+      T* const yi = y.row_data(i);
+      for_row<N>(z.cols(), [&](Index j, auto count) {
         V v = load<T, N>(zi + j, count);
-        if (bias) {
-          v += load<T, N>(bias + j, count);
+        if (b) {
+          v += load<T, N>(b + j, count);
           if constexpr (!A::from_output) store(v, zi + j, count);
         }
         V s(T(0));
-        if constexpr (A::slope != Slope::none) s = load<T, N>(slopes.data + i * slopes.row_stride + j, count);
+        if constexpr (A::slope != Slope::none) s = load<T, N>(slopes.row_data(i) + j, count);
         store(value(a, v, s), yi + j, count);
       });
     }
@@ -166,33 +157,34 @@ template <class T> void activate(const Activation& f, const T* bias, T* z, T* y,
 }
 
 template <class T>
-void multiply_derivative(const Activation& f, const T* z, const T* y, T* delta, Block block, Slopes<T> slopes,
-                         bool surrogates) {
-  if (const auto* custom = std::get_if<activation::Custom>(&f)) return multiply_custom(*custom, z, delta, block);
+void multiply_derivative(const Activation& f, const Matrix<const T>& z, const Matrix<const T>& y,
+                         const Matrix<T>& delta, const Matrix<const T>& slopes, bool surrogates) {
+  if (const auto* custom = std::get_if<activation::Custom>(&f)) return multiply_custom(*custom, z, delta);
   constexpr int N = simd::lanes<T>;
   using V = Vec<T, N>;
   visit_built_in(f, [&](const auto& a) {
     using A = std::decay_t<decltype(a)>;
     if constexpr (std::is_same_v<A, activation::Identity>) return;
-    for (Index i = 0; i < block.rows; ++i) {
-      const Index row = i * block.stride;
-      for_row<N>(block.columns, [&](Index j, auto count) {
+    for (Index i = 0; i < delta.rows(); ++i) {
+      T* const d = delta.row_data(i);
+      for_row<N>(delta.cols(), [&](Index j, auto count) {
         V s(T(0)), zv(T(0)), yv(T(0));
-        if constexpr (A::slope != Slope::none) s = load<T, N>(slopes.data + i * slopes.row_stride + j, count);
-        if constexpr (A::from_output) yv = load<T, N>(y + row + j, count);
-        else zv = load<T, N>(z + row + j, count);
-        store(load<T, N>(delta + row + j, count) * training_derivative(a, zv, yv, s, surrogates), delta + row + j,
-              count);
+        if constexpr (A::slope != Slope::none) s = load<T, N>(slopes.row_data(i) + j, count);
+        if constexpr (A::from_output) yv = load<T, N>(y.row_data(i) + j, count);
+        else zv = load<T, N>(z.row_data(i) + j, count);
+        store(load<T, N>(d + j, count) * training_derivative(a, zv, yv, s, surrogates), d + j, count);
       });
     }
   });
 }
 
-#define LAMINA_INSTANTIATE(T)                                                          \
-  template void evaluate<T>(const Activation&, const T*, T*, Index, Index);            \
-  template void evaluate_derivative<T>(const Activation&, const T*, T*, Index, Index); \
-  template void activate<T>(const Activation&, const T*, T*, T*, Block, Slopes<T>);    \
-  template void multiply_derivative<T>(const Activation&, const T*, const T*, T*, Block, Slopes<T>, bool);
+#define LAMINA_INSTANTIATE(T)                                                                              \
+  template void evaluate<T>(const Activation&, const Matrix<const T>&, const Matrix<T>&);                  \
+  template void evaluate_derivative<T>(const Activation&, const Matrix<const T>&, const Matrix<T>&);       \
+  template void activate<T>(const Activation&, const Vector<const T>&, const Matrix<T>&, const Matrix<T>&, \
+                            const Matrix<const T>&);                                                       \
+  template void multiply_derivative<T>(const Activation&, const Matrix<const T>&, const Matrix<const T>&,  \
+                                       const Matrix<T>&, const Matrix<const T>&, bool);
 LAMINA_INSTANTIATE(float)
 LAMINA_INSTANTIATE(double)
 #undef LAMINA_INSTANTIATE

@@ -90,7 +90,7 @@ using Initializer = std::variant<initializer::Auto, initializer::LecunUniform, i
                                  initializer::GlorotUniform, initializer::GlorotNormal, initializer::HeUniform,
                                  initializer::HeNormal, initializer::Orthogonal, initializer::Zeros>;
 
-/// Fills w, (fan_in, fan_out). `auto` is resolved from the activation that follows.
+/// Fills the weights w, (fan_in, fan_out). `auto` is resolved from the activation that follows.
 template <class T>
 void initialize(const Initializer& initializer, const Activation& activation, const Random& random, Matrix<T> w);
 

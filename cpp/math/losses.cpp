@@ -4,282 +4,203 @@
 #include <cstring>
 #include <vector>
 
-#include "kernels/transpose.hpp"
-
 namespace lamina {
 namespace {
 
 using simd::Vec;
 
-/// exp(y - max y) written to e; returns the sum in the order of the outputs.
-template <class T> T exp_shifted(const T* y, T* e, Index n, T& top) {
-  constexpr int N = simd::lanes<T>;
-  using V = Vec<T, N>;
-  top = y[0];
-  for (Index j = 1; j < n; ++j) top = y[j] > top ? y[j] : top;
-  Index j = 0;
-  for (; j + N <= n; j += N) simd::exp(V::load(y + j) - V(top)).store(e + j);
-  if (j < n) simd::exp(V::load_partial(y + j, n - j) - V(top)).store_partial(e + j, n - j);
-  T sum = 0;
-  for (j = 0; j < n; ++j) sum += e[j];
-  return sum;
-}
+/// Elements of memory on the stack for a block of rows; more outputs take it from the heap.
+constexpr Index small_memory = 1024;
 
-template <class T> T log_of(T x) { return simd::log(Vec<T, 1>(x))[0]; }
-
-/// Weighted cross-entropy of a row; `gradient` gets scale * weight * (softmax - target). It may be y.
-template <class T>
-T softmax_row(const loss::CrossEntropy& loss, const T* y, const T* target, std::int32_t label, Index n, T weight,
-              T scale, T* gradient, T* scratch) {
-  T top;
-  const T sum = exp_shifted(y, scratch, n, top);
-  const T log_sum = log_of(sum) + top;
-  const T keep = static_cast<T>(1 - loss.label_smoothing);
-  const T spread = static_cast<T>(loss.label_smoothing / static_cast<double>(n));
-  T value = 0, mass = 1;
-  if (target) {
-    mass = 0;
-    for (Index j = 0; j < n; ++j) {
-      const T t = keep * target[j] + spread;
-      mass += t;
-      // 0 log 0 = 0: a class that is certainly absent costs nothing, even at -inf.
-      if (t != T(0)) value += t * (log_sum - y[j]);
-    }
-  } else if (spread == T(0)) {
-    value = log_sum - y[label];
-  } else {
-    for (Index j = 0; j < n; ++j) value += ((j == label ? keep : T(0)) + spread) * (log_sum - y[j]);
-  }
-  if (gradient) {
-    const T factor = weight * scale;
-    const T share = mass / sum;
-    for (Index j = 0; j < n; ++j) {
-      const T t = target ? keep * target[j] + spread : (j == label ? keep : T(0)) + spread;
-      gradient[j] = factor * (scratch[j] * share - t);
-    }
-  }
-  return weight * value;
-}
-
-/// Room for one block of rows; larger outputs take it from the heap, once a thread.
-constexpr Index scratch_size = 1024;
-
-/// Up to a vector's number of rows with a row a lane, (n, lanes) in `at`: for few outputs, where a row would not fill a
-/// vector. The same operations in the same order as for a row alone, so the same bits.
-template <class T> struct RowLanes {
-  static constexpr int N = simd::lanes<T>;
-  using V = Vec<T, N>;
-
-  static bool fit(Index n) { return n * N <= scratch_size; }
-
-  LAMINA_INLINE RowLanes(const T* y, Index rows_, Index n_, T* scratch)
-      : at(scratch), end(scratch + n_ * N), rows(rows_), n(n_) {
-    kernels::copy_transposed_rows<N>(at, N, y, n, rows, N, n);
-  }
-  LAMINA_INLINE V top() const {
-    V top = V::load(at);
-    for (const T* v = at; v < end; v += N) top = select(V::load(v) > top, V::load(v), top);
-    return top;
-  }
-  /// exp(y - top) in place; returns the sum in the order of the outputs.
-  LAMINA_INLINE V exp_shifted(V top) {
-    V sum(T(0));
-    for (T* v = at; v < end; v += N) {
-      const V e = simd::exp(V::load(v) - top);
-      e.store(v);
-      sum += e;
-    }
-    return sum;
-  }
-  LAMINA_INLINE void write(T* to) const { kernels::copy_transposed(to, n, at, N, n, rows); }
-
-  T* const at;
-  T* const end;
-  const Index rows, n;
+/// A label as a row of targets: zeros with a one.
+template <class T> struct OneHot {
+  static constexpr bool one_hot = true;
+  std::int32_t label;
+  T operator()(Index j) const { return j == label ? T(1) : T(0); }
+};
+template <class T> struct GivenRow {
+  static constexpr bool one_hot = false;
+  const T* values;
+  T operator()(Index j) const { return values[j]; }
 };
 
-/// Cross-entropy of labels for up to N rows at once.
-template <class T>
-void softmax_lanes(const T* y, const simd::Bits<T>* labels, const T* weight, Index rows, Index n, T scale, T* gradient,
-                   T* row_loss, T* scratch) {
-  constexpr int N = simd::lanes<T>;
-  using V = Vec<T, N>;
-  using Int = simd::IntVec<T, N>;
-  RowLanes<T> outputs(y, rows, n, scratch);
-  Int label;
-  std::memcpy(&label.raw, labels, sizeof(label.raw));
-  V picked(T(0));
-  simd::Bits<T> output = 0;
-  for (const T* v = outputs.at; v < outputs.end; v += N) picked = select(label == Int(output++), V::load(v), picked);
-  const V top = outputs.top(), sum = outputs.exp_shifted(top);
-  const V w = V::load(weight);
-  const V loss = w * (simd::log(sum) + top - picked);
-  loss.store_partial(row_loss, rows);
-  if (!gradient) return;
-  const V factor = w * V(scale), share = V(T(1)) / sum;
-  output = 0;
-  for (T* e = outputs.at; e < outputs.end; e += N) {
-    const V target = select(label == Int(output++), V(T(1)), V(T(0)));
-    (factor * (V::load(e) * share - target)).store(e);
+template <class T> class LossRows {
+ public:
+  LossRows(const Matrix<const T>& outputs, const TargetRows<T>& samples, const Vector<T>& row_loss, T scale,
+           const Matrix<T>& delta)
+      : y_(outputs),
+        samples_(samples),
+        row_loss_(row_loss.data() ? const_cast<T*>(row_loss.data()) : nullptr),
+        scale_(scale),
+        delta_(delta),
+        n_(outputs.cols()) {
+    eigen_assert(outputs.contiguous() && delta.contiguous());
   }
-  outputs.write(gradient);
-}
 
-/// Element-wise loss of a block of rows at once, as one flat array, so that few outputs fill the vectors too.
-template <class L, class T>
-void elementwise_block(const L& loss, const T* y, const T* target, const T* factor, Index elements, T* values,
-                       T* gradient) {
-  constexpr int N = simd::lanes<T>;
-  using V = Vec<T, N>;
-  for (Index j = 0; j < elements; j += N) {
-    const Index count = std::min<Index>(N, elements - j);
-    const V yv = V::load_partial(y + j, count), tv = V::load_partial(target + j, count);
-    const V value = loss.value(yv, tv);
-    if (gradient) (V::load_partial(factor + j, count) * loss.derivative(yv, tv)).store_partial(gradient + j, count);
-    value.store_partial(values + j, count);
+  /// A loss that looks at a whole row.
+  template <class L> void row_wise(const L& loss) const {
+    if constexpr (L::has_lanes) {
+      if (samples_.targets.labels && loss.lanes_apply() && RowLanes<T>::room(n_) <= small_memory) return in_lanes(loss);
+    }
+    T small[small_memory];
+    std::vector<T> large(static_cast<std::size_t>(n_ <= small_memory ? 0 : n_));
+    T* const memory = n_ <= small_memory ? small : large.data();
+    for (Index i = 0; i < y_.rows(); ++i) {
+      const T weight = samples_.weight(i), factor = weight * scale_;
+      const Index sample = samples_.sample(i);
+      const auto evaluate = [&](const auto& target) {
+        row_loss_[i] = weight * loss.row(y_.row_data(i), n_, target, factor, gradient(i), memory);
+      };
+      if (samples_.targets.labels) evaluate(OneHot<T>{samples_.targets.labels[sample]});
+      else evaluate(GivenRow<T>{samples_.targets.values.row_data(sample)});
+    }
   }
-}
 
-/// The samples of some rows: weights and targets by row number.
-template <class T> struct RowSamples {
-  const Targets<T>& targets;
-  const std::int64_t* index;
-  const T* weights;
-  Index of(Index i) const { return index ? static_cast<Index>(index[i]) : i; }
-  T weight(Index i) const { return weights ? weights[of(i)] : T(1); }
-};
+  /// A loss by element, of a block of rows at once as one flat array, so that few outputs fill the vectors too.
+  template <class L> void element_wise(const L& loss) const {
+    constexpr Index parts = 3;
+    const Index block = std::max<Index>(1, small_memory / 4 / n_), size = block * n_;
+    T small[small_memory];
+    std::vector<T> large(static_cast<std::size_t>(parts * size <= small_memory ? 0 : parts * size));
+    T* const target = parts * size <= small_memory ? small : large.data();
+    T *const factor = target + size, *const value = factor + size;
+    for (Index i = 0; i < y_.rows(); i += block) {
+      const Index rows = std::min(block, y_.rows() - i);
+      for (Index r = 0; r < rows; ++r) {
+        std::copy_n(samples_.targets.values.row_data(samples_.sample(i + r)), n_, target + r * n_);
+        std::fill_n(factor + r * n_, n_, samples_.weight(i + r) * scale_);
+      }
+      elements(loss, y_.row_data(i), target, factor, rows * n_, value, gradient(i));
+      for (Index r = 0; r < rows; ++r) {
+        T sum = 0;
+        for (Index j = 0; j < n_; ++j) sum += value[r * n_ + j];
+        row_loss_[i + r] = samples_.weight(i + r) * sum;
+      }
+    }
+  }
 
-template <class T>
-void cross_entropy_rows(const loss::CrossEntropy& loss, const T* outputs, T* delta, Index rows, Index n,
-                        const RowSamples<T>& samples, T scale, T* row_loss, T* scratch) {
-  constexpr Index N = simd::lanes<T>;
-  if (samples.targets.labels && loss.label_smoothing == 0 && RowLanes<T>::fit(n)) {
-    for (Index i = 0; i < rows; i += N) {
-      const Index count = std::min(N, rows - i);
+  /// Targets go as rows of values, labels as rows of zeros with a one.
+  void custom(const loss::Custom& loss) const {
+    using Owned = Eigen::Array<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+    const Index rows = y_.rows();
+    if (rows == 0) return;
+    Owned target = Owned::Zero(rows, n_), derivative(delta_.empty() ? 0 : rows, n_);
+    for (Index i = 0; i < rows; ++i) {
+      const Index sample = samples_.sample(i);
+      if (samples_.targets.labels) target(i, samples_.targets.labels[sample]) = T(1);
+      else target.row(i) = samples_.targets.values.row(sample);
+    }
+    loss.functions->value(y_.data(), target.data(), row_loss_, rows, n_);
+    if (!delta_.empty()) loss.functions->derivative(y_.data(), target.data(), derivative.data(), rows, n_);
+    Matrix<T> delta = delta_;
+    for (Index i = 0; i < rows; ++i) {
+      const T weight = samples_.weight(i);
+      row_loss_[i] *= weight;
+      if (!delta.empty()) delta.row(i) = (weight * scale_) * derivative.row(i);
+    }
+  }
+
+ private:
+  T* gradient(Index i) const { return delta_.empty() ? nullptr : delta_.row_data(i); }
+
+  template <class L> void in_lanes(const L& loss) const {
+    constexpr Index N = RowLanes<T>::N;
+    using V = typename RowLanes<T>::V;
+    T memory[small_memory];
+    for (Index i = 0; i < y_.rows(); i += N) {
+      const Index rows = std::min(N, y_.rows() - i);
       simd::Bits<T> label[N] = {};
       T weight[N];
       std::fill_n(weight, N, T(1));
-      for (Index r = 0; r < count; ++r) label[r] = samples.targets.labels[samples.of(i + r)];
+      for (Index r = 0; r < rows; ++r) label[r] = samples_.targets.labels[samples_.sample(i + r)];
       // Not `weight(i + r)`: g++ makes masked loads from null of it, which are slow to be refused.
-      if (samples.weights) {
-        for (Index r = 0; r < count; ++r) weight[r] = samples.weights[samples.of(i + r)];
+      if (!samples_.weights.empty()) {
+        for (Index r = 0; r < rows; ++r) weight[r] = samples_.weights.data()[samples_.sample(i + r)];
       }
-      softmax_lanes(outputs + i * n, label, weight, count, n, scale, delta ? delta + i * n : nullptr, row_loss + i,
-                    scratch);
+      simd::IntVec<T, N> labels;
+      std::memcpy(&labels.raw, label, sizeof(labels.raw));
+      const V w = V::load(weight);
+      RowLanes<T> lanes(y_.at_rows({i, i + rows}), memory);
+      const V value = w * loss.lanes(lanes, labels, w * V(scale_), !delta_.empty());
+      value.store_partial(row_loss_ + i, rows);
+      if (!delta_.empty()) lanes.write(delta_.at_rows({i, i + rows}));
     }
-    return;
   }
-  for (Index i = 0; i < rows; ++i) {
-    const Index sample = samples.of(i);
-    const T* target = samples.targets.values ? samples.targets.values + sample * n : nullptr;
-    const std::int32_t label = target ? 0 : samples.targets.labels[sample];
-    row_loss[i] = softmax_row(loss, outputs + i * n, target, label, n, samples.weight(i), scale,
-                              delta ? delta + i * n : nullptr, scratch);
-  }
-}
 
-template <class L, class T>
-void elementwise_rows(const L& loss, const T* outputs, T* delta, Index rows, Index n, const RowSamples<T>& samples,
-                      T scale, T* row_loss, T* scratch) {
-  const Index block = std::max<Index>(1, scratch_size / 4 / n);
-  T *target = scratch, *factor = scratch + block * n, *values = scratch + 2 * block * n;
-  for (Index i = 0; i < rows; i += block) {
-    const Index count = std::min(block, rows - i);
-    for (Index r = 0; r < count; ++r) {
-      std::copy_n(samples.targets.values + samples.of(i + r) * n, n, target + r * n);
-      std::fill_n(factor + r * n, n, samples.weight(i + r) * scale);
-    }
-    elementwise_block(loss, outputs + i * n, target, factor, count * n, values, delta ? delta + i * n : nullptr);
-    for (Index r = 0; r < count; ++r) {
-      T sum = 0;
-      for (Index j = 0; j < n; ++j) sum += values[r * n + j];
-      row_loss[i + r] = samples.weight(i + r) * sum;
+  template <class L>
+  static void elements(const L& loss, const T* y, const T* target, const T* factor, Index count, T* value,
+                       T* gradient) {
+    constexpr int N = simd::lanes<T>;
+    using V = Vec<T, N>;
+    for (Index j = 0; j < count; j += N) {
+      const Index some = std::min<Index>(N, count - j);
+      const V yv = V::load_partial(y + j, some), tv = V::load_partial(target + j, some);
+      const V v = loss.value(yv, tv);
+      if (gradient) (V::load_partial(factor + j, some) * loss.derivative(yv, tv)).store_partial(gradient + j, some);
+      v.store_partial(value + j, some);
     }
   }
-}
 
-/// Targets go as rows of values, labels as rows of zeros with a one.
-template <class T>
-void custom_rows(const loss::Custom& loss, const T* outputs, T* delta, Index rows, Index n,
-                 const RowSamples<T>& samples, T scale, T* row_loss) {
-  const auto size = static_cast<std::size_t>(rows * n);
-  std::vector<T> target(size, T(0)), gradient(delta ? size : 0);
-  for (Index i = 0; i < rows; ++i) {
-    const Index sample = samples.of(i);
-    if (samples.targets.values) std::copy_n(samples.targets.values + sample * n, n, target.data() + i * n);
-    else target[static_cast<std::size_t>(i * n + samples.targets.labels[sample])] = T(1);
-  }
-  if (rows == 0) return;
-  loss.functions->value(outputs, target.data(), row_loss, rows, n);
-  if (delta) loss.functions->derivative(outputs, target.data(), gradient.data(), rows, n);
-  for (Index i = 0; i < rows; ++i) {
-    const T weight = samples.weight(i), factor = weight * scale;
-    row_loss[i] *= weight;
-    if (!delta) continue;
-    for (Index j = i * n; j < (i + 1) * n; ++j) delta[j] = factor * gradient[static_cast<std::size_t>(j)];
-  }
-}
+  const Matrix<const T>& y_;
+  const TargetRows<T>& samples_;
+  T* const row_loss_;
+  const T scale_;
+  const Matrix<T>& delta_;
+  const Index n_;
+};
 
 }  // namespace
 
 template <class T>
-void evaluate_loss(const Loss& loss, const T* outputs, T* delta, Index rows, Index n, const Targets<T>& targets,
-                   const std::int64_t* index, const T* weights, T scale, T* row_loss) {
-  T small[scratch_size];
-  static thread_local std::vector<T> large;
-  const bool fits = 4 * n <= scratch_size;
-  if (!fits && static_cast<Index>(large.size()) < 4 * n) large.resize(static_cast<std::size_t>(4 * n));
-  T* scratch = fits ? small : large.data();
-  const RowSamples<T> samples{targets, index, weights};
+void evaluate_loss(const Loss& loss, const Matrix<const T>& outputs, const TargetRows<T>& samples,
+                   const Vector<T>& row_loss, T scale, const Matrix<T>& delta) {
+  const LossRows<T> rows(outputs, samples, row_loss, scale, delta);
   std::visit(
       [&](const auto& entry) {
         using L = std::decay_t<decltype(entry)>;
-        if constexpr (std::is_same_v<L, loss::Custom>) {
-          custom_rows(entry, outputs, delta, rows, n, samples, scale, row_loss);
-        } else if constexpr (L::row_wise) {
-          cross_entropy_rows(entry, outputs, delta, rows, n, samples, scale, row_loss, scratch);
-        } else {
-          elementwise_rows(entry, outputs, delta, rows, n, samples, scale, row_loss, scratch);
-        }
+        if constexpr (std::is_same_v<L, loss::Custom>) rows.custom(entry);
+        else if constexpr (L::row_wise) rows.row_wise(entry);
+        else rows.element_wise(entry);
       },
       loss);
 }
 
-template <class T> void apply_link(Link link, T* outputs, Index rows, Index n) {
+template <class T> void apply_inverse_link(Link link, const Matrix<T>& outputs) {
+  eigen_assert(outputs.contiguous());
   constexpr int N = simd::lanes<T>;
   using V = Vec<T, N>;
+  const Index rows = outputs.rows(), n = outputs.cols();
   if (link == Link::identity) return;
-  if (link == Link::softmax && RowLanes<T>::fit(n) && rows > 1) {
-    T scratch[scratch_size];
+  if (link == Link::softmax && RowLanes<T>::room(n) <= small_memory && rows > 1) {
+    T memory[small_memory];
     for (Index i = 0; i < rows; i += N) {
-      RowLanes<T> lanes(outputs + i * n, std::min<Index>(N, rows - i), n, scratch);
+      const Matrix<T> some = outputs.at_rows({i, std::min<Index>(i + N, rows)});
+      RowLanes<T> lanes(some, memory);
       const V sum = lanes.exp_shifted(lanes.top());
       for (T* e = lanes.at; e < lanes.end; e += N) (V::load(e) / sum).store(e);
-      lanes.write(outputs + i * n);
+      lanes.write(some);
     }
     return;
   }
+  T* const y = outputs.row_data(0);
   if (link == Link::softmax) {
     for (Index i = 0; i < rows; ++i) {
-      T* y = outputs + i * n;
-      T top;
-      const T sum = exp_shifted(y, y, n, top);
-      for (Index j = 0; j < n; ++j) y[j] /= sum;
+      Vector<T> row(y + i * n, n);
+      row /= exp_shifted(row.data(), row.data(), n).sum;
     }
     return;
   }
-  const Index total = rows * n;
-  for (Index j = 0; j < total; j += N) {
-    const Index count = std::min<Index>(N, total - j);
-    const V v = V::load_partial(outputs + j, count);
-    (link == Link::logistic ? simd::logistic(v) : simd::exp(v)).store_partial(outputs + j, count);
+  for (Index j = 0; j < rows * n; j += N) {
+    const Index count = std::min<Index>(N, rows * n - j);
+    const V v = V::load_partial(y + j, count);
+    (link == Link::logistic ? simd::logistic(v) : simd::exp(v)).store_partial(y + j, count);
   }
 }
 
-#define LAMINA_INSTANTIATE(T)                                                                                     \
-  template void evaluate_loss<T>(const Loss&, const T*, T*, Index, Index, const Targets<T>&, const std::int64_t*, \
-                                 const T*, T, T*);                                                                \
-  template void apply_link<T>(Link, T*, Index, Index);
+#define LAMINA_INSTANTIATE(T)                                                                                    \
+  template void evaluate_loss<T>(const Loss&, const Matrix<const T>&, const TargetRows<T>&, const Vector<T>&, T, \
+                                 const Matrix<T>&);                                                              \
+  template void apply_inverse_link<T>(Link, const Matrix<T>&);
 LAMINA_INSTANTIATE(float)
 LAMINA_INSTANTIATE(double)
 #undef LAMINA_INSTANTIATE

@@ -1,8 +1,9 @@
 /// Losses: one struct each, then the list. A loss sees the last layer's raw outputs (logits); its link (softmax,
 /// logistic, exponential) is part of it, so the gradient with respect to the logits is the fused, stable one.
 ///
-/// An element-wise loss gives `value(y, t)` and `derivative(y, t)` lane by lane, summed over the outputs of a row; the
-/// softmax loss is a row-wise one. The loss of a batch is sum_i w_i loss_i / sum_i w_i.
+/// An element-wise loss gives `value(y, t)` and `derivative(y, t)` lane by lane, summed over the outputs of a row. A
+/// `row_wise` one, whose outputs depend on each other, gives `row` instead, and may add `lanes` for many short rows at
+/// once. The loss of a batch is sum_i w_i loss_i / sum_i w_i.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +13,7 @@
 #include "core/types.hpp"
 #include "kernels/elementary.hpp"
 #include "math/custom.hpp"
+#include "math/row_lanes.hpp"
 
 namespace lamina {
 
@@ -25,6 +27,7 @@ struct LossEntry : Entry {
   static constexpr Link link = Link::identity;
   static constexpr TargetKind targets = TargetKind::real;
   static constexpr bool row_wise = false;
+  static constexpr bool has_lanes = false;  ///< whether a row-wise loss has `lanes` too
 };
 
 namespace loss {
@@ -112,10 +115,57 @@ struct CrossEntropy : LossEntry {
   static constexpr Link link = Link::softmax;
   static constexpr TargetKind targets = TargetKind::classes;
   static constexpr bool row_wise = true;
+  static constexpr bool has_lanes = true;
   double label_smoothing = 0.0;
   static constexpr auto fields() {
     return std::tuple{Field{"label_smoothing", &CrossEntropy::label_smoothing,
                             "share s of the target spread evenly over the classes", Bounds::from_below(0, 1)}};
+  }
+
+  /// The loss of one row of outputs y with targets `target(j)`; where `gradient` is not null, it gets factor d loss /
+  /// dy (it may be y). `e` has room for a row.
+  template <class T, class Target> T row(const T* y, Index n, const Target& target, T factor, T* gradient, T* e) const {
+    const auto [top, sum] = exp_shifted(y, e, n);  // softmax(y) = e / sum
+    const T log_sum = simd::log(simd::Vec<T, 1>(sum))[0] + top;
+    const T keep = static_cast<T>(1 - label_smoothing),
+            spread = static_cast<T>(label_smoothing / static_cast<double>(n));
+    const auto t = [&](Index j) { return keep * target(j) + spread; };
+    T value = 0, mass = 0;
+    for (Index j = 0; j < n; ++j) {
+      mass += t(j);
+      // 0 log 0 = 0: a class that is certainly absent costs nothing, even at -inf.
+      if (t(j) != T(0)) value += t(j) * (log_sum - y[j]);
+    }
+    if (gradient) {
+      const T share = (target.one_hot ? T(1) : mass) / sum;
+      for (Index j = 0; j < n; ++j) gradient[j] = factor * (e[j] * share - t(j));
+    }
+    return value;
+  }
+
+  /// Whether `lanes` may stand for `row`.
+  bool lanes_apply() const { return label_smoothing == 0; }
+  /// The same for a row a lane, of labels: the losses, and factor d loss / dy in place of the outputs if
+  /// `with_gradient`.
+  template <class T>
+  LAMINA_INLINE typename RowLanes<T>::V lanes(RowLanes<T>& y, simd::IntVec<T, RowLanes<T>::N> label,
+                                              typename RowLanes<T>::V factor, bool with_gradient) const {
+    constexpr int N = RowLanes<T>::N;
+    using V = typename RowLanes<T>::V;
+    using Int = simd::IntVec<T, N>;
+    V picked(T(0));
+    simd::Bits<T> output = 0;
+    for (const T* v = y.at; v < y.end; v += N) picked = select(label == Int(output++), V::load(v), picked);
+    const V top = y.top(), sum = y.exp_shifted(top);
+    if (with_gradient) {
+      const V share = V(T(1)) / sum;
+      output = 0;
+      for (T* e = y.at; e < y.end; e += N) {
+        const V target = select(label == Int(output++), V(T(1)), V(T(0)));
+        (factor * (V::load(e) * share - target)).store(e);
+      }
+    }
+    return simd::log(sum) + top - picked;
   }
 };
 
@@ -172,18 +222,36 @@ inline TargetKind targets_of(const Loss& l) {
 
 /// The targets of all samples: class labels (`labels`, one a row) or rows of values, (samples, outputs).
 template <class T> struct Targets {
-  const T* values = nullptr;
+  Matrix<const T> values;
   const std::int32_t* labels = nullptr;
 };
 
-/// For each of `rows` rows of raw outputs (row-major, (rows, outputs)): row_loss[i] = w_i loss_i, and, when `delta` is
-/// not null, delta = w_i scale d loss_i / d outputs. `index[i]` is the sample of row i (null: row i); `weights` is by
-/// sample (null: 1). `delta` may be `outputs` itself. The sum over the outputs of a row runs in their order.
-template <class T>
-void evaluate_loss(const Loss& loss, const T* outputs, T* delta, Index rows, Index n_outputs, const Targets<T>& targets,
-                   const std::int64_t* index, const T* weights, T scale, T* row_loss);
+/// The samples that rows of outputs belong to: row i's is number index[i], or first + i without an index.
+template <class T> struct TargetRows {
+  Targets<T> targets;
+  Vector<const T> weights;  ///< by sample; empty: 1
+  const std::int64_t* index = nullptr;
+  Index first = 0;
 
-/// Raw outputs to predictions, in place: probabilities, rates, or as they are.
-template <class T> void apply_link(Link link, T* outputs, Index rows, Index n_outputs);
+  Index sample(Index i) const { return index ? static_cast<Index>(index[i]) : first + i; }
+  T weight(Index i) const { return weights.empty() ? T(1) : weights.data()[sample(i)]; }
+  /// From the i-th on.
+  TargetRows from(Index i) const {
+    TargetRows rest = *this;
+    if (index) rest.index = index + i;
+    else rest.first = first + i;
+    return rest;
+  }
+};
+
+/// row_loss_i = w_i loss_i for every row of raw outputs, (rows, outputs), whose rows follow each other without gaps;
+/// where `delta` is not empty, delta = w_i scale d loss_i / d outputs. `delta` may be `outputs` itself. The sum over
+/// the outputs of a row runs in their order.
+template <class T>
+void evaluate_loss(const Loss& loss, const Matrix<const T>& outputs, const TargetRows<T>& samples,
+                   const Vector<T>& row_loss, T scale, const Matrix<T>& delta);
+
+/// Raw outputs to predictions, in place: probabilities, rates, or as they are. Rows follow each other without gaps.
+template <class T> void apply_inverse_link(Link link, const Matrix<T>& outputs);
 
 }  // namespace lamina

@@ -1,4 +1,5 @@
-/// Predictions and their losses: rows through all layers, nothing kept.
+#include "model/infer.hpp"
+
 #include <algorithm>
 #include <stdexcept>
 #include <utility>
@@ -32,125 +33,133 @@ template <class T> class InferMemory {
   }
 };
 
-/// Whether layer i takes the rescaling of the layer after it, batch norm that is, into its own forward pass.
-template <class T> bool folds_next(const Network<T>& network, Index i) {
-  return i + 1 < network.depth() && network.layer(i).takes_rescaling() && network.layer(i + 1).rescales();
-}
-
 template <class T> void need_finite(const Samples<T>& samples) {
   const Index steps = samples.steps;
   const auto check = [&](Index first, Index count) {
-    if (kernels::first_nonfinite(samples.x.row(first * steps), count * steps * samples.x.columns) >= 0)
+    if (kernels::first_nonfinite(samples.x.at_rows({first * steps, (first + count) * steps})) >= 0)
       throw std::domain_error("an input is NaN or infinite");
   };
   if (!samples.index) return check(samples.first, samples.count);
   for (Index i = 0; i < samples.count; ++i) check(samples.sample(i), 1);
 }
 
-/// The rows of one thread, a chunk at a time through all layers. `memory` has room for two chunks of the widest layer
-/// and two more of its rows.
-template <class T>
-void infer_rows(const Network<T>& network, const Samples<T>& mine, bool link, T* out, T* memory, Index width,
-                Index chunk, Scratch<T>& scratch, const InferChecks& checks, const kernels::Worker& worker) {
-  T* const buffers[2] = {memory, memory + chunk * width};
-  T* const scale = memory + 2 * chunk * width;
-  T* const shift = scale + width;
-  const Index last = network.depth() - 1;
-  const Pass pass;
-  Poll poll(worker.id == 0 ? checks.poll : nullptr);
-  for (Index begin = 0; begin < mine.count && !worker.failed(); begin += chunk) {
-    poll();
-    const Samples<T> rows = mine.slice(begin, std::min(chunk, mine.count - begin));
-    if (checks.finite) need_finite(rows);  // here the product finds them in cache
-    const T* input = nullptr;
-    int next = 0;
-    if (usable_in_place(network, rows)) {
-      input = rows.x.row(rows.first);
-    } else {
-      load_rows(network, rows, {0, rows.count}, buffers[next]);
-      input = buffers[next];
-      next = 1 - next;
-    }
-    T* const to = out + begin * network.outputs();
-    for (Index i = 0; i <= last; ++i) {
-      Tape<T> t;
-      t.rows = rows.count;
-      t.input = input;
-      const Index layer = i;
-      if (folds_next(network, layer)) {
-        network.layer(++i).rescaling(network.weights(layer + 1), scale, shift);
-        t.scale = scale;
-        t.shift = shift;
-      }
-      t.output = i == last ? to : buffers[next];
-      t.kept = t.output;  // nothing is kept: pre-activations may be overwritten by the outputs
-      network.layer(layer).forward(pass, network.weights(layer), t, {0, rows.count}, scratch);
-      input = t.output;
-      next = 1 - next;
-    }
-    if (link) apply_link(link_of(network.loss()), to, rows.count, network.outputs());
+/// One thread's predictions, a chunk of rows at a time through all layers.
+template <class T> class RowInference {
+ public:
+  RowInference(const Network<T>& network, const InferOptions& options, Index count)
+      : network_(network), options_(options), width_(network.inputs()), last_to_write_(network.depth() - 1) {
+    for (Index i = 0; i < network.depth(); ++i) width_ = std::max(width_, network.layer(i).outputs());
+    chunk_ = std::min<Index>(count, std::clamp<Index>((Index{1} << 15) / width_ / 8 * 8, 32, 512));
+    while (last_to_write_ > 0 && network.layer(last_to_write_).predicts_in_place()) --last_to_write_;
   }
-}
+
+  /// Elements of memory that a thread needs: two chunks of the widest layer.
+  Index room() const { return 2 * chunk_ * width_; }
+
+  /// The outputs of `mine` into `out`, in `memory`. Ends early where another worker has failed.
+  void run(const Samples<T>& mine, const Matrix<T>& out, T* memory, Scratch<T>& scratch,
+           const kernels::Worker& worker) const {
+    Poll poll(worker.id == 0 ? options_.poll : nullptr);
+    for (Index begin = 0; begin < mine.count && !worker.failed(); begin += chunk_) {
+      poll();
+      const Samples<T> rows = mine.slice(begin, std::min(chunk_, mine.count - begin));
+      if (options_.finite) need_finite(rows);  // here the product finds them in cache
+      const Matrix<T> to = out.at_rows({begin, begin + rows.count});
+      run_chunk(rows, to, memory, scratch);
+      if (options_.link) apply_inverse_link(link_of(network_.loss()), to);
+    }
+  }
+
+ private:
+  /// Layers write to one half of the memory by turns, or over their input where they may; the last one that needs
+  /// memory of its own, and those in place behind it, to `out`.
+  void run_chunk(const Samples<T>& rows, const Matrix<T>& out, T* memory, Scratch<T>& scratch) const {
+    const Pass<T> pass;
+    T *from = memory, *to = memory + chunk_ * width_;
+    Tape<T> t;
+    const bool in_place = usable_in_place(network_, rows);
+    if (in_place) {
+      t.input = rows.x.at_rows({rows.first, rows.first + rows.count});
+    } else {
+      const Matrix<T> loaded(from, rows.count, network_.inputs());
+      load_rows<T>(network_, rows, {0, rows.count}, loaded);
+      t.input = loaded;
+    }
+    for (Index i = 0; i < network_.depth(); ++i) {
+      const Layer<T>& l = network_.layer(i);
+      if (i >= last_to_write_) {
+        t.output.view(out);
+      } else if (l.predicts_in_place() && (i > 0 || !in_place)) {
+        t.output.view({from, rows.count, l.outputs()});
+      } else {
+        t.output.view({to, rows.count, l.outputs()});
+        std::swap(from, to);
+      }
+      l.forward(pass, network_.weights(i, pass), t, {0, rows.count}, scratch);
+      t.input = t.output;
+    }
+  }
+
+  const Network<T>& network_;
+  const InferOptions& options_;
+  Index width_, chunk_, last_to_write_;
+};
 
 }  // namespace
 
 template <class T>
-void infer(const Network<T>& network, kernels::Team& team, const Samples<T>& samples, bool link, T* out,
-           const InferChecks& checks) {
+void infer(const Network<T>& network, kernels::Team& team, const Samples<T>& samples, const InferOptions& options,
+           const Matrix<T>& out) {
   if (network.recurrent()) {
-    if (checks.finite) need_finite(samples);
-    return infer_sequences(network, team, samples, link, out, checks.poll);
+    if (options.finite) need_finite(samples);
+    return infer_sequences(network, team, samples, options, out);
   }
-  Index width = network.inputs();
-  for (Index i = 0; i < network.depth(); ++i) width = std::max(width, network.layer(i).outputs());
-  const Index chunk = std::min<Index>(samples.count, std::clamp<Index>((Index{1} << 15) / width / 8 * 8, 32, 512));
+  const RowInference<T> inference(network, options, samples.count);
   const Index threads = useful_threads(network, samples.count, false, team.size());
-  const Index room = 2 * (chunk + 1) * width;
   if (threads == 1) {
     InferMemory<T> memory;
-    memory.parts.buffers.reserve(room);
+    memory.parts.buffers.reserve(inference.room());
     team.run(1, [&](kernels::Worker& w) {
-      infer_rows(network, samples, link, out, memory.parts.buffers.data(), width, chunk, memory.parts.scratch, checks,
-                 w);
+      inference.run(samples, out, memory.parts.buffers.data(), memory.parts.scratch, w);
     });
     return;
   }
-  Arena<T> memory(threads * room);
+  Arena<T> memory(threads * inference.room());
   std::vector<Scratch<T>> scratch(static_cast<std::size_t>(threads));
   team.run(threads, [&](kernels::Worker& w) {
     const Range mine = w.share(samples.count, row_grain);
-    infer_rows(network, samples.slice(mine.begin, mine.size()), link, out + mine.begin * network.outputs(),
-               memory.data() + w.id * room, width, chunk, scratch[static_cast<std::size_t>(w.id)], checks, w);
+    inference.run(samples.slice(mine.begin, mine.size()), out.at_rows(mine), memory.data() + w.id * inference.room(),
+                  scratch[static_cast<std::size_t>(w.id)], w);
   });
 }
 
 template <class T>
-void infer(const Network<T>& network, const Samples<T>& samples, bool link, T* out, Index threads,
-           const InferChecks& checks) {
+void infer(const Network<T>& network, const Samples<T>& samples, const InferOptions& options, const Matrix<T>& out,
+           Index threads) {
   const Index useful =
       threads == 1 ? 1 : useful_threads(network, samples.count, false, kernels::choose_threads(threads), samples.steps);
-  kernels::with_team(useful, [&](kernels::Team& team) { infer(network, team, samples, link, out, checks); });
+  kernels::with_team(useful, [&](kernels::Team& team) { infer(network, team, samples, options, out); });
 }
 
 template <class T> double evaluate_samples(const Network<T>& network, kernels::Team& team, const Samples<T>& samples) {
   if (network.recurrent()) return evaluate_sequences(network, team, samples);
   constexpr Index most = 8192;
   const Index chunk = std::min(samples.count, most);
-  Arena<T> outputs(chunk * network.outputs());
-  std::vector<T> row_loss(static_cast<std::size_t>(chunk));
+  Arena<T> outputs(chunk * network.outputs()), row_loss(chunk);
   double total = 0;
   for (Index begin = 0; begin < samples.count; begin += chunk) {
     const Samples<T> rows = samples.slice(begin, std::min(chunk, samples.count - begin));
-    infer(network, team, rows, false, outputs.data());
-    loss_of(network, rows, outputs.data(), static_cast<T*>(nullptr), {0, rows.count}, T(1), row_loss.data());
-    for (Index i = 0; i < rows.count; ++i) total += static_cast<double>(row_loss[static_cast<std::size_t>(i)]);
+    const Matrix<T> y(outputs.data(), rows.count, network.outputs());
+    infer<T>(network, team, rows, {}, y);
+    evaluate_loss<T>(network.loss(), y, rows.targets(), {row_loss.data(), rows.count}, T(1), {});
+    for (Index i = 0; i < rows.count; ++i) total += static_cast<double>(row_loss[i]);
   }
   return total / samples.weight_sum();
 }
 
-#define LAMINA_INSTANTIATE(T)                                                                                 \
-  template void infer<T>(const Network<T>&, kernels::Team&, const Samples<T>&, bool, T*, const InferChecks&); \
-  template void infer<T>(const Network<T>&, const Samples<T>&, bool, T*, Index, const InferChecks&);          \
+#define LAMINA_INSTANTIATE(T)                                                                                          \
+  template void infer<T>(const Network<T>&, kernels::Team&, const Samples<T>&, const InferOptions&, const Matrix<T>&); \
+  template void infer<T>(const Network<T>&, const Samples<T>&, const InferOptions&, const Matrix<T>&, Index);          \
   template double evaluate_samples<T>(const Network<T>&, kernels::Team&, const Samples<T>&);
 LAMINA_INSTANTIATE(float)
 LAMINA_INSTANTIATE(double)

@@ -1,6 +1,5 @@
 #include "model/network.hpp"
 
-#include <cmath>
 #include <new>
 #include <stdexcept>
 #include <string>
@@ -48,17 +47,17 @@ template <class T> Network<T>::Network(Architecture architecture) : architecture
       }
       sequence_depth_ = number + 1;
     }
-    slices_.push_back({parameters, state});
-    Index used = 0, used_state = 0;
-    for (ParameterInfo info : layers_.back()->parameters()) {
-      if (info.size() > most_elements) throw std::bad_alloc();
-      Index& slice = info.trained ? used : used_state;
-      slice += info.size();
-      info.offset += info.trained ? parameters : state;
-      named_.push_back({number, info});
+    Slices slices{{parameters, parameters}, {state, state}};
+    for (Parameter p : layers_.back()->parameters()) {
+      if (p.size() > most_elements) throw std::bad_alloc();
+      Range& slice = p.trained ? slices.parameters : slices.state;
+      slice.end += p.size();
+      p.offset += slice.begin;
+      named_.push_back({number, p});
     }
-    parameters += used;
-    state += used_state;
+    slices_.push_back(slices);
+    parameters = slices.parameters.end;
+    state = slices.state.end;
     width = layers_.back()->outputs();
   }
   if (each_step()) sequence_depth_ = depth();
@@ -75,37 +74,24 @@ Network<T>::Network(const Network& other)
       sequence_depth_(other.sequence_depth_),
       parameters_(other.parameters_),
       state_(other.state_),
-      input_mean_(other.input_mean_),
-      input_scale_(other.input_scale_) {
+      normalization_(other.normalization_) {
   for (const auto& l : other.layers_) layers_.push_back(l->clone());
 }
 
 template <class T> void Network<T>::initialize(std::uint64_t seed) {
+  parameters_.fill_zero();
+  state_.fill_zero();
   for (Index i = 0; i < depth(); ++i) {
-    const auto& s = slices_[static_cast<std::size_t>(i)];
+    const Slices& s = slices_[static_cast<std::size_t>(i)];
     const Random random(seed, Purpose::initialize, static_cast<std::uint32_t>(i));
-    layer(i).initialize(random, parameters_.data() + s.parameters, state_.data() + s.state);
+    layer(i).initialize(random, parameters_.vector().at(s.parameters), state_.vector().at(s.state));
   }
-  input_mean_.clear();
-  input_scale_.clear();
+  normalization_ = {};
 }
 
-template <class T> void Network<T>::set_normalization(std::vector<T> mean, std::vector<T> scale) {
-  const auto wrong = [](const std::string& what) {
-    throw std::invalid_argument("input_normalization must be mean and scale by input: " + what);
-  };
-  const auto n = static_cast<std::size_t>(mean.empty() && scale.empty() ? 0 : inputs());
-  if (mean.size() != n || scale.size() != n) {
-    wrong("got " + std::to_string(mean.size()) + " and " + std::to_string(scale.size()) + " entries for " +
-          std::to_string(n) + " inputs");
-  }
-  for (std::size_t i = 0; i < n; ++i) {
-    if (std::isfinite(mean[i]) && std::isfinite(scale[i]) && scale[i] > 0) continue;
-    wrong("both finite, scale greater than 0; got " + std::to_string(mean[i]) + " and " + std::to_string(scale[i]) +
-          " for input " + std::to_string(i));
-  }
-  input_mean_ = std::move(mean);
-  input_scale_ = std::move(scale);
+template <class T> void Network<T>::set_normalization(Normalization<T> normalization) {
+  normalization.check(inputs());
+  normalization_ = std::move(normalization);
 }
 
 template <class T> double Network<T>::work_per_row() const {
@@ -125,9 +111,9 @@ template <class T> double Network<T>::penalty(double l1, double l2) const {
   double total = 0;
   for (const NamedParameter& p : named_) {
     if (!p.info.trained || p.info.role != Role::weight) continue;
-    const T* w = parameters_.data() + p.info.offset;
-    if (l1 != 0) total += l1 * kernels::sum_of_magnitudes(w, p.info.size());
-    if (l2 != 0) total += l2 * kernels::sum_of_squares(w, p.info.size());
+    const Vector<const T> w = parameters_.vector().at(p.info.range());
+    if (l1 != 0) total += l1 * kernels::sum_of_magnitudes(w);
+    if (l2 != 0) total += l2 * kernels::sum_of_squares(w);
   }
   return total;
 }

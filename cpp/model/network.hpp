@@ -7,6 +7,7 @@
 #include "core/arena.hpp"
 #include "math/losses.hpp"
 #include "model/layers.hpp"
+#include "model/normalization.hpp"
 
 namespace lamina {
 
@@ -21,7 +22,7 @@ struct Architecture {
 /// A parameter array in an arena of the network.
 struct NamedParameter {
   Index layer = 0;
-  ParameterInfo info;  ///< offset counted from the start of its arena
+  Parameter info;  ///< offset counted from the start of its arena
 };
 
 template <class T> class Network {
@@ -50,19 +51,20 @@ template <class T> class Network {
   const Arena<T>& state() const { return state_; }
   /// Where everything lies; trained parameters first.
   const std::vector<NamedParameter>& named_parameters() const { return named_; }
-  /// Slices of layer i.
-  Weights<T> weights(Index i) const {
-    const auto& s = slices_[static_cast<std::size_t>(i)];
-    return {parameters_.data() + s.parameters, const_cast<T*>(state_.data()) + s.state};
+  /// Slices of layer i; what a pass moves of the statistics goes with `pass`.
+  Weights<T> weights(Index i, const Pass<T>& pass = {}) const {
+    const Slices& s = slices_[static_cast<std::size_t>(i)];
+    return {parameters_.vector().at(s.parameters), state_.vector().at(s.state),
+            pass.statistics.empty() ? pass.statistics : pass.statistics.at(s.state)};
   }
-  Index parameter_offset(Index i) const { return slices_[static_cast<std::size_t>(i)].parameters; }
+  /// Where layer i's parameters are.
+  Range parameter_range(Index i) const { return slices_[static_cast<std::size_t>(i)].parameters; }
 
-  /// x <- (x - mean) * scale before the first layer; empty when inputs are taken as they are.
-  /// Sets them, or with two empty vectors clears them. Throws std::invalid_argument unless both have one finite entry
-  /// for each input and all scales are greater than 0.
-  void set_normalization(std::vector<T> mean, std::vector<T> scale);
-  const std::vector<T>& input_mean() const { return input_mean_; }
-  const std::vector<T>& input_scale() const { return input_scale_; }
+  /// What x is brought to before the first layer; empty when inputs are taken as they are.
+  const Normalization<T>& normalization() const { return normalization_; }
+  /// Throws std::invalid_argument unless it is empty, or has one finite entry for each input and all scales are greater
+  /// than 0.
+  void set_normalization(Normalization<T> normalization);
 
   /// Layers, from the first, whose input has a row for every time step of a sequence; 0 without recurrent layers.
   Index sequence_depth() const { return sequence_depth_; }
@@ -82,7 +84,7 @@ template <class T> class Network {
 
  private:
   struct Slices {
-    Index parameters = 0, state = 0;
+    Range parameters, state;
   };
   Architecture architecture_;
   std::vector<std::unique_ptr<Layer<T>>> layers_;
@@ -90,7 +92,7 @@ template <class T> class Network {
   std::vector<NamedParameter> named_;
   Index sequence_depth_ = 0;
   Arena<T> parameters_, state_;
-  std::vector<T> input_mean_, input_scale_;
+  Normalization<T> normalization_;
 };
 
 }  // namespace lamina

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/reduce.hpp"
+
 namespace lamina {
 namespace {
 
@@ -22,10 +24,7 @@ template <class T> Index chunk_rows(const Network<T>& network, Index batch, Inde
 
 template <class T>
 TrainingPass<T>::TrainingPass(const Network<T>& network, Index rows, Index threads)
-    : network_(network),
-      rows_(rows),
-      scratch_(static_cast<std::size_t>(threads)),
-      step_scratch_(static_cast<std::size_t>(threads)) {
+    : network_(network), rows_(rows), scratch_(static_cast<std::size_t>(threads)) {
   allocate(1);
 }
 
@@ -37,26 +36,25 @@ template <class T> void TrainingPass<T>::allocate(Index steps) {
   Index total = 0;
   for (Index i = 0; i < network_.depth(); ++i) {
     const Layer<T>& l = network_.layer(i);
-    total +=
-        2 * rounded(rows_out(i) * l.outputs()) + rounded(rows_in(i) * l.kept_per_row()) + rounded(l.kept_per_batch());
+    total += 2 * rounded(rows_out(i) * l.outputs()) + rounded(rows_in(i) * l.kept_per_row()) +
+             rounded(l.kept_per_batch() * l.outputs());
   }
   memory_ = Arena<T>(total);
   T* next = memory_.data();
-  const auto take = [&](Index n) {
-    T* p = next;
-    next += rounded(n);
-    return p;
+  const auto take = [&](Index rows, Index columns) {
+    const Matrix<T> m(next, rows, columns);
+    next += rounded(m.size());
+    return m;
   };
   tapes_.clear();
   for (Index i = 0; i < network_.depth(); ++i) {
     const Layer<T>& l = network_.layer(i);
-    Tape<T> t;
+    Tape<T>& t = tapes_.emplace_back();
     t.layer = static_cast<std::uint32_t>(i);
-    t.output = take(rows_out(i) * l.outputs());
-    t.delta = take(rows_out(i) * l.outputs());
-    t.kept = take(rows_in(i) * l.kept_per_row());
-    t.shared = take(l.kept_per_batch());
-    tapes_.push_back(t);
+    t.output.view(take(rows_out(i), l.outputs()));
+    t.delta.view(take(rows_out(i), l.outputs()));
+    t.kept.view({take(rows_in(i), l.kept_per_row()).data(), rows_in(i) * l.kept_per_row()});
+    t.shared.view(take(l.kept_per_batch(), l.outputs()));
   }
   row_loss_ = Arena<T>(network_.each_step() ? rows_ * steps : rows_);
   steps_ = steps;
@@ -73,20 +71,35 @@ template <class T> void TrainingPass<T>::load_sequences(const Samples<T>& chunk,
   for (Index i = 0; i < network_.sequence_depth(); ++i) tape(i).sequences = &sequences_;
 }
 
+/// The tapes see as many rows of their memory as the chunk has.
+template <class T> void TrainingPass<T>::view_rows(const Samples<T>& chunk, const Matrix<const T>& input) {
+  const bool same = tape(0).rows() == in_.count && tape(network_.depth() - 1).output.rows() == out_.count;
+  tape(0).input.view(input);
+  if (same) return;
+  for (Index i = 0; i < network_.depth(); ++i) {
+    Tape<T>& t = tape(i);
+    const Layer<T>& l = network_.layer(i);
+    const Index rows = i < network_.sequence_depth() ? in_.count : chunk.count;
+    const Index rows_out = l.last_step_only() ? chunk.count : rows;
+    t.output.view({t.output.data(), rows_out, l.outputs()});
+    t.delta.view({t.delta.data(), rows_out, l.outputs()});
+    t.kept.view({t.kept.data(), rows * l.kept_per_row()});
+    if (i > 0) t.input.view(tape(i - 1).output);
+  }
+}
+
 template <class T> void TrainingPass<T>::load_input(kernels::Worker& w, const Samples<T>& chunk, bool input_gradient) {
   if (w.id == 0) {
     in_ = out_ = chunk;
     if (network_.recurrent()) load_sequences(chunk, input_gradient);
     const bool in_place = usable_in_place(network_, in_);
     if (!in_place) input_.reserve(rows_ * steps_ * network_.inputs());
-    const T* input = in_place ? chunk.x.row(chunk.first) : input_.data();
-    for (Index i = 0; i < network_.depth(); ++i) {
-      tape(i).rows = i < network_.sequence_depth() ? in_.count : chunk.count;
-      tape(i).input = i == 0 ? input : tape(i - 1).output;
-    }
+    const T* const input = in_place ? chunk.x.row_data(chunk.first) : input_.data();
+    view_rows(chunk, {input, in_.count, network_.inputs()});
   }
   w.barrier();
-  if (!usable_in_place(network_, in_)) load_rows(network_, in_, rows_of(w, 0), input_.data());
+  if (!usable_in_place(network_, in_))
+    load_rows<T>(network_, in_, rows_of(w, 0), {input_.data(), in_.count, network_.inputs()});
 }
 
 /// The worker's rows of a layer's input.
@@ -96,28 +109,28 @@ template <class T> Range TrainingPass<T>::rows_of(const kernels::Worker& w, Inde
   return layer < network_.sequence_depth() ? sequences_.rows_of(samples) : samples;
 }
 
-template <class T> void TrainingPass<T>::forward(kernels::Worker& w, const Pass& pass) {
+template <class T> void TrainingPass<T>::forward(kernels::Worker& w, const Pass<T>& pass) {
   Split before = Split::rows;
   for (Index i = 0; i < network_.depth(); ++i) {
     const Layer<T>& l = network_.layer(i);
     const Split split = pass.training ? l.split() : Split::rows;
     if (split != before) w.barrier();
     const Range part = split == Split::rows ? rows_of(w, i) : w.share(l.outputs(), column_grain);
-    l.forward(pass, network_.weights(i), tape(i), part, scratch(w));
+    l.forward(pass, network_.weights(i, pass), tape(i), part, scratch(w));
     before = split;
   }
   if (before == Split::columns) w.barrier();
 }
 
-template <class T> void TrainingPass<T>::backward(kernels::Worker& w, const Pass& pass, T* input_gradient) {
+template <class T>
+void TrainingPass<T>::backward(kernels::Worker& w, const Pass<T>& pass, const Matrix<T>& input_gradient) {
   const Index last = network_.depth() - 1;
   const Range outputs = rows_of(w, network_.each_step() ? last : network_.depth());
-  network_.layer(last).scale_delta(pass, network_.weights(last), tape(last), outputs.begin, outputs.size(), 0,
-                                   network_.outputs());
+  network_.layer(last).scale_delta(pass, network_.weights(last), tape(last), {outputs, {0, network_.outputs()}});
   Split before = Split::rows;
   for (Index i = last; i >= 0; --i) {
     const Layer<T>& l = network_.layer(i);
-    if (i == 0 && !input_gradient && l.state_size() == 0) break;
+    if (i == 0 && input_gradient.empty() && l.state_size() == 0) break;
     if (l.split() != before) w.barrier();
     before = l.split();
     const Range part = l.split() == Split::rows ? rows_of(w, i) : w.share(l.outputs(), column_grain);
@@ -125,8 +138,9 @@ template <class T> void TrainingPass<T>::backward(kernels::Worker& w, const Pass
       l.backward(pass, network_.weights(0), tape(0), input_gradient, part, scratch(w), {});
       break;
     }
-    const auto finished = [&](Index row, Index n, Index column, Index m) {
-      network_.layer(i - 1).scale_delta(pass, network_.weights(i - 1), tape(i - 1), row, n, column, m);
+    const Layer<T>& below = network_.layer(i - 1);
+    const auto finished = [&](const Block& block) {
+      below.scale_delta(pass, network_.weights(i - 1), tape(i - 1), block);
     };
     l.backward(pass, network_.weights(i), tape(i), tape(i - 1).delta, part, scratch(w), finished);
   }
@@ -134,64 +148,70 @@ template <class T> void TrainingPass<T>::backward(kernels::Worker& w, const Pass
 }
 
 template <class T>
-void TrainingPass<T>::differentiate(kernels::Worker& w, const Pass& pass, const Samples<T>& chunk, T scale,
-                                    T* input_gradient) {
-  load_input(w, chunk, input_gradient != nullptr);
+void TrainingPass<T>::differentiate(kernels::Worker& w, const Pass<T>& pass, const Samples<T>& chunk, T scale,
+                                    const Matrix<T>& input_gradient) {
+  load_input(w, chunk, !input_gradient.empty());
   forward(w, pass);
   const Index last = network_.depth() - 1;
-  loss_of(network_, out_, tape(last).output, tape(last).delta, rows_of(w, network_.each_step() ? last : last + 1),
-          scale, row_loss_.data());
-  backward(w, pass, input_gradient && network_.recurrent() ? input_delta_.data() : input_gradient);
+  const Range mine = rows_of(w, network_.each_step() ? last : last + 1);
+  evaluate_loss<T>(network_.loss(), tape(last).output.at_rows(mine), out_.targets().from(mine.begin),
+                   row_loss_.vector().at(mine), scale, tape(last).delta.at_rows(mine));
+  const bool reordered = !input_gradient.empty() && network_.recurrent();
+  backward(w, pass, reordered ? Matrix<T>(input_delta_.data(), in_.count, network_.inputs()) : input_gradient);
 }
 
 template <class T>
-void TrainingPass<T>::run(kernels::Worker& w, const Pass& pass, const Samples<T>& chunk, T scale, T* gradients,
-                          bool accumulate, T* input_gradient) {
+void TrainingPass<T>::run(kernels::Worker& w, const Pass<T>& pass, const Samples<T>& chunk, T scale,
+                          const Vector<T>& gradients, kernels::Store store, const Matrix<T>& input_gradient) {
   differentiate(w, pass, chunk, scale, input_gradient);
   for (Index i = 0; i < network_.depth(); ++i) {
-    network_.layer(i).gradients(pass, tape(i), gradients + network_.parameter_offset(i), accumulate, w.id, w.size,
-                                scratch(w));
+    const Vector<T> own = gradients.at(network_.parameter_range(i));
+    network_.layer(i).gradients(tape(i), {own, store, w.id, w.size, scratch(w), scratch(w).piece});
   }
-  if (input_gradient && network_.recurrent()) spread_input_gradient(rows_of(w, 0), input_gradient);
+  if (!input_gradient.empty() && network_.recurrent()) spread_input_gradient(rows_of(w, 0), input_gradient);
   w.barrier();
 }
 
 template <class T>
-void TrainingPass<T>::run_and_step(kernels::Worker& w, const Pass& pass, const Samples<T>& batch, T scale,
+void TrainingPass<T>::run_and_step(kernels::Worker& w, const Pass<T>& pass, const Samples<T>& batch, T scale,
                                    const StepOn<T>& step_on) {
   if (w.id == 0) stepped_ = false;
-  differentiate(w, pass, batch, scale, nullptr);
+  differentiate(w, pass, batch, scale, {});
   if (std::isfinite(loss_sum())) {
     if (w.id == 0) stepped_ = true;
     for (Index i = 0; i < network_.depth(); ++i) {
-      network_.layer(i).step(pass, tape(i), network_.parameter_offset(i), w.id, w.size, scratch(w),
-                             step_scratch_[static_cast<std::size_t>(w.id)], step_on);
+      const Index offset = network_.parameter_range(i).begin;
+      network_.layer(i).gradients(tape(i), {step_on, offset, w.id, w.size, scratch(w), scratch(w).piece});
     }
   }
   w.barrier();
 }
 
-template <class T> const T* TrainingPass<T>::jacobian(const Pass& pass, const Samples<T>& sample, T* rows) {
+template <class T>
+Vector<const T> TrainingPass<T>::jacobian(const Pass<T>& pass, const Samples<T>& sample, Matrix<T> rows) {
   kernels::Worker alone(nullptr, 0, 1);
   load_input(alone, sample, false);
   forward(alone, pass);
-  const Tape<T>& last = tape(network_.depth() - 1);
-  for (Index j = 0; j < network_.outputs(); ++j, rows += network_.parameters().size()) {
-    std::fill_n(last.delta, network_.outputs(), T(0));
-    last.delta[j] = T(1);
-    backward(alone, pass, nullptr);
+  Tape<T>& last = tape(network_.depth() - 1);
+  for (Index j = 0; j < network_.outputs(); ++j) {
+    last.delta = T(0);
+    last.delta(0, j) = T(1);
+    backward(alone, pass, {});
+    const Vector<T> gradient(rows.row_data(j), rows.cols());
     for (Index i = 0; i < network_.depth(); ++i) {
-      network_.layer(i).gradients(pass, tape(i), rows + network_.parameter_offset(i), false, 0, 1, scratch(alone));
+      Scratch<T>& own = scratch(alone);
+      network_.layer(i).gradients(
+          tape(i), {gradient.at(network_.parameter_range(i)), kernels::Store::set, 0, 1, own, own.piece});
     }
   }
-  return last.output;
+  return {last.output.data(), network_.outputs()};
 }
 
 /// The rows `part` of the input's delta to where they are in the chunk's part of x.
-template <class T> void TrainingPass<T>::spread_input_gradient(Range part, T* to) const {
-  const Index n = network_.inputs(), first = in_.first * in_.steps;
-  for (Index i = part.begin; i < part.end; ++i)
-    std::copy_n(input_delta_.data() + i * n, n, to + (in_.sample(i) - first) * n);
+template <class T> void TrainingPass<T>::spread_input_gradient(Range part, Matrix<T> to) const {
+  const Matrix<const T> delta(input_delta_.data(), in_.count, network_.inputs());
+  const Index first = in_.first * in_.steps;
+  for (Index i = part.begin; i < part.end; ++i) to.row(in_.sample(i) - first) = delta.row(i);
 }
 
 template <class T> double TrainingPass<T>::loss_sum() const {
@@ -202,10 +222,7 @@ template <class T> double TrainingPass<T>::loss_sum() const {
 
 template <class T> Index TrainingPass<T>::first_bad_layer() const {
   for (Index i = 0; i < network_.depth(); ++i) {
-    const Tape<T>& t = tapes_[static_cast<std::size_t>(i)];
-    const Index rows = network_.layer(i).last_step_only() ? out_.count : t.rows;
-    const Index n = rows * network_.layer(i).outputs();
-    if (!std::all_of(t.output, t.output + n, [](T v) { return std::isfinite(v); })) return i;
+    if (kernels::first_nonfinite(tape(i).output) >= 0) return i;
   }
   return -1;
 }

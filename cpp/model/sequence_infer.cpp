@@ -29,56 +29,58 @@ template <class T> SequencePass<T>::SequencePass(const Network<T>& network, Inde
   kept_ = buffers_[1] + rows * width;
 }
 
-template <class T> T* SequencePass<T>::run(const Network<T>& network, const Samples<T>& samples, T* state) {
+template <class T>
+Matrix<T> SequencePass<T>::run(const Network<T>& network, const Samples<T>& samples, Vector<T> state) {
   sequences_.arrange(samples.index, samples.first, samples.count, samples.lengths, samples.steps);
   Samples<T> rows = samples;
   rows.index = sequences_.flat();
   rows.count = sequences_.rows();
-  load_rows(network, rows, {0, rows.count}, buffers_[0]);
-  const Pass pass;
+  const Matrix<T> loaded(buffers_[0], rows.count, network.inputs());
+  load_rows<T>(network, rows, {0, rows.count}, loaded);
+  const Pass<T> pass;
+  Tape<T> t;
+  t.input = loaded;
+  t.sequences = &sequences_;
   int next = 0;
   for (Index i = 0; i < network.depth(); ++i) {
     const Layer<T>& l = network.layer(i);
-    Tape<T> t;
-    t.rows = i < network.sequence_depth() ? rows.count : samples.count;
-    t.input = buffers_[next];
     next = 1 - next;
-    t.output = buffers_[next];
-    t.kept = kept_;
-    t.sequences = &sequences_;
-    t.state = state;
-    if (state) state += samples.count * l.state_size();
-    l.forward(pass, network.weights(i), t, {0, t.rows}, scratch_);
+    t.output.view({buffers_[next], l.last_step_only() ? samples.count : t.rows(), l.outputs()});
+    t.kept.view({kept_, t.rows() * l.kept_per_row()});
+    if (!state.empty()) {
+      t.state.view({state.data(), samples.count, l.state_size()});
+      state.view({state.data() + t.state.size(), state.size() - t.state.size()});
+    }
+    l.forward(pass, network.weights(i, pass), t, {0, t.rows()}, scratch_);
+    t.input = t.output;
   }
-  return buffers_[next];
+  return t.output;
 }
 
 template <class T>
-void infer_sequences(const Network<T>& network, kernels::Team& team, const Samples<T>& samples, bool link, T* out,
-                     const std::function<void()>& hook) {
-  const Index n = network.outputs(), steps = samples.steps;
-  const Index each = network.each_step() ? steps : 1;
+void infer_sequences(const Network<T>& network, kernels::Team& team, const Samples<T>& samples,
+                     const InferOptions& options, Matrix<T> out) {
+  const Index steps = samples.steps, each = network.each_step() ? steps : 1;
   const Index threads = useful_threads(network, samples.count, false, team.size(), steps);
   const Index chunk = samples_for(512, steps, samples.count);
-  if (network.each_step() && samples.lengths) std::fill_n(out, samples.count * steps * n, T(0));
+  if (network.each_step() && samples.lengths) out = T(0);
   std::vector<SequencePass<T>> passes;
   for (Index i = 0; i < threads; ++i) passes.emplace_back(network, chunk, steps);
   team.run(threads, [&](kernels::Worker& w) {
     SequencePass<T>& pass = passes[static_cast<std::size_t>(w.id)];
     const Range mine = w.share(samples.count, block);
-    Poll poll(w.id == 0 ? hook : nullptr);
+    Poll poll(w.id == 0 ? options.poll : nullptr);
     for (Index begin = mine.begin; begin < mine.end && !w.failed(); begin += chunk) {
       poll();
       const Samples<T> part = samples.slice(begin, std::min(chunk, mine.end - begin));
-      T* const from = pass.run(network, part);
+      const Matrix<T> y = pass.run(network, part);
       const Sequences& s = pass.sequences();
-      if (link) apply_link(link_of(network.loss()), from, network.each_step() ? s.rows() : s.samples(), n);
-      T* const to = out + begin * each * n;
+      if (options.link) apply_inverse_link(link_of(network.loss()), y);
+      Matrix<T> to = out.at_rows({begin * each, (begin + part.count) * each});
       if (network.each_step()) {
-        s.for_each_row(
-            [&](Index i, Index t, Index row) { std::copy_n(from + row * n, n, to + (s.place(i) * steps + t) * n); });
+        s.for_each_row([&](Index i, Index t, Index row) { to.row(s.place(i) * steps + t) = y.row(row); });
       } else {
-        for (Index i = 0; i < s.samples(); ++i) std::copy_n(from + i * n, n, to + s.place(i) * n);
+        for (Index i = 0; i < s.samples(); ++i) to.row(s.place(i)) = y.row(i);
       }
     }
   });
@@ -88,19 +90,20 @@ template <class T>
 double evaluate_sequences(const Network<T>& network, kernels::Team& team, const Samples<T>& samples) {
   const Index n = network.outputs(), each = network.each_step() ? samples.steps : 1;
   const Index chunk = samples_for(8192, samples.steps, samples.count);
-  Arena<T> outputs(chunk * each * n);
-  std::vector<T> row_loss(static_cast<std::size_t>(each));
+  Arena<T> outputs(chunk * each * n), row_loss(each);
   double total = 0;
   for (Index begin = 0; begin < samples.count; begin += chunk) {
     const Samples<T> part = samples.slice(begin, std::min(chunk, samples.count - begin));
-    infer(network, team, part, false, outputs.data());
+    const Matrix<T> y(outputs.data(), part.count * each, n);
+    infer<T>(network, team, part, {}, y);
     for (Index i = 0; i < part.count; ++i) {
-      const Index first = part.sample(i) * each, rows = network.each_step() ? part.length(part.sample(i)) : 1;
-      const Targets<T> y{part.y.values ? part.y.values + first * n : nullptr,
-                         part.y.labels ? part.y.labels + first : nullptr};
-      evaluate_loss(network.loss(), outputs.data() + i * each * n, static_cast<T*>(nullptr), rows, n, y, nullptr,
-                    part.weights ? part.weights + first : nullptr, T(1), row_loss.data());
-      for (Index t = 0; t < rows; ++t) total += static_cast<double>(row_loss[static_cast<std::size_t>(t)]);
+      TargetRows<T> targets = part.targets();
+      targets.index = nullptr;
+      targets.first = part.sample(i) * each;
+      const Index rows = network.each_step() ? part.length(part.sample(i)) : 1;
+      evaluate_loss<T>(network.loss(), y.at_rows({i * each, i * each + rows}), targets, {row_loss.data(), rows}, T(1),
+                       {});
+      for (Index t = 0; t < rows; ++t) total += static_cast<double>(row_loss[t]);
     }
   }
   return total / samples.weight_sum();
@@ -113,20 +116,20 @@ Stepper<T>::Stepper(const Network<T>& network, Index count) : count_(count), pas
   state_ = Arena<T>(count * carried);
 }
 
-template <class T> void Stepper<T>::step(const Network<T>& network, const T* x, bool link, T* out) {
+template <class T>
+void Stepper<T>::step(const Network<T>& network, const Matrix<const T>& x, bool link, Matrix<T> out) {
   Samples<T> samples;
-  samples.x = {x, count_, network.inputs()};
+  samples.x = x;
   samples.count = count_;
-  T* const from = pass_.run(network, samples, state_.data());
-  if (link) apply_link(link_of(network.loss()), from, count_, network.outputs());
-  std::copy_n(from, count_ * network.outputs(), out);
+  out = pass_.run(network, samples, state_.vector());
+  if (link) apply_inverse_link<T>(link_of(network.loss()), out);
 }
 
-#define LAMINA_INSTANTIATE(T)                                                                      \
-  template void infer_sequences<T>(const Network<T>&, kernels::Team&, const Samples<T>&, bool, T*, \
-                                   const std::function<void()>&);                                  \
-  template double evaluate_sequences<T>(const Network<T>&, kernels::Team&, const Samples<T>&);     \
-  template class SequencePass<T>;                                                                  \
+#define LAMINA_INSTANTIATE(T)                                                                                 \
+  template void infer_sequences<T>(const Network<T>&, kernels::Team&, const Samples<T>&, const InferOptions&, \
+                                   Matrix<T>);                                                                \
+  template double evaluate_sequences<T>(const Network<T>&, kernels::Team&, const Samples<T>&);                \
+  template class SequencePass<T>;                                                                             \
   template class Stepper<T>;
 LAMINA_INSTANTIATE(float)
 LAMINA_INSTANTIATE(double)

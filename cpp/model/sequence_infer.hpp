@@ -1,14 +1,14 @@
 /// Predictions of recurrent networks: whole sequences, and one step after another.
 #pragma once
 
-#include "model/pass.hpp"
+#include "model/infer.hpp"
 
 namespace lamina {
 
 /// What `infer` and `evaluate_samples` do for a recurrent network.
 template <class T>
-void infer_sequences(const Network<T>& network, kernels::Team& team, const Samples<T>& samples, bool link, T* out,
-                     const std::function<void()>& poll);
+void infer_sequences(const Network<T>& network, kernels::Team& team, const Samples<T>& samples,
+                     const InferOptions& options, Matrix<T> out);
 template <class T> double evaluate_sequences(const Network<T>& network, kernels::Team& team, const Samples<T>& samples);
 
 /// Memory for predictions of up to `samples` sequences of up to `steps` steps, on one thread.
@@ -17,8 +17,8 @@ template <class T> class SequencePass {
   SequencePass(const Network<T>& network, Index samples, Index steps);
 
   /// The last layer's raw outputs for the samples, in the order of `sequences()`, by step or by sequence. `state`,
-  /// (samples, state_size) a recurrent layer, one after another, is where they start and what they leave; or null.
-  T* run(const Network<T>& network, const Samples<T>& samples, T* state = nullptr);
+  /// (samples, state_size) a recurrent layer, one after another, is where they start and what they leave; or empty.
+  Matrix<T> run(const Network<T>& network, const Samples<T>& samples, Vector<T> state = {});
   const Sequences& sequences() const { return sequences_; }
 
  private:
@@ -37,7 +37,7 @@ template <class T> class Stepper {
   /// What the recurrent layers carry, (count, state_size) each, one after another.
   Arena<T>& state() { return state_; }
   /// The next step: x (count, inputs), out (count, outputs), with the bits that `infer` has for the whole sequences.
-  void step(const Network<T>& network, const T* x, bool link, T* out);
+  void step(const Network<T>& network, const Matrix<const T>& x, bool link, Matrix<T> out);
 
  private:
   Index count_;

@@ -32,15 +32,17 @@ class Sequences {
 
   /// Steps of the longest sequence of block b.
   Index steps(Index b) const { return start(b + 1) - start(b) - 1; }
-  /// The first row of step t of block b; for t = steps(b), the end of the block.
-  Index row(Index b, Index t) const { return row_[static_cast<std::size_t>(start(b) + t)]; }
-  /// Sequences of block b that last beyond step t.
-  Index active(Index b, Index t) const { return t < steps(b) ? row(b, t + 1) - row(b, t) : 0; }
+  /// The rows of step t of block b, one for each sequence that lasts beyond t; empty from steps(b) on.
+  Range rows_at(Index b, Index t) const {
+    const Index begin = row(b, t < steps(b) ? t : steps(b));
+    return {begin, t < steps(b) ? row(b, t + 1) : begin};
+  }
   /// f(i, t, row of its step t) for every sample i, in this order of samples, and each of its steps.
   template <class F> void for_each_row(F&& f) const {
     for (Index b = 0; b < blocks(); ++b) {
       for (Index t = 0; t < steps(b); ++t) {
-        for (Index i = 0; i < active(b, t); ++i) f(b * block_samples + i, t, row(b, t) + i);
+        const Range rows = rows_at(b, t);
+        for (Index i = 0; i < rows.size(); ++i) f(b * block_samples + i, t, rows.begin + i);
       }
     }
   }
@@ -52,12 +54,15 @@ class Sequences {
   template <class F> void for_each_last(Range blocks, F&& f) const {
     for (Index b = blocks.begin; b < blocks.end; ++b) {
       for (Index t = 0; t < steps(b); ++t) {
-        for (Index i = active(b, t + 1); i < active(b, t); ++i) f(b * block_samples + i, row(b, t) + i);
+        const Range rows = rows_at(b, t);
+        for (Index i = rows_at(b, t + 1).size(); i < rows.size(); ++i) f(b * block_samples + i, rows.begin + i);
       }
     }
   }
 
  private:
+  /// The first row of step t of block b; for t = steps(b), the end of the block.
+  Index row(Index b, Index t) const { return row_[static_cast<std::size_t>(start(b) + t)]; }
   Index start(Index b) const { return start_[static_cast<std::size_t>(b)]; }
 
   std::vector<std::int64_t> order_, flat_;

@@ -31,7 +31,7 @@ template <class T> void EpochKeeper<T>::run(const std::function<void(Index)>& ep
 }
 
 template <class T> std::optional<double> EpochKeeper<T>::finish(Index epoch, double loss, double rate) {
-  const Index bad = kernels::first_nonfinite(network_.parameters().data(), network_.parameters().size());
+  const Index bad = kernels::first_nonfinite(network_.parameters().vector());
   if (bad >= 0) {  // the last step of the epoch: no loss has met it yet
     Index layer = -1;
     for (const NamedParameter& p : network_.named_parameters()) {
@@ -94,7 +94,7 @@ template <class T> void EpochKeeper<T>::watch(Index epoch, double value) {
     has_best_ = true;
     history_.best_epoch = epoch;
     waited_ = 0;
-    kernels::copy(network_.parameters().data(), best_parameters_.data(), best_parameters_.size());
+    kernels::copy<T>(network_.parameters().vector(), best_parameters_.vector());
     best_state_.copy_from(network_.state());
     return;
   }
@@ -104,7 +104,7 @@ template <class T> void EpochKeeper<T>::watch(Index epoch, double value) {
 }
 
 template <class T> void EpochKeeper<T>::restore_best() {
-  kernels::copy(best_parameters_.data(), network_.parameters().data(), best_parameters_.size());
+  kernels::copy<T>(best_parameters_.vector(), network_.parameters().vector());
   network_.state().copy_from(best_state_);
 }
 

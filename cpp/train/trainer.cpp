@@ -36,7 +36,7 @@ template <class T> class Trainer {
         rate_(rate_of(options.optimizer)) {
     prepare_memory();
     if (options.shuffle) order_.resize(static_cast<std::size_t>(train.count));
-    if (options.sam_rho > 0) kept_ = Arena<T>(network.parameters().size());
+    if (options.sam_rho > 0) start_ = Arena<T>(network.parameters().size());
   }
 
   void run() {
@@ -47,12 +47,7 @@ template <class T> class Trainer {
   /// Whether each piece of the gradient can be stepped on as it comes: no norm of the whole is needed, nothing is
   /// added.
   bool can_step_directly() const {
-    if (options_.sam_rho > 0 || !std::holds_alternative<clipping::None>(options_.clipping)) return false;
-    if (batch_ > pass_.rows()) return false;
-    for (Index i = 0; i < network_.depth(); ++i) {
-      if (!network_.layer(i).steps()) return false;
-    }
-    return true;
+    return options_.sam_rho == 0 && std::holds_alternative<clipping::None>(options_.clipping) && batch_ <= pass_.rows();
   }
 
   void prepare_memory() {
@@ -124,13 +119,13 @@ template <class T> class Trainer {
 
   Index threads() const { return options_.threads > 0 ? threads_ : choice_.threads(); }
 
-  Pass training_pass(Index first_row, bool update_statistics) const {
-    Pass pass;
+  Pass<T> training_pass(Index first_row, bool update_statistics) const {
+    Pass<T> pass;
     pass.training = true;
     pass.seed = options_.seed;
     pass.step = static_cast<std::uint64_t>(memory_.state.step);
     pass.first_row = first_row;
-    pass.update_statistics = update_statistics;
+    if (update_statistics) pass.statistics.view(network_.state().vector());
     return pass;
   }
 
@@ -140,8 +135,9 @@ template <class T> class Trainer {
     const T scale = static_cast<T>(1 / weight);
     for (Index begin = 0; begin < batch.count; begin += pass_.rows()) {
       const Samples<T> chunk = batch.slice(begin, std::min(pass_.rows(), batch.count - begin));
-      const Pass pass = training_pass(begin * batch.steps, update_statistics);
-      team_.run(threads(), [&](kernels::Worker& w) { pass_.run(w, pass, chunk, scale, gradients_.data(), begin > 0); });
+      const Pass<T> pass = training_pass(begin * batch.steps, update_statistics);
+      const auto store = begin > 0 ? kernels::Store::add : kernels::Store::set;
+      team_.run(threads(), [&](kernels::Worker& w) { pass_.run(w, pass, chunk, scale, gradients_.vector(), store); });
       sum += pass_.loss_sum();
       if (begin > 0) keeper_.poll();
     }
@@ -163,7 +159,7 @@ template <class T> class Trainer {
   double step_directly(const Samples<T>& batch, double weight, PenaltyStrength penalty, double penalty_sum,
                        double rate) {
     if (!std::isfinite(penalty_sum)) return penalty_sum;
-    const Pass pass = training_pass(0, true);
+    const Pass<T> pass = training_pass(0, true);
     const OptimizerState before = memory_.state;
     advance(rate);
     penalty_of_step_ = penalty;
@@ -187,15 +183,15 @@ template <class T> class Trainer {
     // Penalties are part of the cost: what is clipped, or taken at SAM's other point, has them in it.
     const bool clips = !std::holds_alternative<clipping::None>(options_.clipping);
     if (options_.sam_rho > 0) sharpen(batch, weight, penalty);
-    else if (clips) add_penalty(network_, penalty, gradients_.data());
+    else if (clips) add_penalty(network_, penalty, gradients_.vector());
     if (options_.sam_rho > 0 || clips) penalty = {};
-    const T factor = clip_gradients(options_.clipping, network_, gradients_.data());
+    const T factor = clip_gradients(options_.clipping, network_, gradients_.vector());
     advance(rate);
     team_.run(threads(), [&](kernels::Worker& w) {
       for (const Segment& s : segments_) {
         const Range mine = w.share(s.range.size(), 16);
         const Index at = s.range.begin + mine.begin;
-        update(at, gradients_.data() + at, mine.size(), factor, penalty, s.is_weight);
+        update(at, gradients_.vector().at({at, at + mine.size()}), factor, penalty, s.is_weight);
       }
     });
     return sum;
@@ -210,26 +206,25 @@ template <class T> class Trainer {
   /// SAM's second pass: the gradient at w + rho g / ||g||, penalty included in both; then w is put back.
   void sharpen(const Samples<T>& batch, double weight, PenaltyStrength penalty) {
     Arena<T>& w = network_.parameters();
-    kept_.copy_from(w);
-    add_penalty(network_, penalty, gradients_.data());
-    const double norm = std::sqrt(kernels::sum_of_squares(gradients_.data(), gradients_.size()));
-    const T reach = static_cast<T>(options_.sam_rho / (norm + 1e-12));
-    for (Index i = 0; i < w.size(); ++i) w[i] += reach * gradients_[i];
+    start_.copy_from(w);
+    add_penalty(network_, penalty, gradients_.vector());
+    const double norm = std::sqrt(kernels::sum_of_squares(gradients_.vector()));
+    w.vector() += static_cast<T>(options_.sam_rho / (norm + 1e-12)) * gradients_.vector();
     try {
       gradients_of(batch, weight, false);
     } catch (...) {
-      w.copy_from(kept_);
+      w.copy_from(start_);
       throw;
     }
-    add_penalty(network_, penalty, gradients_.data());
-    w.copy_from(kept_);
+    add_penalty(network_, penalty, gradients_.vector());
+    w.copy_from(start_);
   }
 
-  void update(Index at, const T* gradient, Index count, T factor, PenaltyStrength penalty, bool is_weight) {
+  void update(Index at, const Vector<const T>& gradient, T factor, PenaltyStrength penalty, bool is_weight) {
     T* slots[2] = {nullptr, nullptr};
     for (std::size_t i = 0; i < memory_.slots.size(); ++i) slots[i] = memory_.slots[i].data() + at;
-    optimizer_step(options_.optimizer, step_, network_.parameters().data() + at, gradient, slots, count, factor,
-                   penalty, is_weight);
+    optimizer_step(options_.optimizer, step_, network_.parameters().data() + at, gradient.data(), slots,
+                   gradient.size(), factor, penalty, is_weight);
   }
 
   Network<T>& network_;
@@ -242,7 +237,7 @@ template <class T> class Trainer {
   kernels::ThreadChoice choice_;
   TrainingPass<T> pass_;
   bool steps_directly_;
-  Arena<T> gradients_, kept_;
+  Arena<T> gradients_, start_;  // start_: the weights before SAM's step aside
   std::vector<Segment> segments_;
   std::vector<std::int64_t> order_;
   Index steps_per_poll_, steps_since_poll_ = 0;  // a look at the clock for every 200,000 operations is enough
@@ -250,8 +245,8 @@ template <class T> class Trainer {
   StepConstants step_;
   PenaltyStrength penalty_of_step_;
   // Made once: it refers to this trainer alone, so that a step allocates nothing.
-  const StepOn<T> step_on_ = [this](Index at, const T* gradient, Index count, bool is_weight) {
-    update(at, gradient, count, T(1), penalty_of_step_, is_weight);
+  const StepOn<T> step_on_ = [this](Index at, const Vector<const T>& gradient, bool is_weight) {
+    update(at, gradient, T(1), penalty_of_step_, is_weight);
   };
 };
 
@@ -289,47 +284,50 @@ void fit(Network<T>& network, const Samples<T>& train, const Samples<T>& validat
   for (Index i = 0; i < network.depth(); ++i) network.layer(i).check_batch(last == 0 ? batch : std::min(batch, last));
   const Index useful =
       useful_threads(network, std::max(batch, validation.count), true, kernels::choose_threads(0), train.steps);
-  if (options.fit_normalization) fit_normalization(network, train);
+  if (options.fit_normalization) network.set_normalization(normalization_of(train));
   kernels::with_team(options.threads > 0 ? options.threads : useful, [&](kernels::Team& team) {
     Trainer<T>(network, train, validation, options, memory, history, team).run();
   });
 }
 
 template <class T>
-double loss_and_gradients(const Network<T>& network, const Samples<T>& samples, PenaltyStrength penalty, bool training,
-                          bool surrogates, Index threads, T* gradients, T* input_gradient) {
-  if (training) {
+double loss_and_gradients(const Network<T>& network, const Samples<T>& samples, const GradientOptions& options,
+                          Vector<T> gradients, Matrix<T> input_gradient) {
+  if (options.training) {
     for (Index i = 0; i < network.depth(); ++i) network.layer(i).check_batch(samples.count);
   }
   const double weight = samples.weight_sum();
   double sum = 0;
-  const Index useful = useful_threads(network, samples.count, true, kernels::choose_threads(threads), samples.steps);
+  const Index useful =
+      useful_threads(network, samples.count, true, kernels::choose_threads(options.threads), samples.steps);
   kernels::with_team(useful, [&](kernels::Team& team) {
     TrainingPass<T> passes(network, chunk_rows(network, samples.count, samples.steps), team.size());
     for (Index begin = 0; begin < samples.count; begin += passes.rows()) {
       const Samples<T> chunk = samples.slice(begin, std::min(passes.rows(), samples.count - begin));
-      Pass pass;
-      pass.training = training;
-      pass.surrogates = surrogates;
+      const Range rows{begin * samples.steps, (begin + chunk.count) * samples.steps};
+      Pass<T> pass;
+      pass.training = options.training;
+      pass.surrogates = options.surrogates;
       pass.seed = network.architecture().seed;
-      pass.first_row = begin * samples.steps;
-      pass.update_statistics = false;
-      T* dx = input_gradient ? input_gradient + begin * samples.steps * network.inputs() : nullptr;
+      pass.first_row = rows.begin;
+      const Matrix<T> dx = input_gradient.empty() ? input_gradient : input_gradient.at_rows(rows);
+      const auto store = begin > 0 ? kernels::Store::add : kernels::Store::set;
       team.run(team.size(), [&](kernels::Worker& w) {
-        passes.run(w, pass, chunk, static_cast<T>(1 / weight), gradients, begin > 0, dx);
+        passes.run(w, pass, chunk, static_cast<T>(1 / weight), gradients, store, dx);
       });
       sum += passes.loss_sum();
     }
   });
-  add_penalty(network, penalty, gradients);
-  return sum / weight + (penalty.active() ? network.penalty(penalty.l1, penalty.l2) : 0.0);
+  add_penalty(network, options.penalty, gradients);
+  const auto [l1, l2] = options.penalty;
+  return sum / weight + (options.penalty.active() ? network.penalty(l1, l2) : 0.0);
 }
 
-#define LAMINA_INSTANTIATE(T)                                                                                         \
-  template void fit<T>(Network<T>&, const Samples<T>&, const Samples<T>&, const FitOptions&, OptimizerMemory<T>&,     \
-                       History&);                                                                                     \
-  template double loss_and_gradients<T>(const Network<T>&, const Samples<T>&, PenaltyStrength, bool, bool, Index, T*, \
-                                        T*);
+#define LAMINA_INSTANTIATE(T)                                                                                     \
+  template void fit<T>(Network<T>&, const Samples<T>&, const Samples<T>&, const FitOptions&, OptimizerMemory<T>&, \
+                       History&);                                                                                 \
+  template double loss_and_gradients<T>(const Network<T>&, const Samples<T>&, const GradientOptions&, Vector<T>,  \
+                                        Matrix<T>);
 LAMINA_INSTANTIATE(float)
 LAMINA_INSTANTIATE(double)
 #undef LAMINA_INSTANTIATE

@@ -10,7 +10,7 @@
 #include "math/optimizers.hpp"
 #include "math/schedules.hpp"
 #include "math/solvers.hpp"
-#include "model/pass.hpp"
+#include "model/infer.hpp"
 #include "train/clipping.hpp"
 
 namespace lamina {
@@ -86,11 +86,18 @@ template <class T>
 void fit(Network<T>& network, const Samples<T>& train, const Samples<T>& validation, const FitOptions& options,
          OptimizerMemory<T>& memory, History& history);
 
+/// How the gradient of a loss is taken.
+struct GradientOptions {
+  PenaltyStrength penalty;
+  bool training = true;    ///< batch statistics and dropout, which draws as in step 0 of the network's seed
+  bool surrogates = true;  ///< straight-through estimators; false: step functions have their true derivative
+  Index threads = 0;       ///< 0: as many as are useful
+};
+
 /// The loss (penalty included) and its gradient by every parameter, over all samples as one batch; `gradients` has the
-/// arena's size. `input_gradient`, (count, inputs), may be null. Random layers draw as in step 0 of the network's seed;
-/// without `surrogates`, step functions have their true derivative.
+/// arena's size. `input_gradient`, (rows of x, inputs), may be empty.
 template <class T>
-double loss_and_gradients(const Network<T>& network, const Samples<T>& samples, PenaltyStrength penalty, bool training,
-                          bool surrogates, Index threads, T* gradients, T* input_gradient);
+double loss_and_gradients(const Network<T>& network, const Samples<T>& samples, const GradientOptions& options,
+                          Vector<T> gradients, Matrix<T> input_gradient);
 
 }  // namespace lamina

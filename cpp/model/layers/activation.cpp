@@ -8,36 +8,37 @@ namespace {
 template <class T> class ActivationLayer final : public Layer<T> {
  public:
   ActivationLayer(const layer::Activation& spec, Index inputs)
-      : Layer<T>(inputs, inputs), part_(spec.activation, inputs) {}
+      : Layer<T>(inputs, inputs), part_(spec.activation, inputs) {
+    if (part_.learns()) slope_ = this->add_parameter("slope", 0, inputs, Role::slope);
+  }
 
   std::unique_ptr<Layer<T>> clone() const override { return std::make_unique<ActivationLayer>(*this); }
-  std::vector<ParameterInfo> parameters() const override { return part_.parameters(0); }
-  void initialize(const Random&, T* parameters, T*) const override { part_.initialize(parameters); }
+  void initialize(const Random&, Vector<T> parameters, Vector<T>) const override {
+    if (part_.learns()) part_.initialize(parameters);
+  }
   bool random() const override { return part_.random(); }
+  bool predicts_in_place() const override { return true; }
   Index kept_per_row() const override { return part_.kept_per_row(); }
 
-  void forward(const Pass& pass, Weights<T> w, const Tape<T>& tape, Range rows, Scratch<T>&) const override {
-    const Index n = this->outputs();
-    std::copy(tape.input + rows.begin * n, tape.input + rows.end * n, part_.pre_activation(tape) + rows.begin * n);
-    part_.forward(pass, tape, nullptr, w.parameters, rows.begin, rows.size(), 0, n);
+  void forward(const Pass<T>& pass, const Weights<T>& w, const Tape<T>& tape, Range rows, Scratch<T>&) const override {
+    part_.pre_activation(tape).at_rows(rows) = tape.input.at_rows(rows);
+    part_.forward(pass, tape, {}, w.vector(slope_), {rows, {0, this->outputs()}});
   }
-  void scale_delta(const Pass& pass, Weights<T> w, const Tape<T>& tape, Index row, Index rows, Index column,
-                   Index columns) const override {
-    part_.scale_delta(pass, tape, w.parameters, row, rows, column, columns);
+  void scale_delta(const Pass<T>& pass, const Weights<T>& w, const Tape<T>& tape, const Block& block) const override {
+    part_.scale_delta(pass, tape, w.vector(slope_), block);
   }
-  void backward(const Pass&, Weights<T>, const Tape<T>& tape, T* input_delta, Range rows, Scratch<T>&,
-                kernels::Epilogue<T> finished) const override {
-    const Index n = this->outputs();
-    std::copy(tape.delta + rows.begin * n, tape.delta + rows.end * n, input_delta + rows.begin * n);
-    if (finished) finished(rows.begin, rows.size(), 0, n);
+  void backward(const Pass<T>&, const Weights<T>&, const Tape<T>& tape, const Matrix<T>& input_delta, Range rows,
+                Scratch<T>&, kernels::Epilogue finished) const override {
+    input_delta.at_rows(rows) = tape.delta.at_rows(rows);
+    if (finished) finished({rows, {0, this->outputs()}});
   }
-  void gradients(const Pass&, const Tape<T>& tape, T* gradients, bool accumulate, Index part, Index parts,
-                 Scratch<T>&) const override {
-    if (part_.learns()) part_.slope_gradient(tape, gradients, accumulate, part_of(this->outputs(), part, parts, 16));
+  void gradients(const Tape<T>& tape, const GradientSink<T>& sink) const override {
+    if (part_.learns()) part_.slope_gradient(slope_, tape, sink);
   }
 
  private:
   ActivationPart<T> part_;
+  Parameter slope_;
 };
 
 }  // namespace

@@ -1,50 +1,33 @@
 #include "model/layers/batch_norm.hpp"
 
-#include <algorithm>
-#include <cmath>
 #include <stdexcept>
-
-#include "kernels/simd.hpp"
 
 namespace lamina {
 namespace {
 
-/// Statistics of a column run down the rows, a vector of columns at a time: one order, whatever the width. Kept: the
-/// normalised input, and 1 / sqrt(variance + epsilon) by column.
+/// Kept of a batch: the normalised input; and by column, in rows of `shared`, what a formula needs of the whole batch.
 template <class T> class BatchNormLayer final : public Layer<T> {
-  static constexpr int N = simd::lanes<T>;
-  using V = simd::Vec<T, N>;
-
-  // Whole vectors, which most are, without a mask.
-  static LAMINA_INLINE V load(const T* p, Index count) { return count == N ? V::load(p) : V::load_partial(p, count); }
-  static LAMINA_INLINE void store(V v, T* p, Index count) {
-    if (count == N) v.store(p);
-    else v.store_partial(p, count);
-  }
-
  public:
-  BatchNormLayer(const layer::BatchNorm& spec, Index inputs) : Layer<T>(inputs, inputs), spec_(spec) {}
+  BatchNormLayer(const layer::BatchNorm& spec, Index inputs)
+      : Layer<T>(inputs, inputs),
+        momentum_(static_cast<T>(spec.momentum)),
+        epsilon_(static_cast<T>(spec.epsilon)),
+        gamma_(this->add_parameter("gamma", 0, inputs, Role::gain)),
+        beta_(this->add_parameter("beta", 0, inputs, Role::bias)),
+        mean_(this->add_parameter("running_mean", 0, inputs, Role::gain, false)),
+        variance_(this->add_parameter("running_variance", 0, inputs, Role::gain, false)) {}
 
   std::unique_ptr<Layer<T>> clone() const override { return std::make_unique<BatchNormLayer>(*this); }
 
-  std::vector<ParameterInfo> parameters() const override {
-    const Index n = this->outputs();
-    return {{"gamma", 0, n, Role::gain, 0},
-            {"beta", 0, n, Role::bias, n},
-            {"running_mean", 0, n, Role::gain, 0, false},
-            {"running_variance", 0, n, Role::gain, n, false}};
-  }
-  void initialize(const Random&, T* parameters, T* state) const override {
-    const Index n = this->outputs();
-    std::fill_n(parameters, n, T(1));
-    std::fill_n(parameters + n, n, T(0));
-    std::fill_n(state, n, T(0));
-    std::fill_n(state + n, n, T(1));
+  void initialize(const Random&, Vector<T> parameters, Vector<T> state) const override {
+    parameters.at(gamma_.range()) = T(1);
+    state.at(variance_.range()) = T(1);
   }
 
   Split split() const override { return Split::columns; }
+  bool predicts_in_place() const override { return true; }
   Index kept_per_row() const override { return this->outputs(); }
-  Index kept_per_batch() const override { return this->outputs(); }
+  Index kept_per_batch() const override { return 4; }
   void check_batch(Index rows) const override {
     if (rows < 2) {
       throw std::invalid_argument(
@@ -53,129 +36,89 @@ template <class T> class BatchNormLayer final : public Layer<T> {
     }
   }
 
-  bool rescales() const override { return true; }
-  void rescaling(Weights<T> w, T* scale, T* shift) const override {
-    const Index n = this->outputs();
-    for (Index j = 0; j < n; j += N) {
-      const Index count = std::min<Index>(N, n - j);
-      const V a = load(w.parameters + j, count) * running_factor(w, j, count);
-      store(a, scale + j, count);
-      store(fma(-load(w.state + j, count), a, load(w.parameters + n + j, count)), shift + j, count);
-    }
+  void forward(const Pass<T>& pass, const Weights<T>& w, const Tape<T>& tape, Range part,
+               Scratch<T>& scratch) const override {
+    if (pass.training) normalise_batch(w, tape, part);
+    else apply_running(w, tape, part, scratch);
   }
 
-  void forward(const Pass& pass, Weights<T> w, const Tape<T>& tape, Range part, Scratch<T>&) const override {
-    if (pass.training) normalise_batch(pass, w, tape, part);
-    else apply_running(w, tape, part);
+  /// dx = gamma q (d - mean(d) - x^ mean(d x^)), where x^ is the normalised input and q = 1 / sqrt(variance + epsilon).
+  void backward(const Pass<T>& pass, const Weights<T>& w, const Tape<T>& tape, const Matrix<T>& input_delta, Range part,
+                Scratch<T>&, kernels::Epilogue finished) const override {
+    const Matrix<const T> d = tape.delta.at_columns(part), x_hat = normalised(tape, part);
+    const Vector<const T> gamma = w.vector(gamma_).at(part);
+    const Vector<T> q = shared(tape, 0, part), mean_d = shared(tape, 1, part), mean_dx = shared(tape, 2, part);
+    Vector<T> gain = shared(tape, 3, part);
+    Matrix<T> dx = input_delta.at_columns(part);
+    if (pass.training) {
+      column_means(d, mean_d);
+      kernels::column_products(d, x_hat, mean_dx);
+      Vector<T>(mean_dx) /= static_cast<T>(d.rows());
+      gain = gamma * q;
+      dx = ((d.rowwise() - mean_d) - x_hat.rowwise() * mean_dx).rowwise() * gain;
+    } else {
+      gain = gamma / (w.vector(variance_).at(part) + epsilon_).sqrt();
+      dx = d.rowwise() * gain;
+    }
+    if (finished) finished({{0, d.rows()}, part});
   }
 
-  // With x^ the normalised input: dx = gamma q (d - mean(d) - x^ mean(d x^)), q = 1 / sqrt(variance + epsilon).
-  void backward(const Pass& pass, Weights<T> w, const Tape<T>& tape, T* input_delta, Range part, Scratch<T>&,
-                kernels::Epilogue<T> finished) const override {
-    const Index n = this->outputs();
-    for (Index j = part.begin; j < part.end; j += N) {
-      const Index count = std::min<Index>(N, part.end - j);
-      V sum(T(0)), along(T(0));
-      if (pass.training) {
-        for (Index i = 0; i < tape.rows; ++i) {
-          const V d = load(tape.delta + i * n + j, count);
-          sum += d;
-          along = fma(d, load(tape.kept + i * n + j, count), along);
-        }
-      }
-      const V rows(static_cast<T>(tape.rows));
-      const V mean = sum / rows, slope = along / rows;
-      const V gamma = load(w.parameters + j, count);
-      const V factor = gamma * (pass.training ? load(tape.shared + j, count) : running_factor(w, j, count));
-      for (Index i = 0; i < tape.rows; ++i) {
-        V d = load(tape.delta + i * n + j, count);
-        if (pass.training) d = d - mean - load(tape.kept + i * n + j, count) * slope;
-        store(factor * d, input_delta + i * n + j, count);
-      }
-    }
-    if (finished) finished(0, tape.rows, part.begin, part.size());
-  }
-
-  void gradients(const Pass&, const Tape<T>& tape, T* gradients, bool accumulate, Index part, Index parts,
-                 Scratch<T>&) const override {
-    const Index n = this->outputs();
-    const Range columns = part_of(n, part, parts, 16);
-    for (Index j = columns.begin; j < columns.end; j += N) {
-      const Index count = std::min<Index>(N, columns.end - j);
-      V gamma = accumulate ? load(gradients + j, count) : V(T(0));
-      V beta = accumulate ? load(gradients + n + j, count) : V(T(0));
-      for (Index i = 0; i < tape.rows; ++i) {
-        const V d = load(tape.delta + i * n + j, count);
-        beta += d;
-        gamma = fma(d, load(tape.kept + i * n + j, count), gamma);
-      }
-      store(gamma, gradients + j, count);
-      store(beta, gradients + n + j, count);
-    }
+  /// dE / dgamma = sum d x^, dE / dbeta = sum d.
+  void gradients(const Tape<T>& tape, const GradientSink<T>& sink) const override {
+    sink.vector(gamma_, [&](Range part, const Vector<T>& to, kernels::Store store) {
+      kernels::column_products(tape.delta.at_columns(part), normalised(tape, part), to, store);
+    });
+    sink.column_sums(beta_, tape.delta);
   }
 
  private:
-  V running_factor(Weights<T> w, Index j, Index count) const {
-    const V variance = load(w.state + this->outputs() + j, count);
-    return V(T(1)) / sqrt(variance + V(static_cast<T>(spec_.epsilon)));
+  static Vector<T> shared(const Tape<T>& tape, Index row, Range part) {
+    return {tape.shared.row_data(row) + part.begin, part.size()};
+  }
+  Matrix<T> normalised(const Tape<T>& tape, Range part) const {
+    return tape.kept_matrix(0, this->outputs()).at_columns(part);
+  }
+  static void column_means(const Matrix<const T>& x, Vector<T> mean) {
+    kernels::column_sums(x, mean);
+    mean /= static_cast<T>(x.rows());
   }
 
-  void normalise_batch(const Pass& pass, Weights<T> w, const Tape<T>& tape, Range part) const {
-    const Index n = this->outputs(), rows = tape.rows;
-    const V count_rows(static_cast<T>(rows)), m(static_cast<T>(spec_.momentum));
-    const V unbiased(static_cast<T>(static_cast<double>(rows) / static_cast<double>(rows > 1 ? rows - 1 : 1)));
-    for (Index j = part.begin; j < part.end; j += N) {
-      const Index count = std::min<Index>(N, part.end - j);
-      const auto x = [&](Index i) { return load(tape.input + i * n + j, count); };
-      V mean(T(0)), variance(T(0));
-      for (Index i = 0; i < rows; ++i) mean += x(i);
-      mean = mean / count_rows;
-      for (Index i = 0; i < rows; ++i) {
-        const V e = x(i) - mean;
-        variance = fma(e, e, variance);
-      }
-      variance = variance / count_rows;
-      const V q = V(T(1)) / sqrt(variance + V(static_cast<T>(spec_.epsilon)));
-      store(q, tape.shared + j, count);
-      const V gamma = load(w.parameters + j, count), beta = load(w.parameters + n + j, count);
-      for (Index i = 0; i < rows; ++i) {
-        const V normalised = (x(i) - mean) * q;
-        store(normalised, tape.kept + i * n + j, count);
-        store(fma(gamma, normalised, beta), tape.output + i * n + j, count);
-      }
-      if (pass.update_statistics) {
-        const auto blend = [&](T* running, V batch) {
-          const V old = load(running, count);
-          store(fma(m, batch - old, old), running, count);
-        };
-        blend(w.state + j, mean);
-        blend(w.state + n + j, variance * unbiased);
-      }
-    }
+  /// x^ = (x - mean) q, y = gamma x^ + beta; the running values move by `momentum` of the way to the batch's, of which
+  /// the variance is made unbiased.
+  void normalise_batch(const Weights<T>& w, const Tape<T>& tape, Range part) const {
+    const Matrix<const T> x = tape.input.at_columns(part);
+    Matrix<T> x_hat = normalised(tape, part), y = tape.output.at_columns(part);
+    Vector<T> q = shared(tape, 0, part), mean = shared(tape, 1, part), variance = shared(tape, 2, part);
+    const auto n = static_cast<double>(x.rows());
+    column_means(x, mean);
+    kernels::column_squares(x, mean, variance);
+    variance /= static_cast<T>(n);
+    q = T(1) / (variance + epsilon_).sqrt();
+    x_hat = (x.rowwise() - mean).rowwise() * q;
+    y = (x_hat.rowwise() * w.vector(gamma_).at(part)).rowwise() + w.vector(beta_).at(part);
+    if (w.moving.empty()) return;
+    Vector<T> running_mean = w.moved(mean_).at(part), running_variance = w.moved(variance_).at(part);
+    running_mean += momentum_ * (mean - running_mean);
+    running_variance += momentum_ * (variance * static_cast<T>(n / (n > 1 ? n - 1 : 1)) - running_variance);
   }
 
-  /// For prediction all of it is one multiply-add a value: y = x s + (beta - mean s), s = gamma / sqrt(variance + eps).
-  void apply_running(Weights<T> w, const Tape<T>& tape, Range rows) const {
-    constexpr Index rows_at_once = 32;  // in cache while the columns pass, whose factors are worth computing once
+  /// y = x s + (beta - mean s), s = gamma / sqrt(variance + epsilon): one multiplication and addition a value.
+  void apply_running(const Weights<T>& w, const Tape<T>& tape, Range rows, Scratch<T>& scratch) const {
     const Index n = this->outputs();
-    const bool keeps = tape.kept && tape.kept != tape.output;
-    for (Index first = rows.begin; first < rows.end; first += rows_at_once) {
-      const Index last = std::min(rows.end, first + rows_at_once);
-      for (Index j = 0; j < n; j += N) {
-        const Index count = std::min<Index>(N, n - j);
-        const V factor = running_factor(w, j, count), mean = load(w.state + j, count);
-        const V scale = load(w.parameters + j, count) * factor;
-        const V shift = fma(-mean, scale, load(w.parameters + n + j, count));
-        for (Index i = first; i < last; ++i) {
-          const V x = load(tape.input + i * n + j, count);
-          if (keeps) store((x - mean) * factor, tape.kept + i * n + j, count);
-          store(fma(x, scale, shift), tape.output + i * n + j, count);
-        }
-      }
+    const Matrix<const T> x = tape.input.at_rows(rows);
+    Matrix<T> y = tape.output.at_rows(rows);
+    Vector<T> scale(scratch.reserve(2 * n), n), shift(scale.data() + n, n);
+    scale = T(1) / (w.vector(variance_) + epsilon_).sqrt();
+    if (!tape.kept.empty()) {
+      tape.kept_matrix(0, n).at_rows(rows) = (x.rowwise() - w.vector(mean_)).rowwise() * scale;
     }
+    scale *= w.vector(gamma_);
+    shift = w.vector(beta_) - w.vector(mean_) * scale;
+    y = (x.rowwise() * scale).rowwise() + shift;
   }
 
-  layer::BatchNorm spec_;
+  T momentum_, epsilon_;
+  Parameter gamma_, beta_, mean_, variance_;
 };
 
 }  // namespace

@@ -1,7 +1,5 @@
 #include "model/layers/dropout.hpp"
 
-#include <algorithm>
-
 namespace lamina {
 namespace {
 
@@ -16,31 +14,33 @@ template <class T> class DropoutLayer final : public Layer<T> {
 
   bool random() const override { return true; }
 
-  void forward(const Pass& pass, Weights<T>, const Tape<T>& tape, Range rows, Scratch<T>&) const override {
-    const Index n = this->outputs();
-    const Index begin = rows.begin * n, end = rows.end * n;
-    if (pass.training) masked(pass, tape.layer, tape.input, tape.output, begin, end);
-    else std::copy(tape.input + begin, tape.input + end, tape.output + begin);
+  bool predicts_in_place() const override { return true; }
+
+  void forward(const Pass<T>& pass, const Weights<T>&, const Tape<T>& tape, Range rows, Scratch<T>&) const override {
+    apply(pass, tape.layer, tape.input.at_rows(rows), tape.output.at_rows(rows), rows.begin);
   }
-  void backward(const Pass& pass, Weights<T>, const Tape<T>& tape, T* input_delta, Range rows, Scratch<T>&,
-                kernels::Epilogue<T> finished) const override {
-    const Index n = this->outputs();
-    const Index begin = rows.begin * n, end = rows.end * n;
-    if (pass.training) masked(pass, tape.layer, tape.delta, input_delta, begin, end);
-    else std::copy(tape.delta + begin, tape.delta + end, input_delta + begin);
-    if (finished) finished(rows.begin, rows.size(), 0, n);
+  void backward(const Pass<T>& pass, const Weights<T>&, const Tape<T>& tape, const Matrix<T>& input_delta, Range rows,
+                Scratch<T>&, kernels::Epilogue finished) const override {
+    apply(pass, tape.layer, tape.delta.at_rows(rows), input_delta.at_rows(rows), rows.begin);
+    if (finished) finished({rows, {0, this->outputs()}});
   }
 
  private:
-  /// y = x m / (1 - rate): the backward pass draws the mask anew, the same for the same seed, layer, step and element.
-  void masked(const Pass& pass, std::uint32_t layer, const T* x, T* y, Index begin, Index end) const {
+  /// y = x m / (1 - rate) for rows from number `first` of the chunk on: the backward pass draws the mask anew, the same
+  /// for the same seed, layer, step and element.
+  void apply(const Pass<T>& pass, std::uint32_t layer, const Matrix<const T>& x, Matrix<T> y, Index first) const {
+    if (!pass.training) {
+      if (y.data() != x.data()) y = x;
+      return;
+    }
     const Random random(pass.seed, Purpose::dropout, layer);
-    const Index shift = pass.first_row * this->outputs();
-    Random::Block words{};
-    for (Index i = begin; i < end; ++i) {
-      const auto element = static_cast<std::uint64_t>(shift + i);
-      if (element % 4 == 0 || i == begin) words = random((pass.step << 32) + element / 4);
-      y[i] = words[element % 4] < keep_ ? x[i] * scale_ : T(0);
+    auto element = static_cast<std::uint64_t>((pass.first_row + first) * this->outputs());
+    Random::Block words = random((pass.step << 32) + element / 4);
+    for (Index i = 0; i < x.rows(); ++i) {
+      for (Index j = 0; j < x.cols(); ++j, ++element) {
+        if (element % 4 == 0) words = random((pass.step << 32) + element / 4);
+        y(i, j) = words[element % 4] < keep_ ? x(i, j) * scale_ : T(0);
+      }
     }
   }
 

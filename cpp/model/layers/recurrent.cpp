@@ -1,6 +1,5 @@
 #include "model/layers/recurrent.hpp"
 
-#include <algorithm>
 #include <stdexcept>
 
 #include "model/activation_part.hpp"
@@ -12,21 +11,20 @@ namespace {
 constexpr Index rows_worth_packing = 64;
 
 /// A small matrix that multiplies the rows of every step: packed once where there are many.
-template <class T> class StepWeights {
+template <class T, class W> class StepWeights {
  public:
-  StepWeights(Index n, Index k, kernels::Operand<T> w, Index rows, kernels::PackedB<T>& packed, Scratch<T>& scratch)
-      : n_(n), k_(k), w_(w), packed_(rows > rows_worth_packing ? &packed : nullptr), scratch_(scratch) {
-    if (packed_) packed_->pack(n, k, w);
+  StepWeights(const W& w, Index rows, kernels::PackedB<T>& packed, Scratch<T>& scratch)
+      : w_(w), packed_(rows > rows_worth_packing ? &packed : nullptr), scratch_(scratch) {
+    if (packed_) kernels::pack(w, *packed_);
   }
-  /// c = a w, or c += a w: `rows` rows of a (rows, k) and c (rows, n).
-  void multiply(Index rows, const T* a, T* c, bool accumulate) const {
-    if (packed_) kernels::product<T>(rows, {a, k_, 1}, *packed_, c, n_, accumulate, scratch_);
-    else kernels::product<T>(rows, n_, k_, {a, k_, 1}, w_, c, n_, accumulate, scratch_);
+  /// c = a w, or c += a w.
+  void multiply(const Matrix<const T>& a, const Matrix<T>& c, kernels::Store store) const {
+    if (packed_) kernels::product(a, *packed_, c, scratch_, store);
+    else kernels::product(a, w_, c, scratch_, store);
   }
 
  private:
-  Index n_, k_;
-  kernels::Operand<T> w_;
+  W w_;
   kernels::PackedB<T>* packed_;
   Scratch<T>& scratch_;
 };
@@ -34,49 +32,46 @@ template <class T> class StepWeights {
 /// Where each matrix of a chunk lies: in the tape's output and delta where they have a row a step, else in `kept`.
 template <class T> struct States {
   Tape<T> hidden, top;  ///< h_t and what its activation keeps; jordan: y_t likewise
-  T *fed, *arriving;    ///< what feeds back, and dE / d it
-  T* held;              ///< states at the cuts of truncated back-propagation
+  Matrix<T> fed;        ///< what feeds back: (rows, outputs)
+  Matrix<T> fed_delta;  ///< dE / d it
+  Matrix<T> cut_state;  ///< states at the cuts of truncated back-propagation
 };
 
 template <class T> class RecurrentLayer final : public Layer<T> {
+  using Store = kernels::Store;
+
  public:
   RecurrentLayer(const layer::Recurrent& spec, Index inputs)
       : Layer<T>(inputs, spec.jordan() ? spec.outputs.value_or(spec.units) : spec.units),
         spec_(spec),
         units_(spec.units),
         hidden_(spec.activation, spec.units),
-        top_(spec.output_activation, this->outputs()) {}
+        top_(spec.output_activation, this->outputs()),
+        weight_(this->add_parameter("weight", inputs, units_, Role::weight)),
+        recurrent_(this->add_parameter("recurrent_weight", fed(), units_, Role::weight)) {
+    if (spec.use_bias) bias_ = this->add_parameter("bias", 0, units_, Role::bias);
+    if (hidden_.learns()) slope_ = this->add_parameter("slope", 0, units_, Role::slope);
+    if (!spec.jordan()) return;
+    output_weight_ = this->add_parameter("output_weight", units_, fed(), Role::weight);
+    if (spec.use_bias) output_bias_ = this->add_parameter("output_bias", 0, fed(), Role::bias);
+    if (top_.learns()) output_slope_ = this->add_parameter("output_slope", 0, fed(), Role::slope);
+  }
 
   std::unique_ptr<Layer<T>> clone() const override { return std::make_unique<RecurrentLayer>(*this); }
 
-  std::vector<ParameterInfo> parameters() const override {
-    std::vector<ParameterInfo> list{{"weight", this->inputs(), units_, Role::weight, 0},
-                                    {"recurrent_weight", fed(), units_, Role::weight, recurrent_at()}};
-    if (spec_.use_bias) list.push_back({"bias", 0, units_, Role::bias, bias_at()});
-    for (const auto& p : hidden_.parameters(slope_at())) list.push_back(p);
-    if (!spec_.jordan()) return list;
-    list.push_back({"output_weight", units_, fed(), Role::weight, output_at()});
-    if (spec_.use_bias) list.push_back({"output_bias", 0, fed(), Role::bias, output_bias_at()});
-    for (auto& p : top_.parameters(output_slope_at())) {
-      p.name = "output_" + p.name;
-      list.push_back(p);
-    }
-    return list;
-  }
-
-  void initialize(const Random& random, T* parameters, T*) const override {
-    lamina::initialize(spec_.initializer, spec_.activation, random, parameters, this->inputs(), units_);
-    lamina::initialize(spec_.recurrent_initializer, spec_.activation, random.part(1), parameters + recurrent_at(),
-                       fed(), units_);
-    if (spec_.use_bias) std::fill_n(parameters + bias_at(), units_, T(0));
-    hidden_.initialize(parameters + slope_at());
+  void initialize(const Random& random, Vector<T> parameters, Vector<T>) const override {
+    const auto draw = [&](const Initializer& rule, const Activation& f, const Random& from, const Parameter& p) {
+      lamina::initialize<T>(rule, f, from, {parameters.data() + p.offset, p.rows, p.columns});
+    };
+    draw(spec_.initializer, spec_.activation, random, weight_);
+    draw(spec_.recurrent_initializer, spec_.activation, random.part(1), recurrent_);
+    if (hidden_.learns()) hidden_.initialize(parameters.at(slope_.range()));
     if (!spec_.jordan()) return;
-    lamina::initialize(spec_.initializer, spec_.output_activation, random.part(2), parameters + output_at(), units_,
-                       fed());
-    if (spec_.use_bias) std::fill_n(parameters + output_bias_at(), fed(), T(0));
-    top_.initialize(parameters + output_slope_at());
+    draw(spec_.initializer, spec_.output_activation, random.part(2), output_weight_);
+    if (top_.learns()) top_.initialize(parameters.at(output_slope_.range()));
   }
 
+  bool random() const override { return hidden_.random() || top_.random(); }
   Index state_size() const override { return fed(); }
   bool last_step_only() const override { return !spec_.return_sequences; }
   Index kept_per_row() const override {
@@ -89,88 +84,81 @@ template <class T> class RecurrentLayer final : public Layer<T> {
     return 2.0 * static_cast<double>(products);
   }
 
-  void forward(const Pass& pass, Weights<T> w, const Tape<T>& tape, Range rows, Scratch<T>& scratch) const override {
+  /// h_t = f(x_t W + r_{t-1} U + b); elman: r = h; jordan: r_t = y_t = g(h_t V + c).
+  void forward(const Pass<T>& pass, const Weights<T>& w, const Tape<T>& tape, Range rows,
+               Scratch<T>& scratch) const override {
     const Sequences& s = *tape.sequences;
     const States<T> at = states(tape);
-    T* const z = hidden_.pre_activation(at.hidden);
-    kernels::product<T>(rows.size(), units_, this->inputs(),
-                        {tape.input + rows.begin * this->inputs(), this->inputs(), 1}, {w.parameters, units_, 1},
-                        z + rows.begin * units_, units_, false, scratch);
-    const StepWeights<T> back(units_, fed(), {w.parameters + recurrent_at(), units_, 1}, rows.size(), scratch.packed[0],
-                              scratch);
-    const StepWeights<T> out(spec_.jordan() ? fed() : 0, units_, {w.parameters + output_at(), fed(), 1}, rows.size(),
-                             scratch.packed[1], scratch);
+    const Vector<const T> b = w.vector(bias_), c = w.vector(output_bias_);
+    const Matrix<T> z = hidden_.pre_activation(at.hidden);
+    kernels::product(tape.input.at_rows(rows), w.matrix(weight_), z.at_rows(rows), scratch);
+    const StepWeights U(w.matrix(recurrent_), rows.size(), scratch.packed[0], scratch);
+    const StepWeights V(w.matrix(output_weight_), rows.size(), scratch.packed[1], scratch);
     const Range blocks = s.blocks_of(rows);
-    for (Index b = blocks.begin; b < blocks.end; ++b) {
-      for (Index t = 0; t < s.steps(b); ++t) {
-        const Index row = s.row(b, t), n = s.active(b, t);
-        if (const T* state = state_before(pass, tape, at, b, t)) back.multiply(n, state, z + row * units_, true);
-        hidden_.forward(pass, at.hidden, bias(w), w.parameters + slope_at(), row, n, 0, units_);
+    for (Index block = blocks.begin; block < blocks.end; ++block) {
+      for (Index t = 0; t < s.steps(block); ++t) {
+        const Range now = s.rows_at(block, t);
+        const Matrix<const T> r = state_before(pass, tape, at, block, t);
+        if (!r.empty()) U.multiply(r, z.at_rows(now), Store::add);
+        hidden_.forward(pass, at.hidden, b, w.vector(slope_), {now, {0, units_}});
         if (!spec_.jordan()) continue;
-        out.multiply(n, at.hidden.output + row * units_, top_.pre_activation(at.top) + row * fed(), false);
-        top_.forward(pass, at.top, output_bias(w), w.parameters + output_slope_at(), row, n, 0, fed());
+        V.multiply(at.hidden.output.at_rows(now), top_.pre_activation(at.top).at_rows(now), Store::set);
+        top_.forward(pass, at.top, c, w.vector(output_slope_), {now, {0, fed()}});
       }
     }
+    Matrix<T> last = tape.output, state = tape.state;
     s.for_each_last(blocks, [&](Index sample, Index row) {
-      const T* last = at.fed + row * fed();
-      if (!in_tape()) std::copy_n(last, fed(), tape.output + sample * fed());
-      if (tape.state) std::copy_n(last, fed(), tape.state + sample * fed());
+      if (!in_tape()) last.row(sample) = at.fed.row(row);
+      if (!state.empty()) state.row(sample) = at.fed.row(row);
     });
   }
 
-  /// delta_t = (dE / dh_t + U delta_{t+1}) f'(a_t), from the last step to the first; jordan: U delta_{t+1} adds to
+  /// delta_t = (dE / dh_t + delta_{t+1} Uᵀ) f'(a_t), from the last step to the first; jordan: delta_{t+1} Uᵀ adds to
   /// dE / dy_t, before g'.
-  void backward(const Pass& pass, Weights<T> w, const Tape<T>& tape, T* input_delta, Range rows, Scratch<T>& scratch,
-                kernels::Epilogue<T> finished) const override {
+  void backward(const Pass<T>& pass, const Weights<T>& w, const Tape<T>& tape, const Matrix<T>& input_delta, Range rows,
+                Scratch<T>& scratch, kernels::Epilogue finished) const override {
     const Sequences& s = *tape.sequences;
     const States<T> at = states(tape);
-    T *const delta = at.hidden.delta, *const arriving = at.arriving;
-    const StepWeights<T> back(fed(), units_, {w.parameters + recurrent_at(), 1, units_}, rows.size(), scratch.packed[0],
-                              scratch);
-    const StepWeights<T> out(units_, spec_.jordan() ? fed() : 0, {w.parameters + output_at(), 1, fed()}, rows.size(),
-                             scratch.packed[1], scratch);
+    const Matrix<T> delta = at.hidden.delta;
+    Matrix<T> fed_delta = at.fed_delta;
+    const StepWeights Ut(w.matrix(recurrent_).transpose(), rows.size(), scratch.packed[0], scratch);
+    const StepWeights Vt(w.matrix(output_weight_).transpose(), rows.size(), scratch.packed[1], scratch);
     const Range blocks = s.blocks_of(rows);
-    for (Index b = blocks.begin; b < blocks.end; ++b) {
-      for (Index t = s.steps(b) - 1; t >= 0; --t) {
-        const Index row = s.row(b, t), n = s.active(b, t), later = s.active(b, t + 1);
+    for (Index block = blocks.begin; block < blocks.end; ++block) {
+      for (Index t = s.steps(block) - 1; t >= 0; --t) {
+        const Range now = s.rows_at(block, t), next = s.rows_at(block, t + 1);
+        const Range go_on{now.begin, now.begin + next.size()}, end{go_on.end, now.end};  // sequences that end at t
         if (!in_tape()) {
-          std::fill_n(arriving + row * fed(), cut(t + 1) ? later * fed() : 0, T(0));
-          std::copy_n(tape.delta + (b * Sequences::block_samples + later) * fed(), (n - later) * fed(),
-                      arriving + (row + later) * fed());
+          if (cut(t + 1)) fed_delta.at_rows(go_on) = T(0);
+          const Index first = block * Sequences::block_samples;
+          fed_delta.at_rows(end) = tape.delta.at_rows({first + next.size(), first + now.size()});
         }
-        if (!cut(t + 1) && later > 0)
-          back.multiply(later, delta + (row + n) * units_, arriving + row * fed(), in_tape());
+        if (!cut(t + 1) && next.size() > 0)
+          Ut.multiply(delta.at_rows(next), fed_delta.at_rows(go_on), in_tape() ? Store::add : Store::set);
         if (spec_.jordan()) {
-          top_.scale_delta(pass, at.top, w.parameters + output_slope_at(), row, n, 0, fed());
-          out.multiply(n, arriving + row * fed(), delta + row * units_, false);
+          top_.scale_delta(pass, at.top, w.vector(output_slope_), {now, {0, fed()}});
+          Vt.multiply(fed_delta.at_rows(now), delta.at_rows(now), Store::set);
         }
-        hidden_.scale_delta(pass, at.hidden, w.parameters + slope_at(), row, n, 0, units_);
+        hidden_.scale_delta(pass, at.hidden, w.vector(slope_), {now, {0, units_}});
       }
     }
-    if (!input_delta) return;
-    const auto shifted = [&](Index row, Index n, Index column, Index m) { finished(rows.begin + row, n, column, m); };
-    kernels::product<T>(rows.size(), this->inputs(), units_, {delta + rows.begin * units_, units_, 1},
-                        {w.parameters, 1, units_}, input_delta + rows.begin * this->inputs(), this->inputs(), false,
-                        scratch, finished ? kernels::Epilogue<T>(shifted) : kernels::Epilogue<T>());
+    if (input_delta.empty()) return;
+    kernels::product(delta.at_rows(rows), w.matrix(weight_).transpose(), input_delta.at_rows(rows), scratch,
+                     finished.below(rows.begin));
   }
 
-  void gradients(const Pass&, const Tape<T>& tape, T* gradients, bool accumulate, Index part, Index parts,
-                 Scratch<T>& scratch) const override {
+  void gradients(const Tape<T>& tape, const GradientSink<T>& sink) const override {
     const States<T> at = states(tape);
-    const T* const delta = at.hidden.delta;
-    const Range in = part_of(this->inputs(), part, parts, 4), units = part_of(units_, part, parts, 16);
-    kernels::product<T>(in.size(), units_, tape.rows, {tape.input + in.begin, 1, this->inputs()}, {delta, units_, 1},
-                        gradients + in.begin * units_, units_, accumulate, scratch);
-    recurrent_gradient(tape, at, gradients + recurrent_at(), accumulate, part_of(fed(), part, parts, 4), scratch);
-    if (spec_.use_bias) sum_rows(delta, tape.rows, units_, units, gradients + bias_at(), accumulate);
-    if (hidden_.learns()) hidden_.slope_gradient(at.hidden, gradients + slope_at(), accumulate, units);
+    sink.product(weight_, tape.input, at.hidden.delta);
+    sink.matrix(recurrent_, [&](Range rows, const Matrix<T>& dU, Store store) {
+      recurrent_gradient(*tape.sequences, at, rows, dU, store, sink.buffer());
+    });
+    if (spec_.use_bias) sink.column_sums(bias_, at.hidden.delta);
+    if (hidden_.learns()) hidden_.slope_gradient(slope_, at.hidden, sink);
     if (!spec_.jordan()) return;
-    const Range from = part_of(units_, part, parts, 4), out = part_of(fed(), part, parts, 16);
-    kernels::product<T>(from.size(), fed(), tape.rows, {at.hidden.output + from.begin, 1, units_},
-                        {at.top.delta, fed(), 1}, gradients + output_at() + from.begin * fed(), fed(), accumulate,
-                        scratch);
-    if (spec_.use_bias) sum_rows(at.top.delta, tape.rows, fed(), out, gradients + output_bias_at(), accumulate);
-    if (top_.learns()) top_.slope_gradient(at.top, gradients + output_slope_at(), accumulate, out);
+    sink.product(output_weight_, at.hidden.output, at.top.delta);
+    if (spec_.use_bias) sink.column_sums(output_bias_, at.top.delta);
+    if (top_.learns()) top_.slope_gradient(output_slope_, at.top, sink);
   }
 
  private:
@@ -181,74 +169,70 @@ template <class T> class RecurrentLayer final : public Layer<T> {
   /// Whether nothing flows back from step t.
   bool cut(Index t) const { return spec_.truncate && t % *spec_.truncate == 0; }
 
-  Index recurrent_at() const { return this->inputs() * units_; }
-  Index bias_at() const { return recurrent_at() + fed() * units_; }
-  Index slope_at() const { return bias_at() + (spec_.use_bias ? units_ : 0); }
-  Index output_at() const { return slope_at() + (hidden_.learns() ? units_ : 0); }
-  Index output_bias_at() const { return output_at() + units_ * fed(); }
-  Index output_slope_at() const { return output_bias_at() + (spec_.use_bias ? fed() : 0); }
-  const T* bias(Weights<T> w) const { return spec_.use_bias ? w.parameters + bias_at() : nullptr; }
-  const T* output_bias(Weights<T> w) const { return spec_.use_bias ? w.parameters + output_bias_at() : nullptr; }
-
   States<T> states(const Tape<T>& tape) const {
-    States<T> at{tape, tape, nullptr, nullptr, nullptr};
-    T* next = tape.kept;
+    States<T> at{tape, tape, {}, {}, {}};
+    Index used = 0;
     const auto take = [&](Index width) {
-      T* p = next;
-      next += tape.rows * width;
-      return p;
+      used += width;
+      return tape.kept_matrix(used - width, width);
     };
-    const auto place = [&](Tape<T>& t, const ActivationPart<T>& part, Index width, bool in_tape) {
-      if (!in_tape) {
-        t.output = take(width);
-        t.delta = take(width);
+    const auto place = [&](Tape<T>& t, const ActivationPart<T>& part, Index width, bool here) {
+      if (!here) {
+        t.output.view(take(width));
+        t.delta.view(take(width));
       }
-      t.kept = take(part.kept_per_row());
+      const Matrix<T> kept = take(part.kept_per_row());
+      t.kept.view({kept.row_data(0), kept.size()});
     };
     place(at.hidden, hidden_, units_, in_tape() && !spec_.jordan());
     if (spec_.jordan()) place(at.top, top_, fed(), in_tape());
-    at.held = take(spec_.truncate ? fed() : 0);
+    at.cut_state.view(take(spec_.truncate ? fed() : 0));
     const Tape<T>& source = spec_.jordan() ? at.top : at.hidden;
-    at.fed = source.output;
-    at.arriving = source.delta;
+    at.fed.view(source.output);
+    at.fed_delta.view(source.delta);
     return at;
   }
 
-  /// What feeds into step t of block b: (active, fed); null: zeros.
-  const T* state_before(const Pass& pass, const Tape<T>& tape, const States<T>& at, Index b, Index t) const {
+  /// What feeds into step t of a block: a row for each sequence that has the step; empty: zeros.
+  Matrix<const T> state_before(const Pass<T>& pass, const Tape<T>& tape, const States<T>& at, Index block,
+                               Index t) const {
     const Sequences& s = *tape.sequences;
-    if (t == 0) return tape.state ? tape.state + b * Sequences::block_samples * fed() : nullptr;
-    const T* state = at.fed + s.row(b, t - 1) * fed();
+    const Index active = s.rows_at(block, t).size();
+    if (t == 0) {
+      const Index first = block * Sequences::block_samples;
+      return tape.state.empty() ? Matrix<const T>() : tape.state.at_rows({first, first + active});
+    }
+    const Index before = s.rows_at(block, t - 1).begin;
+    const Matrix<const T> state = at.fed.at_rows({before, before + active});
     if (!cut(t)) return state;
-    T* held = at.held + s.row(b, t) * fed();
-    if (!pass.replay) std::copy_n(state, s.active(b, t) * fed(), held);
+    Matrix<T> held = at.cut_state.at_rows(s.rows_at(block, t));
+    if (!pass.replay) held = state;
     return held;
   }
 
-  /// dU = sum over t of r_{t-1} delta_t, the rows `mine` of it: one product for each run of steps with equally many
+  /// dU = sum over t of r_{t-1}ᵀ delta_t, some rows of it: one product for each run of steps with equally many
   /// sequences, whose rows and those of the steps before are two runs of memory.
-  void recurrent_gradient(const Tape<T>& tape, const States<T>& at, T* gradient, bool accumulate, Range mine,
-                          Scratch<T>& scratch) const {
-    const Sequences& s = *tape.sequences;
-    T* const to = gradient + mine.begin * units_;
-    for (Index b = 0; b < s.blocks(); ++b) {
-      for (Index t = 1, end = 1; t < s.steps(b); t = end) {
-        const Index n = s.active(b, t), row = s.row(b, t);
+  void recurrent_gradient(const Sequences& s, const States<T>& at, Range rows, Matrix<T> dU, Store store,
+                          kernels::PackBuffer<T>& buffer) const {
+    for (Index block = 0; block < s.blocks(); ++block) {
+      for (Index t = 1, end = 1; t < s.steps(block); t = end) {
+        const Index active = s.rows_at(block, t).size();
         // A step's samples are the first of those of the step before: one by one where that had more.
         end = t + 1;
-        while (s.active(b, t - 1) == n && s.active(b, end) == n) ++end;
-        kernels::product<T>(mine.size(), units_, (end - t) * n,
-                            {at.fed + s.row(b, t - 1) * fed() + mine.begin, 1, fed()},
-                            {at.hidden.delta + row * units_, units_, 1}, to, units_, accumulate, scratch);
-        accumulate = true;
+        while (s.rows_at(block, t - 1).size() == active && s.rows_at(block, end).size() == active) ++end;
+        const Index before = s.rows_at(block, t - 1).begin, now = s.rows_at(block, t).begin, count = (end - t) * active;
+        const Matrix<const T> r = at.fed.at_rows({before, before + count}).at_columns(rows);
+        kernels::product(r.transpose(), at.hidden.delta.at_rows({now, now + count}), dU, buffer, store);
+        store = Store::add;
       }
     }
-    if (!accumulate) std::fill_n(to, mine.size() * units_, T(0));
+    if (store == Store::set) dU = T(0);
   }
 
   layer::Recurrent spec_;
   Index units_;
   ActivationPart<T> hidden_, top_;
+  Parameter weight_, recurrent_, bias_, slope_, output_weight_, output_bias_, output_slope_;
 };
 
 }  // namespace

@@ -1,0 +1,32 @@
+/// Predictions and their losses: rows, or sequences, through all layers, nothing kept.
+#pragma once
+
+#include <functional>
+
+#include "model/pass.hpp"
+
+namespace lamina {
+
+/// What a prediction gives, and looks after on its way.
+struct InferOptions {
+  bool link = false;           ///< predictions in place of raw outputs (logits): the inverse link is applied
+  bool finite = false;         ///< throw std::domain_error for NaN or infinity in the inputs (where all steps count)
+  std::function<void()> poll;  ///< called every few hundredths of a second, on the calling thread; may throw
+};
+
+/// Outputs of the samples, (count, outputs), on the team's threads: a sample's bits depend on it alone. Where every
+/// step has outputs, `out` is (count * steps, outputs), 0 beyond a sample's length. What a check throws leaves `out`
+/// useless.
+template <class T>
+void infer(const Network<T>& network, kernels::Team& team, const Samples<T>& samples, const InferOptions& options,
+           const Matrix<T>& out);
+
+/// The same on up to `threads` threads of its own (0: as many as pay off).
+template <class T>
+void infer(const Network<T>& network, const Samples<T>& samples, const InferOptions& options, const Matrix<T>& out,
+           Index threads);
+
+/// The weighted mean loss of the samples, without penalty.
+template <class T> double evaluate_samples(const Network<T>& network, kernels::Team& team, const Samples<T>& samples);
+
+}  // namespace lamina

@@ -1,0 +1,74 @@
+#include "model/normalization.hpp"
+
+#include <cmath>
+#include <stdexcept>
+#include <string>
+
+namespace lamina {
+
+template <class T> void Normalization<T>::check(Index inputs) const {
+  const auto wrong = [](const std::string& what) {
+    throw std::invalid_argument("input_normalization must be mean and scale by input: " + what);
+  };
+  const auto n = static_cast<std::size_t>(mean.empty() && scale.empty() ? 0 : inputs);
+  if (mean.size() != n || scale.size() != n) {
+    wrong("got " + std::to_string(mean.size()) + " and " + std::to_string(scale.size()) + " entries for " +
+          std::to_string(n) + " inputs");
+  }
+  for (std::size_t i = 0; i < n; ++i) {
+    if (std::isfinite(mean[i]) && std::isfinite(scale[i]) && scale[i] > 0) continue;
+    wrong("both finite, scale greater than 0; got " + std::to_string(mean[i]) + " and " + std::to_string(scale[i]) +
+          " for input " + std::to_string(i));
+  }
+}
+
+template <class T>
+ColumnMoments<T>::ColumnMoments(Index columns)
+    : mean_(Eigen::ArrayXd::Zero(columns)), square_(Eigen::ArrayXd::Zero(columns)) {}
+
+template <class T> void ColumnMoments<T>::add(const T* row, double weight) {
+  if (weight == 0) return;
+  const auto x = Eigen::Map<const Eigen::Array<T, Eigen::Dynamic, 1>>(row, mean_.size()).template cast<double>();
+  if (!centred_) {
+    weight_ += weight;
+    mean_ += weight * x;
+  } else {
+    square_ += weight * (x - mean_).square();
+  }
+}
+
+template <class T> void ColumnMoments<T>::centre() {
+  mean_ /= weight_;
+  centred_ = true;
+}
+
+template <class T> Normalization<T> ColumnMoments<T>::normalization() const {
+  Normalization<T> out;
+  for (Index j = 0; j < mean_.size(); ++j) {
+    const double deviation = std::sqrt(square_(j) / weight_);
+    // Rounding leaves a constant column a deviation of some units in the last place of its mean.
+    const bool constant = deviation <= 1e-12 * std::abs(mean_(j)) || !(deviation > 0);
+    const T scale = static_cast<T>(1 / deviation);
+    out.mean.push_back(static_cast<T>(mean_(j)));
+    out.scale.push_back(constant || !std::isfinite(scale) ? T(1) : scale);
+  }
+  return out;
+}
+
+template <class T> Normalization<T> normalization_of(const Matrix<const T>& x) {
+  ColumnMoments<T> moments(x.cols());
+  for (Index i = 0; i < x.rows(); ++i) moments.add(x.row_data(i), 1.0);
+  moments.centre();
+  for (Index i = 0; i < x.rows(); ++i) moments.add(x.row_data(i), 1.0);
+  return moments.normalization();
+}
+
+#define LAMINA_INSTANTIATE(T)       \
+  template struct Normalization<T>; \
+  template class ColumnMoments<T>;  \
+  template Normalization<T> normalization_of<T>(const Matrix<const T>&);
+LAMINA_INSTANTIATE(float)
+LAMINA_INSTANTIATE(double)
+#undef LAMINA_INSTANTIATE
+
+}  // namespace lamina

@@ -1,0 +1,43 @@
+/// Input normalisation: the one rule that brings inputs to zero mean and unit variance.
+#pragma once
+
+#include <vector>
+
+#include "core/types.hpp"
+
+namespace lamina {
+
+/// x <- (x - mean) * scale, by column; empty: x as it is.
+template <class T> struct Normalization {
+  std::vector<T> mean, scale;
+
+  bool empty() const { return mean.empty(); }
+  Vector<const T> means() const { return {mean.data(), static_cast<Index>(mean.size())}; }
+  Vector<const T> scales() const { return {scale.data(), static_cast<Index>(scale.size())}; }
+  /// Throws std::invalid_argument, which names input_normalization, unless it is empty, or both have one finite entry
+  /// for each of `inputs` columns and all scales are greater than 0.
+  void check(Index inputs) const;
+};
+
+/// Weighted moments of columns, in two passes over the rows, in double: sum_i w_i x_i / sum_i w_i, then the deviations
+/// from it.
+template <class T> class ColumnMoments {
+ public:
+  explicit ColumnMoments(Index columns);
+  /// A row of the first pass, then (after `centre`) of the second. Rows of weight 0 are left out.
+  void add(const T* row, double weight);
+  /// Ends the first pass.
+  void centre();
+  /// What follows from both: a column that is constant, or so large that its scale would overflow, gets scale 1.
+  Normalization<T> normalization() const;
+
+ private:
+  Eigen::ArrayXd mean_, square_;
+  double weight_ = 0;
+  bool centred_ = false;
+};
+
+/// The normalisation of rows that all count the same.
+template <class T> Normalization<T> normalization_of(const Matrix<const T>& x);
+
+}  // namespace lamina

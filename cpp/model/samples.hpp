@@ -1,0 +1,48 @@
+/// The samples of a fit or prediction, as the caller has them, and their rows as the passes want them.
+#pragma once
+
+#include "model/network.hpp"
+
+namespace lamina {
+
+/// Samples to work on: rows `index[0..count)` of x, or rows first .. first + count - 1 when index is null. Of a
+/// recurrent network a sample is a sequence: `steps` rows of x, of which its first `lengths[sample]` count.
+template <class T> struct Samples {
+  Matrix<const T> x;
+  Targets<T> y;
+  Vector<const T> weights;  ///< by sample; empty: 1
+  const std::int64_t* index = nullptr;
+  Index count = 0;
+  Index first = 0;
+  Index steps = 1;                        ///< rows of x a sample
+  const std::int32_t* lengths = nullptr;  ///< by sample; null: all steps count
+  bool each_step = false;                 ///< targets and weights are by row of x, not by sample
+
+  Index sample(Index i) const { return index ? static_cast<Index>(index[i]) : first + i; }
+  /// `n` samples from the i-th on.
+  Samples slice(Index i, Index n) const {
+    Samples s = *this;
+    if (index) s.index = index + i;
+    else s.first = first + i;
+    s.count = n;
+    return s;
+  }
+  Index length(Index sample) const { return lengths ? Index{lengths[sample]} : steps; }
+  /// What belongs to rows of outputs, one a sample.
+  TargetRows<T> targets() const { return {y, weights, index, first}; }
+  /// The sum of the weights of what has a target, in order, in double.
+  double weight_sum() const;
+};
+
+/// Copies (and normalises) the rows `part` of the samples to the same rows of `to`, (count, inputs).
+template <class T> void load_rows(const Network<T>& network, const Samples<T>& samples, Range part, Matrix<T> to);
+
+/// Whether the samples' rows of x can be read where they are: in order, and not to be normalised.
+template <class T> bool usable_in_place(const Network<T>& network, const Samples<T>& samples) {
+  return !samples.index && network.normalization().empty();
+}
+
+/// The weighted moments of the samples' rows, as the normalisation of the network's inputs.
+template <class T> Normalization<T> normalization_of(const Samples<T>& samples);
+
+}  // namespace lamina
