@@ -39,6 +39,6 @@ struct AGC : Entry {
 using Clipping = std::variant<clipping::None, clipping::ClipNorm, clipping::AGC>;
 
 /// What remains to be done to the gradient: AGC changes it in place and gives 1, ClipNorm gives the factor to scale by.
-template <class T> T clip_gradients(const Clipping& clipping, const Network<T>& network, T* gradients);
+template <class T> T clip_gradients(const Clipping& clipping, const Network<T>& network, Vector<T> gradients);
 
 }  // namespace lamina
