@@ -6,21 +6,20 @@ namespace lamina {
 
 template <class T>
 void central_differences(Network<T>& network, const Samples<T>& samples, PenaltyStrength penalty, bool training, T h,
-                         T* gradients) {
+                         Vector<T> gradients) {
   if (training) {
     for (Index i = 0; i < network.depth(); ++i) network.layer(i).check_batch(samples.count);
   }
   const double weight = samples.weight_sum();
   kernels::with_team(1, [&](kernels::Team& team) {
     TrainingPass<T> passes(network, samples.count, 1);
-    Pass pass;
+    Pass<T> pass;
     pass.training = training;
     pass.seed = network.architecture().seed;
-    pass.update_statistics = false;
     Arena<T> unused(network.parameters().size());
     const auto loss = [&] {
       team.run(1, [&](kernels::Worker& w) {
-        passes.run(w, pass, samples, static_cast<T>(1 / weight), unused.data(), false);
+        passes.run(w, pass, samples, static_cast<T>(1 / weight), unused.vector(), kernels::Store::set);
       });
       pass.replay = true;  // truncated back-propagation takes the states at its cuts for constants
       return passes.loss_sum() / weight + (penalty.active() ? network.penalty(penalty.l1, penalty.l2) : 0.0);
@@ -46,8 +45,9 @@ void central_differences(Network<T>& network, const Samples<T>& samples, Penalty
   });
 }
 
-template void central_differences<float>(Network<float>&, const Samples<float>&, PenaltyStrength, bool, float, float*);
+template void central_differences<float>(Network<float>&, const Samples<float>&, PenaltyStrength, bool, float,
+                                         Vector<float>);
 template void central_differences<double>(Network<double>&, const Samples<double>&, PenaltyStrength, bool, double,
-                                          double*);
+                                          Vector<double>);
 
 }  // namespace lamina

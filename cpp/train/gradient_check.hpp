@@ -10,6 +10,6 @@ namespace lamina {
 /// afterwards.
 template <class T>
 void central_differences(Network<T>& network, const Samples<T>& samples, PenaltyStrength penalty, bool training, T h,
-                         T* gradients);
+                         Vector<T> gradients);
 
 }  // namespace lamina
