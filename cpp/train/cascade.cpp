@@ -55,7 +55,7 @@ template <class T> class Growth {
         logistic_(o.output.index() != 0),
         train_(train, o.max_units, logistic_ ? T(0.5) : T(0)),
         held_(held, o.max_units, logistic_ ? T(0.5) : T(0)),
-        errors_(1+outputs_, train_.count),
+        errors_(1 + outputs_, train_.count),
         output_w_(outputs_ * fan_in()) {}
 
   void run(Team& team) {
@@ -242,14 +242,15 @@ template <class T> class Growth {
   /// Trains a pool and installs its best unit; false where no candidate is of any use.
   bool install(Team& team) {
     const Index fan = fan_in();
-    row(errors_.top(1+outputs_),0).at({0,train_.count}).setOnes();
- const Matrix<T> errors = errors_.top(1+outputs_).at_rows({1,1+outputs_});
+    row(errors_.top(1 + outputs_), 0).at({0, train_.count}).setOnes();
+    const Matrix<T> errors = errors_.top(1 + outputs_).at_rows({1, 1 + outputs_});
     for (Index o = 0; o < outputs_; ++o) {
       for_blocks(errors.cols(), [&](Range p) { misfit_of(train_, o, p, row(output_w(), o), row(errors, o).at(p)); });
     }
     const double squares = centre(errors, train_.count);
     if (!(squares > 0)) return false;
-    const std::vector<Candidate<T>> pool = train_pool(team, {train_.sources.top(fan), errors_.top(1+outputs_), train_.count, squares});
+    const std::vector<Candidate<T>> pool =
+        train_pool(team, {train_.sources.top(fan), errors_.top(1 + outputs_), train_.count, squares});
     Index winner = 0;
     for (Index c = 1; c < o_.candidates; ++c) {
       if (pool[static_cast<std::size_t>(c)].score > pool[static_cast<std::size_t>(winner)].score) winner = c;

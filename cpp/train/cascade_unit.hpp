@@ -14,9 +14,10 @@ namespace lamina::cascade {
 /// What a candidate is trained on.
 template <class T> struct Residuals {
   Matrix<const T> sources;  ///< X: (fan-in, patterns)
-  Matrix<const T> ones_and_errors;   ///< a row of ones, then E: (outputs, patterns), of mean 0 over the patterns; 0 in the padding
-  Index patterns = 0;       ///< without padding
-  double squares = 1;       ///< what S is divided by to make a score: sum E^2 before the means were taken out
+  Matrix<const T>
+      ones_and_errors;  ///< a row of ones, then E: (outputs, patterns), of mean 0 over the patterns; 0 in the padding
+  Index patterns = 0;   ///< without padding
+  double squares = 1;   ///< what S is divided by to make a score: sum E^2 before the means were taken out
   Matrix<const T> errors() const { return ones_and_errors.at_rows({1, ones_and_errors.rows()}); }
 };
 
@@ -46,7 +47,8 @@ template <class T> class Unit {
         delta_(padded(patterns)),
         slopes_(block),
         sigma_(outputs),
-        gradient_(fan_in), sums_(1+outputs) {}
+        gradient_(fan_in),
+        sums_(1 + outputs) {}
 
   /// Becomes the unit at `position` of a cascade: its slope is parity, or where a learned or random one starts.
   void become(const Activation& f, Index position) {
@@ -76,9 +78,8 @@ template <class T> class Unit {
     const Vector<const T> one = row(r.ones_and_errors, 0);
     double squares = 0;
     sums_.fill_zero();
-    for_blocks(one.size(), [&](Range p) {
-      add_products<T>(r.ones_and_errors.at_columns(p), v_.vector().at(p), sums_.vector());
-    });
+    for_blocks(one.size(),
+               [&](Range p) { add_products<T>(r.ones_and_errors.at_columns(p), v_.vector().at(p), sums_.vector()); });
     mean_ = static_cast<T>(sums_[0] / n);
     for_blocks(one.size(), [&](Range p) {
       Vector<T> e = delta_.vector().at(p);
