@@ -11,9 +11,9 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import lamina
-from lamina._tables import Table, TableError, Target, detect_task
 from lamina.cli import main
-from lamina.cli._report import classification_scores, regression_scores
+from lamina.cli.report import classification_scores, regression_scores
+from lamina.cli.tables import Table, TableError, Target, detect_task
 from lamina.plots import learning_curves
 
 ROWS = 240

@@ -8,8 +8,8 @@ from sklearn.datasets import load_digits
 
 import lamina
 from lamina import space
+from lamina.selection.search import rungs as _rungs
 from lamina.space import candidates
-from lamina.tuning import _rungs
 
 OPTIONS = {"epochs": 9, "optimizer": lamina.Adam(1e-2)}
 

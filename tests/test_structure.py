@@ -1,5 +1,7 @@
-"""The shape of the sources: who includes whom, how long a file is, what is tracked, one version number."""
+"""The shape of the sources: who includes and imports whom, what is tracked, one version number."""
 
+import ast
+import graphlib
 import re
 import shutil
 import subprocess
@@ -14,7 +16,32 @@ ROOT = Path(__file__).resolve().parents[1]
 CPP, PACKAGE = ROOT / "cpp", ROOT / "python" / "lamina"
 LAYERS = ["core", "kernels", "math", "model", "train"]  # each sees itself and those before it
 SEES = {folder: LAYERS[: i + 1] for i, folder in enumerate(LAYERS)} | {"bind": [*LAYERS, "bind"], "tests": LAYERS}
-MOST_LINES = 350
+# The floors of the Python package, from the ground up. A module imports what is below it or on its own floor.
+FLOORS = [
+    {"_cpu", "_core", "_dispatch"},
+    {"runtime", "text"},
+    {"activations", "losses", "initializers", "layers", "optimizers", "schedules"},
+    {"plots"},
+    {"data"},
+    {"storage"},
+    {"training"},
+    {"network"},
+    {"cascade"},
+    {"model_file"},
+    {"selection"},
+    {"diagnosis"},
+    {"estimators"},
+    {"cli"},
+    # Other names of what lives in the rooms: public ones, and those that old pickles know.
+    {
+        *("callbacks", "comparison", "cross_validation", "ensemble", "gradients", "plots_cascade", "space", "tuning"),
+        *("validation", "_cascade", "_search_result"),
+    },
+    {""},  # lamina itself, its stub included
+]
+OTHER_NAMES = FLOORS[-2]
+FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+KNOWN_TO_ALL = {"_cpu", "_core", "_dispatch"}
 INCLUDE = re.compile(r'^\s*#\s*include\s*(["<])([^">]+)[">]', re.MULTILINE)
 MACHINE_PATH = re.compile(r"(?<![\w.~$}])/(?:home|Users|root|tmp|work|mnt|opt)/[\w.-]+")
 
@@ -63,6 +90,78 @@ def test_python_is_seen_by_bind_alone(path):
         assert included != "Python.h"
 
 
+def module_of(path):
+    """The module in a file, without `lamina.`; the package itself is ""."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_of(path): path for path in PYTHON_FILES} | dict.fromkeys(["_core", "_cpu"])
+
+
+def imports_of(path):
+    """(module, name or None) of everything of lamina that a file imports, in functions and for type checkers too."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found = [(alias.name, None) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"line {node.lineno}: write imports in full"
+            found = [(node.module, alias.name) for alias in node.names]
+        else:
+            continue
+        for module, imported in found:
+            if module.split(".")[0] == "lamina":
+                inside = module.removeprefix("lamina").lstrip(".")
+                submodule = f"{inside}.{imported}".lstrip(".")
+                yield (submodule, None) if submodule in MODULES else (inside, imported)
+
+
+def room_of(module):
+    return module.split(".")[0]
+
+
+@pytest.mark.parametrize("path", [*PYTHON_FILES, PACKAGE / "__init__.pyi"], ids=name)
+def test_imports_run_one_way(path):
+    room = room_of(module_of(path))
+    assert room in FLOOR_OF, f"{room} is on no floor: give it one in FLOORS"
+    for target, _ in imports_of(path):
+        assert target in MODULES, f"there is no module lamina.{target}"
+        assert FLOOR_OF[room_of(target)] <= FLOOR_OF[room], f"{target} is on a higher floor"
+
+
+def test_imports_have_no_circle():
+    graph = {module: {target for target, _ in imports_of(path)} for module, path in MODULES.items() if path}
+    graph[""] |= {target for target, _ in imports_of(PACKAGE / "__init__.pyi")}
+    graphlib.TopologicalSorter(graph).prepare()
+
+
+@pytest.mark.parametrize("path", PYTHON_FILES, ids=name)
+def test_underscore_names_stay_in_their_module(path):
+    """An underscore makes a module its room's own, a name its module's own, an attribute its class's own."""
+    own = module_of(path)
+    for module, imported in imports_of(path):
+        if any(part.startswith("_") for part in module.split(".")) and module not in KNOWN_TO_ALL:
+            assert module.rpartition(".")[0] == (own if path.stem == "__init__" else own.rpartition(".")[0]), module
+        assert not re.match("_(?!_)", imported or ""), f"{imported} of {module}"
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    defined = {node.name for node in nodes if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
+    defined |= {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    attributes = [node for node in nodes if isinstance(node, ast.Attribute) and re.match("_(?!_)", node.attr)]
+    on_self = [getattr(node.value, "id", None) in ("self", "cls") for node in attributes]
+    defined |= {node.attr for node, own in zip(attributes, on_self, strict=True) if own}
+    for node in attributes:
+        inherited = ast.unparse(node.value) == "super()"
+        assert inherited or node.attr in defined, f"line {node.lineno}: {ast.unparse(node)}"
+
+
+@pytest.mark.parametrize("module", sorted(OTHER_NAMES))
+def test_another_name_holds_nothing_of_its_own(module):
+    docstring, *imports, names = ast.parse(MODULES[module].read_text()).body
+    assert isinstance(docstring.value.value, str)
+    assert all(isinstance(node, ast.ImportFrom) for node in imports)
+    assert names.targets[0].id == "__all__"
+
+
 @pytest.mark.parametrize("path", PYTHON_FILES, ids=name)
 def test_only_the_dispatch_names_a_level(path):
     """`lamina._core` exists because the dispatch has loaded it; nobody else may choose a level's module."""
@@ -74,22 +173,6 @@ def test_the_dispatch_is_imported_first():
     lines = (PACKAGE / "__init__.py").read_text().splitlines()
     ours = [line for line in lines if re.match(r"(from|import) (lamina\b|\.)", line)]
     assert ours[0].startswith("from lamina._dispatch import ")
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        *CPP_FILES,
-        *PYTHON_FILES,
-        *files(ROOT / "tests", ".py"),
-        *files(ROOT / "benchmarks", ".py", ".cpp"),
-        *files(ROOT / "cmake", ".cmake"),
-        ROOT / "CMakeLists.txt",
-    ],
-    ids=name,
-)
-def test_a_file_can_be_read_at_one_sitting(path):
-    assert len(path.read_text().splitlines()) <= MOST_LINES
 
 
 def test_one_version_number():

@@ -107,9 +107,6 @@ def package_stub():
     lines += [f"from lamina import {name} as {name}" for name in sorted(lamina._SUBMODULES)]
     lines += [f"from lamina._core import {name} as {name}" for name in sorted(lamina._CORE_CLASSES)]
     lines += [f"from lamina.{home} import {name} as {name}" for name, home in sorted(lamina._HOMES.items())]
-    lines += ["\n__version__: str\n"]
-    for function in (lamina.set_num_threads, lamina.get_num_threads, lamina.simd_level):
-        lines.append(f"def {function.__name__}{inspect.signature(function)}: ...")
     return "\n".join(lines)
 
 

@@ -31,7 +31,7 @@ template <class T> void time_value(benchmark::State& state, const lamina::Activa
   std::vector<T> z = normal<T>(rows * units), y = z;
   const std::vector<T> slopes(static_cast<std::size_t>(units), T(0.25));
   for (auto _ : state) {
-    lamina::activate<T>(f, nullptr, z.data(), y.data(), {rows, units, units}, {slopes.data(), 0});
+    lamina::activate<T>(f, {}, {z.data(), rows, units}, {y.data(), rows, units}, {slopes.data(), rows, units, 0});
     benchmark::DoNotOptimize(y.data());
   }
   count_elements(state, rows * units);
@@ -40,9 +40,10 @@ template <class T> void time_value(benchmark::State& state, const lamina::Activa
 template <class T> void time_derivative(benchmark::State& state, const lamina::Activation& f) {
   std::vector<T> z = normal<T>(rows * units), y = z, delta = z;
   const std::vector<T> slopes(static_cast<std::size_t>(units), T(0.25));
-  lamina::evaluate(f, z.data(), y.data(), rows * units, units);
+  lamina::evaluate<T>(f, {z.data(), rows, units}, {y.data(), rows, units});
   for (auto _ : state) {
-    lamina::multiply_derivative<T>(f, z.data(), y.data(), delta.data(), {rows, units, units}, {slopes.data(), 0});
+    lamina::multiply_derivative<T>(f, {z.data(), rows, units}, {y.data(), rows, units}, {delta.data(), rows, units},
+                                   {slopes.data(), rows, units, 0});
     benchmark::DoNotOptimize(delta.data());
   }
   count_elements(state, rows * units);

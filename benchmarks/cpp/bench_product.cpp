@@ -16,7 +16,7 @@
 #include <string>
 
 #include "core/arena.hpp"
-#include "kernels/product.hpp"
+#include "kernels/strided_product.hpp"
 #include "kernels/simd.hpp"
 
 namespace {
@@ -135,7 +135,7 @@ template <class T> struct Problem {
         task.use == Use::weight_gradient ? Operand<T>{left.data(), 1, m} : Operand<T>{left.data(), k, 1};
     const Operand<T> b =
         task.use == Use::input_gradient ? Operand<T>{right.data(), 1, k} : Operand<T>{right.data(), n, 1};
-    lamina::kernels::product(m, n, k, a, b, result.data(), n, false, buffer);
+    lamina::kernels::multiply<T>({m, n, k, a, b, result.data(), n}, buffer);
   }
   void by_eigen() {
     switch (task.use) {

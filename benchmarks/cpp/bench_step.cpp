@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "kernels/machine.hpp"
-#include "kernels/product.hpp"
+#include "kernels/strided_product.hpp"
 #include "math/activate.hpp"
 #include "train/trainer.hpp"
 
@@ -68,7 +68,7 @@ void time_products(benchmark::State& state, const Task& task) {
   std::vector<float> rows(x.size()), gradient(w.size());
   lamina::kernels::PackBuffer<float> buffer;
   const auto product = [&](Index m, Index n, Index k, Operand a, Operand b, float* c) {
-    lamina::kernels::product<float>(m, n, k, a, b, c, n, false, buffer);
+    lamina::kernels::multiply<float>({m, n, k, a, b, c, n}, buffer);
   };
   for (auto _ : state) {
     for (std::size_t i = 1; i < task.widths.size(); ++i) {
@@ -104,19 +104,19 @@ void time_loss_and_activations(benchmark::State& state, const Task& task) {
   const std::vector<float> y = normal(task.batch * outputs);
   std::vector<float> delta(y.size()), row_loss(static_cast<std::size_t>(task.batch));
   const std::vector<std::int32_t> labels(static_cast<std::size_t>(task.batch), 1);
-  const lamina::Targets<float> targets{nullptr, labels.data()};
+  const lamina::TargetRows<float> targets{{{}, labels.data()}};
   const lamina::Loss loss = lamina::loss::CrossEntropy{};
   const lamina::Activation relu = lamina::activation::Relu{};
   std::vector<float> hidden = normal(task.batch * task.widths[1]), slope = hidden;
   const std::vector<float> bias = normal(task.widths[1]);
   for (auto _ : state) {
     for (std::size_t i = 1; i + 1 < task.widths.size(); ++i) {
-      const lamina::Block block{task.batch, task.widths[i], task.widths[i]};
-      lamina::activate<float>(relu, bias.data(), hidden.data(), hidden.data(), block, {});
-      lamina::multiply_derivative<float>(relu, nullptr, hidden.data(), slope.data(), block, {});
+      const lamina::Matrix<float> z(hidden.data(), task.batch, task.widths[i]);
+      lamina::activate<float>(relu, {bias.data(), task.widths[i]}, z, z, {});
+      lamina::multiply_derivative<float>(relu, {}, z, {slope.data(), task.batch, task.widths[i]}, {});
     }
-    lamina::evaluate_loss<float>(loss, y.data(), delta.data(), task.batch, outputs, targets, nullptr, nullptr, 1.0f,
-                                 row_loss.data());
+    lamina::evaluate_loss<float>(loss, {y.data(), task.batch, outputs}, targets, {row_loss.data(), task.batch}, 1.0f,
+                                 {delta.data(), task.batch, outputs});
     benchmark::ClobberMemory();
   }
   report(state, 1, 0);
@@ -139,7 +139,7 @@ void time_step(benchmark::State& state, const Task& task) {
   std::vector<std::int32_t> labels(static_cast<std::size_t>(rows));
   for (std::int32_t& v : labels) v = static_cast<std::int32_t>(generator() % static_cast<unsigned>(network.outputs()));
   lamina::Samples<float> samples;
-  samples.x = {x.data(), rows, network.inputs()};
+  samples.x = lamina::Matrix<const float>(x.data(), rows, network.inputs());
   samples.y.labels = labels.data();
   samples.count = rows;
   lamina::FitOptions options;

@@ -21,6 +21,8 @@ template <class T> Index chunk_rows(const Network<T>& network, Index batch, Inde
 template <class T> class TrainingPass {
  public:
   TrainingPass(const Network<T>& network, Index rows, Index threads);
+  TrainingPass(const TrainingPass&) = delete;
+  TrainingPass& operator=(const TrainingPass&) = delete;
 
   /// The part of worker `w` in: forward, loss, backward and the parameter gradients of one chunk. `scale` is 1 / the
   /// weight sum of the batch. Gradients replace what is in `gradients`, the whole arena's, or are added to it.

@@ -43,10 +43,10 @@ template <class T> struct Data {
   }
   lamina::Samples<T> samples(const lamina::Loss& loss) const {
     lamina::Samples<T> s;
-    s.x = {x.data(), rows, inputs};
+    s.x = lamina::Matrix<const T>(x.data(), rows, inputs);
     s.count = rows;
     if (lamina::targets_of(loss) == lamina::TargetKind::classes) s.y.labels = labels.data();
-    else s.y.values = values.data();
+    else s.y.values = lamina::Matrix<const T>(values.data(), rows, outputs);
     return s;
   }
   std::vector<T> x = std::vector<T>(rows * inputs), values = std::vector<T>(rows * outputs);
@@ -88,7 +88,9 @@ template <class T> std::uint64_t trained(const Case& c, Index threads) {
   const lamina::Samples<T> samples = data.samples(c.loss);
   lamina::fit<T>(network, samples, {}, options, memory, history);
   std::vector<T> predictions(static_cast<std::size_t>(rows * outputs));
-  lamina::infer<T>(network, samples, true, predictions.data(), threads);
+  lamina::InferOptions as_predictions;
+  as_predictions.link = true;
+  lamina::infer<T>(network, samples, as_predictions, {predictions.data(), rows, outputs}, threads);
   Digest digest;
   digest.add(network.parameters().data(), network.parameters().size());
   digest.add(history.loss.data(), static_cast<Index>(history.loss.size()));

@@ -68,8 +68,8 @@ struct Data {
   }
   lamina::Samples<float> samples(Index first, Index count) const {
     lamina::Samples<float> s;
-    s.x = {x.data(), many_rows, inputs};
-    s.y.values = y.data();
+    s.x = lamina::Matrix<const float>(x.data(), many_rows, inputs);
+    s.y.values = lamina::Matrix<const float>(y.data(), rows, outputs);
     s.first = first;
     s.count = count;
     return s;
@@ -149,11 +149,13 @@ void check_infer(const Case& c, const Data& data) {
   const lamina::Network<float> network(c.architecture);
   const lamina::Samples<float> samples = data.samples(0, many_rows);
   std::vector<float> expected(many_rows * outputs), found = expected;
-  lamina::infer<float>(network, samples, true, expected.data(), threads);
+  lamina::InferOptions as_predictions;
+  as_predictions.link = true;
+  lamina::infer<float>(network, samples, as_predictions, {expected.data(), many_rows, outputs}, threads);
   bool ended = false;
   const auto work = [&] {
     ended = false;
-    lamina::infer<float>(network, samples, true, found.data(), threads);
+    lamina::infer<float>(network, samples, as_predictions, {found.data(), many_rows, outputs}, threads);
     ended = true;
   };
   fail_each(c.name + ", infer", work, [&] { return !ended || found == expected; });
@@ -167,8 +169,9 @@ void check_gradients(const Case& c, const Data& data) {
     ended = false;
     lamina::Samples<float> samples = data.samples(0, many_rows);
     const std::vector<float> y(many_rows * outputs, 0.5F);
-    samples.y.values = y.data();
-    lamina::loss_and_gradients<float>(network, samples, {}, true, false, threads, to.data(), nullptr);
+    samples.y.values = lamina::Matrix<const float>(y.data(), many_rows, outputs);
+    lamina::loss_and_gradients<float>(network, samples, {{}, true, false, threads},
+                                      {to.data(), static_cast<Index>(to.size())}, {});
     ended = true;
   };
   gradients(expected);

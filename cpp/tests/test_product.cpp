@@ -12,6 +12,7 @@
 namespace {
 
 using lamina::Index;
+using lamina::kernels::multiply;
 using lamina::kernels::Operand;
 using lamina::kernels::PackBuffer;
 using lamina::kernels::PackedB;
@@ -102,7 +103,7 @@ template <class T> void check(const Case<T>& s, PackBuffer<T>& buffer, bool spoi
   chain(s, a.view, b.view, expected, ldc, scale);
 
   std::vector<T> c = start;
-  lamina::kernels::product(s.m, s.n, s.k, a.view, b.view, c.data(), ldc, s.accumulate, buffer);
+  multiply<T>({s.m, s.n, s.k, a.view, b.view, c.data(), ldc, s.accumulate}, buffer);
   compare("product", s, c, expected, scale);
 
   // Negating each finished block shows that it was complete, and that it was given once.
@@ -113,29 +114,29 @@ template <class T> void check(const Case<T>& s, PackBuffer<T>& buffer, bool spoi
       x = -x;
     }
   }
-  const auto negate = [&](Index row, Index rows, Index col, Index cols) {
-    for (Index i = row; i < row + rows; ++i) {
-      for (Index j = col; j < col + cols; ++j) {
+  const auto negate = [&](const lamina::Block& block) {
+    for (Index i = block.rows.begin; i < block.rows.end; ++i) {
+      for (Index j = block.columns.begin; j < block.columns.end; ++j) {
         T& x = c[static_cast<std::size_t>(i * ldc + j)];
         x = -x;
       }
     }
   };
   c = start;
-  lamina::kernels::product(s.m, s.n, s.k, a.view, b.view, c.data(), ldc, s.accumulate, buffer, negate);
+  multiply<T>({s.m, s.n, s.k, a.view, b.view, c.data(), ldc, s.accumulate}, buffer, negate);
   compare("epilogue", s, c, negated, scale);
 
   PackedB<T> packed;
   packed.pack(s.n, s.k, b.view);
   c = start;
-  lamina::kernels::product(s.m, a.view, packed, c.data(), ldc, s.accumulate, buffer, negate);
+  multiply<T>({s.m, s.n, s.k, a.view, {}, c.data(), ldc, s.accumulate}, packed, buffer, negate);
   compare("packed", s, c, negated, scale);
 
   c = start;
   const Index row = s.m / 3, col = s.n / 2;
   const auto part = [&](Index i, Index rows, Index j, Index cols) {
-    lamina::kernels::product(rows, cols, s.k, a.view.from(i, 0), b.view.from(0, j), c.data() + i * ldc + j, ldc,
-                             s.accumulate, buffer);
+    multiply<T>({rows, cols, s.k, a.view.from(i, 0), b.view.from(0, j), c.data() + i * ldc + j, ldc, s.accumulate},
+                buffer);
   };
   part(0, row, 0, s.n);
   part(row, s.m - row, 0, col);
@@ -183,11 +184,11 @@ template <class T> void check_all() {
   check<T>({400, 3400, 20, Layout::columns, Layout::columns, false}, buffer);
 
   bool called = false;
-  const auto note = [&](Index, Index, Index, Index) { called = true; };
+  const auto note = [&](const lamina::Block&) { called = true; };
   T untouched = 7;
   const Operand<T> one{&untouched, 1, 1};
-  lamina::kernels::product<T>(0, 1, 1, one, one, &untouched, 1, false, buffer, note);
-  lamina::kernels::product<T>(1, 0, 1, one, one, &untouched, 1, false, buffer, note);
+  multiply<T>({0, 1, 1, one, one, &untouched, 1}, buffer, note);
+  multiply<T>({1, 0, 1, one, one, &untouched, 1}, buffer, note);
   if (called || untouched != T(7)) {
     std::printf("an empty product did something\n");
     ++failures;

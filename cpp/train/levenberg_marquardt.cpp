@@ -33,10 +33,8 @@ LevenbergMarquardtFit<T>::LevenbergMarquardtFit(const solver::LevenbergMarquardt
       half_solved_(n_),
       l2_(n_),
       start_(n_) {
-  const Network<T>& network = task.network;
-  for (Index i = 0; i < task.team.size(); ++i)
-    workers_.push_back({TrainingPass<T>(network, 1, 1), Arena<T>(network.outputs() * n_), {}});
-  for (const Segment& s : segments_of(network)) {
+  for (Index i = 0; i < task.team.size(); ++i) workers_.emplace_back(task.network);
+  for (const Segment& s : segments_of(task.network)) {
     if (s.is_weight) l2_.vector().at(s.range).setConstant(task.l2);
   }
 }
@@ -134,25 +132,25 @@ template <class T> void LevenbergMarquardtFit<T>::linearize_samples(Range sample
   const Index outputs = task_.network.outputs(), count = samples.size() * outputs;
   const Matrix<double> jacobian(jacobian_.data(), count, n_);
   task_.team.run(task_.team.size(), [&](kernels::Worker& w) {
-    auto& [pass, memory, buffer] = workers_[static_cast<std::size_t>(w.id)];
-    const Matrix<T> rows(memory.data(), outputs, n_);
+    Worker& own = workers_[static_cast<std::size_t>(w.id)];
+    const Matrix<T> rows(own.rows.data(), outputs, n_);
     const Range mine = w.share(samples.size());
     for (Index i = mine.begin; i < mine.end; ++i) {
       const Samples<T> one = train.slice(samples.begin + i, 1);
       const Index sample = one.sample(0);
       const double weight = one.weights.empty() ? 1.0 : static_cast<double>(one.weights(sample));
       const double root = std::sqrt(weight / task_.weight);
-      const Vector<const T> y = pass.jacobian(task_.training_pass(0), one, rows);
+      const Vector<const T> y = own.pass.jacobian(task_.training_pass(0), one, rows);
       const auto t = one.y.values.row(sample);
       const Range at{i * outputs, (i + 1) * outputs};
       residuals_.vector().at(at) = root * (y.template cast<double>() - t.template cast<double>());
       jacobian.at_rows(at) = root * rows.template cast<double>();
     }
     w.barrier();
-    const Range own = w.share(n_, 8);
-    const Matrix<const double> columns = jacobian.at_columns(own);
-    kernels::product(columns.transpose(), jacobian, normal().at_rows(own), buffer, kernels::Store::add);
-    for (Index i = 0; i < count; ++i) gradient_.vector().at(own) += residuals_[i] * columns.row(i);
+    const Range part = w.share(n_, 8);
+    const Matrix<const double> columns = jacobian.at_columns(part);
+    kernels::product(columns.transpose(), jacobian, normal().at_rows(part), own.buffer, kernels::Store::add);
+    for (Index i = 0; i < count; ++i) gradient_.vector().at(part) += residuals_[i] * columns.row(i);
   });
 }
 

@@ -2,7 +2,7 @@
 /// (1963), with the radius of Moré, Lecture Notes in Mathematics 630 (1978).
 #pragma once
 
-#include <vector>
+#include <deque>
 
 #include "math/cholesky.hpp"
 #include "train/full_batch.hpp"
@@ -22,8 +22,10 @@ template <class T> class LevenbergMarquardtFit {
  private:
   /// A thread's own.
   struct Worker {
-    TrainingPass<T> pass;  ///< of one row
-    Arena<T> rows;         ///< of the Jacobian, as the layers give them
+    explicit Worker(const Network<T>& network)
+        : pass(network, 1, 1), rows(network.outputs() * network.parameters().size()) {}
+    TrainingPass<T> pass;  ///< of one sample
+    Arena<T> rows;         ///< its rows of the Jacobian, as the layers give them
     kernels::PackBuffer<double> buffer;
   };
 
@@ -39,7 +41,7 @@ template <class T> class LevenbergMarquardtFit {
   const FitTask<T>& task_;
   const Index n_;  ///< parameters
   Arena<T>& w_;    ///< the network's
-  std::vector<Worker> workers_;
+  std::deque<Worker> workers_;
   Arena<double> jacobian_, residuals_;  ///< J and r of some samples, weighted
   Arena<double> normal_, gradient_;     ///< J'J, J'r
   Cholesky cholesky_;                   ///< of J'J + mu I

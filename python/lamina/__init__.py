@@ -9,26 +9,27 @@ from importlib import import_module
 from typing import Any
 
 from lamina._dispatch import core as _core
-from lamina._dispatch import level as _level
-
-__version__ = "0.1.0"
 
 # Everything else is imported when it is first asked for, so that `import lamina` costs next to nothing.
 _HOMES = {
-    "Network": "network",
+    "__version__": "runtime",
+    "get_num_threads": "runtime",
+    "set_num_threads": "runtime",
+    "simd_level": "runtime",
+    "Network": "network.network",
     "load": "model_file",
-    "ModelFileError": "model_file",
-    "EarlyStopping": "callbacks",
-    "Epoch": "callbacks",
-    "History": "callbacks",
-    "DivergenceWarning": "callbacks",
-    "check_gradients": "gradients",
-    "split": "validation",
-    "Split": "validation",
-    "cross_validate": "cross_validation",
-    "search": "tuning",
-    "Ensemble": "ensemble",
-    "compare": "comparison",
+    "ModelFileError": "storage.parts",
+    "EarlyStopping": "training.callbacks",
+    "Epoch": "training.callbacks",
+    "History": "training.callbacks",
+    "DivergenceWarning": "training.callbacks",
+    "check_gradients": "diagnosis.gradients",
+    "split": "data.splits",
+    "Split": "data.splits",
+    "cross_validate": "selection.cross_validation",
+    "search": "selection.search",
+    "Ensemble": "selection.ensemble",
+    "compare": "selection.comparison",
     "diagnose": "diagnosis",
     "SAM": "optimizers",
     "CascadeNetwork": "cascade",
@@ -38,7 +39,7 @@ _HOMES = {
     "MLPRegressor": "estimators",
     "RecurrentClassifier": "estimators",
     "RecurrentRegressor": "estimators",
-    "pad": "_sequences",
+    "pad": "data.sequences",
 }
 _SUBMODULES = {
     "activations",
@@ -60,23 +61,6 @@ _CORE_CLASSES = {
     *_core.solver_names(),
     *(name for name in _core.clipping_names() if hasattr(_core, name)),
 }
-
-
-def set_num_threads(n: int) -> None:
-    """Use at most `n` threads in this process; 0 returns to the environment's limit (LAMINA_NUM_THREADS and others)."""
-    if isinstance(n, bool) or not hasattr(n, "__index__"):
-        raise TypeError(f"n must be a whole number; got {n!r}")
-    _core.set_max_threads(min(int(n), 2**31))
-
-
-def get_num_threads() -> int:
-    """Return how many threads lamina may use here."""
-    return _core.max_threads()
-
-
-def simd_level() -> str:
-    """Return the instruction-set level in use: "v2", "v3", "v4", or "native"."""
-    return _level
 
 
 def _limit_from_environment() -> None:
@@ -111,4 +95,4 @@ def __dir__() -> list[str]:
 
 
 # What type checkers see of all this is __init__.pyi, which tools/write_stubs.py writes from the three tables.
-__all__ = sorted({*_HOMES, *_SUBMODULES, *_CORE_CLASSES, "get_num_threads", "set_num_threads", "simd_level"} - {"cli"})
+__all__ = sorted({*_HOMES, *_SUBMODULES, *_CORE_CLASSES} - {"__version__", "cli"})

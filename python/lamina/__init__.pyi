@@ -30,33 +30,31 @@ from lamina._core import Recurrent as Recurrent
 from lamina._core import RMSprop as RMSprop
 from lamina._core import Rprop as Rprop
 from lamina._core import Shortcut as Shortcut
-from lamina._sequences import pad as pad
-from lamina.callbacks import DivergenceWarning as DivergenceWarning
-from lamina.callbacks import EarlyStopping as EarlyStopping
-from lamina.callbacks import Epoch as Epoch
-from lamina.callbacks import History as History
 from lamina.cascade import CascadeNetwork as CascadeNetwork
-from lamina.comparison import compare as compare
-from lamina.cross_validation import cross_validate as cross_validate
+from lamina.data.sequences import pad as pad
+from lamina.data.splits import Split as Split
+from lamina.data.splits import split as split
 from lamina.diagnosis import diagnose as diagnose
-from lamina.ensemble import Ensemble as Ensemble
+from lamina.diagnosis.gradients import check_gradients as check_gradients
 from lamina.estimators import CascadeClassifier as CascadeClassifier
 from lamina.estimators import CascadeRegressor as CascadeRegressor
 from lamina.estimators import MLPClassifier as MLPClassifier
 from lamina.estimators import MLPRegressor as MLPRegressor
 from lamina.estimators import RecurrentClassifier as RecurrentClassifier
 from lamina.estimators import RecurrentRegressor as RecurrentRegressor
-from lamina.gradients import check_gradients as check_gradients
-from lamina.model_file import ModelFileError as ModelFileError
 from lamina.model_file import load as load
-from lamina.network import Network as Network
+from lamina.network.network import Network as Network
 from lamina.optimizers import SAM as SAM
-from lamina.tuning import search as search
-from lamina.validation import Split as Split
-from lamina.validation import split as split
-
-__version__: str
-
-def set_num_threads(n: int) -> None: ...
-def get_num_threads() -> int: ...
-def simd_level() -> str: ...
+from lamina.runtime import __version__ as __version__
+from lamina.runtime import get_num_threads as get_num_threads
+from lamina.runtime import set_num_threads as set_num_threads
+from lamina.runtime import simd_level as simd_level
+from lamina.selection.comparison import compare as compare
+from lamina.selection.cross_validation import cross_validate as cross_validate
+from lamina.selection.ensemble import Ensemble as Ensemble
+from lamina.selection.search import search as search
+from lamina.storage.parts import ModelFileError as ModelFileError
+from lamina.training.callbacks import DivergenceWarning as DivergenceWarning
+from lamina.training.callbacks import EarlyStopping as EarlyStopping
+from lamina.training.callbacks import Epoch as Epoch
+from lamina.training.callbacks import History as History

@@ -8,8 +8,9 @@ if TYPE_CHECKING:
     from lamina._core import *  # noqa: F403
 
 _CLASSES = {name: getattr(_core, name) for name in (*_core.optimizer_names(), *_core.solver_names())}
+_SOLVERS = tuple(_CLASSES[name] for name in _core.solver_names())
 globals().update(_CLASSES)
-__all__ = ["SAM", "describe", "get", "names", "solver_names", *_CLASSES]
+__all__ = ["SAM", "describe", "get", "is_solver", "names", "solver_names", *_CLASSES]
 
 
 def names() -> list[str]:
@@ -22,6 +23,11 @@ def solver_names() -> list[str]:
     return list(_core.solver_names())
 
 
+def is_solver(optimizer: Any) -> bool:
+    """Return whether it is a full-batch solver, and not a first-order optimizer."""
+    return isinstance(optimizer, _SOLVERS)
+
+
 def describe() -> list[dict[str, Any]]:
     """Return a dict for each optimizer: name, formula, source, and parameters with their defaults and docs."""
     return [*_core.optimizer_describe(), *_core.solver_describe()]
@@ -29,7 +35,7 @@ def describe() -> list[dict[str, Any]]:
 
 def get(name: Any, **params: Any) -> Any:
     """Return the optimizer called `name` (any case), or `name` itself where it is an optimizer already."""
-    if isinstance(name, (SAM, tuple(_CLASSES.values()))):
+    if isinstance(name, _KNOWN):
         return name
     if not isinstance(name, str):
         raise TypeError(f"optimizer must be a name or an optimizer such as lamina.Adam(1e-3); got {name!r}")
@@ -76,3 +82,6 @@ class SAM:
 
     def __hash__(self) -> int:
         return hash((self.base, self.rho))
+
+
+_KNOWN = (SAM, *_CLASSES.values())

@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Sequence
 from importlib import import_module
 
-from lamina.cli._arguments import build_parser
+from lamina.cli.arguments import build_parser
 
 __all__ = ["main"]
 
@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
-            return int(import_module(f"lamina.cli._{options.command}").run(options))
+            return int(import_module(f"lamina.cli.{options.command}").run(options))
     except FileNotFoundError as error:
         return _refuse(options.command, f"there is no file {str(error.filename)!r}")
     except OSError as error:

@@ -16,11 +16,14 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-import lamina
-from lamina.estimators._full_batch import NAMES, fit_full_batch, full_batch_solver
-from lamina.estimators._monitor import Monitor
+from lamina import optimizers
+from lamina.estimators._monitor import IterationMonitor, Monitor, Progress
 from lamina.estimators._network import LiveArrays, build_network, draw_weights, weights_and_biases
 from lamina.estimators._parameters import check_parameters
+from lamina.estimators._solvers import FULL_BATCH, first_order_optimizer, full_batch_solver
+from lamina.network import Network
+from lamina.optimizers import LevenbergMarquardt, Quickprop, Rprop
+from lamina.training.callbacks import EarlyStopping, callbacks_of
 
 __all__ = ["BaseMLP"]
 
@@ -92,10 +95,10 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]
         train, held_out = self._hold_out(train, validation, random_state)
         if first:
             seed = int(random_state.randint(np.iinfo(np.int32).max))
-            self.network_ = build_network(self, X.dtype, seed, weights)
+            self.network_ = build_network(self, self._network_loss(), X.dtype, seed, weights)
             self._start_curves()
         if full_batch_solver(self) is not None:
-            fit_full_batch(self, train, held_out)
+            self._fit_full_batch(train, held_out)
         else:
             self._fit_stochastic(train, held_out, first, incremental)
         if not all(np.isfinite(p).all() for p in self.network_.parameters.values()):
@@ -115,7 +118,7 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]
 
     def _check_combination(self, incremental: bool, validation: tuple[Any, Any, Any]) -> None:
         """Raise ValueError for parameters that are fine one by one and not together."""
-        known = (*NAMES, *(name.lower() for name in lamina.optimizers.names()))
+        known = (*FULL_BATCH, *(name.lower() for name in optimizers.names()))
         if isinstance(self.solver, str) and self.solver not in known:
             name = type(self).__name__
             raise ValueError(f"solver of {name} must be an optimizer or one of {known}; got {self.solver!r}")
@@ -137,7 +140,7 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]
         if self.l1 > 0:
             raise ValueError(f"solver={self.solver!r} needs a slope everywhere: l1 must be 0; got {self.l1}")
         loss = self._loss_name()
-        if isinstance(solver, lamina.LevenbergMarquardt) and loss != "squared_error":
+        if isinstance(solver, LevenbergMarquardt) and loss != "squared_error":
             raise ValueError(f"solver={self.solver!r} minimises squares: loss must be 'squared_error'; got {loss!r}")
 
     def _hold_out(
@@ -186,18 +189,11 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]
         return float(first_order.lr)
 
     def _optimizer(self) -> Any:
-        if self.solver == "sgd":
-            nesterov = bool(self.nesterovs_momentum and self.momentum > 0)
-            return lamina.SGD(self._learning_rate, momentum=self.momentum, nesterov=nesterov)
-        if self.solver == "adam":
-            return lamina.Adam(self._learning_rate, beta1=self.beta_1, beta2=self.beta_2, epsilon=self.epsilon)
-        if isinstance(self.solver, str):
-            return lamina.optimizers.get(self.solver, lr=self._learning_rate)
-        return self.solver
+        return first_order_optimizer(self, self._learning_rate)
 
     def _wants_all_rows(self) -> bool:
         """Whether the optimizer compares one gradient with the next, which says little from one batch to another."""
-        return isinstance(self._optimizer(), (lamina.Rprop, lamina.Quickprop))
+        return isinstance(self._optimizer(), (Rprop, Quickprop))
 
     def _batch_size(self, rows: int) -> int:
         if self.batch_size == "auto":
@@ -219,38 +215,37 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]
             self._learning_rate = self._initial_rate()
         score = self._scorer(held_out) if held_out is not None and self.early_stopping else None
         batch_size = self._batch_size(len(train.X))
-        monitor = Monitor(self, len(train.X), self._loss_in_sklearns_terms(train, batch_size), score)
+        progress = Progress(self._initial_rate(), self._learning_rate, self._no_improvement_count)
+        in_sklearns_terms = self._loss_in_sklearns_terms(train, batch_size)
+        monitor = Monitor(self, in_sklearns_terms, progress, len(train.X), score)
         before = copy.deepcopy(self.network_) if score is not None and not first else None
         stopping = None
         if score is not None:
-            stopping = lamina.EarlyStopping(patience=self.max_iter + 1, monitor=monitor.validation_score, mode="max")
+            stopping = EarlyStopping(patience=self.max_iter + 1, monitor=monitor.validation_score, mode="max")
         self.n_iter_ = 0
-        callbacks = [self.callbacks] if callable(self.callbacks) else list(self.callbacks or ())
-        options = {
-            "epochs": 1 if incremental else self.max_iter,
-            "batch_size": batch_size,
-            "optimizer": self._optimizer(),
-            "l1": float(self.l1),
-            "l2": float(self.alpha) / 2,
-            "penalty_per_batch": True,
-            "validation": None if held_out is None else (held_out.X, held_out.targets),
-            "validation_sample_weight": None if held_out is None else held_out.weight,
-            "early_stopping": stopping,
-            "sample_weight": train.weight,
-            "shuffle": bool(self.shuffle),
-            "callbacks": [monitor, *callbacks],
-            "n_threads": self._threads(),
-            "resume": incremental,
-        }
         interrupted = False
         try:
-            self.network_.fit(train.X, train.targets, **options)
+            self.network_.fit(
+                train.X,
+                train.targets,
+                epochs=1 if incremental else self.max_iter,
+                batch_size=batch_size,
+                optimizer=self._optimizer(),
+                l1=float(self.l1),
+                early_stopping=stopping,
+                shuffle=bool(self.shuffle),
+                resume=incremental,
+                **self._common_options(train, held_out, monitor),
+            )
         except KeyboardInterrupt:
             interrupted = True
             warnings.warn("Training interrupted by user.", stacklevel=4)
+        finally:
+            self._learning_rate, self._no_improvement_count = progress.rate, progress.stalled
         if before is not None and not monitor.improved:
             self.network_ = before
-        self.stop_reason_ = monitor.stop_reason or str(self.network_.history.stop_reason)
+        assert self.network_.history is not None
+        self.stop_reason_ = monitor.stop_reason or self.network_.history.stop_reason
         if self.n_iter_ == self.max_iter and monitor.stop_reason is None and not (incremental or interrupted):
             warnings.warn(
                 f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the optimization hasn't "
@@ -258,6 +253,57 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]
                 ConvergenceWarning,
                 stacklevel=4,
             )
+
+    def _fit_full_batch(self, train: Rows, held_out: Rows | None) -> None:
+        """Minimise the loss over all rows at once; an iteration is an epoch, to `held_out` is only looked."""
+        monitor = IterationMonitor(self, self._loss_in_sklearns_terms(train, len(train.X)))
+        kept: Network = self.network_
+        # Differences of losses tell how to step: they need float64, whatever the type the estimator keeps.
+        network = kept if kept.dtype == "float64" else kept.astype("float64")
+        self.network_ = network
+        self.n_iter_ = 0
+        interrupted = False
+        try:
+            network.fit(
+                train.X,
+                train.targets,
+                epochs=self.max_iter,
+                optimizer=full_batch_solver(self),
+                early_stopping=None,
+                **self._common_options(train, held_out, monitor),
+            )
+        except KeyboardInterrupt:
+            interrupted = True
+            warnings.warn("Training interrupted by user.", stacklevel=4)
+        finally:
+            self.network_ = kept
+            if network is not kept:
+                _take_over(kept, network)
+        assert kept.history is not None
+        reason = kept.history.stop_reason
+        self.stop_reason_ = monitor.stop_reason or reason
+        at_limit = self.n_iter_ == self.max_iter and not reason.startswith("converged")
+        if (at_limit or reason.startswith("max_evaluations")) and not interrupted and monitor.stop_reason is None:
+            limit = f"max_iter={self.max_iter}" if at_limit else f"max_fun={self.max_fun}"
+            warnings.warn(
+                f"{self.solver} failed to converge after {self.n_iter_} iteration(s) and "
+                f"{kept.history.evaluations} evaluation(s).\nIncrease {limit} to go on. Inputs of very different "
+                "sizes slow it down: scale them, or set standardize=True.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+
+    def _common_options(self, train: Rows, held_out: Rows | None, monitor: IterationMonitor) -> dict[str, Any]:
+        """Return the options of `Network.fit` that do not depend on the kind of solver."""
+        return {
+            "l2": float(self.alpha) / 2,
+            "penalty_per_batch": True,
+            "validation": None if held_out is None else (held_out.X, held_out.targets),
+            "validation_sample_weight": None if held_out is None else held_out.weight,
+            "sample_weight": train.weight,
+            "callbacks": [monitor, *callbacks_of(self.callbacks or None)],
+            "n_threads": self._threads(),
+        }
 
     def _threads(self) -> int | None:
         return None if self.n_jobs is None else int(joblib.effective_n_jobs(self.n_jobs))
@@ -325,3 +371,11 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+def _take_over(to: Network, trained: Network) -> None:
+    for name, parameter in trained.parameters.items():
+        to.parameters[name][...] = parameter
+    if trained.input_normalization is not None:
+        to.input_normalization = trained.input_normalization
+    to.history = trained.history

@@ -11,7 +11,7 @@ from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-import lamina
+from lamina.cascade import CascadeNetwork
 
 __all__ = ["CascadeClassifier", "CascadeRegressor"]
 
@@ -66,7 +66,7 @@ class BaseCascade(BaseEstimator, ABC):  # type: ignore[misc]
             self, X, y, multi_output=True, dtype=(np.float64, np.float32), y_numeric=self._numeric_targets
         )
         targets, outputs, output = self._encode(y)
-        network = lamina.CascadeNetwork(
+        network = CascadeNetwork(
             X.shape[1],
             outputs,
             candidates=self.candidates,

@@ -2,11 +2,29 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-__all__ = ["IterationMonitor", "Monitor"]
+__all__ = ["IterationMonitor", "Monitor", "Progress"]
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far scikit-learn's rules have got; `partial_fit` goes on from there.
+
+    Attributes
+    ----------
+    initial_rate, rate : float
+        The learning rate at the start, and now.
+    stalled : int
+        Epochs in a row without progress.
+    """
+
+    initial_rate: float
+    rate: float
+    stalled: int
 
 
 class IterationMonitor:
@@ -61,6 +79,8 @@ class Monitor(IterationMonitor):
     ----------
     estimator, loss_in_sklearns_terms
         As above.
+    progress : Progress
+        Where the rules start from; it is kept up to date.
     n_samples : int
         Rows of the training part, by which `t_` grows.
     score : callable, optional
@@ -70,11 +90,13 @@ class Monitor(IterationMonitor):
     def __init__(
         self,
         estimator: Any,
-        n_samples: int,
         loss_in_sklearns_terms: Callable[[float], float],
+        progress: Progress,
+        n_samples: int,
         score: Callable[[Any], float] | None,
     ) -> None:
         super().__init__(estimator, loss_in_sklearns_terms)
+        self.progress = progress
         self.n_samples = n_samples
         self.score = score
         self.scored: tuple[int, float] = (0, np.nan)
@@ -89,19 +111,19 @@ class Monitor(IterationMonitor):
 
     def __call__(self, epoch: Any) -> None:
         """Take note of an epoch, set the rate of the next one, and stop where scikit-learn would."""
-        est = self.estimator
+        est, progress = self.estimator, self.progress
         self._note(epoch)
         est.t_ += self.n_samples
         self._count(epoch)
         scheduled = est.solver != "adam"
         if scheduled and est.learning_rate == "invscaling":
-            est._learning_rate = est._initial_rate() / (est.t_ + 1) ** est.power_t
-        if est._no_improvement_count > est.n_iter_no_change:
+            progress.rate = progress.initial_rate / (est.t_ + 1) ** est.power_t
+        if progress.stalled > est.n_iter_no_change:
             what = "Validation score" if self.score is not None else "Training loss"
             message = f"{what} did not improve more than tol={est.tol:f} for {est.n_iter_no_change} consecutive epochs."
             self._stop_or_slow_down(message, adaptive=scheduled and est.learning_rate == "adaptive")
         if scheduled and est.learning_rate != "constant":
-            epoch.learning_rate = est._learning_rate
+            epoch.learning_rate = progress.rate
         self._stop_in_time(epoch)
 
     def _count(self, epoch: Any) -> None:
@@ -118,17 +140,17 @@ class Monitor(IterationMonitor):
             stalled, better = score < est.best_validation_score_ + est.tol, score > est.best_validation_score_
             if better:
                 est.best_validation_score_ = score
-        est._no_improvement_count = est._no_improvement_count + 1 if stalled else 0
+        self.progress.stalled = self.progress.stalled + 1 if stalled else 0
         self.improved = self.improved or better
         if better:
             est.best_iteration_ = len(est.loss_curve_)
 
     def _stop_or_slow_down(self, message: str, adaptive: bool) -> None:
-        est = self.estimator
-        if adaptive and est._learning_rate > 1e-6:
-            est._learning_rate /= 5.0
-            est._no_improvement_count = 0
-            self._say(f"{message} Setting learning rate to {est._learning_rate:f}")
+        progress = self.progress
+        if adaptive and progress.rate > 1e-6:
+            progress.rate /= 5.0
+            progress.stalled = 0
+            self._say(f"{message} Setting learning rate to {progress.rate:f}")
             return
         self._say(f"{message} {'Learning rate too small. ' if adaptive else ''}Stopping.")
         self.stop_reason = message

@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
-import lamina
 from lamina.estimators._parameters import activation_per_layer, dropout_per_layer, hidden_sizes
+from lamina.layers import BatchNorm, Dense, Dropout
+from lamina.network import Network
 
 __all__ = ["LiveArrays", "build_layers", "build_network", "draw_weights", "weights_and_biases"]
 
@@ -34,12 +35,12 @@ def build_layers(estimator: Any) -> list[Any]:
     activations, dropout = activation_per_layer(estimator, len(sizes)), dropout_per_layer(estimator, len(sizes))
     layers: list[Any] = []
     for units, activation, probability in zip(sizes, activations, dropout, strict=True):
-        layers.append(lamina.Dense(units, activation=activation))
+        layers.append(Dense(units, activation=activation))
         if estimator.batch_norm:
-            layers.append(lamina.BatchNorm())
+            layers.append(BatchNorm())
         if probability > 0:
-            layers.append(lamina.Dropout(probability))
-    return [*layers, lamina.Dense(estimator.n_outputs_)]
+            layers.append(Dropout(probability))
+    return [*layers, Dense(estimator.n_outputs_)]
 
 
 def weights_and_biases(network: Any) -> tuple[LiveArrays, LiveArrays]:
@@ -66,12 +67,12 @@ def draw_weights(estimator: Any, random_state: np.random.RandomState) -> list[tu
     return drawn
 
 
-def build_network(estimator: Any, dtype: Any, seed: int, weights: list[tuple[Any, Any]] | None) -> Any:
+def build_network(estimator: Any, loss: Any, dtype: Any, seed: int, weights: list[tuple[Any, Any]] | None) -> Network:
     """Return a `Network` for the estimator's parameters, with the given first weights or lamina's own."""
-    network = lamina.Network(
+    network = Network(
         build_layers(estimator),
         n_inputs=estimator.n_features_in_,
-        loss=estimator._network_loss(),
+        loss=loss,
         dtype=np.dtype(dtype).name,
         seed=seed,
         normalize_inputs=bool(estimator.standardize),

@@ -10,8 +10,14 @@ from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-import lamina
-from lamina import _data
+from lamina._core import ClipNorm
+from lamina.data.arguments import whole_number
+from lamina.data.arrays import to_array
+from lamina.data.sequences import pad
+from lamina.data.splits import Split
+from lamina.layers import Dense, Recurrent
+from lamina.network import Network
+from lamina.training.callbacks import EarlyStopping
 
 __all__ = ["RecurrentClassifier", "RecurrentRegressor"]
 
@@ -127,16 +133,16 @@ class _BaseRecurrent(BaseEstimator):  # type: ignore[misc]
 
     def _span(self) -> int:
         """Steps from the first time of a window to its last."""
-        return (_data.whole_number(self.window, "window", 1) - 1) * _data.whole_number(self.stride, "stride", 1)
+        return (whole_number(self.window, "window", 1) - 1) * whole_number(self.stride, "stride", 1)
 
     def _ahead(self) -> int:
-        return self._horizon if self.horizon is None else _data.whole_number(self.horizon, "horizon", 0)
+        return self._horizon if self.horizon is None else whole_number(self.horizon, "horizon", 0)
 
     def _inputs(self, X: Any, lengths: Any) -> tuple[Any, Any]:
         """Return (samples, steps, features) and lengths: all windows of a series, or the sequences."""
         if self.window is None:
             if isinstance(X, (list, tuple)) and lengths is None:
-                X, lengths = lamina.pad(X)
+                X, lengths = pad(X)
             return X, lengths
         if lengths is not None:
             raise ValueError("lengths go with sequences; with a window X is one time series")
@@ -164,14 +170,14 @@ class _BaseRecurrent(BaseEstimator):  # type: ignore[misc]
         sizes = [self.hidden_layer_sizes] if np.ndim(self.hidden_layer_sizes) == 0 else [*self.hidden_layer_sizes]
         if not sizes:
             raise ValueError("hidden_layer_sizes must name at least one layer; got none")
-        *first, last = [_data.whole_number(size, "hidden_layer_sizes", 1) for size in sizes]
-        layers = [lamina.Recurrent(n, self.activation, "elman", True, self.truncate) for n in first]
+        *first, last = [whole_number(size, "hidden_layer_sizes", 1) for size in sizes]
+        layers = [Recurrent(n, self.activation, "elman", True, self.truncate) for n in first]
         if self.kind == "jordan":
-            return [*layers, lamina.Recurrent(last, self.activation, "jordan", False, self.truncate, outputs)]
+            return [*layers, Recurrent(last, self.activation, "jordan", False, self.truncate, outputs)]
         return [
             *layers,
-            lamina.Recurrent(last, self.activation, self.kind, False, self.truncate),
-            lamina.Dense(outputs),
+            Recurrent(last, self.activation, self.kind, False, self.truncate),
+            Dense(outputs),
         ]
 
     def _fit(self, inputs: Any, targets: Any, lengths: Any, outputs: int, sample_weight: Any) -> Any:
@@ -181,13 +187,13 @@ class _BaseRecurrent(BaseEstimator):  # type: ignore[misc]
         if sample_weight is not None and self.window is not None:
             sample_weight = np.asarray(sample_weight)[self._span() + self._ahead() :]
         features = np.shape(inputs)[-1]
-        network = lamina.Network(
+        network = Network(
             self._layers(outputs), features, self._loss, self.dtype, seed, normalize_inputs=bool(self.standardize)
         )
         validation = None
         if self.validation_fraction:
-            validation = lamina.Split(self.validation_fraction, shuffle=self.window is None)
-        stopping = lamina.EarlyStopping(patience=self.n_iter_no_change) if self.early_stopping else None
+            validation = Split(self.validation_fraction, shuffle=self.window is None)
+        stopping = EarlyStopping(patience=self.n_iter_no_change) if self.early_stopping else None
         history = network.fit(
             inputs,
             targets,
@@ -198,7 +204,7 @@ class _BaseRecurrent(BaseEstimator):  # type: ignore[misc]
             optimizer=self.optimizer,
             schedule=self.schedule,
             l2=float(self.alpha),
-            clip=None if self.clip is None else lamina.ClipNorm(self.clip),
+            clip=None if self.clip is None else ClipNorm(self.clip),
             validation=validation,
             early_stopping=stopping,
             shuffle=self.shuffle,
@@ -300,7 +306,7 @@ class RecurrentClassifier(ClassifierMixin, _BaseRecurrent):  # type: ignore[misc
 
 
 def _series(X: Any, name: str) -> Any:
-    series = _data.to_array(X, name)
+    series = to_array(X, name)
     if series.ndim not in (1, 2):
         raise ValueError(f"{name} must be (times,) or (times, features) with a window; got shape {series.shape}")
     return series[:, None] if series.ndim == 1 else series

@@ -1,0 +1,1 @@
+"""Samples as users have them, made into samples as the core wants them."""

@@ -1,0 +1,42 @@
+"""Numbers that a caller gives, checked: an error names the argument, what came and what was wanted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+__all__ = ["float_type", "number", "thread_count", "whole_number"]
+
+
+def number(value: Any, name: str, least: float = 0.0, *, above: bool = False) -> float:
+    """Return `value` as a finite float of at least `least`, or `above` it; TypeError or ValueError names it."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise TypeError(f"{name} must be a number; got {value!r}")
+    if not (np.isfinite(value) and (value > least if above else value >= least)):
+        raise ValueError(f"{name} must be finite and {'above' if above else 'at least'} {least:g}; got {value}")
+    return float(value)
+
+
+def whole_number(value: Any, name: str, least: int, most: int = 2**63 - 1) -> int:
+    """Return `value` as an int from `least` to `most`; TypeError or ValueError names it."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
+        raise TypeError(f"{name} must be a whole number; got {value!r}")
+    if value < least:
+        raise ValueError(f"{name} must be at least {least}; got {value}")
+    if value > most:
+        raise ValueError(f"{name} must be at most {most}; got {value}")
+    return int(value)
+
+
+def thread_count(n_threads: int | None) -> int:
+    """Return the number of threads for the core: 0 where it may choose."""
+    return 0 if n_threads is None else whole_number(n_threads, "n_threads", 1)
+
+
+def float_type(dtype: Any) -> np.dtype[Any]:
+    """Return float32 or float64 as NumPy's type; ValueError for any other."""
+    found: np.dtype[Any] = np.dtype(dtype)
+    if found.name not in ("float32", "float64"):
+        raise ValueError(f"dtype must be 'float32' or 'float64'; got {dtype!r}")
+    return found

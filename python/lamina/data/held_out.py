@@ -1,0 +1,36 @@
+"""What `fit` sets aside of its samples, or is given apart, to validate on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from lamina.data.records import HeldOut, Samples, SampleSpec, TrainingSet
+from lamina.data.samples import samples
+from lamina.data.splits import Split
+
+__all__ = ["set_aside"]
+
+
+def set_aside(spec: SampleSpec, given: Samples, validation: Any, validation_weight: Any, seed: int) -> TrainingSet:
+    """Return what to train and to validate on, by `fit`'s argument `validation`; ValueError names what is wrong."""
+    if validation is None:
+        if validation_weight is not None:
+            raise ValueError("validation_sample_weight needs a validation set")
+        return TrainingSet(given)
+    if isinstance(validation, tuple):
+        if len(validation) not in ((2, 3) if spec.recurrent else (2,)):
+            raise ValueError(f"validation must be a fraction or (X, y); got a tuple of {len(validation)}")
+        X, y, lengths = (*validation, None)[:3]
+        return TrainingSet(given, None, HeldOut(samples(spec, X, y, validation_weight, lengths, "validation ")))
+    if validation_weight is not None:
+        raise ValueError("validation_sample_weight goes with validation=(X, y); a fraction takes sample_weight's")
+    how = validation if isinstance(validation, Split) else Split(validation)
+    labels = given.targets if given.targets.dtype == np.int32 and not spec.each_step else None
+    train, held = how.indices(len(given), labels, seed)
+    if given.weights is not None:
+        by_sample = given.weights.reshape(len(given), -1)
+        if not by_sample[train].any() or not by_sample[held].any():
+            raise ValueError("sample_weight must not be all zero in the training or the validation part")
+    return TrainingSet(given, train, HeldOut(given, held))

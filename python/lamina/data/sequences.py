@@ -1,0 +1,137 @@
+"""Sequences as users have them, made into arrays as the core wants them: (samples, steps, features) and lengths."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from lamina._dispatch import core as _core
+from lamina.data.arrays import Array, to_array, weights
+from lamina.data.records import Samples, SampleSpec
+from lamina.data.targets import targets
+
+__all__ = ["pad", "sequence_inputs", "sequence_samples"]
+
+
+def pad(sequences: Sequence[Any]) -> tuple[Array, Array]:
+    """Return sequences of different lengths as one array, zeros beyond their ends, and the lengths for ``lengths=``.
+
+    Parameters
+    ----------
+    sequences : sequence of array-like
+        Each (steps,) or (steps, features), with as many features as the others.
+
+    Returns
+    -------
+    (n, most steps) or (n, most steps, features), and (n,)
+    """
+    arrays = [to_array(value, f"sequences[{i}]") for i, value in enumerate(sequences)]
+    if not arrays:
+        raise ValueError("sequences must hold at least one; got none")
+    for i, array in enumerate(arrays):
+        if array.ndim not in (1, 2) or array.shape[0] == 0 or array.shape[1:] != arrays[0].shape[1:]:
+            raise ValueError(
+                f"sequences[{i}] must be (steps,) or (steps, features), with at least one step and as many features as "
+                f"the first; got shape {array.shape}"
+            )
+    lengths = np.array([len(array) for array in arrays], np.int32)
+    out = np.zeros((len(arrays), lengths.max(), *arrays[0].shape[1:]), np.result_type(*arrays))
+    for row, array in zip(out, arrays, strict=True):
+        row[: len(array)] = array
+    return out, lengths
+
+
+def sequence_samples(spec: SampleSpec, X: Any, y: Any, sample_weight: Any, lengths: Any, which: str) -> Samples:
+    """Return sequences with their targets, one each or one a step; see `lamina.data.samples.samples`."""
+    x, ends = sequence_inputs(spec, X, lengths, f"{which}X")
+    n, steps = x.shape[:2]
+    name, weight_name = f"{which}y", f"{which}sample_weight".replace(" ", "_")
+    if not spec.each_step:
+        t = targets(y, n, spec.n_outputs, spec.loss, spec.dtype, name)
+        return Samples(x, t, weights(sample_weight, n, spec.dtype, weight_name), ends)
+    array = to_array(y, name)
+    if array.ndim not in (2, 3) or array.shape[:2] != (n, steps):
+        raise ValueError(
+            f"{name} must be ({n}, {steps}) or ({n}, {steps}, {spec.n_outputs}), as the last Recurrent has "
+            f"return_sequences=True; got shape {array.shape}"
+        )
+    if array.dtype.kind == "f":
+        _check_finite(array, ends, name)
+    counted = None if ends is None else np.flatnonzero(np.arange(steps) < ends[:, None])
+    by_step = array.reshape(n * steps, *array.shape[2:])
+    if counted is not None:
+        by_step = by_step[counted]
+    t = targets(by_step, len(by_step), spec.n_outputs, spec.loss, spec.dtype, name)
+    if counted is not None:  # zeros stand for what lies beyond a sequence's length
+        everywhere = np.zeros((n * steps, *t.shape[1:]), t.dtype)
+        everywhere[counted] = t
+        t = everywhere
+    by_step_weights = _weights_by_step(sample_weight, n, steps, weight_name)
+    return Samples(x, t, weights(by_step_weights, n * steps, spec.dtype, weight_name), ends)
+
+
+def _weights_by_step(sample_weight: Any, n: int, steps: int, name: str) -> Array | None:
+    """A weight for each step, of weights by sequence or by step."""
+    if sample_weight is None:
+        return None
+    array = to_array(sample_weight, name)
+    if array.shape == (n,):
+        return np.repeat(array, steps)
+    if array.shape == (n, steps):
+        return array.reshape(-1)
+    raise ValueError(f"{name} must be ({n},) or ({n}, {steps}); got shape {array.shape}")
+
+
+def sequence_inputs(spec: SampleSpec, X: Any, lengths: Any, name: str = "X") -> tuple[Array, Array | None]:
+    """Return a C-contiguous (samples, steps, features) array, finite wherever it counts, and the lengths."""
+    array = to_array(X, name)
+    if array.ndim != 3:
+        raise ValueError(
+            f"{name} must have 3 axes (samples, steps, features) for a recurrent network; got {array.ndim}, "
+            f"shape {array.shape}"
+        )
+    if 0 in array.shape[:2]:
+        raise ValueError(f"{name} must have at least one sample and one step; got shape {array.shape}")
+    if array.shape[2] != spec.n_inputs:
+        raise ValueError(f"{name} must have {spec.n_inputs} features, as the network has inputs; got {array.shape[2]}")
+    array = np.ascontiguousarray(array, dtype=spec.dtype)
+    ends = _checked_lengths(lengths, array.shape[0], array.shape[1], name.removesuffix("X"))
+    _check_finite(array, ends, name)
+    return array, ends
+
+
+def _checked_lengths(lengths: Any, n: int, steps: int, which: str) -> Array | None:
+    """Return the lengths as int32, or None where every step counts."""
+    if lengths is None:
+        return None
+    name = f"{which}lengths"
+    array = to_array(lengths, name)
+    if array.shape != (n,):
+        raise ValueError(f"{name} must have one entry for each of the {n} samples of X; got shape {array.shape}")
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"{name} must hold whole numbers; got dtype {array.dtype}")
+    bad = (array < 1) | (array > steps)
+    if bad.any():
+        at = int(bad.argmax())
+        raise ValueError(f"{name} must lie in 1 .. {steps}, the steps of X; got {int(array[at])} for sample {at}")
+    return np.ascontiguousarray(array, np.int32)
+
+
+def _check_finite(array: Array, lengths: Array | None, name: str) -> None:
+    """Raise ValueError naming the first NaN or infinity that is not beyond its sequence's length."""
+    # All of it, padding too, at the core's speed: most often there is nothing to look for.
+    if array.dtype in (np.float32, np.float64) and array.flags.c_contiguous:
+        core = _core.NetworkFloat32 if array.dtype == np.float32 else _core.NetworkFloat64
+        if core.first_nonfinite(array) < 0:
+            return
+    bad: Array = ~np.isfinite(array)
+    if array.ndim == 3:
+        bad = np.any(bad, axis=2)
+    if lengths is not None:
+        bad = bad & (np.arange(array.shape[1]) < lengths[:, None])
+    if bad.any():
+        sample, at = (int(i) for i in np.unravel_index(bad.argmax(), bad.shape))
+        kind = "NaN" if np.isnan(array[sample, at]).any() else "infinity"
+        raise ValueError(f"{name} must be finite; got {kind} in sample {sample}, step {at}")

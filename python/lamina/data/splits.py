@@ -1,0 +1,192 @@
+"""Setting samples aside: hold-out splits, random, stratified or in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from lamina._dispatch import core as _core
+from lamina.data.arguments import whole_number
+from lamina.data.records import Indices
+
+__all__ = ["Split", "fold_indices", "split", "split_indices"]
+
+
+class Split:
+    """How `fit` sets a validation part aside: ``validation=lamina.Split(0.2, shuffle=False)``.
+
+    Parameters
+    ----------
+    fraction : float, default 0.1
+        Share of the rows, in (0, 1).
+    stratify : bool, optional
+        Keep the classes' shares. By default, wherever the targets are labels and every class can be shared.
+    shuffle : bool, default True
+        False takes the last rows, in order: for time series.
+    """
+
+    def __init__(self, fraction: float = 0.1, stratify: bool | None = None, shuffle: bool = True) -> None:
+        number = isinstance(fraction, (int, float, np.floating)) and not isinstance(fraction, bool)
+        if not number or not 0 < fraction < 1:
+            raise ValueError(f"validation must be a fraction greater than 0 and less than 1; got {fraction!r}")
+        if stratify and not shuffle:
+            raise ValueError("stratify needs shuffle=True: rows in order keep the shares they have")
+        self.fraction, self.stratify, self.shuffle = float(fraction), stratify, shuffle
+
+    def __repr__(self) -> str:
+        return f"lamina.Split({self.fraction}, stratify={self.stratify}, shuffle={self.shuffle})"
+
+    def indices(self, n_rows: int, labels: Any, seed: int) -> tuple[Indices, Indices]:
+        """Return (training, validation) row numbers; `labels` is None where there are none."""
+        if n_rows < 2:
+            raise ValueError(f"X must have at least 2 rows to set a validation part aside; got {n_rows}")
+        stratify = labels if self.stratify or (self.stratify is None and _can_stratify(labels, self.shuffle)) else None
+        if self.stratify and labels is None:
+            raise ValueError("stratify needs class labels in y")
+        train, held = split_indices(n_rows, (1 - self.fraction, self.fraction), stratify, self.shuffle, seed)
+        return train, held
+
+
+def _can_stratify(labels: Any, shuffle: bool) -> bool:
+    return labels is not None and shuffle and int(np.unique(labels, return_counts=True)[1].min()) >= 2
+
+
+def _sizes(n: int, fractions: Sequence[float]) -> list[int]:
+    """Whole sizes that add up to `n`, nearest to the fractions (largest remainders), none empty if n allows."""
+    exact = np.asarray(fractions) * n
+    sizes = np.floor(exact + 1e-9).astype(int)
+    for i in np.argsort(-(exact - sizes), kind="stable")[: n - int(sizes.sum())]:
+        sizes[i] += 1
+    while n >= len(sizes) and (sizes == 0).any():
+        sizes[int(sizes.argmax())] -= 1
+        sizes[int(np.flatnonzero(sizes == 0)[0])] += 1
+    return [int(s) for s in sizes]
+
+
+def split_indices(n_rows: int, fractions: Sequence[float], labels: Any, shuffle: bool, seed: int) -> list[Indices]:
+    """Return row numbers of each part, sorted; `labels` (rows,) keeps the classes' shares."""
+    if not shuffle:
+        cuts = np.cumsum(_sizes(n_rows, fractions))[:-1]
+        return list(np.split(np.arange(n_rows, dtype=np.int64), cuts))
+    if labels is None:
+        cuts = np.cumsum(_sizes(n_rows, fractions))[:-1]
+        return [np.sort(part) for part in np.split(_core.permutation(seed, n_rows), cuts)]
+    parts: list[list[Indices]] = [[] for _ in fractions]
+    for stream, name in enumerate(np.unique(labels).tolist()):
+        members = np.flatnonzero(np.asarray(labels) == name).astype(np.int64)
+        if len(members) < len(fractions):
+            raise ValueError(
+                f"stratify needs at least {len(fractions)} members of every class, one for each part; "
+                f"class {name!r} has {len(members)}: take fewer parts, or stratify=False"
+            )
+        members = members[_core.permutation(seed, len(members), stream)]
+        for part, piece in zip(parts, np.split(members, np.cumsum(_sizes(len(members), fractions))[:-1]), strict=True):
+            part.append(piece)
+    return [np.sort(np.concatenate(part)) for part in parts]
+
+
+def fold_indices(
+    n_rows: int, k: int, classes: Any = None, seed: int = 0, shuffle: bool = True, groups: Any = None
+) -> Indices:
+    """Return the fold, 0 .. k - 1, of each row: sizes differ by one at most, and so do those within each class."""
+    whole_number(k, "k", 2)
+    whole_number(seed, "seed", 0, 2**64 - 1)
+    if k > n_rows:
+        raise ValueError(f"k must be at most the number of rows, {n_rows}; got {k} folds")
+    if groups is not None:
+        return _grouped(np.asarray(groups), n_rows, [1 / k] * k, seed, "k")
+    if not shuffle:
+        return np.arange(n_rows, dtype=np.int64) * k // n_rows
+    order = np.asarray(_core.permutation(seed, n_rows))
+    if classes is not None:
+        names, counts = np.unique(classes, return_counts=True)
+        if counts.min() < k:
+            raise ValueError(
+                f"stratify needs at least k = {k} members of every class; class {names[counts.argmin()].item()!r} has "
+                f"{counts.min()}: take fewer folds, or stratify=False"
+            )
+        order = order[np.argsort(np.asarray(classes)[order], kind="stable")]
+    folds = np.empty(n_rows, np.int64)
+    # Dealt like cards, so that the extra rows of the classes go to different folds.
+    folds[order] = np.arange(n_rows) % k
+    return folds
+
+
+def _grouped(groups: Any, n_rows: int, shares: Sequence[float], seed: int, name: str) -> Indices:
+    """The part of each row: groups stay whole, the largest is placed first, where most room is left."""
+    if groups.shape != (n_rows,):
+        raise ValueError(f"groups must have one entry for each of the {n_rows} rows; got shape {groups.shape}")
+    names, which, counts = np.unique(groups, return_inverse=True, return_counts=True)
+    if len(names) < len(shares):
+        raise ValueError(f"{name} must ask for at most {len(names)} parts, one a group; got {len(shares)}")
+    order = np.asarray(_core.permutation(seed, len(names)))
+    order = order[np.argsort(-counts[order], kind="stable")]
+    home, room = np.empty(len(names), np.int64), np.asarray(shares) * n_rows
+    taken = np.zeros(len(shares), np.int64)
+    for place, group in enumerate(order):
+        # As many groups left as parts without one: those parts come first.
+        empty_first = len(order) - place <= int((taken == 0).sum())
+        part = int(np.where((taken > 0) & empty_first, -np.inf, room).argmax())
+        home[group] = part
+        room[part] -= counts[group]
+        taken[part] += 1
+    return home[which.reshape(-1)]
+
+
+def split(
+    X: Any,
+    y: Any,
+    fractions: Sequence[float] = (0.7, 0.15, 0.15),
+    stratify: bool = True,
+    shuffle: bool = True,
+    seed: int = 0,
+    groups: Any = None,
+) -> list[tuple[Any, Any]]:
+    """Split samples into parts, such as training, validation and test.
+
+    Parameters
+    ----------
+    X, y : array-like or data frame, as many rows each
+    fractions : sequence of float, default (0.7, 0.15, 0.15)
+        Shares that sum to 1, each greater than 0.
+    stratify : bool, default True
+        Keep the classes' shares where `y` holds labels (whole numbers, booleans or text, one axis).
+    shuffle : bool, default True
+        False cuts the rows in order: for time series.
+    seed : int, default 0
+    groups : array-like, (rows,), optional
+        Rows of one group stay in one part; the shares are met as nearly as the groups allow, without stratifying.
+
+    Returns
+    -------
+    list of (X, y)
+        One pair a part, rows in their original order.
+    """
+    if isinstance(fractions, (str, int, float)) or not isinstance(fractions, Iterable):
+        raise TypeError(f"fractions must be a sequence of shares that sum to 1, such as (0.8, 0.2); got {fractions!r}")
+    shares = [float(f) for f in fractions]
+    whole_number(seed, "seed", 0, 2**64 - 1)
+    if not shares or min(shares) <= 0 or abs(sum(shares) - 1) > 1e-6:
+        raise ValueError(f"fractions must be greater than 0 and sum to 1; got {tuple(fractions)}")
+    n_rows = len(X)
+    if len(y) != n_rows:
+        raise ValueError(f"y must have as many rows as X ({n_rows}); got {len(y)}")
+    if n_rows < len(shares):
+        raise ValueError(f"X must have at least {len(shares)} rows, one for each part; got {n_rows}")
+    if groups is not None:
+        home = _grouped(np.asarray(groups), n_rows, shares, seed, "fractions")
+        return [(_rows(X, part), _rows(y, part)) for part in (np.flatnonzero(home == i) for i in range(len(shares)))]
+    labels = np.asarray(y)
+    use_labels = stratify and shuffle and labels.ndim == 1 and labels.dtype.kind in "iubOUST"
+    parts = split_indices(n_rows, shares, labels if use_labels else None, shuffle, seed)
+    return [(_rows(X, part), _rows(y, part)) for part in parts]
+
+
+def _rows(data: Any, index: Indices) -> Any:
+    if hasattr(data, "iloc"):
+        return data.iloc[index]
+    if hasattr(data, "to_numpy") or isinstance(data, np.ndarray):
+        return data[index]
+    return np.asarray(data)[index]

@@ -1,0 +1,76 @@
+"""Targets as a loss wants them, and the classes that they tell."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from lamina.data.arrays import Array, check_finite, to_array
+
+__all__ = ["classes_of", "labels", "targets"]
+
+
+def targets(value: Any, n_rows: int, n_outputs: int, loss: Any, dtype: np.dtype[Any], name: str = "y") -> Array:
+    """Return the targets as the loss wants them: int32 labels (rows,), or values (rows, outputs) of `dtype`."""
+    array = to_array(value, name)
+    if array.ndim == 0 or array.ndim > 2:
+        raise ValueError(f"{name} must have 1 or 2 axes; got shape {array.shape}")
+    if array.shape[0] != n_rows:
+        raise ValueError(f"{name} must have one entry for each of the {n_rows} rows of X; got {array.shape[0]}")
+    kind = loss.targets
+    flat = array.ndim == 1 or (array.shape[1] == 1 and n_outputs != 1)
+    if kind == "classes" and flat:
+        return labels(array.reshape(-1), n_outputs, name)
+    if kind == "binary" and flat and n_outputs > 1:
+        one_hot = np.zeros((n_rows, n_outputs), dtype)
+        one_hot[np.arange(n_rows), labels(array.reshape(-1), n_outputs, name)] = 1
+        return one_hot
+    if array.ndim == 1:
+        array = array[:, None]
+    if array.shape[1] != n_outputs:
+        raise ValueError(f"{name} must have {n_outputs} columns, as the network has outputs; got {array.shape[1]}")
+    array = np.ascontiguousarray(array, dtype=dtype)
+    check_finite(array, name)
+    low, high = float(array.min()), float(array.max())
+    if kind == "count" and low < 0:
+        raise ValueError(f"{name} must not be negative for {loss.name}; got {low}")
+    if kind == "classes":
+        sums = array.sum(axis=1)
+        if low < 0 or np.abs(sums - 1).max() > 1e-3:
+            raise ValueError(
+                f"{name} must hold labels, or one-hot rows that sum to 1, for {loss.name}; "
+                f"got a row that sums to {sums[np.abs(sums - 1).argmax()]}, with entries from {low}"
+            )
+    if kind == "binary" and loss.name == "hinge" and not np.isin(array, (-1, 0, 1)).all():
+        raise ValueError(f"{name} must hold 0 or 1 (or -1 or 1) for {loss.name}; got values from {low} to {high}")
+    if kind == "binary" and loss.name != "hinge" and (low < 0 or high > 1):
+        raise ValueError(f"{name} must lie in [0, 1] for {loss.name}; got values from {low} to {high}")
+    return array
+
+
+def labels(array: Array, n_classes: int, name: str) -> Array:
+    """Return int32 labels in 0 .. n_classes - 1."""
+    if array.dtype.kind == "f":
+        check_finite(np.ascontiguousarray(array, np.float64), name)
+        if (array != np.floor(array)).any():
+            raise ValueError(f"{name} must hold whole-number labels; got {array[array != np.floor(array)][0]}")
+    low, high = int(array.min()), int(array.max())
+    if low < 0 or high >= n_classes:
+        raise ValueError(
+            f"{name} must hold labels in 0 .. {n_classes - 1}, one for each output; got {low if low < 0 else high}"
+        )
+    return np.ascontiguousarray(array, dtype=np.int32)
+
+
+def classes_of(loss: Any, t: Array) -> Array | None:
+    """Return the class number of each row of targets as the loss wants them, or None where they are no classes."""
+    if loss.targets == "classes" and t.ndim <= 2:
+        return t if t.ndim == 1 else t.argmax(axis=1)
+    if loss.targets == "binary" and t.ndim == 2:
+        # Several columns are classes where each row has one of them, else labels that may go together.
+        if t.shape[1] == 1:
+            return t[:, 0] > 0.5
+        if ((t > 0.5).sum(axis=1) == 1).all():
+            return t.argmax(axis=1)  # type: ignore[no-any-return]
+    return None

@@ -1,0 +1,5 @@
+"""Networks of layers: training, prediction, stepping through sequences, saving."""
+
+from lamina.network.network import Network
+
+__all__ = ["Network"]

@@ -1,0 +1,478 @@
+"""Networks: layers, training, prediction, saving."""
+
+from __future__ import annotations
+
+import copy as _copy
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from lamina._dispatch import core as _core
+from lamina import losses
+from lamina.data.arguments import float_type, number, thread_count, whole_number
+from lamina.data.arrays import Array, matrix
+from lamina.data.class_weights import weighted_by_class
+from lamina.data.held_out import set_aside
+from lamina.data.records import SampleSpec
+from lamina.data.samples import check_two_classes, inputs, samples
+from lamina.network import stepping
+from lamina.network.summary import short, table_of_layers
+from lamina.storage.parts import described, described_layer, layer_from
+from lamina.training.callbacks import DivergenceWarning, EarlyStopping, Epoch, History
+from lamina.training.fit import Fit, FitOptions
+
+__all__ = ["Network"]
+
+_CORES: dict[str, Any] = {"float32": _core.NetworkFloat32, "float64": _core.NetworkFloat64}
+_UNSET: Any = object()
+_USUAL_STOPPING = EarlyStopping()
+
+
+class Network:
+    """A network: a list of layers and a loss. With `Recurrent` layers its samples are sequences.
+
+    Parameters
+    ----------
+    layers : sequence of layers
+        Such as ``[lamina.Dense(64, activation="relu"), lamina.Dense(10)]``. The last layer gives raw outputs (logits):
+        the loss knows its softmax or logistic.
+    n_inputs : int
+        Number of features.
+    loss : str or loss, default "squared_error"
+        See ``lamina.losses.names()``.
+    dtype : {"float32", "float64"}, default "float32"
+    seed : int, default 0
+        Decides initial weights, shuffling, splits and dropout: same seed, same bits.
+    normalize_inputs : bool, default False
+        Bring every input to zero mean and unit variance, fitted on the training part of the first fit and saved with
+        the model.
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[Any],
+        n_inputs: int,
+        loss: Any = "squared_error",
+        dtype: str = "float32",
+        seed: int = 0,
+        normalize_inputs: bool = False,
+    ) -> None:
+        self._dtype = float_type(dtype)
+        if not isinstance(layers, Iterable):
+            raise TypeError(f"layers must be a list of layers; got {layers!r}")
+        self._layers = list(layers)
+        known = tuple(getattr(_core, layer) for layer in _core.layer_names())
+        for i, layer in enumerate(self._layers):
+            if not isinstance(layer, known):
+                raise TypeError(f"layers[{i}] must be a layer such as lamina.Dense(10); got {layer!r}")
+        self._loss = losses.get(loss)
+        self._seed = whole_number(seed, "seed", 0, 2**64 - 1)
+        self.normalize_inputs = bool(normalize_inputs)
+        #: What a caller wants to keep with the model: strings by name, saved and loaded with it.
+        self.metadata: dict[str, str] = {}
+        self.history: History | None = None
+        self._n_inputs = whole_number(n_inputs, "n_inputs", 1)
+        self._make_core()
+
+    def _make_core(self) -> None:
+        """Have the core make the network; everything that it is made of is known."""
+        self._core = _CORES[self._dtype.name](self._layers, self._n_inputs, self._loss, self._seed)
+        self._spec = SampleSpec(
+            self._n_inputs, self.n_outputs, self._loss, self._dtype, self._core.recurrent, self._core.each_step
+        )
+
+    # What it is ---------------------------------------------------------------------------------------------------
+
+    @property
+    def layers(self) -> tuple[Any, ...]:
+        """The layers, as given."""
+        return tuple(self._layers)
+
+    @property
+    def n_inputs(self) -> int:
+        """Number of features."""
+        return self._n_inputs
+
+    @property
+    def n_outputs(self) -> int:
+        """Number of outputs."""
+        return int(self._core.n_outputs)
+
+    @property
+    def loss(self) -> Any:
+        """The loss."""
+        return self._loss
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """float32 or float64."""
+        return self._dtype
+
+    @property
+    def seed(self) -> int:
+        """The seed."""
+        return self._seed
+
+    @property
+    def parameters(self) -> Mapping[str, Array]:
+        """Zero-copy, writable views by name: ``"0.weight"`` (fan_in, fan_out), ``"0.bias"``, ...
+
+        New values go into a view: ``net.parameters["0.bias"][:] = 0``.
+        The number is the layer's position in the list. Batch norm's running values are here too.
+        """
+        return MappingProxyType(self._core.parameters())
+
+    @property
+    def input_normalization(self) -> tuple[Array, Array] | None:
+        """Mean and 1 / standard deviation by feature, or None."""
+        pair = self._core.normalization
+        return None if pair is None else (pair[0], pair[1])
+
+    @input_normalization.setter
+    def input_normalization(self, pair: tuple[Array, Array] | None) -> None:
+        self._core.normalization = None if pair is None else tuple(np.ravel(part).tolist() for part in pair)
+
+    @property
+    def spec(self) -> SampleSpec:
+        """What samples it takes: inputs, outputs, loss, dtype, and whether they are sequences."""
+        return self._spec
+
+    @property
+    def core(self) -> Any:
+        """The core's own network, for the other rooms of lamina; what it offers is no promise."""
+        return self._core
+
+    def summary(self) -> str:
+        """Return a table of the layers, their outputs and parameters."""
+        views, own = self._core.parameters(), [0] * len(self._layers)
+        for name in self._core.trained_names:
+            own[int(name.split(".")[0])] += views[name].size
+        return "\n".join(
+            [
+                f"Network: {self._n_inputs} inputs, loss {self._loss.name}, {self._dtype}",
+                *table_of_layers(zip(self._layers, self._core.layer_outputs, own, strict=True)),
+                f"{sum(own):,} parameters in all, {sum(own) * self._dtype.itemsize / 2**20:.2f} MiB",
+            ]
+        )
+
+    def __repr__(self) -> str:
+        inside = ", ".join(short(layer) for layer in self._layers)
+        return f"<lamina.Network {self._n_inputs} -> {inside}; {self._loss.name}, {self._dtype}>"
+
+    # Training -----------------------------------------------------------------------------------------------------
+
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        epochs: int = 100,
+        batch_size: int = 32,
+        optimizer: Any = None,
+        schedule: Any = None,
+        l1: float = 0.0,
+        l2: float = 0.0,
+        clip: Any = None,
+        validation: Any = 0.1,
+        early_stopping: EarlyStopping | None = _UNSET,
+        sample_weight: Any = None,
+        validation_sample_weight: Any = None,
+        class_weight: Any = None,
+        scoring: str | Callable[..., float] | None = None,
+        max_time: float | None = None,
+        shuffle: bool = True,
+        callbacks: Iterable[Callable[[Epoch], Any]] = (),
+        n_threads: int | None = None,
+        verbose: int = 0,
+        resume: bool = False,
+        penalty_per_batch: bool = False,
+        lengths: Any = None,
+    ) -> History:
+        """Train, by default with early stopping on a tenth of the rows set aside.
+
+        Parameters
+        ----------
+        X : array-like, (rows, n_inputs); with recurrent layers (rows, steps, n_inputs)
+            A C-contiguous array of the network's dtype is used in place; other arrays and data frames are converted.
+        y : array-like
+            Labels (rows,) or one-hot rows for classification, (rows,) or (rows, outputs) for regression; where every
+            step has outputs, with a second axis of steps.
+        epochs : int, default 100
+            The most to train.
+        batch_size : int, default 32
+            Rows a step; more than there are means all of them.
+        optimizer : optimizer, default lamina.Adam(1e-3)
+        schedule : schedule or callable, optional
+            Factor of the learning rate; see ``lamina.schedules``.
+        l1, l2 : float, default 0.0
+            Penalties: l1 sum |w| + l2 sum w^2 over weights alone.
+        clip : lamina.ClipNorm or lamina.AGC, optional
+        validation : float, lamina.Split, (X, y), (X, y, lengths) or None, default 0.1
+            What to set aside: a fraction (stratified for labels), a `Split`, a set of your own, or nothing.
+        early_stopping : lamina.EarlyStopping or None, default lamina.EarlyStopping(patience=10)
+        sample_weight, validation_sample_weight : array-like, (rows,), optional
+            A row of weight 2 counts as the row given twice.
+        class_weight : dict or "balanced", optional
+            What each row of a class counts, in training and validation; "balanced" makes the classes count alike.
+        scoring : str or callable, optional
+            "accuracy", "r2" or a callable of (network, X, y): early stopping keeps the epoch with the highest.
+        max_time : float, optional
+            Seconds after which training ends with its epoch; then the number of epochs depends on the machine.
+        shuffle : bool, default True
+            Draw the rows in a new order each epoch.
+        callbacks : iterable of callables
+            Each gets an `Epoch` after every epoch, and may call its `stop`.
+        n_threads : int, optional
+            By default as many as pay off; never a different result. On busy cores a number can be far slower than one.
+        verbose : int, default 0
+            1 shows a progress bar.
+        resume : bool, default False
+            Go on with the optimizer's memory of the last fit.
+        penalty_per_batch : bool, default False
+            Divide the penalty by the weight sum of the batch, which is scikit-learn's meaning of `alpha`.
+        lengths : array-like of int, (rows,), optional
+            How many steps of each sequence count, from the first; what lies beyond may be anything.
+
+        Returns
+        -------
+        History
+            Also kept as `history`, where it survives Ctrl-C. A fit that ends by an exception, or diverges, leaves the
+            best weights so far, with or without early stopping (Ctrl-C in the first epoch: those of the last step).
+        """
+        given = samples(self._spec, X, y, sample_weight, lengths)
+        if not resume:
+            check_two_classes(self._loss, given)
+        training = set_aside(self._spec, given, validation, validation_sample_weight, self._seed)
+        self._warn_of_a_second_link()
+        training = weighted_by_class(training, class_weight, self._spec)
+        options = FitOptions(
+            epochs=epochs,
+            batch_size=batch_size,
+            optimizer=optimizer,
+            schedule=schedule,
+            l1=l1,
+            l2=l2,
+            clip=clip,
+            early_stopping=_USUAL_STOPPING if early_stopping is _UNSET else early_stopping,
+            scoring=scoring,
+            max_time=max_time,
+            shuffle=shuffle,
+            callbacks=callbacks,
+            n_threads=n_threads,
+            verbose=verbose,
+            resume=resume,
+            penalty_per_batch=penalty_per_batch,
+        )
+        fit = Fit(self, self._spec, training, options)
+        try:
+            fit.run(self._core, self.normalize_inputs)
+        finally:
+            if fit.began:
+                self.history = fit.history()
+        if fit.diverged_layer is not None:
+            message = fit.divergence(short(self._layers[fit.diverged_layer]))
+            warnings.warn(message, DivergenceWarning, stacklevel=2)
+        assert self.history is not None
+        return self.history
+
+    def _warn_of_a_second_link(self) -> None:
+        """Warn where the last layer's activation comes before the loss's own logistic or softmax."""
+        last = self._layers[-1]
+        jordan = getattr(last, "kind", "") == "jordan"  # whose outputs have an activation of their own
+        name = getattr(getattr(last, "output_activation" if jordan else "activation", None), "name", "identity")
+        if self._loss.link in ("logistic", "softmax") and name != "identity":
+            warnings.warn(
+                f"the last layer, {last!r}, gives what the {self._loss.link} of the loss {self._loss.name} is applied "
+                "to; its activation should be 'identity'",
+                UserWarning,
+                stacklevel=3,
+            )
+
+    # Using --------------------------------------------------------------------------------------------------------
+
+    def predict(self, X: Any, n_threads: int | None = None, lengths: Any = None) -> Array:
+        """Return (rows, outputs): probabilities for the classification losses, rates for poisson, else values.
+
+        A row's bits do not depend on the rows beside it, nor on the threads. A recurrent network takes sequences; where
+        every step has outputs they are (rows, steps, outputs), 0 beyond a sequence's length.
+        """
+        return self._infer(X, True, n_threads, lengths)
+
+    def forward(self, X: Any, n_threads: int | None = None, lengths: Any = None) -> Array:
+        """Return the raw outputs of the last layer (logits), shaped as those of `predict`."""
+        return self._infer(X, False, n_threads, lengths)
+
+    def _infer(self, X: Any, link: bool, n_threads: int | None, lengths: Any = None) -> Array:
+        # A ready array goes straight to the core, which checks that it is finite: a row takes a microsecond or two.
+        if n_threads is None and lengths is None and (ready := self._core.infer_ready(X, link)) is not None:
+            return ready  # type: ignore[no-any-return]
+        if lengths is not None or self._spec.recurrent:
+            x, ends = inputs(self._spec, X, lengths)
+            return self._core.infer(x, link, thread_count(n_threads), ends)  # type: ignore[no-any-return]
+        X = matrix(X, self._n_inputs, self._dtype, finite=False)
+        return self._core.infer(X, link, thread_count(n_threads))  # type: ignore[no-any-return]
+
+    def evaluate(
+        self, X: Any, y: Any, sample_weight: Any = None, n_threads: int | None = None, lengths: Any = None
+    ) -> float:
+        """Return the loss on these samples, without penalty."""
+        given = samples(self._spec, X, y, sample_weight, lengths)
+        threads = thread_count(n_threads)
+        return float(self._core.evaluate(given.x, given.targets, given.weights, threads, given.lengths))
+
+    def loss_and_gradients(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        l1: float = 0.0,
+        l2: float = 0.0,
+        training: bool = True,
+        n_threads: int | None = None,
+        lengths: Any = None,
+    ) -> tuple[float, dict[str, Array]]:
+        """Return the loss of all samples as one batch, penalty included, and its gradient by parameter name.
+
+        With `training`, batch norm uses the batch's own statistics, and random layers the draws of step 0; nothing in
+        the network changes.
+        """
+        given = samples(self._spec, X, y, sample_weight, lengths)
+        loss, flat, _ = self._core.loss_and_gradients(
+            given.x,
+            given.targets,
+            given.weights,
+            number(l1, "l1"),
+            number(l2, "l2"),
+            training,
+            surrogates=True,
+            with_input=False,
+            threads=thread_count(n_threads),
+            lengths=given.lengths,
+        )
+        return float(loss), self._named(flat)
+
+    def input_gradient(
+        self, X: Any, y: Any, sample_weight: Any = None, training: bool = False, lengths: Any = None
+    ) -> Array:
+        """Return d loss / d X, of the shape of X, of the loss averaged over the rows."""
+        given = samples(self._spec, X, y, sample_weight, lengths)
+        gradient = self._core.loss_and_gradients(
+            given.x,
+            given.targets,
+            given.weights,
+            0.0,
+            0.0,
+            training,
+            surrogates=True,
+            with_input=True,
+            threads=0,
+            lengths=given.lengths,
+        )[2]
+        pair = self._core.normalization
+        return gradient if pair is None else gradient * pair[1]  # type: ignore[no-any-return]
+
+    def _named(self, flat: Array) -> dict[str, Array]:
+        """A flat gradient as arrays by parameter name."""
+        out, at = {}, 0
+        views = self._core.parameters()
+        for name in self._core.trained_names:
+            shape = views[name].shape
+            size = int(np.prod(shape))
+            out[name] = flat[at : at + size].reshape(shape)
+            at += size
+        return out
+
+    # Sequences step by step ---------------------------------------------------------------------------------------
+
+    def step(self, x: Any) -> Array:
+        """Return the prediction for the next step of a sequence, x (n_inputs,), or of several, (sequences, n_inputs).
+
+        The recurrent layers carry what they remember from one call to the next, until `reset_state`; the predictions
+        are those of `predict` for all the steps so far, to the bit.
+        """
+        return stepping.step(self._core, self._spec, x)
+
+    def reset_state(self) -> None:
+        """Forget the sequences of `step`: the next step is a first one."""
+        self._core.reset_state()
+
+    @property
+    def state(self) -> list[Array] | None:
+        """What `step` carries, (sequences, outputs) a recurrent layer; set it to go on from there."""
+        return stepping.state(self._core, stepping.state_sizes(self._layers, self._core.layer_outputs))
+
+    @state.setter
+    def state(self, value: Any) -> None:
+        sizes = stepping.state_sizes(self._layers, self._core.layer_outputs)
+        stepping.set_state(self._core, sizes, value, self._dtype)
+
+    # Keeping ------------------------------------------------------------------------------------------------------
+
+    def copy(self) -> Network:
+        """Return an independent copy, weights and the optimizer's memory included."""
+        return _copy.deepcopy(self)
+
+    def astype(self, dtype: str) -> Network:
+        """Return a copy in another precision, without the optimizer's memory."""
+        other = Network(self._layers, self._n_inputs, self._loss, dtype, self._seed, self.normalize_inputs)
+        for name, view in other.parameters.items():
+            view[...] = self.parameters[name]
+        if self.input_normalization is not None:
+            other.input_normalization = self.input_normalization
+        other.metadata = dict(self.metadata)
+        return other
+
+    def save(self, path: Any) -> None:
+        """Write a safetensors file, whole or not at all: weights by name, the architecture as JSON in its metadata."""
+        from lamina.storage.container import write  # with what it imports as long to load as all the rest
+
+        write(path, self)
+
+    def architecture(self) -> dict[str, Any]:
+        """Return what makes the network, beside its weights, as plain JSON values; TypeError where a part is custom."""
+        return {
+            "layers": [described_layer(layer) for layer in self._layers],
+            "n_inputs": self._n_inputs,
+            "loss": described(self._loss),
+            "dtype": self._dtype.name,
+            "seed": self._seed,
+            "normalize_inputs": self.normalize_inputs,
+        }
+
+    @classmethod
+    def from_architecture(cls, architecture: dict[str, Any]) -> Network:
+        """Return a network with fresh weights from the result of `architecture`."""
+        return cls(
+            [layer_from(entry) for entry in architecture["layers"]],
+            architecture["n_inputs"],
+            losses.get(**architecture["loss"]),
+            architecture["dtype"],
+            architecture["seed"],
+            architecture["normalize_inputs"],
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return everything that makes the network what it is, the optimizer's memory included."""
+        state = {k: v for k, v in self.__dict__.items() if k not in ("_core", "_spec")}
+        state["parameters"] = {name: view.copy() for name, view in self.parameters.items()}
+        state["normalization"] = self._core.normalization
+        state["memory"] = self._core.memory
+        state["sequences"] = (self._core.sequences_under_way, self._core.state)
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Make the core's network anew, and give it what `state` holds."""
+        state = dict(state)
+        parameters, memory = state.pop("parameters"), state.pop("memory")
+        normalization, (count, sequences) = state.pop("normalization"), state.pop("sequences")
+        self.__dict__.update(state)
+        self._make_core()
+        for name, view in self._core.parameters().items():
+            view[...] = parameters[name]
+        self.input_normalization = normalization
+        self._core.restore_memory(memory)
+        if count:
+            self._core.state = (count, sequences)

@@ -1,0 +1,1 @@
+"""Choosing by validation: folds, searches, ensembles, and the course's other learners."""

@@ -1,0 +1,177 @@
+"""A network beside the course's other learners, on the same folds; needs `pip install lamina[sklearn]`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from os import PathLike
+from typing import Any
+
+import numpy as np
+
+from lamina._core import Dense
+from lamina.data.arrays import Array, to_array
+from lamina.data.splits import fold_indices
+from lamina.network.network import Network
+from lamina.plots.training import fold_scores
+from lamina.selection.cross_validation import cross_validate
+from lamina.text import aligned
+
+__all__ = ["Comparison", "compare"]
+
+
+class Comparison:
+    """What `compare` found.
+
+    Attributes
+    ----------
+    scores : dict of name -> (k,) array
+        Accuracy or R squared of each learner on each fold.
+    seconds : dict of name -> float
+        Time to fit and predict all folds.
+    scoring : str
+        "accuracy" or "R²".
+    """
+
+    def __init__(self, scores: dict[str, Array], seconds: dict[str, float], scoring: str) -> None:
+        self.scores, self.seconds, self.scoring = scores, seconds, scoring
+
+    @property
+    def ranked(self) -> list[str]:
+        """The learners' names, the highest mean score first."""
+        return sorted(self.scores, key=lambda name: -float(self.scores[name].mean()))
+
+    def table(self) -> str:
+        """Return mean, standard deviation over the folds, and time of each learner, the best first."""
+        lines = [["learner", self.scoring, "std", "seconds"]]
+        for name in self.ranked:
+            own = self.scores[name]
+            lines.append([name, f"{own.mean():.4f}", f"{own.std(ddof=1):.4f}", f"{self.seconds[name]:.2f}"])
+        return "\n".join(aligned(lines, left={0}))
+
+    def to_pandas(self) -> Any:
+        """Return a pandas data frame: a row for each learner and fold."""
+        import pandas
+
+        return pandas.DataFrame(
+            [
+                {"learner": name, "fold": fold, self.scoring: float(score)}
+                for name in self.ranked
+                for fold, score in enumerate(self.scores[name])
+            ]
+        )
+
+    def plot(self, ax: Any = None, path: str | PathLike[str] | None = None) -> Any:
+        """Draw each learner's folds and their mean; see ``lamina.plots.fold_scores``."""
+        ranked = {name: self.scores[name] for name in reversed(self.ranked)}
+        return fold_scores(ranked, ax=ax, path=path, label=self.scoring)
+
+    def __str__(self) -> str:
+        return self.table()
+
+
+def compare(
+    X: Any,
+    y: Any,
+    k: int = 5,
+    *,
+    net: Network | None = None,
+    learners: Mapping[str, Any] | None = None,
+    stratify: bool = True,
+    seed: int = 0,
+    groups: Any = None,
+    n_jobs: int | None = None,
+    **fit_options: Any,
+) -> Comparison:
+    """Set a network beside a linear model, k nearest neighbours, boosted stumps and a support vector machine.
+
+    All learn from the same folds and standardised inputs. No learner sees the part it is scored on: the network stops
+    early on a tenth of its training rows.
+
+    Parameters
+    ----------
+    X : array-like, (rows, features)
+    y : array-like, (rows,) or (rows, outputs)
+        Labels (integers, booleans or text) make it a classification, scored by accuracy; floating-point numbers, or
+        several columns, make it a regression, scored by R squared.
+    k : int, default 5
+        Number of folds.
+    net : Network, optional
+        With outputs for the classes in sorted order; by default 64 relu units, with normalised inputs.
+    learners : mapping of name -> scikit-learn estimator, optional
+        In place of the course's four.
+    stratify, seed, groups : optional
+        As for `cross_validate`.
+    n_jobs : int, optional
+        Of the network's folds; scikit-learn's learners run one after another.
+    **fit_options
+        For the network, as for `Network.fit`.
+
+    Returns
+    -------
+    Comparison
+        `scores`, `table()`, `plot()`.
+    """
+    try:
+        from sklearn.base import clone
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+    except ImportError as error:
+        raise ImportError("compare needs scikit-learn; install it with: pip install lamina[sklearn]") from error
+    x = np.ascontiguousarray(to_array(X, "X"), np.float64)
+    target, classes = _targets(y)
+    if len(target) != len(x):
+        raise ValueError(f"y must have one entry for each of the {len(x)} rows of X; got {len(target)}")
+    if net is None:
+        outputs = len(classes) if classes is not None else (1 if target.ndim == 1 else target.shape[1])
+        loss = "squared_error" if classes is None else "cross_entropy"
+        layers = [Dense(64, activation="relu"), Dense(outputs)]
+        net = Network(layers, n_inputs=x.shape[1], loss=loss, seed=seed, normalize_inputs=True)
+    scoring = "r2" if classes is None else "accuracy"
+    scores: dict[str, Array] = {}
+    seconds: dict[str, float] = {}
+    strata = target if stratify and classes is not None else None
+    home = fold_indices(len(x), k, strata, seed, groups=groups)
+    for name, learner in (_course_learners(classes is not None, seed) if learners is None else learners).items():
+        started, own = time.perf_counter(), []
+        for fold in range(k):
+            model = make_pipeline(StandardScaler(), clone(learner))
+            model.fit(x[home != fold], target[home != fold])
+            own.append(float(model.score(x[home == fold], target[home == fold])))
+        scores[name], seconds[name] = np.array(own), time.perf_counter() - started
+    started = time.perf_counter()
+    options = {"validation": 0.1, **fit_options}
+    cv = cross_validate(net, x, target, k, stratify, seed, n_jobs, scoring=scoring, groups=groups, **options)
+    scores["network"], seconds["network"] = cv.scores, time.perf_counter() - started
+    return Comparison(scores, seconds, "R²" if classes is None else "accuracy")
+
+
+def _targets(y: Any) -> tuple[Array, Array | None]:
+    """Labels as 0 .. n - 1 and what they stand for, or values and None."""
+    values = np.asarray(y)
+    if values.ndim == 1 and values.dtype.kind in "iubOUST":
+        classes, labels = np.unique(values, return_inverse=True)
+        return labels.reshape(-1), classes
+    return to_array(y, "y").astype(np.float64), None
+
+
+def _course_learners(classify: bool, seed: int) -> dict[str, Any]:
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+    from sklearn.linear_model import LogisticRegression, RidgeCV
+    from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+    from sklearn.svm import SVC, SVR
+
+    stumps = {"max_depth": 1, "max_iter": 200, "early_stopping": False, "random_state": seed}
+    if classify:
+        return {
+            "linear classifier": LogisticRegression(max_iter=2000),
+            "k nearest neighbours": KNeighborsClassifier(),
+            "boosted stumps": HistGradientBoostingClassifier(**stumps),
+            "support vector machine": SVC(),
+        }
+    return {
+        "linear model": RidgeCV(np.logspace(-3, 3, 13)),
+        "k nearest neighbours": KNeighborsRegressor(),
+        "boosted stumps": HistGradientBoostingRegressor(**stumps),
+        "support vector machine": SVR(),
+    }

@@ -1,0 +1,234 @@
+"""k-fold cross-validation, the folds trained side by side."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from lamina.data.arrays import Array
+from lamina.data.records import Indices, Samples
+from lamina.data.splits import Split, fold_indices
+from lamina.data.targets import classes_of
+from lamina.network.network import Network
+from lamina.selection.side_by_side import Hook, Task, fresh, jobs, one_target_a_sample, options_of, run
+from lamina.training.callbacks import Epoch, History, callbacks_of
+from lamina.training.scoring import score_of
+
+__all__ = ["CrossValidation", "Fold", "cross_validate", "fit_fold", "mean_curve"]
+
+
+class Fold(Split):
+    """A split that is known already: rows to train on and rows held out."""
+
+    def __init__(self, train: Indices, held: Indices) -> None:
+        super().__init__(len(held) / (len(train) + len(held)))
+        self.train, self.held = train, held
+
+    def indices(self, n_rows: int, labels: Any, seed: int) -> tuple[Indices, Indices]:
+        """Return the rows it was made of."""
+        return self.train, self.held
+
+    def with_inner(self, inner: Split, labels: Array | None, seed: int) -> Fold:
+        """Return a split of the training rows alone, so that what is held out has no say in the fit."""
+        part, stop = inner.indices(len(self.train), None if labels is None else labels[self.train], seed)
+        return Fold(self.train[part], self.train[stop])
+
+
+@dataclass(eq=False, repr=False)
+class CrossValidation:
+    """What `cross_validate` found.
+
+    Attributes
+    ----------
+    scores : (k,) array
+        The loss of each fold's held-out part (lower is better), or the `scoring` asked for (higher is better).
+    histories : list of History
+        One a fold.
+    out_of_fold : (rows, outputs) array
+        Predictions for each row by the network that did not train on it.
+    folds : (rows,) array of int
+        Which fold held each row out.
+    networks : list of Network
+        One a fold.
+    """
+
+    scores: Array
+    histories: list[History]
+    out_of_fold: Array
+    folds: Array
+    networks: list[Network]
+    _net: Network
+    _samples: Samples
+    _options: dict[str, Any]
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        if "_data" in state:  # an older pickle
+            net, *parts = state["_data"]
+            state = {**state, "_net": net, "_samples": Samples(*parts)}
+            del state["_data"]
+        self.__dict__.update(state)
+
+    @property
+    def mean(self) -> float:
+        """The mean of the folds' scores: the course's cross-validation error."""
+        return float(self.scores.mean())
+
+    @property
+    def std(self) -> float:
+        """The standard deviation of the folds' scores (divided by k - 1)."""
+        return float(self.scores.std(ddof=1))
+
+    @property
+    def validation_curve(self) -> Array:
+        """The mean validation loss by epoch; a fold that has stopped counts with its last value."""
+        return mean_curve([h.validation_loss for h in self.histories])
+
+    @property
+    def best_epoch(self) -> int:
+        """The epoch, counted from 1, at which the mean validation loss is lowest."""
+        return int(np.argmin(self.validation_curve)) + 1
+
+    def refit(self, **changes: Any) -> Network:
+        """Return a fresh network trained on every row for `best_epoch` epochs, on all threads.
+
+        `changes` replace options of the folds' fits. A schedule runs as it did in the folds.
+        """
+        given = self._samples
+        options = {**self._options, "sample_weight": given.weights, **changes}
+        options.update(validation=None, early_stopping=None)
+        last = self.best_epoch
+
+        def stop(epoch: Epoch) -> None:
+            if epoch.epoch >= last:
+                epoch.stop("the folds' best epoch")
+
+        options["callbacks"] = [*options["callbacks"], stop]
+        twin = fresh(self._net)
+        twin.fit(given.x, given.targets, **options)
+        return twin
+
+    def __str__(self) -> str:
+        each = ", ".join(f"{score:.4g}" for score in self.scores)
+        return f"{len(self.scores)} folds: {self.mean:.4g} ± {self.std:.2g} ({each}); best epoch {self.best_epoch}"
+
+    __repr__ = __str__
+
+
+def cross_validate(
+    net: Network,
+    X: Any,
+    y: Any,
+    k: int = 5,
+    stratify: bool = True,
+    seed: int = 0,
+    n_jobs: int | None = None,
+    *,
+    scoring: str | Callable[..., float] | None = None,
+    groups: Any = None,
+    shuffle: bool = True,
+    verbose: int = 0,
+    **fit_options: Any,
+) -> CrossValidation:
+    """Train k times on all but one part of the rows, and score each on the part left out.
+
+    Every fold trains a fresh network with the layers, loss and seed of `net`, which does not change; its part left out
+    is the validation set on which it stops early. Its bits are those of a fit alone, whatever `n_jobs` is.
+
+    Parameters
+    ----------
+    net : Network
+    X, y : array-like
+        As for `Network.fit`.
+    k : int, default 5
+        Number of folds, at least 2.
+    stratify : bool, default True
+        Keep the classes' shares in every fold, where `y` holds classes; each class needs k members.
+    seed : int, default 0
+        Decides the folds.
+    n_jobs : int, optional
+        Folds at work at a time, each on one thread; by default `lamina.get_num_threads()`.
+    scoring : str or callable, optional
+        What the folds' parts left out are scored by: "accuracy", "r2", or a callable of (network, X, y). The loss
+        without it. Folds stop early by their loss either way.
+    groups : array-like, (rows,), optional
+        Rows of one group stay in one fold (then nothing is stratified).
+    shuffle : bool, default True
+        False makes each fold a run of consecutive rows.
+    verbose : int, default 0
+        1 prints a line on standard error as each fold ends.
+    **fit_options
+        As for `Network.fit`. With ``validation=`` a fraction or `Split`, each fold stops on a share of its training
+        rows instead, so that the part left out has no say. Callbacks are called from the folds' threads.
+
+    Returns
+    -------
+    CrossValidation
+
+    Raises
+    ------
+    ValueError
+        For more folds than rows, than groups, or than members of a class.
+    """
+    if not isinstance(net, Network):
+        raise TypeError(f"net must be a lamina.Network; got {net!r}")
+    n_jobs = jobs(n_jobs)
+    fit_options["callbacks"] = callbacks_of(fit_options.get("callbacks"))
+    weight, lengths = fit_options.pop("sample_weight", None), fit_options.get("lengths")
+    given = one_target_a_sample(net, X, y, weight, lengths)
+    classes = classes_of(net.loss, given.targets) if stratify and shuffle else None
+    folds = fold_indices(len(given), k, classes, seed, shuffle, groups)
+    score = score_of(scoring, net.loss)
+
+    def task(number: int) -> Task[tuple[Network, float, Array]]:
+        def train(hook: Hook) -> tuple[Network, float, Array]:
+            fold = Fold(np.flatnonzero(folds != number), np.flatnonzero(folds == number))
+            twin = fit_fold(net, given, fold, hook, fit_options)
+            held = given.take(fold.held)
+            value = score(twin, held)
+            if verbose:
+                assert twin.history is not None
+                line = f"fold {number + 1}/{k}: {value:.4g}, best epoch {twin.history.best_epoch}"
+                print(line, file=sys.stderr, flush=True)
+            return twin, value, twin.predict(held.x, n_threads=1, lengths=held.lengths)
+
+        return train
+
+    done = run([task(number) for number in range(k)], n_jobs)
+    out_of_fold = np.empty((len(given), net.n_outputs), net.dtype)
+    for number, (_, _, predicted) in enumerate(done):
+        out_of_fold[folds == number] = predicted
+    return CrossValidation(
+        np.array([value for _, value, _ in done]),
+        [twin.history for twin, _, _ in done if twin.history is not None],
+        out_of_fold,
+        folds,
+        [twin for twin, _, _ in done],
+        fresh(net),
+        given,
+        fit_options,
+    )
+
+
+def fit_fold(net: Network, given: Samples, fold: Fold, hook: Hook, options: dict[str, Any]) -> Network:
+    """Return a fresh network trained on the fold's rows, by default with those held out as its validation set."""
+    options = options_of(options, hook)
+    inner = options.pop("validation", None)
+    if isinstance(inner, tuple):
+        raise ValueError("validation must be a fraction or a Split of each fold's rows; got a tuple of arrays")
+    if inner is not None:
+        labels = given.targets if given.targets.dtype == np.int32 else None
+        fold = fold.with_inner(inner if isinstance(inner, Split) else Split(inner), labels, net.seed)
+    twin = fresh(net)
+    twin.fit(given.x, given.targets, sample_weight=given.weights, validation=fold, **options)
+    return twin
+
+
+def mean_curve(curves: list[list[float]]) -> Array:
+    """Return the mean by epoch; a curve that has ended counts with its last value, and one without any is infinite."""
+    longest = max(1, *(len(c) for c in curves))
+    padded = [np.pad(c or [np.inf], (0, longest - max(len(c), 1)), mode="edge") for c in curves]
+    return np.nan_to_num(np.mean(padded, axis=0), nan=np.inf, posinf=np.inf)  # type: ignore[no-any-return]

@@ -1,0 +1,149 @@
+"""The choice of hyper-parameters by validation: random search and successive halving, trials side by side."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from lamina.data.arguments import whole_number
+from lamina.selection.search_result import SearchProgress, SearchResult
+from lamina.selection.side_by_side import Hook, Task, jobs, run
+from lamina.selection.space import candidates
+from lamina.selection.trial_file import TrialFile
+from lamina.selection.trials import FIT_OPTIONS, Scheme, Trainer
+from lamina.training.callbacks import DivergenceWarning
+from lamina.training.scoring import score_of
+
+__all__ = ["rungs", "search"]
+
+
+def search(
+    build: Callable[..., Any],
+    space: Mapping[str, Any],
+    X: Any,
+    y: Any,
+    k: int | None = None,
+    validation: Any = None,
+    n_trials: int = 20,
+    seed: int = 0,
+    method: str = "random",
+    *,
+    factor: int = 3,
+    scoring: str | Callable[..., float] | None = None,
+    groups: Any = None,
+    path: Any = None,
+    n_jobs: int | None = None,
+    verbose: int = 0,
+    **fit_options: Any,
+) -> SearchResult:
+    """Choose hyper-parameters: train trials side by side, score each by validation, keep the best.
+
+    Parameters
+    ----------
+    build : callable
+        ``build(**params)`` returns a `Network`, or (Network, dict of fit options).
+    space : dict
+        Name -> list of choices, (low, high), or ``lamina.space.loguniform(low, high)``, ``lamina.space.integer(...)``.
+        A name that `build` does not take and `Network.fit` does goes to `fit`: l2, batch_size, optimizer, ...
+    X, y : array-like
+        As for `Network.fit`.
+    k : int, optional
+        Score by k-fold cross-validation: the mean of the folds' losses. 5 where `validation` is not given either.
+    validation : float, Split or (X, y), optional
+        Score by this hold-out part instead of folds: a fifth of the time, and less sure.
+    n_trials : int, default 20
+        Sets of parameters to draw; all there are where a space of lists holds no more.
+    seed : int, default 0
+        Decides the draws and the folds. The networks' seed is what `build` gives them.
+    method : {"random", "halving"}, default "random"
+        "halving" trains every set for few epochs, then the best third for three times as many, and so on up to
+        ``epochs`` (successive halving; arXiv 1502.07943).
+    factor : int, default 3
+        By what halving divides the sets and multiplies the epochs.
+    scoring : str or callable, optional
+        "accuracy", "r2", or a callable of (network, X, y): higher is better. The loss, lower is better, without it.
+    groups : array-like, (rows,), optional
+        Rows of one group stay in one fold.
+    path : path-like, optional
+        A file of JSON lines that keeps every trial as it ends; a search that finds its own file goes on from there.
+    n_jobs : int, optional
+        Trials at work at a time, each on one thread; by default `lamina.get_num_threads()`. Never another result.
+    verbose : int, default 0
+        1 shows progress on standard error.
+    **fit_options
+        For every trial, as for `Network.fit`.
+
+    Returns
+    -------
+    SearchResult
+        `best_params`, `best_score`, `trials`, `table()`, `to_pandas()`, `refit()`.
+
+    Raises
+    ------
+    ValueError
+        For a space without a trial, a file of another search, or a search of which every trial diverged.
+    """
+    if method not in ("random", "halving"):
+        raise ValueError(f"method must be 'random' or 'halving'; got {method!r}")
+    if k is not None and validation is not None:
+        raise ValueError("k and validation are two ways to score; give one")
+    if groups is not None and validation is not None:
+        raise ValueError("groups goes with k folds; make a grouped hold-out part with lamina.split(..., groups=...)")
+    whole_number(factor, "factor", 2)
+    n_jobs = jobs(n_jobs)
+    drawn = candidates(space, n_trials, seed)
+    unknown = sorted(set(fit_options) - (FIT_OPTIONS | {"sample_weight"}))
+    if unknown:
+        raise TypeError(f"search has no option {', '.join(unknown)}")
+    epochs = int(fit_options.get("epochs", 100))
+    if method == "halving" and "epochs" in space:
+        raise ValueError("halving decides the epochs of each trial itself; take epochs out of the space")
+    if validation is None:
+        k = 5 if k is None else k
+    trainer = Trainer(build, X, y, Scheme(k, validation, seed, scoring, groups), fit_options)
+    score_of(scoring, trainer.network(drawn[0])[0].loss)  # what fails, fails before any time is spent
+    rest = {**fit_options, "validation": validation, "groups": groups, "sample_weight": trainer.weight}
+    how = {"method": method, "factor": factor, "seed": seed, "k": k, "space": space, "scoring": scoring}
+    records = TrialFile(path, {**how, "options": rest, "data": [trainer.x, trainer.y]})
+    heights = rungs(len(drawn), epochs, factor) if method == "halving" else [(len(drawn), None)]
+    result = SearchResult([], lower_is_better=scoring is None, trainer=trainer)
+    survivors = list(range(len(drawn)))
+    progress = SearchProgress(sum(count for count, _ in heights), verbose)
+    with progress, warnings.catch_warnings():
+        warnings.simplefilter("ignore", DivergenceWarning)  # a trial's record says so
+        for rung, (count, limit) in enumerate(heights):
+            survivors = survivors[:count]
+
+            def task(number: int, rung: int = rung, limit: int | None = limit) -> Task[dict[str, Any]]:
+                def work(hook: Hook) -> dict[str, Any]:
+                    made = trainer.network(drawn[number])
+                    what = {"epochs": limit, "network": trainer.digest(*made)}
+                    known = records.find(number, rung, drawn[number], what)
+                    trial = known or {"trial": number, "rung": rung, **what, **trainer.score(*made, limit, hook)}
+                    if known is None:
+                        records.add(trial, drawn[number])
+                    trial["params"] = drawn[number]
+                    progress.step(trial, result.lower_is_better)
+                    return trial
+
+                return work
+
+            done = run([task(number) for number in survivors], n_jobs)
+            result.trials.extend(done)
+            worst = math.inf if result.lower_is_better else -math.inf
+            sign = 1 if result.lower_is_better else -1
+            by_number = {t["trial"]: worst if t["score"] is None else t["score"] for t in done}
+            survivors.sort(key=lambda number: (sign * by_number[number], number))
+    if result.best["score"] is None:
+        raise ValueError("every trial diverged; lower the learning rates in the space")
+    return result
+
+
+def rungs(n: int, epochs: int, factor: int) -> list[tuple[int, int | None]]:
+    """Return (how many sets of parameters, for how many epochs) of each rung of successive halving."""
+    depth = max(1, 1 + math.floor(math.log(n) / math.log(factor) + 1e-9))
+    while depth > 1 and epochs // factor ** (depth - 1) < 1:
+        depth -= 1
+    return [(max(1, n // factor**r), max(1, epochs // factor ** (depth - 1 - r))) for r in range(depth)]

@@ -1,0 +1,148 @@
+"""What a search found, as a table, a data frame and a trained network."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from typing import Any
+
+from lamina.network.network import Network
+from lamina.selection.side_by_side import fresh
+from lamina.selection.trials import Trainer
+from lamina.text import aligned
+from lamina.training.callbacks import Epoch
+
+__all__ = ["SearchProgress", "SearchResult"]
+
+
+class SearchResult:
+    """What `search` found.
+
+    Attributes
+    ----------
+    trials : list of dict
+        ``trial``, ``rung``, ``params``, ``score`` (None where training diverged), ``std`` over the folds,
+        ``best_epoch``, ``seconds``.
+    lower_is_better : bool
+        Whether scores are losses.
+    """
+
+    def __init__(self, trials: list[dict[str, Any]], lower_is_better: bool, trainer: Trainer) -> None:
+        self.trials, self.lower_is_better, self._trainer = trials, lower_is_better, trainer
+
+    @property
+    def ranked(self) -> list[dict[str, Any]]:
+        """The trials, the best first: those trained longest come before those that halving let go."""
+        sign = 1 if self.lower_is_better else -1
+        return sorted(
+            self.trials, key=lambda t: (t["score"] is None, -t["rung"], sign * (t["score"] or 0.0), t["trial"])
+        )
+
+    @property
+    def best(self) -> dict[str, Any]:
+        """The best trial."""
+        return self.ranked[0]
+
+    @property
+    def best_params(self) -> dict[str, Any]:
+        """The parameters of the best trial."""
+        return dict(self.best["params"])
+
+    @property
+    def best_score(self) -> float:
+        """The score of the best trial: of many, so a little lucky; a test set tells what it is worth."""
+        return float(self.best["score"])
+
+    def best_network(self) -> tuple[Network, dict[str, Any]]:
+        """Return the best network, untrained, and the options for its `fit` or for `cross_validate`."""
+        net, options = self._trainer.network(self.best["params"])
+        weight = {} if self._trainer.weight is None else {"sample_weight": self._trainer.weight}
+        return fresh(net), {**options, **weight}
+
+    def refit(self, **changes: Any) -> Network:
+        """Return a network with the best parameters, trained on every row for the best trial's epochs."""
+        net, options = self.best_network()
+        trainer, best = self._trainer, self.best
+
+        def stop(epoch: Epoch) -> None:
+            if epoch.epoch >= best["best_epoch"]:
+                epoch.stop("the best epoch of the search")
+
+        options = {**options, **changes, "validation": None, "early_stopping": None}
+        options["callbacks"] = [*options.get("callbacks", ()), stop]
+        net.fit(trainer.x, trainer.y, **options)
+        return net
+
+    def table(self, rows: int | None = None) -> str:
+        """Return the trials as text, the best first; `rows` of them, or all."""
+        names = list(self.trials[0]["params"])
+        rest = ["rung"] * any(t["rung"] for t in self.trials) + ["std", "best_epoch", "seconds"]
+        lines = [["", *names, "score", *(name.replace("_", " ") for name in rest)]]
+        for place, trial in enumerate(self.ranked[:rows], 1):
+            cells = [_cell(trial["params"][name]) for name in names]
+            score = "diverged" if trial["score"] is None else _cell(trial["score"])
+            lines.append([str(place), *cells, score, *(_cell(trial[name]) for name in rest)])
+        return "\n".join(aligned(lines))
+
+    def to_pandas(self) -> Any:
+        """Return the trials as a pandas data frame, the best first, one column for each parameter."""
+        import pandas
+
+        rest = [{name: value for name, value in trial.items() if name != "params"} for trial in self.ranked]
+        return pandas.DataFrame([{**t["params"], **r} for t, r in zip(self.ranked, rest, strict=True)])
+
+    def __str__(self) -> str:
+        return self.table(10)
+
+    def __repr__(self) -> str:
+        return f"<lamina search of {len(self.trials)} trials: {self.best_score:.4g} with {self.best_params}>"
+
+
+class SearchProgress:
+    """A bar on standard error with the best score; plain lines where `rich` is not installed."""
+
+    def __init__(self, total: int, verbose: int) -> None:
+        self._total, self._verbose, self._done = total, verbose, 0
+        self._best: float | None = None
+        self._bar: Any = None
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> SearchProgress:
+        if self._verbose:
+            try:
+                from rich.console import Console
+                from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+            except ImportError:
+                return self
+            columns = (TextColumn("trials"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+            self._bar = Progress(*columns, TextColumn("{task.fields[best]}"), console=Console(file=sys.stderr))
+            self._task = self._bar.add_task("trials", total=self._total, best="")
+            self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def step(self, trial: dict[str, Any], lower_is_better: bool) -> None:
+        """Count a trial that has ended."""
+        if not self._verbose:
+            return
+        with self._lock:
+            self._count(trial["score"], lower_is_better)
+
+    def _count(self, score: float | None, lower_is_better: bool) -> None:
+        self._done += 1
+        if score is not None and (self._best is None or (score < self._best) == lower_is_better):
+            self._best = score
+        best = "" if self._best is None else f"best {self._best:.4g}"
+        if self._bar is not None:
+            self._bar.update(self._task, advance=1, best=best)
+        else:
+            print(f"trial {self._done}/{self._total}  score {_cell(score)}  {best}", file=sys.stderr)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,139 @@
+"""The trials of a search: what one set of parameters makes, how it is trained, and how it is scored."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from lamina.data.arrays import Array, to_array
+from lamina.data.records import Samples
+from lamina.data.samples import samples
+from lamina.data.splits import Split, fold_indices
+from lamina.data.targets import classes_of
+from lamina.network.network import Network
+from lamina.selection.cross_validation import Fold, fit_fold, mean_curve
+from lamina.selection.side_by_side import Hook, one_target_a_sample
+from lamina.selection.trial_file import digest
+from lamina.training.callbacks import callbacks_of
+from lamina.training.scoring import Scoring, score_of
+
+__all__ = ["FIT_OPTIONS", "Scheme", "Trainer"]
+
+# The search decides these itself.
+_OWN = {"validation", "validation_sample_weight", "sample_weight", "n_threads", "verbose", "resume"}
+#: What `Network.fit` takes and a search may give it.
+FIT_OPTIONS = {
+    name
+    for name, parameter in inspect.signature(Network.fit).parameters.items()
+    if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+} - _OWN
+
+
+@dataclass(frozen=True, slots=True)
+class Scheme:
+    """How trials are scored; the names are those of `search`.
+
+    Attributes
+    ----------
+    k : int or None
+        Folds; None for a hold-out part.
+    validation : float, Split, (X, y) or None
+        The hold-out part.
+    seed : int
+    scoring : str, callable or None
+    groups : array-like or None
+    """
+
+    k: int | None
+    validation: Any
+    seed: int
+    scoring: Scoring
+    groups: Any
+
+
+class Trainer:
+    """Trains and scores one set of parameters."""
+
+    def __init__(self, build: Callable[..., Any], X: Any, y: Any, scheme: Scheme, options: dict[str, Any]) -> None:
+        self.build, self.scheme, self.options = build, scheme, dict(options)
+        self.x, self.y = to_array(X, "X"), to_array(y, "y")
+        if len(self.y) != len(self.x):
+            raise ValueError(f"y must have one entry for each of the {len(self.x)} rows of X; got {len(self.y)}")
+        self.weight = self.options.pop("sample_weight", None)
+        self.options["callbacks"] = callbacks_of(self.options.get("callbacks"))
+
+    def network(self, params: dict[str, Any]) -> tuple[Network, dict[str, Any]]:
+        """Return what `build` makes of `params`, and the options for its fit."""
+        taken = inspect.signature(self.build).parameters
+        takes_all = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in taken.values())
+        own = {name: value for name, value in params.items() if takes_all or name in taken}
+        to_fit = {name: value for name, value in params.items() if name not in own}
+        for name in to_fit:
+            if name not in FIT_OPTIONS:
+                raise TypeError(f"space has {name!r}, which neither build nor Network.fit takes")
+        made = self.build(**own)
+        net, extra = made if isinstance(made, tuple) else (made, {})
+        if not isinstance(net, Network):
+            raise TypeError(f"build must return a lamina.Network, or (Network, fit options); got {net!r}")
+        return net, {**self.options, **extra, **to_fit}
+
+    def digest(self, net: Network, options: dict[str, Any]) -> str:
+        """Return what tells one `build` from another: a digest of the network it makes, and of its fit options."""
+        return digest([net.architecture(), {k: v for k, v in options.items() if self.options.get(k) is not v}])
+
+    def score(self, net: Network, options: dict[str, Any], epochs: int | None, hook: Hook) -> dict[str, Any]:
+        """Train on each part and return the record of the trial; a score of None means that training diverged."""
+        started = time.perf_counter()
+        if epochs is not None:
+            options["epochs"] = epochs
+        given, folds = self._parts(net, options.get("lengths"))
+        score = score_of(self.scheme.scoring, net.loss)
+        scores, curves = [], []
+        for fold in folds:
+            twin = fit_fold(net, given, fold, hook, options)
+            assert twin.history is not None
+            if twin.history.diverged:
+                scores = [math.nan]
+                break
+            scores.append(score(twin, given.take(fold.held)))
+            curves.append(twin.history.validation_loss)
+        mean = float(np.mean(scores))
+        good = math.isfinite(mean)
+        return {
+            "score": mean if good else None,
+            "std": float(np.std(scores, ddof=1)) if good and len(scores) > 1 else None,
+            "best_epoch": int(np.argmin(mean_curve(curves))) + 1 if good else None,
+            "seconds": time.perf_counter() - started,
+        }
+
+    def _parts(self, net: Network, lengths: Any) -> tuple[Samples, list[Fold]]:
+        """The samples, and the folds of them to train and to score on."""
+        given = one_target_a_sample(net, self.x, self.y, self.weight, lengths)
+        validation, n = self.scheme.validation, len(given)
+        if isinstance(validation, tuple):
+            if net.spec.recurrent:
+                raise ValueError("validation must be a fraction, a Split or None for sequences; got (X, y)")
+            X, y = validation[:2]
+            held = samples(net.spec, X, y, which="validation ")
+            return _joined(given, held), [Fold(np.arange(n), np.arange(n, n + len(held)))]
+        if self.scheme.k is None:
+            how = validation if isinstance(validation, Split) else Split(validation)
+            labels = given.targets if given.targets.dtype == np.int32 else None
+            return given, [Fold(*how.indices(n, labels, self.scheme.seed))]
+        classes = classes_of(net.loss, given.targets)
+        home: Array = fold_indices(n, self.scheme.k, classes, self.scheme.seed, groups=self.scheme.groups)
+        return given, [Fold(np.flatnonzero(home != i), np.flatnonzero(home == i)) for i in range(self.scheme.k)]
+
+
+def _joined(given: Samples, held: Samples) -> Samples:
+    """Both as one, the held ones last; where `given` has weights, theirs are 1."""
+    weights = given.weights
+    if weights is not None:
+        weights = np.concatenate([weights, np.ones(len(held), weights.dtype)])
+    return Samples(np.concatenate([given.x, held.x]), np.concatenate([given.targets, held.targets]), weights)

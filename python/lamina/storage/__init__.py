@@ -1,0 +1,1 @@
+"""The format of model files, whatever kind of network is in them."""

@@ -1,0 +1,51 @@
+"""Layers, activations, losses and initializers as plain JSON values, and back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lamina._dispatch import core as _core
+from lamina import activations, initializers, losses
+
+__all__ = ["ModelFileError", "described", "described_layer", "layer_from"]
+
+# The parameters of layers that are no plain values, and what makes them of their names.
+_REGISTRIES: dict[str, Any] = {
+    "activation": activations,
+    "output_activation": activations,
+    "initializer": initializers,
+    "recurrent_initializer": initializers,
+}
+
+
+class ModelFileError(ValueError):
+    """The file is not a lamina model, or not whole."""
+
+
+def described(part: Any) -> dict[str, Any]:
+    """Return an activation, a loss or an initializer as JSON values; TypeError where it is a custom one."""
+    if getattr(part, "is_custom", False):
+        kind = "loss" if isinstance(part, losses.LossFunction) else "activation"
+        raise TypeError(
+            f"the custom {kind} {part.name!r} cannot be saved: a model file holds numbers, not code. Keep the network "
+            "by pickle.dumps(net), with functions that can be imported"
+        )
+    return {"name": part.name, **part.params}
+
+
+def described_layer(layer: Any) -> dict[str, Any]:
+    """Return a layer as JSON values; TypeError where a part of it is custom."""
+    params = {name: described(value) if hasattr(value, "params") else value for name, value in layer.params.items()}
+    return {"layer": type(layer).__name__, **params}
+
+
+def layer_from(entry: dict[str, Any]) -> Any:
+    """Return the layer that `described_layer` described; ModelFileError where there is no such layer."""
+    params = dict(entry)
+    layer = params.pop("layer")
+    if layer not in _core.layer_names():
+        raise ModelFileError(f"the file names a layer {layer!r} that this version of lamina does not have")
+    for key, registry in _REGISTRIES.items():
+        if key in params:
+            params[key] = registry.get(**params[key])
+    return getattr(_core, layer)(**params)

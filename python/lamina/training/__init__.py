@@ -1,0 +1,1 @@
+"""What a fit is asked for, watches and reports: options, callbacks, scores."""

@@ -1,0 +1,245 @@
+"""What happens between epochs: early stopping, callbacks, the progress bar, and the history of a fit."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from lamina.data.arguments import number, whole_number
+
+__all__ = [
+    "DivergenceWarning",
+    "EarlyStopping",
+    "Epoch",
+    "History",
+    "ProgressBar",
+    "TimeLimit",
+    "callbacks_of",
+]
+
+
+class DivergenceWarning(RuntimeWarning):
+    """The loss became NaN or infinite: training stopped, and the best weights so far are back in place."""
+
+
+@dataclass
+class History:
+    """What a fit did, epoch by epoch.
+
+    Attributes
+    ----------
+    loss, validation_loss, learning_rate : list of float
+        One entry an epoch; `loss` is the mean over the epoch's batches as they were seen, penalty included;
+        `validation_loss` is empty without a validation set.
+    validation_score : list of float
+        One entry an epoch where `fit` got a `scoring`, else empty.
+    best_epoch : int
+        Counted from 1: where the watched loss was lowest.
+    stop_reason : str
+        Why training ended.
+    diverged : bool
+        Whether the loss stopped being finite.
+    evaluations : int
+        How often a full-batch solver looked at all rows; 0 for the others.
+    """
+
+    loss: list[float] = field(default_factory=list)
+    validation_loss: list[float] = field(default_factory=list)
+    learning_rate: list[float] = field(default_factory=list)
+    best_epoch: int = 0
+    stop_reason: str = ""
+    diverged: bool = False
+    evaluations: int = 0
+    validation_score: list[float] = field(default_factory=list)
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs were trained."""
+        return len(self.loss)
+
+
+class Epoch:
+    """What a callback gets at the end of every epoch.
+
+    Attributes
+    ----------
+    network : lamina.Network
+        May predict and be copied, not fitted.
+    """
+
+    __slots__ = ("_report", "network")
+
+    def __init__(self, report: Any, network: Any) -> None:
+        self._report = report
+        self.network = network
+
+    @property
+    def epoch(self) -> int:
+        """The epoch, counted from 1."""
+        return int(self._report.epoch)
+
+    @property
+    def loss(self) -> float:
+        """Training loss, penalty included."""
+        return float(self._report.loss)
+
+    @property
+    def validation_loss(self) -> float | None:
+        """Validation loss; None without a validation set."""
+        value = float(self._report.validation_loss)
+        return None if math.isnan(value) else value
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the fit began."""
+        return float(self._report.seconds)
+
+    @property
+    def learning_rate(self) -> float:
+        """The learning rate; set it for the epochs to come."""
+        return float(self._report.learning_rate)
+
+    @learning_rate.setter
+    def learning_rate(self, value: float) -> None:
+        if not (math.isfinite(value) and value > 0):
+            raise ValueError(f"learning_rate must be greater than 0; got {value}")
+        self._report.learning_rate = value
+
+    def stop(self, reason: str = "stopped by a callback") -> None:
+        """End training after this epoch."""
+        self._report.stop = True
+        self._report.stop_reason = str(reason)
+
+
+class EarlyStopping:
+    """Stop when the watched value has not improved for `patience` epochs.
+
+    Parameters
+    ----------
+    patience : int, default 10
+        Epochs without improvement.
+    min_delta : float, default 0.0
+        An improvement is a fall by more than this.
+    monitor : str or callable, default "validation_loss"
+        "validation_loss" (the training loss where there is no validation), "loss", or a callable of the `Epoch`.
+    restore_best : bool, default True
+        Put the best weights back at the end.
+    mode : {"min", "max"}, default "min"
+        Whether lower or higher is better.
+    """
+
+    def __init__(
+        self,
+        patience: int = 10,
+        min_delta: float = 0.0,
+        monitor: str | Callable[[Epoch], float] = "validation_loss",
+        restore_best: bool = True,
+        mode: str = "min",
+    ) -> None:
+        patience, min_delta = whole_number(patience, "patience", 1), number(min_delta, "min_delta")
+        if not callable(monitor) and monitor not in ("validation_loss", "loss"):
+            raise ValueError(f"monitor must be 'validation_loss', 'loss' or a callable; got {monitor!r}")
+        if mode not in ("min", "max"):
+            raise ValueError(f"mode must be 'min' or 'max'; got {mode!r}")
+        if mode == "max" and not callable(monitor):
+            raise ValueError(f"mode='max' needs a monitor of which more is better; got {monitor!r}, a loss")
+        self.patience, self.min_delta, self.monitor = patience, min_delta, monitor
+        self.restore_best, self.mode = restore_best, mode
+
+    def __repr__(self) -> str:
+        return (
+            f"lamina.EarlyStopping(patience={self.patience}, min_delta={self.min_delta}, monitor={self.monitor!r}, "
+            f"restore_best={self.restore_best}, mode={self.mode!r})"
+        )
+
+    def monitor_hook(self, network: Any) -> Callable[[Any], float] | None:
+        """Return what the core calls for the watched value, or None for its own choice."""
+        if self.monitor == "validation_loss":
+            return None
+        if self.monitor == "loss":
+            return lambda report: float(report.loss)
+        sign = -1.0 if self.mode == "max" else 1.0
+        monitor = self.monitor
+        assert callable(monitor)
+        return lambda report: sign * float(monitor(Epoch(report, network)))
+
+
+class TimeLimit:
+    """End training after the first epoch that ends later than `seconds` after its start.
+
+    Parameters
+    ----------
+    seconds : float
+        Greater than 0. Where a limit stops a fit, the number of epochs depends on the machine.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        if isinstance(seconds, (bool, str)) or not seconds > 0:
+            raise ValueError(f"max_time must be a number of seconds greater than 0; got {seconds!r}")
+        self.seconds = seconds
+
+    def __repr__(self) -> str:
+        return f"lamina.callbacks.TimeLimit({self.seconds})"
+
+    def __call__(self, epoch: Epoch) -> None:
+        """Stop once the time is up."""
+        if epoch.seconds >= self.seconds:
+            epoch.stop(f"the time limit of {self.seconds:g} s")
+
+
+class ProgressBar:
+    """A bar on standard error with the losses; plain lines where `rich` is not installed."""
+
+    def __init__(self, epochs: int) -> None:
+        self.epochs = epochs
+        self._bar: Any = None
+        self._last = 0.0
+
+    def __enter__(self) -> ProgressBar:
+        try:
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+        except ImportError:
+            return self
+        columns = (
+            TextColumn("training"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[losses]}"),
+        )
+        self._bar = Progress(*columns, console=Console(file=sys.stderr), refresh_per_second=8)
+        self._task = self._bar.add_task("training", total=self.epochs, losses="")
+        self._bar.start()
+        return self
+
+    def __call__(self, epoch: Epoch) -> None:
+        """Move the bar, or print a line once a second."""
+        losses = f"loss {epoch.loss:.4g}"
+        if epoch.validation_loss is not None:
+            losses += f"  validation {epoch.validation_loss:.4g}"
+        if self._bar is not None:
+            self._bar.update(self._task, completed=epoch.epoch, losses=losses)
+        elif epoch.seconds - self._last >= 1 or epoch.epoch == self.epochs:
+            self._last = epoch.seconds
+            print(f"epoch {epoch.epoch}/{self.epochs}  {losses}", file=sys.stderr)
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+
+def callbacks_of(given: Any) -> list[Callable[[Epoch], Any]]:
+    """Return callbacks as a list: of an iterable, of one callable, or of None."""
+    if given is None:
+        return []
+    if not callable(given) and not isinstance(given, Iterable):
+        raise TypeError(f"callbacks must be callables with an Epoch; got {given!r}")
+    hooks = [given] if callable(given) else list(given)
+    for i, hook in enumerate(hooks):
+        if not callable(hook):
+            raise TypeError(f"callbacks[{i}] must be callable with an Epoch; got {hook!r}")
+    return hooks

@@ -1,0 +1,211 @@
+"""One fit: what `Network.fit` is asked for, told to the core, and what the core tells of it.
+
+All that Python says to the core's `FitOptions` and hears from its history is in this file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+from lamina._dispatch import core as _core
+from lamina import optimizers, schedules
+from lamina.data.arguments import number, thread_count, whole_number
+from lamina.data.records import SampleSpec, TrainingSet
+from lamina.training.callbacks import EarlyStopping, Epoch, History, ProgressBar, TimeLimit, callbacks_of
+from lamina.training.model import Model
+from lamina.training.scoring import Scoring, score_of
+
+__all__ = ["Fit", "FitOptions"]
+
+_AFTER_DIVERGENCE = (
+    "the best weights so far are back in place. A lower learning rate, clip= or normalize_inputs=True may help."
+)
+
+
+@dataclass(slots=True)
+class FitOptions:
+    """What `Network.fit` is asked for beside its samples, under the same names; there it says what each one means."""
+
+    epochs: int
+    batch_size: int
+    optimizer: Any
+    schedule: Any
+    l1: float
+    l2: float
+    clip: Any
+    early_stopping: EarlyStopping | None
+    scoring: Scoring
+    max_time: float | None
+    shuffle: bool
+    callbacks: Iterable[Callable[[Epoch], Any]]
+    n_threads: int | None
+    verbose: int
+    resume: bool
+    penalty_per_batch: bool
+
+
+class Fit:
+    """A fit that is ready to run: everything is checked, and nothing has changed yet.
+
+    Parameters
+    ----------
+    network : Model
+        What callbacks and scores get.
+    spec : SampleSpec
+    training : TrainingSet
+    options : FitOptions
+    """
+
+    def __init__(self, network: Model, spec: SampleSpec, training: TrainingSet, options: FitOptions) -> None:
+        self._network, self._training = network, training
+        self._scores: list[float] = []
+        self._core_history = _core.History()
+        out = self._core_options = _core.FitOptions()
+        out.epochs = whole_number(options.epochs, "epochs", 1)
+        out.batch_size = whole_number(options.batch_size, "batch_size", 1)
+        self._set_optimizer(options.optimizer)
+        out.l1, out.l2 = number(options.l1, "l1"), number(options.l2, "l2")
+        if options.clip is not None:
+            if not isinstance(options.clip, (_core.AGC, _core.ClipNorm)):
+                raise TypeError(f"clip must be lamina.AGC(...), lamina.ClipNorm(...) or None; got {options.clip!r}")
+            out.set_clipping(options.clip)
+        out.shuffle = bool(options.shuffle)
+        out.threads = thread_count(options.n_threads)
+        out.seed = network.seed
+        out.resume = bool(options.resume)
+        out.penalty_per_batch = bool(options.penalty_per_batch)
+        self._set_early_stopping(options.early_stopping)
+        if options.scoring is not None:
+            self._watch_score(options.scoring, options.early_stopping, spec)
+        self._bar = ProgressBar(out.epochs) if options.verbose else None
+        self._set_hooks(options)
+
+    def _set_optimizer(self, optimizer: Any) -> None:
+        chosen = _core.Adam() if optimizer is None else optimizers.get(optimizer)
+        if isinstance(chosen, optimizers.SAM):
+            self._core_options.sam_rho = chosen.rho
+            chosen = chosen.base
+        if optimizers.is_solver(chosen):
+            self._core_options.solver = chosen
+        else:
+            self._core_options.optimizer = chosen
+
+    def _set_early_stopping(self, stopping: EarlyStopping | None) -> None:
+        if stopping is None:
+            return
+        if not isinstance(stopping, EarlyStopping):
+            raise TypeError(f"early_stopping must be a lamina.EarlyStopping or None; got {stopping!r}")
+        self._core_options.set_early_stopping(stopping.patience, stopping.min_delta, stopping.restore_best)
+        self._core_options.monitor = stopping.monitor_hook(self._network)
+
+    def _watch_score(self, scoring: Scoring, stopping: EarlyStopping | None, spec: SampleSpec) -> None:
+        """Have the core watch a score of the samples held out."""
+        held_out = self._training.held_out
+        if held_out is None:
+            raise ValueError("scoring needs a validation part; validation is None")
+        if stopping is not None and stopping.monitor != "validation_loss":
+            raise ValueError("scoring and the monitor of early_stopping both say what to watch; give one")
+        if spec.each_step:
+            raise ValueError("scoring needs one target a sequence; the last Recurrent has return_sequences=True")
+        score, held, scores, network = score_of(scoring, spec.loss), held_out.taken(), self._scores, self._network
+
+        def watch(_: Any) -> float:
+            scores.append(score(network, held))
+            return -scores[-1]
+
+        self._core_options.monitor = watch
+
+    def _set_hooks(self, options: FitOptions) -> None:
+        """Tell the core what to call at the end of an epoch, and for the learning rate."""
+        network, hooks = self._network, callbacks_of(options.callbacks)
+        if options.max_time is not None:
+            hooks.append(TimeLimit(options.max_time))
+        if isinstance(options.schedule, schedules.ReduceOnPlateau):
+            if self._core_options.solver is not None:
+                raise ValueError(
+                    f"{type(self._core_options.solver).__name__} finds its own steps: schedule must be None"
+                )
+            hooks.append(options.schedule.watcher())
+        elif options.schedule is not None:
+            self._core_options.schedule = _schedule(options.schedule)
+        if self._bar is not None:
+            hooks.append(self._bar)
+        if not hooks:
+            return
+
+        def run(report: Any) -> None:
+            epoch = Epoch(report, network)
+            for hook in hooks:
+                hook(epoch)
+
+        self._core_options.on_epoch = run
+
+    def run(self, core: Any, normalize_inputs: bool) -> None:
+        """Train the core's network, which keeps the best weights so far whatever ends this."""
+        self._core_options.fit_normalization = normalize_inputs and core.normalization is None
+        given, held = self._training.samples, self._training.held_out
+        validation = None
+        if held is not None:
+            apart = held.samples
+            validation = (apart.x, apart.targets, apart.weights, held.rows, apart.lengths)
+        with self._bar if self._bar is not None else nullcontext():
+            core.fit(
+                given.x,
+                given.targets,
+                given.weights,
+                self._training.rows,
+                validation,
+                self._core_options,
+                self._core_history,
+                given.lengths,
+            )
+
+    @property
+    def began(self) -> bool:
+        """Whether the core got as far as to train."""
+        return self._core_history.began
+
+    @property
+    def diverged_layer(self) -> int | None:
+        """Where training diverged: the first layer that is not finite, or -1, the last one; None where it did not."""
+        return self._core_history.diverged_layer if self._core_history.diverged else None
+
+    def history(self) -> History:
+        """Return what happened so far, as Python lists."""
+        told = self._core_history
+        return History(
+            list(told.loss),
+            list(told.validation_loss),
+            list(told.learning_rate),
+            told.best_epoch,
+            told.stop_reason,
+            told.diverged,
+            told.evaluations,
+            self._scores,
+        )
+
+    def divergence(self, layer: str) -> str:
+        """Return a message about where training diverged; `layer` describes the layer of `diverged_layer`."""
+        told, at = self._core_history, self._core_history.diverged_layer
+        if told.diverged_batch == 0:
+            what = f"the weights after the last step of epoch {told.diverged_epoch} are not finite, first in layer {at}"
+            return f"training diverged: {what} ({layer}); {_AFTER_DIVERGENCE}"
+        where = f"first in layer {at} ({layer})" if at >= 0 else f"from finite outputs of the last layer ({layer})"
+        return (
+            f"training diverged: the loss of epoch {told.diverged_epoch}, batch {told.diverged_batch} is not finite, "
+            f"{where}; {_AFTER_DIVERGENCE}"
+        )
+
+
+def _schedule(schedule: Any) -> Any:
+    """What the core takes as a schedule: one of its own, or a function of the progress that is checked."""
+    if isinstance(schedule, tuple(getattr(_core, name) for name in schedules.names())):
+        return schedule
+    if not callable(schedule):
+        raise TypeError(
+            f"schedule must be a schedule such as lamina.schedules.Cosine() or a callable; got {schedule!r}"
+        )
+    return lambda progress: schedules.factor(schedule, progress)

@@ -1,0 +1,78 @@
+"""Scores of a network on samples: the loss, or a named or own measure of which more is better."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from lamina.data.arrays import Array
+from lamina.data.records import Samples
+from lamina.training.model import Model
+
+__all__ = ["Score", "Scoring", "before_link", "loss_of_predictions", "score_of"]
+
+Score = Callable[[Model, Samples], float]
+#: What a caller may ask for: None (the loss), a name, or a callable of (network, X, y).
+Scoring = str | Callable[..., float] | None
+
+
+def score_of(scoring: Scoring, loss: Any) -> Score:
+    """Return a function of (network, samples): the loss without `scoring`, which may not fit it."""
+    if scoring is None:
+        return lambda net, s: net.evaluate(s.x, s.targets, s.weights, n_threads=1, lengths=s.lengths)
+    if scoring == "accuracy":
+        if loss.targets not in ("classes", "binary"):
+            raise ValueError(f"scoring='accuracy' needs a classification loss; got {loss.name}")
+        return _accuracy
+    if scoring == "r2":
+        if loss.targets in ("classes", "binary"):
+            raise ValueError(f"scoring='r2' needs a regression loss; got {loss.name}")
+        return _r2
+    if callable(scoring):
+        return lambda net, s: float(scoring(net, s.x if s.lengths is None else _cut(s.x, s.lengths), s.targets))
+    raise ValueError(f"scoring must be None (the loss), 'accuracy', 'r2' or a callable of (net, X, y); got {scoring!r}")
+
+
+def _cut(X: Array, lengths: Array) -> Array:
+    """The sequences with zeros beyond their lengths, as `lamina.pad` has them."""
+    return np.where((np.arange(X.shape[1]) < lengths[:, None])[:, :, None], X, X.dtype.type(0))
+
+
+def _accuracy(net: Model, given: Samples) -> float:
+    predicted, y = net.predict(given.x, n_threads=1, lengths=given.lengths), given.targets
+    if net.loss.targets == "classes":
+        right = predicted.argmax(axis=1) == (y if y.ndim == 1 else y.argmax(axis=1))
+    else:
+        # The hinge loss predicts margins, whose border is 0 and whose targets may be -1.
+        border = 0.0 if net.loss.name == "hinge" else 0.5
+        right = ((predicted > border) == (y > border)).all(axis=1)
+    return float(np.average(right, weights=given.weights))
+
+
+def _r2(net: Model, given: Samples) -> float:
+    y, weight = given.targets, given.weights
+    predicted = net.predict(given.x, n_threads=1, lengths=given.lengths).astype(np.float64)
+    left = np.average((y - predicted) ** 2, axis=0, weights=weight)
+    spread = np.average((y - np.average(y, axis=0, weights=weight)) ** 2, axis=0, weights=weight)
+    # A constant column is predicted exactly or not at all, as scikit-learn has it.
+    flat = spread == 0
+    return float(np.mean(np.where(flat, np.where(left == 0, 1.0, 0.0), 1 - left / np.where(flat, 1.0, spread))))
+
+
+def loss_of_predictions(loss: Any, predicted: Array, targets: Array, weights: Array | None = None) -> float:
+    """Return the loss, in float64, of predictions that need not be those of one network."""
+    raw = before_link(predicted.astype(np.float64), loss)
+    return float(loss.value(raw, targets if targets.dtype == np.int32 else targets.astype(np.float64), weights))
+
+
+def before_link(predicted: Array, loss: Any) -> Array:
+    """Return the raw outputs whose prediction is `predicted`: the losses are defined on those."""
+    tiny = np.finfo(np.float64).tiny
+    if loss.link in ("softmax", "exponential"):
+        return np.asarray(np.log(np.maximum(predicted, tiny)))
+    if loss.link == "logistic":
+        odds = np.maximum(predicted, tiny) / np.maximum(1 - predicted, np.finfo(np.float64).eps)
+        return np.asarray(np.log(odds))
+    return predicted
