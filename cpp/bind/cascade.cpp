@@ -8,9 +8,15 @@ namespace {
 
 template <class T> using Array = py::array_t<T, py::array::c_style>;
 
-template <class T> Rows<T> rows_of(const Array<T>& x) {
-  if (x.ndim() != 2) throw py::value_error("X must have 2 axes");
+template <class T> Matrix<const T> matrix_of(const Array<T>& x, const char* name) {
+  if (x.ndim() != 2) throw py::value_error(std::string(name) + " must have 2 axes");
   return {x.data(), x.shape(0), x.shape(1)};
+}
+
+template <class T> CascadeSet<T> set_of(const Array<T>& x, const Array<T>& targets) {
+  const CascadeSet<T> set{matrix_of(x, "X"), matrix_of(targets, "targets")};
+  if (set.x.rows() != set.t.rows()) throw py::value_error("targets must be (rows of X, outputs)");
+  return set;
 }
 
 template <class T> void bind_scalar(py::module_& m) {
@@ -18,16 +24,13 @@ template <class T> void bind_scalar(py::module_& m) {
       "cascade_fit",
       [](const Array<T>& x, const Array<T>& t, const py::object& held, CascadeOptions options, CascadeResult& result,
          const py::object& on_stage) {
-        if (t.ndim() != 2 || t.shape(0) != x.shape(0)) throw py::value_error("targets must be (rows of X, outputs)");
-        Array<T> held_x, held_t;
-        Rows<T> held_rows;
-        if (!held.is_none()) {
-          std::tie(held_x, held_t) = held.cast<std::pair<Array<T>, Array<T>>>();
-          held_rows = rows_of(held_x);
-          if (held_rows.columns != x.shape(1) || held_t.size() != held_rows.rows * t.shape(1)) {
-            throw py::value_error("the validation set must have the columns of the training set");
-          }
-        }
+        const CascadeSet<T> train = set_of(x, t);
+        std::pair<Array<T>, Array<T>> held_arrays;  // kept alive
+        if (!held.is_none()) held_arrays = held.cast<std::pair<Array<T>, Array<T>>>();
+        const CascadeSet<T> validation =
+            held.is_none() ? CascadeSet<T>{} : set_of(held_arrays.first, held_arrays.second);
+        if (!held.is_none() && (validation.x.cols() != train.x.cols() || validation.t.cols() != train.t.cols()))
+          throw py::value_error("the validation set must have the columns of the training set");
         options.poll = &poll_signals;
         if (!on_stage.is_none()) {
           options.on_stage = [&] {
@@ -35,25 +38,21 @@ template <class T> void bind_scalar(py::module_& m) {
             return on_stage().cast<bool>();
           };
         }
-        const T* held_targets = held.is_none() ? nullptr : held_t.data();
-        const Rows<T> rows = rows_of(x);
-        const Index outputs = t.shape(1);
         const py::gil_scoped_release released;
-        fit_cascade<T>(rows, t.data(), outputs, held_rows, held_targets, options, result);
+        fit_cascade(train, validation, options, result);
       },
       py::arg("x").noconvert(), py::arg("targets").noconvert(), py::arg("held"), py::arg("options"), py::arg("result"),
       py::arg("on_stage") = py::none());
   m.def(
       "cascade_infer",
       [](const CascadeShape& shape, const Array<T>& parameters, const Array<T>& x, bool link, Index threads) {
-        const Rows<T> rows = rows_of(x);
-        if (rows.columns != shape.inputs || parameters.size() != shape.parameters()) {
+        const Matrix<const T> rows = matrix_of(x, "X");
+        if (rows.cols() != shape.inputs || parameters.size() != shape.parameters())
           throw py::value_error("X and the parameters must fit the network");
-        }
-        py::array_t<T> out({rows.rows, shape.outputs});
-        T* to = out.mutable_data();
+        py::array_t<T> out({rows.rows(), shape.outputs});
+        const Matrix<T> to(out.mutable_data(), rows.rows(), shape.outputs);
         const py::gil_scoped_release released;
-        infer_cascade<T>(shape, parameters.data(), rows, link, threads, to);
+        infer_cascade<T>(shape, {parameters.data(), parameters.size()}, rows, link, threads, to);
         return out;
       },
       py::arg("shape"), py::arg("parameters").noconvert(), py::arg("x").noconvert(), py::arg("link"),
@@ -61,11 +60,11 @@ template <class T> void bind_scalar(py::module_& m) {
   m.def(
       "cascade_correlation",
       [](const Activation& f, const Array<T>& x, const Array<T>& w, const Array<T>& error) {
-        const Rows<T> rows = rows_of(x), errors = rows_of(error);
-        if (errors.rows != rows.rows || w.size() != rows.columns + 1) throw py::value_error("shapes do not agree");
+        const CascadeSet<T> set = set_of(x, error);
+        if (w.size() != set.x.cols() + 1) throw py::value_error("w must be (1 + columns of X)");
         py::array_t<T> gradient(w.size());
         const double score =
-            cascade_correlation<T>(f, rows, w.data(), errors.data, errors.columns, gradient.mutable_data());
+            cascade_correlation<T>(f, set.x, {w.data(), w.size()}, set.t, {gradient.mutable_data(), gradient.size()});
         return py::make_tuple(score, gradient);
       },
       py::arg("activation"), py::arg("x").noconvert(), py::arg("w").noconvert(), py::arg("error").noconvert());

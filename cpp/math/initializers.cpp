@@ -1,9 +1,11 @@
 #include "math/initializers.hpp"
 
+#include <algorithm>
 #include <cmath>
-#include <vector>
 
+#include "core/arena.hpp"
 #include "kernels/elementary.hpp"
+#include "kernels/reduce.hpp"
 
 namespace lamina {
 namespace {
@@ -17,28 +19,25 @@ double normal(const Random& random, std::uint64_t counter) {
   return std::sqrt(-2 * log(V(u))[0]) * cos(V(6.283185307179586477 * turn))[0];
 }
 
-/// Rows of the smaller side made orthonormal, in double, one after another (modified Gram and Schmidt, twice).
-std::vector<double> orthonormal_rows(const Random& random, Index rows, Index columns) {
-  std::vector<double> q(static_cast<std::size_t>(rows * columns));
-  for (std::size_t i = 0; i < q.size(); ++i) q[i] = normal(random, i);
-  const auto dot = [&](const double* a, const double* b) {
-    double s = 0;
-    for (Index j = 0; j < columns; ++j) s += a[j] * b[j];
-    return s;
-  };
-  for (Index i = 0; i < rows; ++i) {
-    double* r = q.data() + i * columns;
+/// Makes the rows of q orthonormal, one after another: modified Gram and Schmidt, twice.
+void orthonormalize_rows(Matrix<double> q) {
+  for (Index i = 0; i < q.rows(); ++i) {
     for (int pass = 0; pass < 2; ++pass) {
-      for (Index p = 0; p < i; ++p) {
-        const double* s = q.data() + p * columns;
-        const double along = dot(r, s);
-        for (Index j = 0; j < columns; ++j) r[j] -= along * s[j];
-      }
+      for (Index j = 0; j < i; ++j) q.row(i) -= kernels::dot(q.row(i), q.row(j)) * q.row(j);
     }
-    const double norm = std::sqrt(dot(r, r));
-    for (Index j = 0; j < columns; ++j) r[j] /= norm;
+    q.row(i) /= std::sqrt(kernels::dot(q.row(i), q.row(i)));
   }
-  return q;
+}
+
+/// w = gain Q, the smaller side of Q orthonormal.
+template <class T> void initialize_orthogonal(double gain, const Random& random, Matrix<T> w) {
+  const bool tall = w.rows() > w.cols();
+  Arena<double> memory(w.size());
+  for (Index i = 0; i < w.size(); ++i) memory[i] = normal(random, static_cast<std::uint64_t>(i));
+  Matrix<double> q(memory.data(), std::min(w.rows(), w.cols()), std::max(w.rows(), w.cols()));
+  orthonormalize_rows(q);
+  if (tall) w = (gain * q.transpose()).template cast<T>();
+  else w = (gain * q).template cast<T>();
 }
 
 Initializer resolve(const Activation& activation) {
@@ -62,35 +61,27 @@ Initializer resolve(const Activation& activation) {
 }  // namespace
 
 template <class T>
-void initialize(const Initializer& chosen, const Activation& activation, const Random& random, Matrix<T> weights) {
-  const Index fan_in = weights.rows(), fan_out = weights.cols();
-  T* const w = weights.data();
+void initialize(const Initializer& chosen, const Activation& activation, const Random& random, Matrix<T> w) {
   const Initializer initializer = std::holds_alternative<initializer::Auto>(chosen) ? resolve(activation) : chosen;
+  const auto fill = [&](auto&& value) {
+    std::uint64_t counter = 0;
+    for (Index i = 0; i < w.rows(); ++i) {
+      for (Index j = 0; j < w.cols(); ++j) w(i, j) = static_cast<T>(value(counter++));
+    }
+  };
   std::visit(
       [&](const auto& rule) {
         using R = std::decay_t<decltype(rule)>;
         if constexpr (!std::is_same_v<R, initializer::Auto>) {
-          const Index n = fan_in * fan_out;
-          const double sigma = std::sqrt(rule.variance(static_cast<double>(fan_in), static_cast<double>(fan_out)));
-          for (Index i = 0; i < n; ++i) {
-            const auto counter = static_cast<std::uint64_t>(i);
-            if constexpr (R::shape == Shape::uniform) {
-              w[i] = static_cast<T>(sigma * std::sqrt(3.0) * (2 * random.uniform(counter) - 1));
-            } else if constexpr (R::shape == Shape::normal) {
-              w[i] = static_cast<T>(sigma * normal(random, counter));
-            } else {
-              w[i] = T(0);
-            }
-          }
-          if constexpr (std::is_same_v<R, initializer::Orthogonal>) {
-            const bool tall = fan_in > fan_out;
-            const auto q = orthonormal_rows(random, tall ? fan_out : fan_in, tall ? fan_in : fan_out);
-            for (Index i = 0; i < fan_in; ++i) {
-              for (Index j = 0; j < fan_out; ++j) {
-                const Index at = tall ? j * fan_in + i : i * fan_out + j;
-                w[i * fan_out + j] = static_cast<T>(rule.gain * q[static_cast<std::size_t>(at)]);
-              }
-            }
+          const double sigma = std::sqrt(rule.variance(static_cast<double>(w.rows()), static_cast<double>(w.cols())));
+          if constexpr (R::shape == Shape::uniform) {
+            fill([&](auto counter) { return sigma * std::sqrt(3.0) * (2 * random.uniform(counter) - 1); });
+          } else if constexpr (R::shape == Shape::normal) {
+            fill([&](auto counter) { return sigma * normal(random, counter); });
+          } else if constexpr (R::shape == Shape::orthogonal) {
+            initialize_orthogonal(rule.gain, random, w);
+          } else {
+            w.setZero();
           }
         }
       },

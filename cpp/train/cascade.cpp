@@ -1,5 +1,6 @@
 #include "train/cascade.hpp"
 
+#include <atomic>
 #include <cmath>
 #include <limits>
 #include <stdexcept>
@@ -17,312 +18,297 @@ using kernels::Team;
 using kernels::Worker;
 
 template <class T> struct Candidate {
-  std::vector<T> w;
-  std::vector<double> covariance;  ///< over the deviation of its activations, if that is above 1
+  Arena<T> w;
+  Arena<double> covariance;  ///< over the deviation of its activations, if that is above 1
   double deviation = 1;
   double score = -1;  ///< S / sum E^2 at its best
   Index epochs = 0;
 };
 
-struct Misfit {
-  double squares = 0;
-  Index wrong = 0;
-};
-
-/// Rows of a set: inputs and units as columns, and targets as columns.
-template <class T> struct Set {
-  Set(Rows<T> x, const T* t, Index outputs, Index capacity, T padding)
-      : columns(x.rows, 1 + x.columns + capacity), targets(x.rows, outputs) {
-    if (x.rows == 0) return;
-    load_columns(x, columns);
-    for (Index o = 0; o < outputs; ++o) {
-      std::fill_n(targets.column(o), targets.stride, padding);
-      for (Index p = 0; p < x.rows; ++p) targets.column(o)[p] = t[p * outputs + o];
-    }
+/// A set as growth sees it: a row for each source and each target, a column for each pattern.
+template <class T> struct Patterns {
+  /// With room for `units` sources beside the inputs. What a target's row is padded with is what an output of no
+  /// sources gives, so that it is no misfit.
+  Patterns(const CascadeSet<T>& set, Index units, T padding)
+      : count(set.x.rows()),
+        sources(1 + set.x.cols() + units, count),
+        targets(set.t.cols(), count),
+        t(targets.top(set.t.cols())) {
+    load_sources<T>(set.x, sources.top(1 + set.x.cols()));
+    t = padding;
+    t.at_columns({0, count}) = set.t.transpose();
   }
-  Columns<T> columns, targets;
+  Patterns(const Patterns&) = delete;
+
+  const Index count;
+  PatternRows<T> sources, targets;
+  Matrix<T> t;  ///< all targets
 };
 
 template <class T> class Growth {
  public:
-  Growth(Rows<T> x, const T* t, Index outputs, Rows<T> held, const T* held_t, const CascadeOptions& o,
-         CascadeResult& result)
+  Growth(const CascadeSet<T>& train, const CascadeSet<T>& held, const CascadeOptions& o, CascadeResult& result)
       : o_(o),
         result_(result),
-        inputs_(x.columns),
-        outputs_(outputs),
+        inputs_(train.x.cols()),
+        outputs_(train.t.cols()),
         logistic_(o.output.index() != 0),
-        train_(x, t, outputs, o.max_units, logistic_ ? T(0.5) : T(0)),
-        held_(held, held_t, outputs, o.max_units, logistic_ ? T(0.5) : T(0)),
-        errors_(x.rows, outputs),
-        output_w_(outputs * (1 + inputs_)) {}
+        train_(train, o.max_units, logistic_ ? T(0.5) : T(0)),
+        held_(held, o.max_units, logistic_ ? T(0.5) : T(0)),
+        errors_(1 + outputs_, train_.count),
+        output_w_(outputs_ * fan_in()) {}
 
   void run(Team& team) {
-    for (Index s = 0; s < std::max(team.size(), Index(1)); ++s)
-      scratch_.emplace_back(std::max(train_.columns.rows, held_.columns.rows));
+    for (Index i = 0; i < team.size(); ++i)
+      workers_.emplace_back(std::max(train_.count, held_.count), outputs_, fan_in() + o_.max_units);
     for (;;) {
       const bool sound = train_outputs(team);
       if (!sound) return finish("the error is not finite", true);
       const bool on = !o_.on_stage || o_.on_stage();
       if (solved()) return finish("solved");
       if (!on) return finish("stopped by a callback");
-      const Index units = static_cast<Index>(result_.units.size());
-      if (o_.unit_patience > 0 && held_.columns.rows > 0 && units - result_.best >= o_.unit_patience) {
+      if (o_.unit_patience > 0 && held_.count > 0 && units() - result_.best >= o_.unit_patience) {
         return finish("the validation error has not fallen for " + std::to_string(o_.unit_patience) + " units");
       }
-      if (units == o_.max_units) return finish("all units installed");
+      if (units() == o_.max_units) return finish("all units installed");
       if (!install(team)) return finish("no candidate correlates with the error");
     }
   }
 
  private:
-  Index fan_in() const { return 1 + inputs_ + static_cast<Index>(result_.units.size()); }
+  Index units() const { return static_cast<Index>(result_.units.size()); }
+  Index fan_in() const { return 1 + inputs_ + units(); }
+  Matrix<const T> output_w() const { return {output_w_.data(), outputs_, fan_in()}; }
   bool solved() const { return logistic_ ? result_.wrong.back() == 0 : result_.error.back() <= o_.tolerance; }
   void finish(std::string why, bool diverged = false) {
     result_.stop_reason = std::move(why);
     result_.diverged = diverged;
   }
-  double index_of(double squares, Index rows) const {
-    return std::sqrt(squares / static_cast<double>(rows * outputs_)) / o_.deviation;
+  double error_index(double squares, Index patterns) const {
+    return std::sqrt(squares / static_cast<double>(patterns * outputs_)) / o_.deviation;
   }
 
-  /// y - t of one output for a block of patterns, and what the output's weights descend along: (y - t)(f' + 0.1).
-  Misfit misfit(const Set<T>& set, Index output, Index p, Index m, const T* w, T* slope) const {
-    using V = simd::Vec<T>;
-    weighted_sum(set.columns.column(0) + p, set.columns.stride, w, fan_in(), slope, m);
-    if (logistic_) activate<T>(o_.output, {}, {slope, 1, m}, {slope, 1, m}, {});
-    constexpr int vectors = static_cast<int>(group) / V::size;
-    V squares[vectors], wrong[vectors];
-    for (int k = 0; k < vectors; ++k) squares[k] = wrong[k] = V(T(0));
-    const T* target = set.targets.column(output) + p;
-    for (Index j = 0; j < m; j += group) {
-      for (int k = 0; k < vectors; ++k) {
-        const Index at = j + k * V::size;
-        const V y = V::load(slope + at), e = y - V::load(target + at);
-        squares[k] = fma(e, e, squares[k]);
-        wrong[k] += select(simd::abs(e) <= V(static_cast<T>(o_.tolerance)), V(0), V(1));
-        const V steep = logistic_ ? e * fma(y, V(1) - y, V(static_cast<T>(0.1))) : e;
-        steep.store(slope + at);
-      }
-    }
-    return {static_cast<double>(sum_group(squares)), static_cast<Index>(sum_group(wrong))};
+  /// An output's misfit on a block p of patterns, and what its weights w descend along.
+  Misfit misfit_of(const Patterns<T>& set, Index output, Range p, const Vector<const T>& w, Vector<T> descent) const {
+    weighted_sum<T>(w, set.sources.top(fan_in()).at_columns(p), descent);
+    if (logistic_) activate<T>(o_.output, {}, as_row(descent), as_row(descent), {});
+    return misfit<T>(row(set.t, output).at(p), static_cast<T>(o_.tolerance), logistic_, descent);
   }
 
-  /// Misfits and slopes by every output weight: blocks of patterns and outputs are shared between workers, and added up
-  /// in the order of the blocks.
-  Misfit output_slopes(Team& team, const T* w, double* slope) {
-    const Index fan = fan_in(), stride = train_.columns.stride, blocks = (stride + block - 1) / block;
-    const Index jobs = blocks * outputs_, threads = jobs * std::min(stride, block) * fan > 100000 ? team.size() : 1;
-    parts_.resize(static_cast<std::size_t>(jobs));
-    partial_.assign(static_cast<std::size_t>(jobs * fan), 0.0);
+  /// Misfits and their gradient by the outputs' weights w: blocks of patterns and outputs are shared between workers,
+  /// and added up in the order of the blocks.
+  Misfit output_gradient(Team& team, const Matrix<const T>& w, Matrix<double> gradient) {
+    const Matrix<const T> sources = train_.sources.top(fan_in());
+    const Index width = sources.cols(), blocks = (width + block - 1) / block, jobs = blocks * outputs_;
+    const Index threads = jobs * std::min(width, block) * fan_in() > 100000 ? team.size() : 1;
+    misfits_.resize(static_cast<std::size_t>(jobs));
+    job_gradients_.reserve(jobs * (fan_in() + o_.max_units - units()));
+    Matrix<double> parts(job_gradients_.data(), jobs, fan_in());
+    parts.setZero();
     team.run(threads, [&](Worker& me) {
       const Range mine = me.share(jobs);
       for (Index job = mine.begin; job < mine.end; ++job) {
-        const Index output = job / blocks, p = job % blocks * block, m = std::min(block, stride - p);
-        T* d = scratch_[static_cast<std::size_t>(me.id)].d.data();
-        parts_[static_cast<std::size_t>(job)] = misfit(train_, output, p, m, w + output * fan, d);
-        products(train_.columns.column(0) + p, stride, fan, d, m, partial_.data() + job * fan);
+        const Index output = job / blocks, first = job % blocks * block;
+        const Range p{first, std::min(first + block, width)};
+        const Vector<T> descent = worker(me).memory(p.size());
+        misfits_[static_cast<std::size_t>(job)] = misfit_of(train_, output, p, row(w, output), descent);
+        add_products<T>(sources.at_columns(p), descent, row(parts, job));
       }
     });
     Misfit total;
-    std::fill_n(slope, outputs_ * fan, 0.0);
+    gradient.setZero();
     for (Index job = 0; job < jobs; ++job) {
-      total.squares += parts_[static_cast<std::size_t>(job)].squares;
-      total.wrong += parts_[static_cast<std::size_t>(job)].wrong;
-      for (Index i = 0; i < fan; ++i)
-        slope[job / blocks * fan + i] += partial_[static_cast<std::size_t>(job * fan + i)];
+      total.squares += misfits_[static_cast<std::size_t>(job)].squares;
+      total.wrong += misfits_[static_cast<std::size_t>(job)].wrong;
+      gradient.row(job / blocks) += parts.row(job);
     }
     return total;
   }
 
   /// Trains the outputs' weights and records the stage; false where the error stopped being finite.
   bool train_outputs(Team& team) {
-    const Index n = train_.columns.rows;
-    Descent<T> descent(output_w_.size(), o_, o_.output_rate / static_cast<double>(n));
+    Descent<T> descent(output_w_.size(), o_, o_.output_rate / static_cast<double>(train_.count));
     descent.w.copy_from(output_w_);
-    std::vector<double> slope(static_cast<std::size_t>(output_w_.size()));
+    Arena<double> gradient(output_w_.size());
     Patience patience(o_.output_phase);
     double least = std::numeric_limits<double>::infinity();
     Index epoch = 1, wrong = 0;
     bool sound = true;
     for (;; ++epoch) {
       poll_();
-      const Misfit now = output_slopes(team, descent.w.data(), slope.data());
+      const Misfit now =
+          output_gradient(team, {descent.w.data(), outputs_, fan_in()}, {gradient.data(), outputs_, fan_in()});
       sound = std::isfinite(now.squares);
       if (!sound) break;
-      const bool enough = logistic_ ? now.wrong == 0 : index_of(now.squares, n) <= o_.tolerance;
+      const double error = error_index(now.squares, train_.count);
+      const bool enough = logistic_ ? now.wrong == 0 : error <= o_.tolerance;
       if (enough || now.squares < least) {
         least = now.squares;
         wrong = now.wrong;
         descent.keep();
       }
-      if (enough || patience.ended(epoch, index_of(now.squares, n))) break;
-      descent.step(slope.data(), 1.0);
+      if (enough || patience.ended(epoch, error)) break;
+      descent.step(1.0, gradient.vector());
     }
     if (least == std::numeric_limits<double>::infinity()) return false;
     output_w_ = descent.best;
     result_.output_weights.emplace_back();
-    for (Index o = 0; o < outputs_; ++o)
-      append_unscaled(&output_w_[o * fan_in()], fan_in(), result_.output_weights.back());
+    for (Index o = 0; o < outputs_; ++o) append_unscaled(row(output_w(), o), result_.output_weights.back());
     result_.output_epochs.push_back(epoch);
-    result_.error.push_back(index_of(least, n));
+    result_.error.push_back(error_index(least, train_.count));
     result_.wrong.push_back(wrong);
-    const Index stage = static_cast<Index>(result_.units.size());
-    if (held_.columns.rows > 0) result_.validation_error.push_back(validation_error());
-    const auto& watched = held_.columns.rows > 0 ? result_.validation_error : result_.error;
+    if (held_.count > 0) result_.validation_error.push_back(validation_error());
+    const auto& watched = held_.count > 0 ? result_.validation_error : result_.error;
     const bool better = watched.back() < watched[static_cast<std::size_t>(result_.best)];
-    if (better || (held_.columns.rows == 0 && solved())) result_.best = stage;
+    if (better || (held_.count == 0 && solved())) result_.best = units();
     return sound;
   }
 
   double validation_error() {
-    Misfit total;
+    double squares = 0;
     for (Index o = 0; o < outputs_; ++o) {
-      for_blocks(held_.columns.stride, [&](Index p, Index m) {
-        total.squares += misfit(held_, o, p, m, output_w_.data() + o * fan_in(), scratch_[0].d.data()).squares;
+      for_blocks(held_.t.cols(), [&](Range p) {
+        squares += misfit_of(held_, o, p, row(output_w(), o), workers_[0].memory(p.size())).squares;
       });
     }
-    return index_of(total.squares, held_.columns.rows);
+    return error_index(squares, held_.count);
   }
 
-  void train_candidate(Index number, Candidate<T>& c, UnitScratch<T>& s, const std::function<bool()>& stop) {
-    const Index fan = fan_in(), unit = static_cast<Index>(result_.units.size());
-    const Activation& f = o_.pool[static_cast<std::size_t>(number) % o_.pool.size()];
-    const Random random(o_.seed, Purpose::cascade, static_cast<std::uint32_t>(unit * o_.candidates + number));
-    Descent<T> descent(fan, o_, o_.candidate_rate / static_cast<double>(train_.columns.rows * fan));
-    for (Index i = 0; i < fan; ++i) {
+  const Activation& activation_of(Index candidate) const {
+    return o_.pool[static_cast<std::size_t>(candidate) % o_.pool.size()];
+  }
+
+  Candidate<T> train_candidate(Index number, const Residuals<T>& residuals, Unit<T>& unit,
+                               const std::function<bool()>& stop) const {
+    const Random random(o_.seed, Purpose::cascade, static_cast<std::uint32_t>(units() * o_.candidates + number));
+    Descent<T> descent(fan_in(), o_, o_.candidate_rate / static_cast<double>(train_.count * fan_in()));
+    for (Index i = 0; i < fan_in(); ++i) {
       descent.w[i] = static_cast<T>(o_.weight_range * (2 * random.uniform(static_cast<std::uint64_t>(i)) - 1));
     }
-    set_slopes(f, unit, s.slopes);
-    const auto outputs = static_cast<std::size_t>(outputs_);
-    std::vector<double> covariance(outputs), slope(static_cast<std::size_t>(fan));
-    std::vector<T> sigma(outputs);
+    unit.become(activation_of(number), units());
     Patience patience(o_.candidate_phase);
+    Candidate<T> best;
+    best.covariance = Arena<double>(outputs_);
     for (Index epoch = 1; !stop(); ++epoch) {
-      run_unit(f, train_.columns, descent.w.data(), fan, s);
-      covariances(errors_, outputs_, s, covariance.data());
-      const Spread v = spread(train_.columns, s);
-      double score = 0;
-      for (double& c_o : covariance) score += std::abs(c_o /= v.deviation) / squares_;
+      unit.run(descent.w.vector(), residuals.sources);
+      const double score = unit.correlate(residuals);
       if (!std::isfinite(score)) break;
-      c.epochs = epoch;
-      if (score > c.score) {
-        c.score = score;
-        c.covariance = covariance;
-        c.deviation = v.deviation;
+      best.epochs = epoch;
+      if (score > best.score) {
+        best.score = score;
+        best.covariance.copy_from(unit.covariance);
+        best.deviation = unit.deviation;
         descent.keep();
       }
       if (patience.ended(epoch, score)) break;
-      for (std::size_t k = 0; k < outputs; ++k) sigma[k] = sign_of<T>(covariance[k]);
-      correlation_gradient(f, train_.columns, fan, errors_, sigma.data(), outputs_, v, score * squares_, s,
-                           slope.data());
-      descent.step(slope.data(), -1 / squares_);
+      descent.step(-1 / residuals.squares, unit.differentiate(residuals));
     }
-    c.w.assign(descent.best.begin(), descent.best.end());
+    best.w = std::move(descent.best);
+    return best;
   }
 
   /// Trains the pool: a worker that is done takes the next candidate, and a candidate is the same on any worker.
-  std::vector<Candidate<T>> train_pool(Team& team) {
+  std::vector<Candidate<T>> train_pool(Team& team, const Residuals<T>& residuals) {
     std::vector<Candidate<T>> pool(static_cast<std::size_t>(o_.candidates));
     std::atomic<Index> next{0};
     // An epoch of a small candidate takes a microsecond or two: waking other threads costs more than they bring.
-    const bool small = train_.columns.stride * fan_in() < 16384;
+    const bool small = residuals.sources.size() < 16384;
     team.run(small ? 1 : std::min(team.size(), o_.candidates), [&](Worker& me) {
       const auto stop = [&] {
         if (me.id == 0) poll_();
         return me.failed();
       };
-      for (Index c = next++; c < o_.candidates; c = next++) {
-        train_candidate(c, pool[static_cast<std::size_t>(c)], scratch_[static_cast<std::size_t>(me.id)], stop);
-      }
+      for (Index c = next++; c < o_.candidates; c = next++)
+        pool[static_cast<std::size_t>(c)] = train_candidate(c, residuals, worker(me), stop);
     });
     return pool;
   }
 
-  /// What a unit's column is divided by while others train on it, so that their rates suit it: 1 for a root mean square
-  /// up to 1, else the next power of 2, which can be taken out of the weights without rounding.
-  static double scale_of(const T* v, Index rows) {
-    double squares = 0;
-    for (Index p = 0; p < rows; ++p) squares += static_cast<double>(v[p]) * static_cast<double>(v[p]);
-    const double size = std::sqrt(squares / static_cast<double>(rows));
+  /// What a unit's activations are divided by while others train on them, so that their rates suit them: 1 for a root
+  /// mean square up to 1, else the next power of 2, which can be taken out of the weights without rounding.
+  static double scale_for(const Vector<const T>& v) {
+    const double size = std::sqrt(kernels::dot(v, v) / static_cast<double>(v.size()));
     return size > 1 ? std::exp2(std::ceil(std::log2(size))) : 1.0;
   }
 
   /// Adds weights to `to` as they apply to the units themselves.
-  void append_unscaled(const T* w, Index fan, std::vector<double>& to) const {
-    for (Index i = 0; i < fan; ++i) {
+  void append_unscaled(const Vector<const T>& w, std::vector<double>& to) const {
+    for (Index i = 0; i < w.size(); ++i) {
       const Index unit = i - 1 - inputs_;
-      to.push_back(static_cast<double>(w[i]) / (unit < 0 ? 1.0 : scales_[static_cast<std::size_t>(unit)]));
+      to.push_back(static_cast<double>(w(i)) / (unit < 0 ? 1.0 : scales_[static_cast<std::size_t>(unit)]));
     }
   }
 
   /// Trains a pool and installs its best unit; false where no candidate is of any use.
   bool install(Team& team) {
-    const Index fan = fan_in(), unit = static_cast<Index>(result_.units.size());
+    const Index fan = fan_in();
+    row(errors_.top(1 + outputs_), 0).at({0, train_.count}).setOnes();
+    const Matrix<T> errors = errors_.top(1 + outputs_).at_rows({1, 1 + outputs_});
     for (Index o = 0; o < outputs_; ++o) {
-      for_blocks(errors_.stride,
-                 [&](Index p, Index m) { misfit(train_, o, p, m, output_w_.data() + o * fan, errors_.column(o) + p); });
+      for_blocks(errors.cols(), [&](Range p) { misfit_of(train_, o, p, row(output_w(), o), row(errors, o).at(p)); });
     }
-    squares_ = centre(errors_, outputs_);
-    if (!(squares_ > 0)) return false;
-    const std::vector<Candidate<T>> pool = train_pool(team);
-    std::size_t winner = 0;
-    for (std::size_t c = 1; c < pool.size(); ++c) {
-      if (pool[c].score > pool[winner].score) winner = c;
+    const double squares = centre(errors, train_.count);
+    if (!(squares > 0)) return false;
+    const std::vector<Candidate<T>> pool =
+        train_pool(team, {train_.sources.top(fan), errors_.top(1 + outputs_), train_.count, squares});
+    Index winner = 0;
+    for (Index c = 1; c < o_.candidates; ++c) {
+      if (pool[static_cast<std::size_t>(c)].score > pool[static_cast<std::size_t>(winner)].score) winner = c;
     }
-    const Candidate<T>& chosen = pool[winner];
+    const Candidate<T>& chosen = pool[static_cast<std::size_t>(winner)];
     if (!(chosen.score > 0)) return false;
-    const Activation& f = o_.pool[winner % o_.pool.size()];
-    for (Set<T>* set : {&train_, &held_}) {
-      if (set->columns.rows == 0) continue;
-      set_slopes(f, unit, scratch_[0].slopes);
-      run_unit(f, set->columns, chosen.w.data(), fan, scratch_[0]);
-      if (set == &train_) scales_.push_back(scale_of(scratch_[0].v.data(), set->columns.rows));
-      const T scale = static_cast<T>(scales_.back());
-      for (Index p = 0; p < set->columns.rows; ++p) set->columns.column(fan)[p] = scratch_[0].v[p] / scale;
+    Unit<T>& unit = workers_[0];
+    unit.become(activation_of(winner), units());
+    for (Patterns<T>* set : {&train_, &held_}) {
+      if (set->count == 0) continue;
+      const Range all{0, set->count};
+      unit.run(chosen.w.vector(), set->sources.top(fan));
+      if (set == &train_) scales_.push_back(scale_for(unit.v().at(all)));
+      row(set->sources.top(fan + 1), fan).at(all) = unit.v().at(all) / static_cast<T>(scales_.back());
     }
     Arena<T> grown(outputs_ * (fan + 1));
-    for (Index o = 0; o < outputs_; ++o) {
-      std::copy_n(output_w_.data() + o * fan, fan, grown.data() + o * (fan + 1));
-      grown[o * (fan + 1) + fan] = static_cast<T>(-chosen.covariance[static_cast<std::size_t>(o)] / squares_ *
-                                                  scales_.back() / chosen.deviation);
-    }
+    Matrix<T> grown_w(grown.data(), outputs_, fan + 1);
+    grown_w.at_columns({0, fan}) = output_w();
+    grown_w.col(fan) =
+        (-chosen.covariance.vector() / squares * scales_.back() / chosen.deviation).template cast<T>().transpose();
     output_w_ = std::move(grown);
-    result_.units.push_back(f);
-    append_unscaled(chosen.w.data(), fan, result_.unit_weights);
+    result_.units.push_back(activation_of(winner));
+    append_unscaled(chosen.w.vector(), result_.unit_weights);
     result_.correlation.push_back(chosen.score);
     result_.candidate_epochs.push_back(chosen.epochs);
     return true;
   }
 
+  Unit<T>& worker(const Worker& me) { return workers_[static_cast<std::size_t>(me.id)]; }
+
   const CascadeOptions& o_;
   CascadeResult& result_;
   const Index inputs_, outputs_;
   const bool logistic_;
-  Set<T> train_, held_;
-  Columns<T> errors_;
-  Arena<T> output_w_;
+  Patterns<T> train_, held_;
+  PatternRows<T> errors_;
+  Arena<T> output_w_;           ///< (outputs, fan-in)
   std::vector<double> scales_;  ///< by unit
-  double squares_ = 0;          ///< sum of E^2 over patterns and outputs
-  std::vector<UnitScratch<T>> scratch_;
-  std::vector<Misfit> parts_;
-  std::vector<double> partial_;
+  std::vector<Unit<T>> workers_;
+  std::vector<Misfit> misfits_;
+  Arena<double> job_gradients_;
   Poll poll_{o_.poll};
 };
 
 }  // namespace
 
 template <class T>
-void fit_cascade(Rows<T> x, const T* t, Index outputs, Rows<T> held, const T* held_t, const CascadeOptions& options,
+void fit_cascade(const CascadeSet<T>& train, const CascadeSet<T>& held, const CascadeOptions& options,
                  CascadeResult& result) {
   if (options.candidates < 1 || options.pool.empty()) throw std::invalid_argument("the pool has no candidates");
-  if (x.rows < 1 || outputs < 1) throw std::invalid_argument("cascade-correlation needs rows and outputs");
-  Growth<T> growth(x, t, outputs, held, held_t, options, result);
+  if (train.x.rows() < 1 || train.t.cols() < 1)
+    throw std::invalid_argument("cascade-correlation needs rows and outputs");
+  Growth<T> growth(train, held, options, result);
   kernels::with_team(kernels::choose_threads(options.threads), [&](Team& team) { growth.run(team); });
 }
 
 #define LAMINA_INSTANTIATE(T) \
-  template void fit_cascade<T>(Rows<T>, const T*, Index, Rows<T>, const T*, const CascadeOptions&, CascadeResult&);
+  template void fit_cascade<T>(const CascadeSet<T>&, const CascadeSet<T>&, const CascadeOptions&, CascadeResult&);
 LAMINA_INSTANTIATE(float)
 LAMINA_INSTANTIATE(double)
 #undef LAMINA_INSTANTIATE

@@ -2,15 +2,12 @@
 /// one. Each new unit reads all inputs and all units before it; its incoming weights are frozen once it is installed.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
 
 #include "core/types.hpp"
-namespace lamina { template <class T> struct Rows { const T* data = nullptr; Index rows = 0; Index columns = 0; const T* row(Index i) const { return data + i * columns; } }; }
-
 #include "math/activations.hpp"
 
 namespace lamina {
@@ -74,22 +71,30 @@ struct CascadeResult {
   bool diverged = false;
 };
 
-/// Grows a network on `count` rows of x with targets t (count, outputs), and validation rows where `held.rows` > 0.
-/// `result` is filled as it goes, also when `poll` throws. The same bits for any number of threads. Throws
-/// std::invalid_argument for a pool of no candidates.
+/// Patterns and what the outputs should be.
+template <class T> struct CascadeSet {
+  Matrix<const T> x;  ///< (patterns, inputs)
+  Matrix<const T> t;  ///< (patterns, outputs)
+};
+
+/// Grows a network on `train`; `held`, for validation, may be empty. `result` is filled as it goes, also when `poll`
+/// throws. The same bits for any number of threads. Throws std::invalid_argument for a pool of no candidates, and for
+/// no patterns or no outputs.
 template <class T>
-void fit_cascade(Rows<T> x, const T* t, Index outputs, Rows<T> held, const T* held_t, const CascadeOptions& options,
+void fit_cascade(const CascadeSet<T>& train, const CascadeSet<T>& held, const CascadeOptions& options,
                  CascadeResult& result);
 
 /// out (rows, outputs) of the network; `link` false leaves out the outputs' activation. A row's bits depend neither on
 /// the rows beside it nor on the threads.
 template <class T>
-void infer_cascade(const CascadeShape& shape, const T* parameters, Rows<T> x, bool link, Index threads, T* out);
+void infer_cascade(const CascadeShape& shape, const Vector<const T>& parameters, const Matrix<const T>& x, bool link,
+                   Index threads, Matrix<T> out);
 
 /// S = sum_o |sum_p (V_p - mean V)(E_po - mean E_o)| / max(1, deviation of V) of one candidate unit with weights w
-/// (bias first, then one a column of x), and dS/dw in `gradient` (1 + columns). `error` is (rows, outputs). The divisor
-/// is ours: it is 1 for every unit within [-1, 1], and keeps those without bounds from growing for ever.
+/// (bias first, then one a column of x), and dS/dw in `gradient`, both (1 + columns). E is `error`, (rows, outputs).
+/// The divisor is ours: it is 1 for every unit within [-1, 1], and keeps those without bounds from growing for ever.
 template <class T>
-double cascade_correlation(const Activation& f, Rows<T> x, const T* w, const T* error, Index outputs, T* gradient);
+double cascade_correlation(const Activation& f, const Matrix<const T>& x, const Vector<const T>& w,
+                           const Matrix<const T>& error, Vector<T> gradient);
 
 }  // namespace lamina

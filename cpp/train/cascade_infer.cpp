@@ -1,5 +1,3 @@
-#include <cmath>
-
 #include "kernels/threads.hpp"
 #include "train/cascade.hpp"
 #include "train/cascade_unit.hpp"
@@ -7,38 +5,41 @@
 namespace lamina {
 
 using namespace cascade;
-using kernels::Team;
-using kernels::Worker;
 
 template <class T>
-void infer_cascade(const CascadeShape& shape, const T* parameters, Rows<T> x, bool link, Index threads, T* out) {
+void infer_cascade(const CascadeShape& shape, const Vector<const T>& parameters, const Matrix<const T>& x, bool link,
+                   Index threads, Matrix<T> out) {
   constexpr Index batch = 256;
-  const Index batches = (x.rows + batch - 1) / batch, fan = shape.output_fan_in();
-  threads = x.rows * shape.parameters() > 200000 ? std::min(kernels::choose_threads(threads), batches) : 1;
-  kernels::with_team(threads, [&](Team& team) {
-    std::vector<UnitScratch<T>> scratch;
-    std::vector<Columns<T>> columns;
+  const Index batches = (x.rows() + batch - 1) / batch, units = shape.size(), first_source = 1 + shape.inputs;
+  const Activation output = link ? shape.output : activation::Identity{};
+  threads = x.rows() * shape.parameters() > 200000 ? std::min(kernels::choose_threads(threads), batches) : 1;
+  kernels::with_team(threads, [&](kernels::Team& team) {
+    struct Memory {
+      Unit<T> unit;
+      PatternRows<T> sources;
+    };
+    std::vector<Memory> memory;
     for (Index i = 0; i < team.size(); ++i) {
-      scratch.emplace_back(std::min(batch, x.rows));
-      columns.emplace_back(std::min(batch, x.rows), fan);
+      const Index rows = std::min(batch, x.rows());
+      memory.push_back({Unit<T>(rows), PatternRows<T>(shape.output_fan_in(), rows)});
     }
-    team.run(team.size(), [&](Worker& me) {
-      UnitScratch<T>& s = scratch[static_cast<std::size_t>(me.id)];
-      Columns<T>& c = columns[static_cast<std::size_t>(me.id)];
+    team.run(team.size(), [&](kernels::Worker& me) {
+      auto& [unit, sources] = memory[static_cast<std::size_t>(me.id)];
       const Range mine = me.share(batches);
-      for (Index first = mine.begin * batch; first < std::min(mine.end * batch, x.rows); first += batch) {
-        const Index rows = std::min(batch, x.rows - first);
-        load_columns<T>({x.row(first), rows, x.columns}, c);
-        for (Index k = 0; k < shape.size(); ++k) {
-          const Activation& f = shape.units[static_cast<std::size_t>(k)];
-          set_slopes(f, k, s.slopes);
-          run_unit(f, c, parameters + shape.unit_offset(k), 1 + shape.inputs + k, s);
-          std::copy_n(s.v.data(), rows, c.column(1 + shape.inputs + k));
+      const auto run = [&](const Activation& f, Index position, Index offset, Index fan_in) {
+        unit.become(f, position);
+        unit.run(parameters.at({offset, offset + fan_in}), sources.top(fan_in));
+      };
+      for (Index first = mine.begin * batch; first < std::min(mine.end * batch, x.rows()); first += batch) {
+        const Range rows{first, std::min(first + batch, x.rows())};
+        load_sources<T>(x.at_rows(rows), sources.top(first_source));
+        for (Index k = 0; k < units; ++k) {
+          run(shape.units[static_cast<std::size_t>(k)], k, shape.unit_offset(k), first_source + k);
+          row(sources.top(first_source + k + 1), first_source + k) = unit.v();
         }
         for (Index o = 0; o < shape.outputs; ++o) {
-          const T* w = parameters + shape.unit_offset(shape.size()) + o * fan;
-          run_unit(link ? shape.output : Activation(activation::Identity{}), c, w, fan, s);
-          for (Index p = 0; p < rows; ++p) out[(first + p) * shape.outputs + o] = s.v[p];
+          run(output, 0, shape.unit_offset(units) + o * shape.output_fan_in(), shape.output_fan_in());
+          out.at_rows(rows).col(o) = unit.v().at({0, rows.size()}).transpose();
         }
       }
     });
@@ -46,33 +47,28 @@ void infer_cascade(const CascadeShape& shape, const T* parameters, Rows<T> x, bo
 }
 
 template <class T>
-double cascade_correlation(const Activation& f, Rows<T> x, const T* w, const T* error, Index outputs, T* gradient) {
-  const Index count = 1 + x.columns;
-  Columns<T> columns(x.rows, count), errors(x.rows, outputs);
-  UnitScratch<T> s(x.rows);
-  load_columns(x, columns);
-  for (Index p = 0; p < x.rows * outputs; ++p) errors.column(p % outputs)[p / outputs] = error[p];
-  centre(errors, outputs);
-  set_slopes(f, 0, s.slopes);
-  run_unit(f, columns, w, count, s);
-  std::vector<double> covariance(static_cast<std::size_t>(outputs)), slope(static_cast<std::size_t>(count));
-  std::vector<T> sigma(static_cast<std::size_t>(outputs));
-  covariances(errors, outputs, s, covariance.data());
-  const Spread v = spread(columns, s);
-  double score = 0;
-  for (std::size_t k = 0; k < sigma.size(); ++k) {
-    score += std::abs(covariance[k]);
-    sigma[k] = sign_of<T>(covariance[k]);
-  }
-  score /= v.deviation;
-  correlation_gradient(f, columns, count, errors, sigma.data(), outputs, v, score, s, slope.data());
-  for (Index i = 0; i < count; ++i) gradient[i] = static_cast<T>(slope[static_cast<std::size_t>(i)]);
+double cascade_correlation(const Activation& f, const Matrix<const T>& x, const Vector<const T>& w,
+                           const Matrix<const T>& error, Vector<T> gradient) {
+  PatternRows<T> sources(w.size(), x.rows()), errors(1 + error.cols(), x.rows());
+  load_sources<T>(x, sources.top(w.size()));
+  row(errors.top(1), 0).at({0, x.rows()}).setOnes();
+  const Matrix<T> centred = errors.top(1 + error.cols()).at_rows({1, 1 + error.cols()});
+  centred.at_columns({0, x.rows()}) = error.transpose();
+  centre<T>(centred, x.rows());
+  Unit<T> unit(x.rows(), error.cols(), w.size());
+  unit.become(f, 0);
+  unit.run(w, sources.top(w.size()));
+  const Residuals<T> residuals{sources.top(w.size()), errors.top(1 + error.cols()), x.rows()};
+  const double score = unit.correlate(residuals);
+  gradient = unit.differentiate(residuals).template cast<T>();
   return score;
 }
 
-#define LAMINA_INSTANTIATE(T)                                                              \
-  template void infer_cascade<T>(const CascadeShape&, const T*, Rows<T>, bool, Index, T*); \
-  template double cascade_correlation<T>(const Activation&, Rows<T>, const T*, const T*, Index, T*);
+#define LAMINA_INSTANTIATE(T)                                                                                      \
+  template void infer_cascade<T>(const CascadeShape&, const Vector<const T>&, const Matrix<const T>&, bool, Index, \
+                                 Matrix<T>);                                                                       \
+  template double cascade_correlation<T>(const Activation&, const Matrix<const T>&, const Vector<const T>&,        \
+                                         const Matrix<const T>&, Vector<T>);
 LAMINA_INSTANTIATE(float)
 LAMINA_INSTANTIATE(double)
 #undef LAMINA_INSTANTIATE

@@ -1,5 +1,5 @@
-/// What trains one unit of a cascade: its pass over all patterns, the slopes of its correlation with the errors, and
-/// the descent and patience of a phase.
+/// What trains one unit of a cascade: its pass over all patterns, its correlation with the errors and the gradient
+/// of that, and the descent and patience of a phase.
 #pragma once
 
 #include <cmath>
@@ -7,97 +7,128 @@
 #include "math/activate.hpp"
 #include "math/optimizers.hpp"
 #include "train/cascade.hpp"
-#include "train/cascade_columns.hpp"
+#include "train/cascade_patterns.hpp"
 
 namespace lamina::cascade {
 
-/// A worker's memory: pre-activations, activations and derivatives of all patterns, and a block of slopes.
-template <class T> struct UnitScratch {
-  explicit UnitScratch(Index patterns) : z(padded(patterns)), v(padded(patterns)), d(padded(patterns)), slopes(block) {}
-  Arena<T> z, v, d, slopes;
+/// What a candidate is trained on.
+template <class T> struct Residuals {
+  Matrix<const T> sources;  ///< X: (fan-in, patterns)
+  Matrix<const T>
+      ones_and_errors;  ///< a row of ones, then E: (outputs, patterns), of mean 0 over the patterns; 0 in the padding
+  Index patterns = 0;   ///< without padding
+  double squares = 1;   ///< what S is divided by to make a score: sum E^2 before the means were taken out
+  Matrix<const T> errors() const { return ones_and_errors.at_rows({1, ones_and_errors.rows()}); }
 };
 
-/// Fills the slopes of the unit at `position`: parity, or where a learned or random one starts.
-template <class T> void set_slopes(const Activation& f, Index position, Arena<T>& slopes) {
-  std::visit(
-      [&](const auto& a) {
-        using A = std::decay_t<decltype(a)>;
-        double slope = 0;
-        if constexpr (A::slope == Slope::parity) slope = static_cast<double>(position % 2);
-        else if constexpr (A::slope != Slope::none) slope = a.start();
-        std::fill(slopes.begin(), slopes.end(), static_cast<T>(slope));
-      },
-      f);
-}
-
-/// s.z and s.v of a unit for all patterns.
-template <class T>
-void run_unit(const Activation& f, const Columns<T>& columns, const T* w, Index count, UnitScratch<T>& s) {
-  for_blocks(columns.stride, [&](Index p, Index m) {
-    weighted_sum(columns.column(0) + p, columns.stride, w, count, s.z.data() + p, m);
-    activate<T>(f, {}, {s.z.data() + p, 1, m}, {s.v.data() + p, 1, m}, {s.slopes.data(), 1, m, 0});
-  });
-}
-
-/// Covariances of s.v with the centred errors, one an output. The mean of V drops out, since those errors sum to 0.
-template <class T> void covariances(const Columns<T>& errors, Index outputs, const UnitScratch<T>& s, double* out) {
-  std::fill_n(out, outputs, 0.0);
-  for_blocks(errors.stride,
-             [&](Index p, Index m) { products(errors.column(0) + p, errors.stride, outputs, s.v.data() + p, m, out); });
-}
-
-struct Spread {
-  double mean = 0;
-  double deviation = 1;  ///< at least 1
-};
-
-/// Of s.v. S is divided by this deviation: nothing for units within [-1, 1], whose deviation is at most 1, while one
-/// without bounds would otherwise gain by growing, and end in overflow.
-template <class T> Spread spread(const Columns<T>& columns, UnitScratch<T>& s) {
-  const T* ones = columns.column(0);  // and zeros in the padding
-  const double rows = static_cast<double>(columns.rows);
-  double sum = 0, squares = 0;
-  for_blocks(columns.stride, [&](Index p, Index m) { products(ones + p, columns.stride, 1, s.v.data() + p, m, &sum); });
-  const T mean = static_cast<T>(sum / rows);
-  for_blocks(columns.stride, [&](Index p, Index m) { squares += squares_from(mean, ones + p, s.v.data() + p, m); });
-  return {static_cast<double>(mean), std::max(1.0, std::sqrt(squares / rows))};
-}
-
-/// dS/dw for the unit that `run_unit` has just run; sigma holds the signs of its covariances, `score` is S.
-template <class T>
-void correlation_gradient(const Activation& f, const Columns<T>& columns, Index count, const Columns<T>& errors,
-                          const T* sigma, Index outputs, const Spread& v, double score, UnitScratch<T>& s,
-                          double* out) {
-  std::fill_n(out, count, 0.0);
-  const bool free = v.deviation > 1;
-  const T mean = static_cast<T>(v.mean), scale = static_cast<T>(1 / v.deviation);
-  const T pull = static_cast<T>(score / (v.deviation * v.deviation * static_cast<double>(columns.rows)));
-  for_blocks(columns.stride, [&](Index p, Index m) {
-    T* d = s.d.data() + p;
-    weighted_sum(errors.column(0) + p, errors.stride, sigma, outputs, d, m);
-    if (free) divide_by_deviation(s.v.data() + p, mean, scale, pull, d, m);
-    multiply_derivative<T>(f, {s.z.data() + p, 1, m}, {s.v.data() + p, 1, m}, {d, 1, m}, {s.slopes.data(), 1, m, 0});
-    products(columns.column(0) + p, columns.stride, count, d, m, out);
-  });
-}
-
-template <class T> T sign_of(double x) { return static_cast<T>((x > 0) - (x < 0)); }
-
-/// Takes the mean from every column of errors; returns the sum of squares before.
-template <class T> double centre(Columns<T>& errors, Index outputs) {
+/// Makes every row of E have mean 0; returns sum E^2 before. The padding must be 0, and stays.
+template <class T> double centre(const Matrix<T>& errors, Index patterns) {
   double squares = 0;
-  for (Index o = 0; o < outputs; ++o) {
-    T* e = errors.column(o);
+  for (Index o = 0; o < errors.rows(); ++o) {
+    Vector<T> e = row(errors, o).at({0, patterns});
     double sum = 0;
-    for (Index p = 0; p < errors.rows; ++p) {
-      sum += static_cast<double>(e[p]);
-      squares += static_cast<double>(e[p]) * static_cast<double>(e[p]);
+    for (const T v : e) {
+      sum += static_cast<double>(v);
+      squares += static_cast<double>(v) * static_cast<double>(v);
     }
-    const T mean = static_cast<T>(sum / static_cast<double>(errors.rows));
-    for (Index p = 0; p < errors.rows; ++p) e[p] -= mean;
+    e -= static_cast<T>(sum / static_cast<double>(patterns));
   }
   return squares;
 }
+
+/// A unit over all patterns, in memory that serves one unit after another.
+template <class T> class Unit {
+ public:
+  /// Without outputs it has no room to be trained.
+  explicit Unit(Index patterns, Index outputs = 0, Index fan_in = 0)
+      : covariance(outputs),
+        z_(padded(patterns)),
+        v_(padded(patterns)),
+        delta_(padded(patterns)),
+        slopes_(block),
+        sigma_(outputs),
+        gradient_(fan_in),
+        sums_(1 + outputs) {}
+
+  /// Becomes the unit at `position` of a cascade: its slope is parity, or where a learned or random one starts.
+  void become(const Activation& f, Index position) {
+    f_ = &f;
+    std::visit(
+        [&](const auto& a) {
+          using A = std::decay_t<decltype(a)>;
+          if constexpr (A::slope == Slope::parity) slopes_.vector().setConstant(static_cast<T>(position % 2));
+          else if constexpr (A::slope != Slope::none) slopes_.vector().setConstant(static_cast<T>(a.start()));
+        },
+        f);
+  }
+
+  /// v = f(w X).
+  void run(const Vector<const T>& w, const Matrix<const T>& sources) {
+    for_blocks(sources.cols(), [&](Range p) {
+      const Vector<T> z = z_.vector().at(p);
+      weighted_sum<T>(w, sources.at_columns(p), z);
+      activate<T>(*f_, {}, as_row(z), as_row(v_.vector().at(p)), slopes(p));
+    });
+  }
+  Vector<const T> v() const { return v_.vector(); }
+
+  /// S over `squares`, of the last run. The covariances need no mean of V, since the errors' are 0.
+  double correlate(const Residuals<T>& r) {
+    const auto n = static_cast<double>(r.patterns);
+    const Vector<const T> one = row(r.ones_and_errors, 0);
+    double squares = 0;
+    sums_.fill_zero();
+    for_blocks(one.size(),
+               [&](Range p) { add_products<T>(r.ones_and_errors.at_columns(p), v_.vector().at(p), sums_.vector()); });
+    mean_ = static_cast<T>(sums_[0] / n);
+    for_blocks(one.size(), [&](Range p) {
+      Vector<T> e = delta_.vector().at(p);
+      e = one.at(p) * (v_.vector().at(p) - mean_);
+      add_products<T>(as_row<const T>(e), e, {&squares, 1});
+    });
+    deviation = std::max(1.0, std::sqrt(squares / n));
+    double score = 0;
+    for (Index o = 0; o < covariance.size(); ++o) {
+      covariance[o] = sums_[1 + o] / deviation;
+      score += std::abs(covariance[o]) / r.squares;
+    }
+    s_ = score * r.squares;
+    return score;
+  }
+
+  /// dS/dw, of the last correlation: dS/dV = sum_o sigma_o E_o, and where V is divided by its deviation s,
+  /// (sum_o sigma_o E_o) / s - S (V - mean) / (s^2 patterns).
+  Vector<const double> differentiate(const Residuals<T>& r) {
+    sigma_.vector() = covariance.vector().sign().template cast<T>();
+    const double s = deviation;
+    const T share = static_cast<T>(1 / s), growth = static_cast<T>(s_ / (s * s * static_cast<double>(r.patterns)));
+    gradient_.fill_zero();
+    for_blocks(r.sources.cols(), [&](Range p) {
+      Vector<T> delta = delta_.vector().at(p);
+      const Vector<T> v = v_.vector().at(p);
+      weighted_sum<T>(sigma_.vector(), r.errors().at_columns(p), delta);
+      if (s > 1) delta = share * delta - growth * (v - mean_);
+      multiply_derivative<T>(*f_, as_row(z_.vector().at(p)), as_row(v), as_row(delta), slopes(p));
+      add_products<T>(r.sources.at_columns(p), delta, gradient_.vector());
+    });
+    return gradient_.vector();
+  }
+
+  /// Memory for `n` values, what a correlation leaves there.
+  Vector<T> memory(Index n) { return delta_.vector().at({0, n}); }
+
+  Arena<double> covariance;  ///< by output, over the deviation
+  double deviation = 1;      ///< of V, at least 1
+
+ private:
+  Matrix<const T> slopes(Range p) const { return {slopes_.data(), 1, p.size(), 0}; }
+
+  const Activation* f_ = nullptr;
+  Arena<T> z_, v_, delta_, slopes_, sigma_;
+  Arena<double> gradient_, sums_;
+  T mean_ = 0;
+  double s_ = 0;  ///< S
+};
 
 /// One weight vector under quickprop or Rprop, remembered at its best score.
 template <class T> class Descent {
@@ -107,11 +138,11 @@ template <class T> class Descent {
     else rule_ = optimizer::Quickprop{{}, rate, o.mu, o.decay};
     state_.rate = rate_of(rule_);
     const double start = std::visit([](const auto& r) { return r.initial_slot(1); }, rule_);
-    std::fill(slots_[1].begin(), slots_[1].end(), static_cast<T>(start));
+    slots_[1].vector().setConstant(static_cast<T>(start));
   }
-  /// w against the gradient scale * slope.
-  void step(const double* slope, double scale) {
-    for (Index i = 0; i < w.size(); ++i) g_[i] = static_cast<T>(scale * slope[i]);
+  /// One step against scale * gradient.
+  void step(double scale, const Vector<const double>& gradient) {
+    g_.vector() = (scale * gradient).template cast<T>();
     T* slots[] = {slots_[0].data(), slots_[1].data()};
     std::visit([&](const auto& r) { r.advance(state_); }, rule_);
     optimizer_step<T>(rule_, {rule_, state_}, w.data(), g_.data(), slots, w.size(), T(1), {}, true);

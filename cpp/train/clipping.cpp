@@ -1,40 +1,38 @@
 #include "train/clipping.hpp"
 
+#include <algorithm>
 #include <cmath>
-#include <vector>
 
 #include "kernels/reduce.hpp"
 
 namespace lamina {
 namespace {
 
-/// Squared norms of the columns of a (rows, columns) matrix, row by row.
-template <class T> void column_squares(const T* matrix, Index rows, Index columns, std::vector<double>& out) {
-  out.assign(static_cast<std::size_t>(columns), 0.0);
-  for (Index i = 0; i < rows; ++i) {
-    for (Index j = 0; j < columns; ++j) {
-      const auto v = static_cast<double>(matrix[i * columns + j]);
-      out[static_cast<std::size_t>(j)] += v * v;
-    }
-  }
+/// A number for each of some columns: few enough for the stack.
+constexpr Index most_columns = 64;
+using ColumnArray = Eigen::Array<double, 1, Eigen::Dynamic, Eigen::RowMajor, 1, most_columns>;
+
+/// Norms of the columns, each summed down the rows in double.
+template <class T> ColumnArray column_norms(const Matrix<const T>& m) {
+  ColumnArray squares = ColumnArray::Zero(m.cols());
+  for (Index i = 0; i < m.rows(); ++i) squares += m.row(i).template cast<double>().square();
+  return squares.sqrt();
 }
 
-template <class T> void clip_units(const clipping::AGC& rule, const Network<T>& network, T* gradients) {
-  std::vector<double> weight_norms, gradient_norms;
+/// A unit is a column of its layer's weights, and an element of its biases and gains.
+template <class T> void clip_units(const clipping::AGC& rule, const Network<T>& network, Vector<T> gradients) {
   for (const NamedParameter& p : network.named_parameters()) {
     if (!p.info.trained || p.layer == network.depth() - 1) continue;
-    const Index rows = p.info.rows > 0 ? p.info.rows : 1, columns = p.info.columns;
-    T* g = gradients + p.info.offset;
-    column_squares(network.parameters().data() + p.info.offset, rows, columns, weight_norms);
-    column_squares(g, rows, columns, gradient_norms);
-    for (std::size_t j = 0; j < static_cast<std::size_t>(columns); ++j) {
-      const double limit = rule.clipping * std::fmax(std::sqrt(weight_norms[j]), rule.epsilon);
-      const double norm = std::sqrt(gradient_norms[j]);
-      gradient_norms[j] = norm > limit ? limit / std::fmax(norm, 1e-6) : 1.0;
-    }
-    for (Index i = 0; i < rows; ++i) {
-      for (Index j = 0; j < columns; ++j)
-        g[i * columns + j] *= static_cast<T>(gradient_norms[static_cast<std::size_t>(j)]);
+    const Index rows = std::max<Index>(p.info.rows, 1), columns = p.info.columns;
+    const Matrix<const T> weights(network.parameters().data() + p.info.offset, rows, columns);
+    const Matrix<T> gradient(gradients.data() + p.info.offset, rows, columns);
+    for (Index j = 0; j < columns; j += most_columns) {
+      const Range some{j, std::min(j + most_columns, columns)};
+      Matrix<T> g = gradient.at_columns(some);
+      const ColumnArray w_norm = column_norms<T>(weights.at_columns(some)), g_norm = column_norms<T>(g);
+      const ColumnArray limit = rule.clipping * (w_norm > rule.epsilon).select(w_norm, rule.epsilon);
+      const ColumnArray factor = (g_norm > limit).select(limit / (g_norm < 1e-6).select(1e-6, g_norm), 1.0);
+      g.rowwise() *= factor.template cast<T>();
     }
   }
 }
@@ -46,7 +44,7 @@ template <class T> T clip_gradients(const Clipping& clipping, const Network<T>& 
     const double norm = std::sqrt(kernels::sum_of_squares(gradients));
     return static_cast<T>(norm > rule->max_norm ? rule->max_norm / norm : 1.0);
   }
-  if (const auto* rule = std::get_if<clipping::AGC>(&clipping)) clip_units(*rule, network, gradients.data());
+  if (const auto* rule = std::get_if<clipping::AGC>(&clipping)) clip_units(*rule, network, gradients);
   return T(1);
 }
 

@@ -48,12 +48,9 @@ void fit_full_batch(Network<T>& network, const Samples<T>& train, const Samples<
   const Index useful = useful_threads(network, train.count, true, kernels::choose_threads(0));
   kernels::with_team(options.threads > 0 ? options.threads : useful, [&](kernels::Team& team) {
     EpochKeeper<T> keeper(network, validation, options, history, team);
-    if (const auto* spec = std::get_if<solver::LBFGS>(&*options.solver)) {
-      LbfgsFit<T>(*spec, network, train, options, keeper, history, team).run();
-    } else {
-      const auto& marquardt = std::get<solver::LevenbergMarquardt>(*options.solver);
-      LevenbergMarquardtFit<T>(marquardt, network, train, options, keeper, history, team).run();
-    }
+    const FitTask<T> task{network, train, options, keeper, history, team};
+    if (const auto* spec = std::get_if<solver::LBFGS>(&*options.solver)) LbfgsFit<T>(*spec, task).run();
+    else LevenbergMarquardtFit<T>(std::get<solver::LevenbergMarquardt>(*options.solver), task).run();
   });
 }
 

@@ -1,9 +1,32 @@
 /// Fits by the full-batch solvers.
 #pragma once
 
-#include "train/trainer.hpp"
+#include "train/epochs.hpp"
 
 namespace lamina {
+
+/// A fit as a full-batch solver sees it. An iteration is an epoch of `keeper`.
+template <class T> struct FitTask {
+  Network<T>& network;
+  const Samples<T>& train;
+  const FitOptions& options;
+  EpochKeeper<T>& keeper;
+  History& history;
+  kernels::Team& team;
+
+  const double weight = train.weight_sum();
+  const double l2 = options.penalty_per_batch ? options.penalty.l2 / weight : options.penalty.l2;
+
+  /// A training pass over the samples from `sample` on.
+  Pass<T> training_pass(Index sample) const {
+    Pass<T> pass;
+    pass.training = true;
+    pass.seed = options.seed;
+    pass.first_row = sample * train.steps;
+    pass.statistics.view(network.state().vector());
+    return pass;
+  }
+};
 
 /// Trains `network` in place by `options.solver`, which must be set, on all samples at once; see `fit`. An epoch is an
 /// iteration, the history's learning rate is the length of its step (L-BFGS) or its damping (Levenberg-Marquardt), and

@@ -3,58 +3,55 @@
 
 #include <deque>
 
-#include "train/epochs.hpp"
+#include "train/full_batch.hpp"
 #include "train/line_search.hpp"
 
 namespace lamina {
 
-/// Steps and changes of the gradient, from which the inverse Hessian is applied by the two-loop recursion.
+/// The last steps s and changes y of the gradient, which make an approximation H of the inverse Hessian.
 template <class T> class CurvaturePairs {
  public:
   explicit CurvaturePairs(Index most) : most_(most) {}
   bool empty() const { return pairs_.empty(); }
   void clear() { pairs_.clear(); }
-  /// Remembers s = to - from and y; the oldest pair goes when there are too many.
-  void add(Arena<T> s, Arena<T> y, double sy, double yy);
-  /// v <- H v.
-  void apply(Arena<T>& v) const;
+  /// Remembers what came of a step from w0, where the gradient was g0, to w and g, unless the slope did not rise along
+  /// it: then H would not stay positive definite. The oldest pair goes when there are too many.
+  void add(const Vector<const T>& w0, const Vector<const T>& g0, const Vector<const T>& w, const Vector<const T>& g);
+  /// v <- H v, by the two-loop recursion.
+  void apply(Vector<T> v);
 
  private:
   struct Pair {
     Arena<T> s, y;
-    double sy;
+    double sy = 0;     ///< s'y
+    double alpha = 0;  ///< s'v / s'y, from one loop of the recursion to the other
   };
   Index most_;
   double scale_ = 1;  ///< s'y / y'y of the newest pair: H before any correction
   std::deque<Pair> pairs_;
+  Pair spare_;  ///< memory of the last pair to go
 };
 
-/// Minimises loss and L2 penalty of `train`; an iteration (one line search) is an epoch of `keeper`. The penalty's l1
-/// must be 0. Batch norm uses the statistics of all samples, and its running values move once an iteration.
+/// Minimises loss and L2 penalty; an iteration is one line search. The penalty's l1 must be 0. Batch norm uses the
+/// statistics of all samples, and its running values move once an iteration.
 template <class T> class LbfgsFit {
  public:
-  LbfgsFit(const solver::LBFGS& spec, Network<T>& network, const Samples<T>& train, const FitOptions& options,
-           EpochKeeper<T>& keeper, History& history, kernels::Team& team);
+  LbfgsFit(const solver::LBFGS& spec, const FitTask<T>& task);
   void run();
 
  private:
   void iterate(Index epoch);
   double search();
   double search_along_direction();
-  void remember();
   double evaluate();
-  bool may_evaluate() const { return history_.evaluations < spec_.max_evaluations; }
-  double largest_gradient() const;
+  void begin_here();
+  void go_back();
+  bool may_evaluate() const { return task_.history.evaluations < spec_.max_evaluations; }
+  bool flat() const;
 
   const solver::LBFGS spec_;
-  Network<T>& network_;
-  const Samples<T> train_;
-  EpochKeeper<T>& keeper_;
-  History& history_;
-  kernels::Team& team_;
-  double weight_;
-  PenaltyStrength penalty_;
-  std::uint64_t seed_;
+  const FitTask<T>& task_;
+  Arena<T>&w_, &state_;  ///< the network's
   TrainingPass<T> passes_;
   CurvaturePairs<T> pairs_;
   Arena<T> gradient_, direction_;

@@ -1,50 +1,56 @@
 /// The Levenberg-Marquardt method for sums of squares, on all samples at once: Marquardt, SIAM J. Appl. Math. 11
-/// (1963).
+/// (1963), with the radius of Moré, Lecture Notes in Mathematics 630 (1978).
 #pragma once
 
 #include <deque>
 
-#include "train/epochs.hpp"
+#include "math/cholesky.hpp"
+#include "train/full_batch.hpp"
 
 namespace lamina {
 
-/// Minimises the squared error and L2 penalty of `train`; an iteration (one Jacobian) is an epoch of `keeper`. Whatever
-/// the network's type, the normal equations are kept and solved in double: (parameters)^2 numbers.
+/// Minimises the squared error and L2 penalty: an iteration takes one Jacobian J of the residuals r, and looks for a
+/// step d, (J'J + mu I) d = -J'r. Whatever the network's type, the normal equations are kept and solved in double:
+/// (parameters)^2 numbers.
 template <class T> class LevenbergMarquardtFit {
  public:
   static constexpr Index most_parameters = 10000;
 
-  LevenbergMarquardtFit(const solver::LevenbergMarquardt& spec, Network<T>& network, const Samples<T>& train,
-                        const FitOptions& options, EpochKeeper<T>& keeper, History& history, kernels::Team& team);
+  LevenbergMarquardtFit(const solver::LevenbergMarquardt& spec, const FitTask<T>& task);
   void run();
 
  private:
+  /// A thread's own.
+  struct Worker {
+    explicit Worker(const Network<T>& network)
+        : pass(network, 1, 1), rows(network.outputs() * network.parameters().size()) {}
+    TrainingPass<T> pass;  ///< of one sample
+    Arena<T> rows;         ///< its rows of the Jacobian, as the layers give them
+    kernels::PackBuffer<double> buffer;
+  };
+
   void iterate(Index epoch);
   void linearize();
-  void linearize_rows(Range rows);
-  bool factorize(double damping);
-  void solve();
+  void linearize_samples(Range samples);
   bool find_step();
+  void follow(double ratio, double gain, double slope, double size);
   double evaluate();
+  Matrix<double> normal() { return {normal_.data(), n_, n_}; }
 
   const solver::LevenbergMarquardt spec_;
-  Network<T>& network_;
-  const Samples<T> train_;
-  EpochKeeper<T>& keeper_;
-  History& history_;
-  kernels::Team& team_;
+  const FitTask<T>& task_;
   const Index n_;  ///< parameters
-  double weight_, l2_;
-  std::uint64_t seed_;
-  std::deque<TrainingPass<T>> passes_;        ///< a thread's own, of one row
-  Arena<T> rows_;                             ///< rows of the Jacobian as the layers give them
-  Arena<double> jacobian_, residuals_;        ///< a block of them, weighted
-  Arena<double> normal_, factor_, gradient_;  ///< J'J, its Cholesky factor when damped, J'r
-  Arena<double> change_, l2_of_;              ///< the step, l2 by parameter
-  Arena<double> turned_;                      ///< of the radius's derivative
-  Arena<T> start_;
-  double damping_ = 0, radius_ = 0, loss_ = 0;
-  bool first_ = true;
+  Arena<T>& w_;    ///< the network's
+  std::deque<Worker> workers_;
+  Arena<double> jacobian_, residuals_;  ///< J and r of some samples, weighted
+  Arena<double> normal_, gradient_;     ///< J'J, J'r
+  Cholesky cholesky_;                   ///< of J'J + mu I
+  Arena<double> step_, half_solved_;    ///< d, L^-1 d
+  Arena<double> l2_;                    ///< by parameter
+  Arena<T> start_;                      ///< w before the iteration
+  double damping_ = 0;                  ///< mu
+  double radius_ = 0;                   ///< no step may be much longer
+  double loss_ = 0;
 };
 
 }  // namespace lamina

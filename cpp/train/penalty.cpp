@@ -7,7 +7,7 @@ template <class T> std::vector<Segment> segments_of(const Network<T>& network) {
   for (const NamedParameter& p : network.named_parameters()) {
     if (!p.info.trained) continue;
     const bool weight = p.info.role == Role::weight;
-    const Range range{p.info.offset, p.info.offset + p.info.size()};
+    const Range range = p.info.range();
     if (!out.empty() && out.back().is_weight == weight) out.back().range.end = range.end;
     else out.push_back({range, weight});
   }
@@ -16,13 +16,12 @@ template <class T> std::vector<Segment> segments_of(const Network<T>& network) {
 
 template <class T> void add_penalty(const Network<T>& network, PenaltyStrength penalty, Vector<T> gradients) {
   if (!penalty.active()) return;
-  const T l1 = static_cast<T>(penalty.l1), l2 = static_cast<T>(2 * penalty.l2);
-  const T* w = network.parameters().data();
-  for (const Segment& s : segments_of(network)) {
-    if (!s.is_weight) continue;
-    for (Index i = s.range.begin; i < s.range.end; ++i) {
-      gradients[i] += l1 * static_cast<T>((w[i] > T(0)) - (w[i] < T(0))) + l2 * w[i];
-    }
+  const T l1 = static_cast<T>(penalty.l1), l2 = static_cast<T>(penalty.l2);
+  for (const NamedParameter& p : network.named_parameters()) {
+    if (!p.info.trained || p.info.role != Role::weight) continue;
+    const Vector<const T> w = network.parameters().vector().at(p.info.range());
+    Vector<T> g = gradients.at(p.info.range());
+    g += l1 * w.sign() + 2 * l2 * w;
   }
 }
 

@@ -15,7 +15,7 @@ struct Segment {
 };
 template <class T> std::vector<Segment> segments_of(const Network<T>& network);
 
-/// gradients += l1 sign(w) + 2 l2 w, for weights alone.
+/// g += l1 sign(w) + 2 l2 w, for weights alone.
 template <class T> void add_penalty(const Network<T>& network, PenaltyStrength penalty, Vector<T> gradients);
 
 }  // namespace lamina
