@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cmath>
 
+#include "bind/memory.hpp"
 #include "bind/training.hpp"
 #include "kernels/reduce.hpp"
 #include "model/pass.hpp"
@@ -188,28 +189,12 @@ template <class T> void bind_network(py::module_& m, const char* name) {
     auto& h = self.cast<H&>();
     return view_of(h.network.parameters().data(), {h.network.parameters().size()}, self);
   });
-  c.def_property_readonly("memory", [](const py::object& self) {
-    auto& h = self.cast<H&>();
-    py::list slots;
-    for (auto& s : h.memory.slots) slots.append(py::array_t<T>(s.size(), s.data()));
-    const OptimizerState& s = h.memory.state;
-    return py::make_tuple(h.memory.name, slots, s.step, s.power1, s.power2, s.power3, h.memory.epochs);
-  });
-  c.def("restore_memory", [](H& h, const py::tuple& state) {
-    OptimizerMemory<T> memory;
-    memory.name = state[0].cast<std::string>();
-    for (auto item : state[1].cast<py::list>()) {
-      const auto a = item.cast<Array<T>>();
-      memory.slots.emplace_back(a.size());
-      std::copy(a.data(), a.data() + a.size(), memory.slots.back().begin());
-    }
-    memory.state.step = state[2].cast<std::int64_t>();
-    memory.state.power1 = state[3].cast<double>();
-    memory.state.power2 = state[4].cast<double>();
-    memory.state.power3 = state[5].cast<double>();
-    memory.epochs = state[6].cast<Index>();
-    h.memory = std::move(memory);
-  });
+  c.def_property(
+      "memory", [](const H& h) { return memory_to_dict(h.memory); },
+      [](H& h, const std::optional<py::dict>& memory) {
+        h.memory = memory ? memory_from_dict<T>(*memory, h.network.parameters().size()) : OptimizerMemory<T>{};
+      },
+      "What the optimizer remembers, by name, or None before the first fit.");
   c.def("initialize", [](H& h, std::uint64_t seed) { h.network.initialize(seed); });
   c.def(
       "fit_normalization",

@@ -71,12 +71,17 @@ template <> struct type_caster<lamina::Initializer> : named_caster<lamina::Initi
 
 namespace lamina::bind {
 
+/// Fields of a struct as a dict.
+template <class S> py::dict fields_of(const S& s) {
+  py::dict d;
+  for_each_field<S>([&](const auto& field) { d[field.name] = py::cast(s.*(field.member)); });
+  return d;
+}
+
 /// Parameters of an entry as a dict.
 template <class S> py::dict parameters_of(const S& entry) {
   if constexpr (!S::listed) return parameters_of_custom(entry);
-  py::dict d;
-  for_each_field<S>([&](const auto& field) { d[field.name] = py::cast(entry.*(field.member)); });
-  return d;
+  else return fields_of(entry);
 }
 
 /// Sets one field of an entry from Python. Throws TypeError for an unknown name.

@@ -56,19 +56,19 @@ template <class T> class Trainer {
   }
 
   void prepare_memory() {
-    const auto slots = static_cast<std::size_t>(slots_of(options_.optimizer));
-    const std::string name = name_of(options_.optimizer);
+    const Optimizer& rule = options_.optimizer;
     const Index n = network_.parameters().size();
-    const bool fits =
-        memory_.name == name && memory_.slots.size() == slots && (slots == 0 || memory_.slots[0].size() == n);
-    if (options_.resume && fits) return;
+    const bool fits = memory_.optimizer && memory_.optimizer->index() == rule.index() && memory_.slots[0].size() == n;
+    if (options_.resume && fits) {
+      memory_.optimizer = running(rule, &*memory_.optimizer);
+      return;
+    }
     OptimizerMemory<T> fresh;
     fresh.alone = memory_.alone;
-    fresh.name = name;
-    for (std::size_t s = 0; s < slots; ++s) {
+    fresh.optimizer = running(rule);
+    for (int s = 0; s < slots_of(rule); ++s) {
       fresh.slots.emplace_back(n);
-      const double start =
-          std::visit([&](const auto& o) { return o.initial_slot(static_cast<int>(s)); }, options_.optimizer);
+      const double start = std::visit([&](const auto& o) { return o.initial_slot(s); }, rule);
       if (start != 0) std::fill(fresh.slots.back().begin(), fresh.slots.back().end(), static_cast<T>(start));
     }
     memory_ = std::move(fresh);
@@ -117,7 +117,7 @@ template <class T> class Trainer {
     Progress p;
     p.epoch = static_cast<double>(epoch - 1) + static_cast<double>(samples_done) / static_cast<double>(train_.count);
     p.epochs = static_cast<double>(options_.epochs);
-    p.step = memory_.state.step;
+    p.step = memory_.step;
     p.samples = static_cast<std::int64_t>(memory_.epochs) * train_.count;
     return rate_ * options_.schedule(p);
   }
@@ -128,7 +128,7 @@ template <class T> class Trainer {
     Pass pass;
     pass.training = true;
     pass.seed = options_.seed;
-    pass.step = static_cast<std::uint64_t>(memory_.state.step);
+    pass.step = static_cast<std::uint64_t>(memory_.step);
     pass.first_row = first_row;
     pass.update_statistics = update_statistics;
     return pass;
@@ -164,19 +164,23 @@ template <class T> class Trainer {
                        double rate) {
     if (!std::isfinite(penalty_sum)) return penalty_sum;
     const Pass pass = training_pass(0, true);
-    const OptimizerState before = memory_.state;
+    const RunningOptimizer before = *memory_.optimizer;
     advance(rate);
+    const auto take_back = [&] {
+      memory_.optimizer = before;
+      --memory_.step;
+    };
     penalty_of_step_ = penalty;
     const T scale = static_cast<T>(1 / weight);
     try {
       team_.run(threads(), [&](kernels::Worker& w) { pass_.run_and_step(w, pass, batch, scale, step_on_); });
     } catch (...) {
       if (pass_.stepped()) memory_ = {};  // in part: no fit can go on with that
-      else memory_.state = before;
+      else take_back();
       throw;
     }
     const double sum = pass_.loss_sum() + penalty_sum;
-    if (!std::isfinite(sum)) memory_.state = before;
+    if (!std::isfinite(sum)) take_back();
     return sum;
   }
 
@@ -202,9 +206,8 @@ template <class T> class Trainer {
   }
 
   void advance(double rate) {
-    std::visit([&](const auto& o) { o.advance(memory_.state); }, options_.optimizer);
-    memory_.state.rate = rate;
-    step_ = StepConstants(options_.optimizer, memory_.state);
+    lamina::advance(*memory_.optimizer, rate);
+    ++memory_.step;
   }
 
   /// SAM's second pass: the gradient at w + rho g / ||g||, penalty included in both; then w is put back.
@@ -228,8 +231,8 @@ template <class T> class Trainer {
   void update(Index at, const T* gradient, Index count, T factor, PenaltyStrength penalty, bool is_weight) {
     T* slots[2] = {nullptr, nullptr};
     for (std::size_t i = 0; i < memory_.slots.size(); ++i) slots[i] = memory_.slots[i].data() + at;
-    optimizer_step(options_.optimizer, step_, network_.parameters().data() + at, gradient, slots, count, factor,
-                   penalty, is_weight);
+    const ParameterPiece<T> piece{network_.parameters().data() + at, gradient, slots, count, is_weight};
+    optimizer_step(*memory_.optimizer, piece, factor, penalty);
   }
 
   Network<T>& network_;
@@ -247,7 +250,6 @@ template <class T> class Trainer {
   std::vector<std::int64_t> order_;
   Index steps_per_poll_, steps_since_poll_ = 0;  // a look at the clock for every 200,000 operations is enough
   double rate_;
-  StepConstants step_;
   PenaltyStrength penalty_of_step_;
   // Made once: it refers to this trainer alone, so that a step allocates nothing.
   const StepOn<T> step_on_ = [this](Index at, const T* gradient, Index count, bool is_weight) {

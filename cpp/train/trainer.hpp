@@ -69,13 +69,13 @@ struct History {
   Index evaluations = 0;  ///< of all samples by a full-batch solver; 0 for mini-batches
 };
 
-/// An optimizer's memory between fits. Empty, as before the first, after a fit in which an
-/// exception broke off the optimizer's step.
+/// An optimizer's memory between fits. Empty, as before the first, after a fit in which an exception broke off the
+/// optimizer's step.
 template <class T> struct OptimizerMemory {
-  OptimizerState state;
-  std::vector<Arena<T>> slots;
-  std::string name;    ///< of the optimizer the slots belong to
-  Index epochs = 0;    ///< epochs trained so far, so that a resumed fit shuffles on
+  std::optional<RunningOptimizer> optimizer;
+  std::vector<Arena<T>> slots;  ///< of the optimizer, one number a parameter each
+  std::int64_t step = 0;        ///< steps taken so far
+  Index epochs = 0;             ///< epochs trained so far, so that a resumed fit shuffles on
   bool alone = false;  ///< whether the last fit ended on one thread because more were slower: the next one starts so
 };
 

@@ -29,6 +29,23 @@ def restore(net: Network, state: dict[str, Any], cores: dict[str, Any]) -> None:
         view[...] = parameters[name]
     if normalization is not None:
         net._core.normalization = (normalization[0].tolist(), normalization[1].tolist())
-    net._core.restore_memory(memory)
+    net._core.memory = _by_names(memory) if isinstance(memory, tuple) else memory
     if count:
         net._core.state = (count, sequences)
+
+
+# What the three powers of a memory were, when it was a tuple and they had no names of their own.
+_POWERS = {
+    "Adam": ("beta1_power", "beta2_power"),
+    "AdamW": ("beta1_power", "beta2_power"),
+    "NAdam": ("momentum_product", "beta2_power", "decay_power"),
+}
+
+
+def _by_names(memory: tuple[Any, ...]) -> dict[str, Any] | None:
+    """Return the optimizer's memory of a pickle from before it had names."""
+    optimizer, slots, step, *powers, epochs = memory
+    if not optimizer:
+        return None
+    state = dict(zip(_POWERS.get(optimizer, ()), powers, strict=False))
+    return {"optimizer": optimizer, "step": step, "epochs": epochs, "state": state, "slots": slots}
