@@ -104,7 +104,10 @@ template <class S> void set_parameter(S& entry, const std::string& name, py::han
                        (fields.empty() ? "none" : fields));
 }
 
-/// name, aliases, formula, source and parameters of every entry: what the docs' tables are made from.
+template <class S, class = void> inline constexpr bool says_full_batch = false;
+template <class S> inline constexpr bool says_full_batch<S, std::void_t<decltype(S::full_batch)>> = true;
+
+/// name, aliases, formula, source, traits and parameters of every entry: what the docs' tables are made from.
 template <class Variant> py::list describe() {
   py::list out;
   for_each_type<Variant>([&](const auto& entry) {
@@ -119,7 +122,9 @@ template <class Variant> py::list describe() {
     if constexpr (std::is_base_of_v<ActivationEntry, S>) {
       d["derivative"] = S::derivative_formula;
       d["surrogate"] = S::has_surrogate;
+      d["initializer"] = name_of(suited_initializer(S{}));
     }
+    if constexpr (says_full_batch<S>) d["full_batch"] = S::full_batch;
     py::dict parameters;
     for_each_field<S>([&](const auto& field) {
       parameters[field.name] = py::make_tuple(py::cast(entry.*(field.member)), field.doc);
@@ -217,6 +222,7 @@ template <class S> void bind_class(py::module_& m, const char* module_name) {
   for_each_field<S>([&](const auto& field) { doc += std::string("\n") + field.name + ": " + field.doc; });
   py::class_<S> c(m, S::name, doc.c_str());
   c.attr("__module__") = module_name;
+  if constexpr (says_full_batch<S>) c.attr("full_batch") = S::full_batch;
   bind_constructor(c, std::make_index_sequence<std::tuple_size_v<decltype(S::fields())>>{});
   for_each_field<S>([&](const auto& field) {
     const auto member = field.member;

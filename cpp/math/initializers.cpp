@@ -41,30 +41,20 @@ std::vector<double> orthonormal_rows(const Random& random, Index rows, Index col
   return q;
 }
 
-Initializer resolve(const Activation& activation) {
-  return std::visit(
-      [](const auto& a) -> Initializer {
-        using A = std::decay_t<decltype(a)>;
-        namespace f = activation;
-        if constexpr (std::is_same_v<A, f::Selu>) return initializer::LecunNormal{};
-        constexpr bool rectifier =
-            std::is_same_v<A, f::Relu> || std::is_same_v<A, f::LeakyRelu> || std::is_same_v<A, f::RandomRelu> ||
-            std::is_same_v<A, f::ParametricRelu> || std::is_same_v<A, f::Elu> || std::is_same_v<A, f::Celu> ||
-            std::is_same_v<A, f::Isrlu> || std::is_same_v<A, f::BipolarRelu> || std::is_same_v<A, f::Softplus> ||
-            std::is_same_v<A, f::Gelu> || std::is_same_v<A, f::GeluExact> || std::is_same_v<A, f::Silu> ||
-            std::is_same_v<A, f::Mish> || std::is_same_v<A, f::HardSwish> || std::is_same_v<A, f::Relu6>;
-        if constexpr (rectifier) return initializer::HeUniform{};
-        return initializer::GlorotUniform{};
-      },
-      activation);
-}
-
 }  // namespace
+
+Initializer suited_initializer(const Activation& activation) {
+  const Suits suits = std::visit([](const auto& a) { return a.suits; }, activation);
+  if (suits == Suits::he) return initializer::HeUniform{};
+  if (suits == Suits::lecun) return initializer::LecunNormal{};
+  return initializer::GlorotUniform{};
+}
 
 template <class T>
 void initialize(const Initializer& chosen, const Activation& activation, const Random& random, T* w, Index fan_in,
                 Index fan_out) {
-  const Initializer initializer = std::holds_alternative<initializer::Auto>(chosen) ? resolve(activation) : chosen;
+  const bool automatic = std::holds_alternative<initializer::Auto>(chosen);
+  const Initializer initializer = automatic ? suited_initializer(activation) : chosen;
   std::visit(
       [&](const auto& rule) {
         using R = std::decay_t<decltype(rule)>;

@@ -197,7 +197,7 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]
 
     def _wants_all_rows(self) -> bool:
         """Whether the optimizer compares one gradient with the next, which says little from one batch to another."""
-        return isinstance(self._optimizer(), (lamina.Rprop, lamina.Quickprop))
+        return bool(self._optimizer().full_batch)
 
     def _batch_size(self, rows: int) -> int:
         if self.batch_size == "auto":
