@@ -139,7 +139,7 @@ template <class T> py::dict parameter_views(const py::object& self) {
 
 template <class T>
 void run_fit(NetworkHandle<T>& h, const Array<T>& x, const py::object& y, const py::object& weights,
-             const py::object& index, const py::object& validation, const PythonFitOptions& options, History& history,
+             const py::object& index, const py::object& validation, const FitOptions& options, History& history,
              const py::object& lengths) {
   const Samples<T> train = samples_from<T>(h.network, x, y, weights, index, lengths);
   Samples<T> held;
@@ -148,14 +148,13 @@ void run_fit(NetworkHandle<T>& h, const Array<T>& x, const py::object& y, const 
     held = samples_from<T>(h.network, v[0].cast<Array<T>>(), v[1], v[2], v[3],
                            v.size() > 4 ? py::object(v[4]) : py::object(py::none()));
   }
-  const FitOptions wired = options.wired();
   if (h.training.exchange(true)) throw std::runtime_error("this network is being trained by another thread");
   struct Reset {
     std::atomic<bool>& flag;
     ~Reset() { flag = false; }
   } reset{h.training};
   const py::gil_scoped_release released;
-  fit<T>(h.network, train, held, wired, h.memory, history);
+  fit<T>(h.network, train, held, options, h.memory, history);
 }
 
 template <class T> void bind_network(py::module_& m, const char* name) {

@@ -286,7 +286,14 @@ inline double rate_of(const Optimizer& o) {
 
 /// L1 and L2 penalties on weights: their gradient is l1 sign(w) + 2 l2 w (K = loss + beta sum |w|^p of the course).
 struct PenaltyStrength {
+  static constexpr const char* name = "the penalty";
+  static constexpr int required = 0;
   double l1 = 0.0, l2 = 0.0;
+  static constexpr auto fields() {
+    return std::tuple{Field{"l1", &PenaltyStrength::l1, "strength of sum |w|", Bounds::at_least(0)},
+                      Field{"l2", &PenaltyStrength::l2, "strength of sum w^2", Bounds::at_least(0)}};
+  }
+  void check() const {}
   bool active() const { return l1 != 0.0 || l2 != 0.0; }
 };
 

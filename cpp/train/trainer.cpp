@@ -113,13 +113,13 @@ template <class T> class Trainer {
   }
 
   double scheduled_rate(Index epoch, Index samples_done) {
-    if (!options_.schedule) return rate_;
+    if (std::holds_alternative<schedule::Constant>(options_.schedule)) return rate_;
     Progress p;
     p.epoch = static_cast<double>(epoch - 1) + static_cast<double>(samples_done) / static_cast<double>(train_.count);
     p.epochs = static_cast<double>(options_.epochs);
     p.step = memory_.step;
     p.samples = static_cast<std::int64_t>(memory_.epochs) * train_.count;
-    return rate_ * options_.schedule(p);
+    return rate_ * factor_of(options_.schedule, p);
   }
 
   Index threads() const { return options_.threads > 0 ? threads_ : choice_.threads(); }
@@ -257,30 +257,13 @@ template <class T> class Trainer {
   };
 };
 
-void check(const FitOptions& o, Index rows) {
-  const auto need = [](bool ok, const char* name, double got, const char* wanted) {
-    if (ok) return;
-    std::ostringstream s;
-    s << name << " must be " << wanted << "; got " << got;
-    throw std::invalid_argument(s.str());
-  };
-  need(o.epochs >= 1, "epochs", static_cast<double>(o.epochs), "at least 1");
-  need(o.batch_size >= 1, "batch_size", static_cast<double>(o.batch_size), "at least 1");
-  need(o.penalty.l1 >= 0 && std::isfinite(o.penalty.l1), "l1", o.penalty.l1, "finite and at least 0");
-  need(o.penalty.l2 >= 0 && std::isfinite(o.penalty.l2), "l2", o.penalty.l2, "finite and at least 0");
-  need(o.sam_rho >= 0 && std::isfinite(o.sam_rho), "rho", o.sam_rho, "finite and at least 0");
-  need(o.early_stop.patience >= 1, "patience", static_cast<double>(o.early_stop.patience), "at least 1");
-  need(rows >= 1, "X", static_cast<double>(rows), "at least one row to train on");
-  std::visit([](const auto& e) { check_fields(e); }, o.optimizer);
-  std::visit([](const auto& e) { check_fields(e); }, o.clipping);
-}
-
 }  // namespace
 
 template <class T>
 void fit(Network<T>& network, const Samples<T>& train, const Samples<T>& validation, const FitOptions& options,
          OptimizerMemory<T>& memory, History& history) {
-  check(options, train.count);
+  check_fields(options);
+  if (train.count < 1) throw std::invalid_argument("X must be at least one row to train on; got 0");
   if (options.solver) {
     for (Index i = 0; i < network.depth(); ++i) network.layer(i).check_batch(train.count);
     fit_full_batch(network, train, validation, options, history);

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -76,11 +77,11 @@ def options(
         out.solver = chosen
     else:
         out.optimizer = chosen
-    out.l1, out.l2 = penalty(l1, "l1"), penalty(l2, "l2")
+    out.penalty = _core.PenaltyStrength(penalty(l1, "l1"), penalty(l2, "l2"))
     if clip is not None:
         if not isinstance(clip, (_core.AGC, _core.ClipNorm)):
             raise TypeError(f"clip must be lamina.AGC(...), lamina.ClipNorm(...) or None; got {clip!r}")
-        out.set_clipping(clip)
+        out.clipping = clip
     out.shuffle = bool(shuffle)
     out.threads = threads(n_threads)
     return out
@@ -92,7 +93,7 @@ def set_early_stopping(options: Any, stopping: EarlyStopping | None, net: Networ
         return
     if not isinstance(stopping, EarlyStopping):
         raise TypeError(f"early_stopping must be a lamina.EarlyStopping or None; got {stopping!r}")
-    options.set_early_stopping(stopping.patience, stopping.min_delta, stopping.restore_best)
+    options.early_stop = stopping.in_core()
     options.monitor = stopping.monitor_hook(net)
 
 
@@ -113,45 +114,30 @@ def set_hooks(options: Any, callbacks: Iterable[Callable[[Epoch], Any]], schedul
     """Tell the core what to call at the end of an epoch, and for the learning rate."""
     hooks = callbacks_of(callbacks)
     if isinstance(schedule, schedules.ReduceOnPlateau):
-        if options.solver is not None:
-            raise ValueError(f"{type(options.solver).__name__} finds its own steps: schedule must be None")
-        hooks.append(schedule.watcher())
-    elif schedule is not None:
-        options.schedule = _schedule(schedule)
+        options.plateau = schedule
+    elif schedule is None or callable(schedule):
+        options.schedule = schedule
+    else:
+        raise TypeError(
+            f"schedule must be a schedule such as lamina.schedules.Cosine() or a callable; got {schedule!r}"
+        )
     if bar is not None:
         hooks.append(bar)
     if not hooks:
         return
 
-    def run(report: Any) -> None:
+    def run(report: Any) -> Epoch:
         epoch = Epoch(report, net)
         for hook in hooks:
             hook(epoch)
+        return epoch
 
     options.on_epoch = run
 
 
-def _schedule(schedule: Any) -> Any:
-    if isinstance(schedule, tuple(getattr(_core, name) for name in schedules.names())):
-        return schedule
-    if not callable(schedule):
-        raise TypeError(
-            f"schedule must be a schedule such as lamina.schedules.Cosine() or a callable; got {schedule!r}"
-        )
-    return lambda progress: schedules.factor(schedule, progress)
-
-
 def history_from(core: Any) -> History:
     """Return the core's history as Python lists."""
-    return History(
-        list(core.loss),
-        list(core.validation_loss),
-        list(core.learning_rate),
-        core.best_epoch,
-        core.stop_reason,
-        core.diverged,
-        core.evaluations,
-    )
+    return History(**{field.name: getattr(core, field.name) for field in fields(History) if hasattr(core, field.name)})
 
 
 def divergence_message(core: Any, layer: str) -> str:
