@@ -17,9 +17,13 @@ REDUCTIONS = "sum mean prod norm squaredNorm stableNorm lpNorm trace maxCoeff mi
 PRODUCTS = "dot cross matrix llt ldlt lu qr solve inverse determinant noalias eval_product"
 FUNCTIONS = "exp exp2 expm1 log log1p log2 log10 tanh sinh cosh sin cos tan asin acos atan pow rsqrt logistic erf cbrt"
 NAN = "max min cwiseMax cwiseMin"
-OF_EIGEN = re.compile(rf"(?:\.|\.template )({'|'.join(f'{REDUCTIONS} {PRODUCTS} {FUNCTIONS} {NAN}'.split())})\s*(?:<[^>]*>)?\(")
-OF_THE_LIBRARY = re.compile(r"\bstd::(exp|exp2|expm1|log|log1p|log2|log10|tanh|sinh|cosh|sin|cos|tan|pow|erf|cbrt|hypot)\(")
-HEADERS = re.compile(r'#\s*include\s*<(Eigen/(?!Core>)[^>]+|unsupported/[^>]+)>')
+OF_EIGEN = re.compile(
+    rf"(?:\.|\.template )({'|'.join(f'{REDUCTIONS} {PRODUCTS} {FUNCTIONS} {NAN}'.split())})\s*(?:<[^>]*>)?\("
+)
+OF_THE_LIBRARY = re.compile(
+    r"\bstd::(exp|exp2|expm1|log|log1p|log2|log10|tanh|sinh|cosh|sin|cos|tan|pow|erf|cbrt|hypot)\("
+)
+HEADERS = re.compile(r"#\s*include\s*<(Eigen/(?!Core>)[^>]+|unsupported/[^>]+)>")
 MATRIX_TYPES = re.compile(r"\bEigen::(Matrix|VectorX|RowVectorX|MatrixX)")
 COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
 STRING = re.compile(r'"(?:[^"\\\n]|\\.)*"')

@@ -1,6 +1,7 @@
 /// Cascade-correlation in Python's hands. The Python layer has checked and converted the arrays.
 #include "train/cascade.hpp"
 
+#include "bind/registry.hpp"
 #include "bind/training.hpp"
 
 namespace lamina::bind {

@@ -212,7 +212,7 @@ template <class T> void apply_inverse_link(Link link, const Matrix<T>& outputs) 
 #define LAMINA_INSTANTIATE(T)                                                                                    \
   template void evaluate_loss<T>(const Loss&, const Matrix<const T>&, const TargetRows<T>&, const Vector<T>&, T, \
                                  const Matrix<T>&);                                                              \
-  template double mean_loss<T>(const Loss&, const Matrix<const T>&, const TargetRows<T>&, const Matrix<T>&);         \
+  template double mean_loss<T>(const Loss&, const Matrix<const T>&, const TargetRows<T>&, const Matrix<T>&);     \
   template void apply_inverse_link<T>(Link, const Matrix<T>&);
 LAMINA_INSTANTIATE(float)
 LAMINA_INSTANTIATE(double)

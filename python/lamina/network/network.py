@@ -19,6 +19,7 @@ from lamina.data.held_out import set_aside
 from lamina.data.records import SampleSpec
 from lamina.data.samples import check_two_classes, inputs, samples
 from lamina.network import stepping
+from lamina.network.old_pickles import memory_by_names
 from lamina.network.summary import short, table_of_layers
 from lamina.storage.parts import described, described_layer, layer_from
 from lamina.training.callbacks import DivergenceWarning, EarlyStopping, Epoch, History
@@ -473,6 +474,6 @@ class Network:
         for name, view in self._core.parameters().items():
             view[...] = parameters[name]
         self.input_normalization = normalization
-        self._core.restore_memory(memory)
+        self._core.memory = memory_by_names(memory) if isinstance(memory, tuple) else memory
         if count:
             self._core.state = (count, sequences)
