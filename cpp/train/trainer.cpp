@@ -304,6 +304,8 @@ double loss_and_gradients(const Network<T>& network, const Samples<T>& samples, 
       sum += passes.loss_sum();
     }
   });
+  if (!input_gradient.empty() && !network.normalization().empty())
+    input_gradient.rowwise() *= network.normalization().scales();
   add_penalty(network, options.penalty, gradients);
   const auto [l1, l2] = options.penalty;
   return sum / weight + (options.penalty.active() ? network.penalty(l1, l2) : 0.0);

@@ -1,4 +1,4 @@
-"""Samples for a network that grows: its targets, what is set aside, and the scales of inputs and targets."""
+"""Samples for a network that grows: its targets, what is set aside, and the scale of the targets."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from lamina._dispatch import core as _core
 from lamina import losses
 from lamina.data.arrays import Array, matrix, to_array
 from lamina.data.records import Samples, SampleSpec
@@ -79,10 +80,11 @@ def spread(values: Array) -> Array:
 
 
 def normalization_of(x: Array) -> tuple[Array, Array]:
-    """Return mean and 1 / standard deviation by feature."""
-    return x.mean(axis=0, dtype=np.float64).astype(x.dtype), (1 / spread(x)).astype(x.dtype)
+    """Return mean and 1 / standard deviation by feature, by the rule that `Network` has."""
+    mean, scale = _core.normalization_of(x)
+    return mean, scale
 
 
 def normalized(x: Array, pair: tuple[Array, Array] | None) -> Array:
     """Return x, with a pair brought to zero mean and unit variance."""
-    return x if pair is None else (x - pair[0]) * pair[1]
+    return x if pair is None else _core.normalized(x, *pair)  # type: ignore[no-any-return]

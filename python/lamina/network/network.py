@@ -360,7 +360,7 @@ class Network:
     ) -> Array:
         """Return d loss / d X, of the shape of X, of the loss averaged over the rows."""
         given = samples(self._spec, X, y, sample_weight, lengths)
-        gradient = self._core.loss_and_gradients(
+        return self._core.loss_and_gradients(  # type: ignore[no-any-return]
             given.x,
             given.targets,
             given.weights,
@@ -372,8 +372,6 @@ class Network:
             threads=0,
             lengths=given.lengths,
         )[2]
-        pair = self._core.normalization
-        return gradient if pair is None else gradient * pair[1]  # type: ignore[no-any-return]
 
     def _named(self, flat: Array) -> dict[str, Array]:
         """A flat gradient as arrays by parameter name."""
