@@ -83,9 +83,8 @@ py::object infer_array(const Network<T>& network, const Array<T>& x, bool link, 
   if (s.each_step) shape.insert(shape.begin() + 1, s.steps);
   py::array_t<T> out(shape);
   const Matrix<T> to(out.mutable_data(), out.size() / network.outputs(), network.outputs());
-  constexpr double short_work = 1e5;
   try {
-    if (network.work_per_row() * static_cast<double>(s.count * s.steps) < short_work) {
+    if (is_short(network, s)) {
       infer(network, s, options, to, 1);
     } else {
       options.poll = &poll_signals;
