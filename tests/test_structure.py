@@ -15,7 +15,11 @@ import lamina
 ROOT = Path(__file__).resolve().parents[1]
 CPP, PACKAGE = ROOT / "cpp", ROOT / "python" / "lamina"
 LAYERS = ["core", "kernels", "math", "model", "train"]  # each sees itself and those before it
-SEES = {folder: LAYERS[: i + 1] for i, folder in enumerate(LAYERS)} | {"bind": [*LAYERS, "bind"], "tests": LAYERS}
+SEES = {folder: LAYERS[: i + 1] for i, folder in enumerate(LAYERS)} | {
+    "bind": [*LAYERS, "bind"],
+    "lamina": [*LAYERS, "lamina"],  # the face for C++ programs
+    "tests": [*LAYERS, "lamina"],
+}
 # The floors of the Python package, from the ground up. A module imports what is below it or on its own floor.
 FLOORS = [
     {"_cpu", "_core", "_dispatch"},
