@@ -58,7 +58,7 @@ template <int V, class T> LAMINA_INLINE void weighted_sum_of(const T* x, Index s
 }
 
 /// z = w X: one chain of fma a pattern.
-template <class T> void weighted_sum(const Vector<const T>& w, const Matrix<const T>& x, Vector<T> z) {
+template <class T> LAMINA_INLINE void weighted_sum(const Vector<const T>& w, const Matrix<const T>& x, Vector<T> z) {
   eigen_assert(w.size() == x.rows() && z.size() == x.cols() && z.size() % group == 0);
   constexpr int V = static_cast<int>(group) / simd::lanes<T>;
   const Index m = x.cols(), stride = x.outerStride();
@@ -100,7 +100,8 @@ LAMINA_INLINE void add_products_of(const T* x, Index stride, const T* d, Index m
 }
 
 /// out += X d, for at most a block of patterns.
-template <class T> void add_products(const Matrix<const T>& x, const Vector<const T>& d, Vector<double> out) {
+template <class T>
+LAMINA_INLINE void add_products(const Matrix<const T>& x, const Vector<const T>& d, Vector<double> out) {
   eigen_assert(x.rows() == out.size() && x.cols() == d.size() && d.size() % group == 0);
   const Index stride = x.outerStride(), m = d.size();
   Index i = 0;

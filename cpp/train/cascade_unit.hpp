@@ -77,7 +77,7 @@ template <class T> class Unit {
     const auto n = static_cast<double>(r.patterns);
     const Vector<const T> one = row(r.ones_and_errors, 0);
     double squares = 0;
-    sums_.fill_zero();
+    sums_.vector().setZero();
     for_blocks(one.size(),
                [&](Range p) { add_products<T>(r.ones_and_errors.at_columns(p), v_.vector().at(p), sums_.vector()); });
     mean_ = static_cast<T>(sums_[0] / n);
@@ -99,10 +99,10 @@ template <class T> class Unit {
   /// dS/dw, of the last correlation: dS/dV = sum_o sigma_o E_o, and where V is divided by its deviation s,
   /// (sum_o sigma_o E_o) / s - S (V - mean) / (s^2 patterns).
   Vector<const double> differentiate(const Residuals<T>& r) {
-    sigma_.vector() = covariance.vector().sign().template cast<T>();
+    for (Index o = 0; o < sigma_.size(); ++o) sigma_[o] = static_cast<T>((covariance[o] > 0) - (covariance[o] < 0));
     const double s = deviation;
     const T share = static_cast<T>(1 / s), growth = static_cast<T>(s_ / (s * s * static_cast<double>(r.patterns)));
-    gradient_.fill_zero();
+    gradient_.vector().setZero();
     for_blocks(r.sources.cols(), [&](Range p) {
       Vector<T> delta = delta_.vector().at(p);
       const Vector<T> v = v_.vector().at(p);
@@ -142,7 +142,7 @@ template <class T> class Descent {
   }
   /// One step against scale * gradient.
   void step(double scale, const Vector<const double>& gradient) {
-    g_.vector() = (scale * gradient).template cast<T>();
+    for (Index i = 0; i < w.size(); ++i) g_[i] = static_cast<T>(scale * gradient.data()[i]);
     T* slots[] = {slots_[0].data(), slots_[1].data()};
     advance(running_, rate_of(rule_));
     optimizer_step<T>(running_, {w.data(), g_.data(), slots, w.size()});
