@@ -16,12 +16,8 @@ template <class... Parts> [[noreturn]] void refuse(const Parts&... parts) {
   throw std::invalid_argument(text.str());
 }
 
-/// Rows that follow each other: the caller's, or a copy of them in `kept`.
-template <class T> const T* contiguous(const detail::View<T>& m, std::vector<T>& kept) {
-  if (m.stride == m.columns || m.rows == 1) return m.data;
-  kept.resize(static_cast<std::size_t>(m.rows * m.columns));
-  for (Index i = 0; i < m.rows; ++i) std::copy_n(m.data + i * m.stride, m.columns, kept.data() + i * m.columns);
-  return kept.data();
+template <class T> lamina::Matrix<const T> map_of(const detail::View<T>& m) {
+  return {m.data, m.rows, m.columns, m.stride};
 }
 
 }  // namespace
@@ -58,7 +54,7 @@ void CheckedData<T>::take_inputs(const lamina::Network<T>& network, const detail
   if (!network.recurrent() && (sequences.steps > 0 || !sequences.lengths.empty()))
     refuse(which_, "sequences needs a network with a Recurrent layer; this one has none");
   s.each_step = network.each_step();
-  s.x = {contiguous(x, x_), x.rows, x.columns};
+  s.x = map_of(x);
   s.count = x.rows / s.steps;
   if (!sequences.lengths.empty()) {
     if (static_cast<Index>(sequences.lengths.size()) != s.count)
@@ -70,12 +66,12 @@ void CheckedData<T>::take_inputs(const lamina::Network<T>& network, const detail
     s.lengths = sequences.lengths.data();
   }
   for (Index i = 0; i < s.count; ++i) {  // beyond a sequence's end anything may be
-    const Index n = (s.lengths ? s.length(i) : s.steps) * x.columns;
-    const T* from = s.x.row(i * s.steps);
-    const Index at = kernels::first_nonfinite(from, n);
-    if (at >= 0)
-      refuse(which_, "X must be finite; got ", std::isnan(from[at]) ? "NaN" : "infinity", " in row ",
-             i * s.steps + at / x.columns, ", column ", at % x.columns);
+    for (Index row = i * s.steps; row < i * s.steps + s.length(i); ++row) {
+      const Index at = kernels::first_nonfinite(s.x.row_data(row), x.columns);
+      if (at >= 0)
+        refuse(which_, "X must be finite; got ", std::isnan(s.x(row, at)) ? "NaN" : "infinity", " in row ", row,
+               ", column ", at);
+    }
   }
 }
 
@@ -100,15 +96,14 @@ template <class T> void CheckedData<T>::take_values(const detail::View<T>& value
   if (values.rows != target_rows() || values.columns != outputs)
     refuse(which_, "y must be (", target_rows(), ", ", outputs, "), samples and outputs; got (", values.rows, ", ",
            values.columns, ")");
-  samples_.y.values = contiguous(values, values_);
+  samples_.y.values.view(map_of(values));
   const TargetKind wanted = targets_of(loss);
   const bool signs = name_of(loss) == loss::Hinge::name;
   for (Index i = 0; i < target_rows(); ++i) {
     if (!counts(i)) continue;
-    const T* row = samples_.y.values + i * outputs;
     double sum = 0;
     for (Index j = 0; j < outputs; ++j) {
-      const auto v = static_cast<double>(row[j]);
+      const auto v = static_cast<double>(samples_.y.values(i, j));
       if (!std::isfinite(v)) refuse(which_, "y must be finite; got ", v, " in row ", i, ", column ", j);
       if ((wanted == TargetKind::count || wanted == TargetKind::classes) && v < 0)
         refuse(which_, "y must not be negative for ", name_of(loss), "; got ", v, " in row ", i);
@@ -135,7 +130,7 @@ template <class T> void CheckedData<T>::take_weights(const std::vector<double>& 
     any = any || weights_.back() > 0;
   }
   if (!any) refuse(which_, "sample_weight must not be all zero");
-  samples_.weights = weights_.data();
+  samples_.weights = Vector<const T>(weights_.data(), static_cast<Index>(weights_.size()));
 }
 
 template class CheckedData<float>;

@@ -5,11 +5,11 @@
 #include <vector>
 
 #include "lamina/inside.hpp"
-#include "model/pass.hpp"
+#include "model/samples.hpp"
 
 namespace lamina::api {
 
-/// Samples of the core, and the memory of what had to be converted for them; the rest stays where the caller has it.
+/// Samples of the core: the caller's memory, but for weights, which are converted.
 template <class T> class CheckedData {
  public:
   /// Throws std::invalid_argument that names what is wrong: X, y, sample_weight or lengths, with `which` before it.
@@ -28,11 +28,11 @@ template <class T> class CheckedData {
   void take_values(const detail::View<T>& values, const Loss& loss, Index outputs);
   void take_weights(const std::vector<double>& weights);
   /// Rows of the samples' targets, and whether the i-th one counts.
-  Index target_rows() const { return samples_.each_step ? samples_.x.rows : samples_.count; }
+  Index target_rows() const { return samples_.each_step ? samples_.x.rows() : samples_.count; }
   bool counts(Index row) const;
 
   std::string which_;
-  std::vector<T> x_, values_, weights_;
+  std::vector<T> weights_;
   Samples<T> samples_;
 };
 

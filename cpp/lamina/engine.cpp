@@ -117,13 +117,17 @@ std::vector<std::vector<std::int64_t>> set_aside(const Split& how, const Samples
 /// Throws std::invalid_argument where classes are to be learned, but all samples are of one.
 template <class T> void need_two_classes(const lamina::Network<T>& network, const Samples<T>& s) {
   if (targets_of(network.loss()) != TargetKind::classes) return;
-  const Index rows = s.each_step ? s.x.rows : s.count, n = network.outputs();
+  const Index rows = s.each_step ? s.x.rows() : s.count;
   if (rows < 2) return;
   std::set<Index> seen;
   for (Index i = 0; i < rows && seen.size() < 2; ++i) {
     if (s.each_step && i % s.steps >= s.length(i / s.steps)) continue;
-    const T* row = s.y.values + i * n;
-    seen.insert(s.y.labels ? Index{s.y.labels[i]} : std::max_element(row, row + n) - row);
+    if (s.y.labels) {
+      seen.insert(s.y.labels[i]);
+    } else {
+      const T* row = s.y.values.row_data(i);
+      seen.insert(std::max_element(row, row + network.outputs()) - row);
+    }
   }
   if (seen.size() < 2)
     throw std::invalid_argument("y must hold at least 2 classes; got only class " + std::to_string(*seen.begin()));
@@ -245,10 +249,12 @@ template <class T> Parameter<T> Engine<T>::parameter(const std::string& name) {
       (known.empty() ? "; the network has none" : "; did you mean '" + nearest(name, known)[0] + "'?"));
 }
 
-template <class T> const std::vector<T>& Engine<T>::input_mean() const { return parts_->network.input_mean(); }
-template <class T> const std::vector<T>& Engine<T>::input_scale() const { return parts_->network.input_scale(); }
+template <class T> const std::vector<T>& Engine<T>::input_mean() const { return parts_->network.normalization().mean; }
+template <class T> const std::vector<T>& Engine<T>::input_scale() const {
+  return parts_->network.normalization().scale;
+}
 template <class T> void Engine<T>::set_normalization(std::vector<T> mean, std::vector<T> scale) {
-  parts_->network.set_normalization(std::move(mean), std::move(scale));
+  parts_->network.set_normalization({std::move(mean), std::move(scale)});
 }
 
 template <class T> History Engine<T>::fit(const Data<T>& data, const Data<T>* validation, const FitOptions& options) {
@@ -272,7 +278,7 @@ template <class T> History Engine<T>::fit(const Data<T>& data, const Data<T>* va
     need_weight(held);
   }
   lamina::FitOptions wired = core_options(options, seed);
-  wired.fit_normalization = parts_->normalize_inputs && network.input_mean().empty();
+  wired.fit_normalization = parts_->normalize_inputs && network.normalization().empty();
   lamina::History history;
   lamina::fit<T>(network, train, held, wired, parts_->memory, history);
   return history_of(std::move(history));
@@ -281,7 +287,11 @@ template <class T> History Engine<T>::fit(const Data<T>& data, const Data<T>* va
 template <class T>
 void Engine<T>::infer(const View<T>& x, bool link, const Sequences& sequences, Index threads, T* out) const {
   const CheckedData<T> data(parts_->network, x, sequences);
-  lamina::infer(parts_->network, data.samples(), link, out, checked_threads(threads));
+  InferOptions options;
+  options.link = link;
+  const Index rows = output_rows(x.rows, sequences), columns = outputs();
+  lamina::infer(parts_->network, data.samples(), options, lamina::Matrix<T>(out, rows, columns),
+                checked_threads(threads));
 }
 
 template <class T> double Engine<T>::evaluate(const Data<T>& data, const LossOptions& options) const {
@@ -302,8 +312,12 @@ double Engine<T>::loss_and_gradients(const Data<T>& data, const LossOptions& opt
       throw std::invalid_argument("l1 and l2 must be finite and at least 0; got " + std::to_string(penalty));
   }
   const CheckedData<T> checked(parts_->network, data, options.sample_weight, options.sequences);
-  return lamina::loss_and_gradients<T>(parts_->network, checked.samples(), {options.l1, options.l2}, options.training,
-                                       true, checked_threads(options.threads), gradients, nullptr);
+  GradientOptions how;
+  how.penalty = {options.l1, options.l2};
+  how.training = options.training;
+  how.threads = checked_threads(options.threads);
+  return lamina::loss_and_gradients<T>(parts_->network, checked.samples(), how,
+                                       {gradients, parts_->network.parameters().size()}, {});
 }
 
 template <class T> void Engine<T>::step(const View<T>& x, T* out) {
@@ -315,7 +329,7 @@ template <class T> void Engine<T>::step(const View<T>& x, T* out) {
     throw std::invalid_argument("x must go on with the " + std::to_string(stepper->count()) +
                                 " sequences under way; got " + std::to_string(x.rows) + ": reset_state() first");
   if (!stepper) stepper = std::make_unique<Stepper<T>>(network, x.rows);
-  stepper->step(network, data.samples().x.data, true, out);
+  stepper->step(network, data.samples().x, true, lamina::Matrix<T>(out, x.rows, network.outputs()));
 }
 template <class T> void Engine<T>::reset_state() { parts_->stepper.reset(); }
 

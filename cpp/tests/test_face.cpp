@@ -123,6 +123,8 @@ template <class T> void weights_go_in_and_out() {
 void registries_are_reached() {
   const lamina::Matrix<double> x = numbers<double>(40, 4);
   const lamina::Matrix<double> y = x.leftCols(2);
+  lamina::Matrix<double> wide = numbers<double>(40, 7);
+  wide.middleCols(1, 4) = x;
   lamina::FitOptions options;
   options.epochs = 2;
   for (const std::string& name : lamina::names("activation")) {
@@ -132,8 +134,10 @@ void registries_are_reached() {
   for (const char* kind : {"optimizer", "solver"}) {
     for (const std::string& name : lamina::names(kind)) {
       options.optimizer = name;
-      lamina::Network<double> net({dense(3, "tanh"), dense(2)}, 4);
+      lamina::Network<double> net({dense(3, "tanh"), dense(2)}, 4), other = net;
       check(!net.fit(x, y, options).diverged, name);
+      other.fit(wide.middleCols(1, 4), wide.middleCols(1, 2), options);
+      check(same<double>(net.predict(x), other.predict(x)), name + " with rows further apart");
     }
   }
   options.optimizer = {"AdamW", {{"lr", 0.01}, {"weight_decay", 0}}};
@@ -158,8 +162,13 @@ void sequences_are_taken() {
   options.epochs = 3;
   options.sequences = {5, {5, 4, 3, 2, 1, 5, 4, 3, 2, 1, 5, 5}};
   const Eigen::VectorXf y = numbers<float>(12, 1).col(0);
+  lamina::Network<float> other = net;
   net.fit(x, y, options);
   const lamina::Matrix<float> all = net.predict(x, {5, {}});
+  lamina::Matrix<float> wide = numbers<float>(60, 5);
+  wide.middleCols(3, 2) = x;
+  other.fit(wide.middleCols(3, 2), y, options);
+  check(same<float>(other.predict(wide.middleCols(3, 2), {5, {}}), all), "sequences with rows further apart");
   check(all.rows() == 12 && all.cols() == 1, "an output a sequence");
   lamina::Matrix<float> last(1, 1);
   for (Index t = 0; t < 5; ++t) last = net.step(x.row(10 * 5 + t));
