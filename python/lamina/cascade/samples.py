@@ -87,4 +87,4 @@ def normalization_of(x: Array) -> tuple[Array, Array]:
 
 def normalized(x: Array, pair: tuple[Array, Array] | None) -> Array:
     """Return x, with a pair brought to zero mean and unit variance."""
-    return x if pair is None else _core.normalized(x, *pair)  # type: ignore[no-any-return]
+    return x if pair is None else _core.normalized(x, *pair)
