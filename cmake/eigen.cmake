@@ -4,7 +4,7 @@
 #   the system's          with LAMINA_SYSTEM_EIGEN=ON,
 #   those of `eigency`    the build requirement from the package index, in the environment of the Python found,
 #   the system's          where there is no Python or no eigency.
-# `eigen_folder` is where they were found, `eigen_is_ours_to_install` whether CMake could not find them again there.
+# `eigen_folder` is where they were found; with `eigen_is_ours_to_install` nobody else could find them again there.
 set(eigen_needed 5.0.1)
 set(eigen_ways "`pip install \"eigency>=${eigen_needed}\"`, or install Eigen and configure with -DLAMINA_SYSTEM_EIGEN=ON, \
 or with -DLAMINA_EIGEN_DIR=<the folder that holds Eigen/Core>")
@@ -48,6 +48,9 @@ elseif(LAMINA_EIGEN_DIR)
   set(eigen_folders "${LAMINA_EIGEN_DIR}")
   set(eigen_is_ours_to_install ON)
 else()
+  if(NOT LAMINA_SYSTEM_EIGEN AND NOT Python_EXECUTABLE)
+    find_package(Python 3.10 QUIET COMPONENTS Interpreter)
+  endif()
   if(NOT LAMINA_SYSTEM_EIGEN AND Python_EXECUTABLE)
     # Finds the package without importing it, which would need NumPy.
     execute_process(
@@ -94,8 +97,3 @@ if(eigen_target)
 else()
   target_include_directories(lamina_eigen SYSTEM INTERFACE "${eigen_folder}")
 endif()
-target_compile_definitions(
-  lamina_eigen
-  INTERFACE EIGEN_DONT_PARALLELIZE # threads are the core's
-            EIGEN_FAST_MATH=0 # no approximations: they differ from one level to the next
-            $<$<NOT:$<CONFIG:Debug>>:EIGEN_NO_DEBUG>) # its assertions, of shapes and ranges, in debug builds alone

@@ -22,31 +22,6 @@ foreach(level IN LISTS LAMINA_LEVELS)
   endif()
 endforeach()
 
-# What every target of ours is compiled with, whatever its level.
-add_library(lamina_flags INTERFACE)
-target_include_directories(lamina_flags INTERFACE "${CMAKE_CURRENT_SOURCE_DIR}/cpp")
-target_link_libraries(lamina_flags INTERFACE lamina_eigen)
-target_compile_options(
-  lamina_flags
-  INTERFACE -ffp-contract=off # a fused multiply-add only where the source says so: the same bits on every level
-            -fno-math-errno
-            -ffunction-sections
-            -fdata-sections
-            -Wall
-            -Wextra
-            -Wshadow
-            -Wconversion
-            -Wno-psabi
-            $<$<BOOL:${LAMINA_WERROR}>:-Werror>
-            # A unique symbol would be shared by modules of two levels loaded in one process.
-            $<$<CXX_COMPILER_ID:GNU>:-fno-gnu-unique>)
-target_compile_definitions(lamina_flags INTERFACE $<$<CONFIG:Debug>:_GLIBCXX_ASSERTIONS>)
-if(APPLE)
-  target_link_options(lamina_flags INTERFACE -Wl,-dead_strip)
-else()
-  target_link_options(lamina_flags INTERFACE -Wl,--gc-sections -Wl,--exclude-libs,ALL)
-endif()
-
 # lamina_add_core(<name> <level> <sources>...) makes the static library `lamina_core_<name>`.
 function(lamina_add_core name level)
   set(core lamina_core_${name})

@@ -38,3 +38,20 @@ def test_unknown_names_are_refused():
     result = subprocess.run([sys.executable, BENCHMARKS / "run.py", "--tasks", "X"], capture_output=True, text=True)
     assert result.returncode == 2
     assert "no task X" in result.stderr
+
+
+def test_a_build_compared_with_itself_has_the_same_bits(tmp_path):
+    out = tmp_path / "comparison.json"
+    tasks = ["T", "predict_row", "cascade", "levenberg_marquardt", "lbfgs"]
+    builds = ["--base", sys.executable, "--new", sys.executable]
+    run("compare.py", *builds, "--quick", "--tasks", ",".join(tasks), "--json", out)
+    found = json.loads(out.read_text())["tasks"]
+    assert [entry["name"] for entry in found] == tasks
+    for entry in found:
+        assert entry["differences"] == {}
+        for build in ("base", "new"):
+            result = entry["builds"][build]
+            assert 0 < result["min"] <= result["median"]
+            assert result["quartiles"][0] <= result["ratio"] <= result["quartiles"][1]
+        assert entry["builds"]["base"]["ratio"] == 1
+    assert "x 1.000" in run("compare.py", *builds, "--memory", "--rounds", "1", "--threads", "1")

@@ -15,7 +15,11 @@ import lamina
 ROOT = Path(__file__).resolve().parents[1]
 CPP, PACKAGE = ROOT / "cpp", ROOT / "python" / "lamina"
 LAYERS = ["core", "kernels", "math", "model", "train"]  # each sees itself and those before it
-SEES = {folder: LAYERS[: i + 1] for i, folder in enumerate(LAYERS)} | {"bind": [*LAYERS, "bind"], "tests": LAYERS}
+SEES = {folder: LAYERS[: i + 1] for i, folder in enumerate(LAYERS)} | {
+    "bind": [*LAYERS, "bind"],
+    "lamina": [*LAYERS, "lamina"],  # the face for C++ programs
+    "tests": [*LAYERS, "lamina"],
+}
 # The floors of the Python package, from the ground up. A module imports what is below it or on its own floor.
 FLOORS = [
     {"_cpu", "_core", "_dispatch"},
@@ -198,3 +202,19 @@ def test_the_stubs_are_those_of_the_core():
 
 def test_every_public_name_is_there():
     assert [name for name in lamina.__all__ if not hasattr(lamina, name)] == []
+
+
+def test_nothing_is_imported_before_it_is_needed():
+    """`import lamina` loads the core alone, and no public name but the estimators an optional dependency."""
+    code = """
+import sys, lamina
+loaded = {name for name in sys.modules if name.startswith("lamina.")}
+assert loaded == {"lamina._core", "lamina._cpu", "lamina._dispatch"}, loaded
+for name in lamina.__all__:
+    if not name.endswith(("estimators", "Classifier", "Regressor")):
+        getattr(lamina, name)
+early = {"joblib", "matplotlib", "pandas", "rich", "safetensors", "scipy", "sklearn"} & set(sys.modules)
+assert not early, early
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr

@@ -84,7 +84,8 @@ def schedule(number):
     chosen = dealt(schedules, number, 0)
     if chosen is None:
         return None
-    return chosen(2) if chosen is lamina.schedules.Step else chosen()
+    needed = {"Step": (2,), "Warmup": (1.5, lamina.schedules.Cosine())}
+    return chosen(*needed.get(chosen.__name__, ()))
 
 
 def train(number, n_threads=None):

@@ -76,6 +76,8 @@ def class_stub(name, kind):
             lines += ["    @property", f"    def {member}(self) -> {kind_of}: ..."]
             if value.fset is not None:
                 lines += [f"    @{member}.setter", f"    def {member}(self, value: Any) -> None: ..."]
+        elif isinstance(value, bool):
+            lines.append(f"    {member}: bool")
     if len(lines) == 1:
         lines.append("    pass")
     return "\n".join(lines)

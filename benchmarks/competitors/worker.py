@@ -25,12 +25,12 @@ class Refused(Exception):
 class Worker:
     """The parent's side: `ask(do, **fields)` sends one request and waits for its answer."""
 
-    def __init__(self, engine: str, threads: int):
+    def __init__(self, engine: str, threads: int, python=sys.executable, module="competitors.worker"):
         self.engine, self.threads = engine, threads
         cpus = sorted(os.sched_getaffinity(0))[-threads:] if hasattr(os, "sched_getaffinity") else None
         environment = {**os.environ, **dict.fromkeys(THREAD_VARIABLES, str(threads))}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "competitors.worker", engine, json.dumps(cpus)],
+            [python, "-m", module, engine, json.dumps(cpus)],
             cwd=Path(__file__).parent.parent,
             env=environment,
             stdin=subprocess.PIPE,
@@ -141,7 +141,8 @@ def reset_peak_memory():
         return None
 
 
-def serve(engine, cpus):
+def serve(new_session, cpus):
+    """Answers requests until there are no more, by the methods of a session that is made for the first."""
     if cpus:
         os.sched_setaffinity(0, cpus)
     # Engines may print; the answers keep the real output to themselves.
@@ -151,7 +152,7 @@ def serve(engine, cpus):
     for line in sys.stdin:
         request = json.loads(line)
         try:
-            session = session or Session(engine)
+            session = session or new_session()
             answer = {"value": getattr(session, request.pop("do"))(**request)}
         except Unsupported as e:
             answer = {"error": f"not supported: {e}"}
@@ -161,4 +162,4 @@ def serve(engine, cpus):
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1], json.loads(sys.argv[2]))
+    serve(lambda: Session(sys.argv[1]), json.loads(sys.argv[2]))

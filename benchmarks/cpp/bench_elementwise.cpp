@@ -53,11 +53,10 @@ template <class T> void time_step(benchmark::State& state, const lamina::Optimiz
   const Index n = state.range(0);
   std::vector<T> w = normal<T>(n), g = normal<T>(n), first(w.size(), T(0.1)), second(w.size(), T(0.1));
   T* slots[2] = {first.data(), second.data()};
-  lamina::OptimizerState now;
+  lamina::RunningOptimizer running = lamina::running(optimizer);
   for (auto _ : state) {
-    std::visit([&](const auto& rule) { rule.advance(now); }, optimizer);
-    now.rate = 1e-6;
-    lamina::optimizer_step<T>(optimizer, {optimizer, now}, w.data(), g.data(), slots, n, T(1), {}, true);
+    lamina::advance(running, 1e-6);
+    lamina::optimizer_step<T>(running, {w.data(), g.data(), slots, n});
     benchmark::DoNotOptimize(w.data());
   }
   count_elements(state, n);

@@ -88,12 +88,10 @@ void time_optimizer(benchmark::State& state, const Task& task) {
   std::vector<float> w = normal(n), first = w, second(w.size(), 0.1f);
   const std::vector<float> gradient = w;
   float* slots[2] = {first.data(), second.data()};
-  const lamina::Optimizer adam = lamina::optimizer::Adam{};
-  lamina::OptimizerState now;
+  lamina::RunningOptimizer adam = lamina::running(lamina::optimizer::Adam{});
   for (auto _ : state) {
-    std::get<lamina::optimizer::Adam>(adam).advance(now);
-    now.rate = 1e-6;
-    lamina::optimizer_step<float>(adam, {adam, now}, w.data(), gradient.data(), slots, n, 1, {}, true);
+    lamina::advance(adam, 1e-6);
+    lamina::optimizer_step<float>(adam, {w.data(), gradient.data(), slots, n});
     benchmark::ClobberMemory();
   }
   report(state, 1, 0);

@@ -1,7 +1,9 @@
 /// Cascade-correlation in Python's hands. The Python layer has checked and converted the arrays.
 #include "train/cascade.hpp"
 
+#include "bind/registry.hpp"
 #include "bind/training.hpp"
+#include "model/normalization.hpp"
 
 namespace lamina::bind {
 namespace {
@@ -43,6 +45,25 @@ template <class T> void bind_scalar(py::module_& m) {
       },
       py::arg("x").noconvert(), py::arg("targets").noconvert(), py::arg("held"), py::arg("options"), py::arg("result"),
       py::arg("on_stage") = py::none());
+  m.def(
+      "normalization_of",
+      [](const Array<T>& x) {
+        const Normalization<T> n = normalization_of(matrix_of(x, "X"));
+        const auto array = [](const std::vector<T>& v) { return py::array_t<T>(v.size(), v.data()); };
+        return py::make_tuple(array(n.mean), array(n.scale));
+      },
+      py::arg("x").noconvert(),
+      "Mean and 1 / standard deviation by column: the rule of Network's input normalisation.");
+  m.def(
+      "normalized",
+      [](const Array<T>& x, const Array<T>& mean, const Array<T>& scale) {
+        const Normalization<T> n{{mean.data(), mean.data() + mean.size()}, {scale.data(), scale.data() + scale.size()}};
+        n.check(x.shape(1));
+        py::array_t<T> out({x.shape(0), x.shape(1)});
+        n.apply(matrix_of(x, "X"), {out.mutable_data(), x.shape(0), x.shape(1)});
+        return out;
+      },
+      py::arg("x").noconvert(), py::arg("mean"), py::arg("scale"), "(x - mean) * scale.");
   m.def(
       "cascade_infer",
       [](const CascadeShape& shape, const Array<T>& parameters, const Array<T>& x, bool link, Index threads) {

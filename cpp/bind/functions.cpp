@@ -82,20 +82,13 @@ double loss_value(const NamedLoss& l, const Doubles& outputs, const py::object& 
     y.values = Matrix<const double>(values.data(), rows, n);
   }
   Vector<const double> w;
-  double sum = static_cast<double>(rows);
   if (!sample_weight.is_none()) {
     weights = decltype(weights)::ensure(sample_weight);
     if (!weights || weights.size() != rows) throw py::value_error("sample_weight must have one entry a row");
     w = Vector<const double>(weights.data(), rows);
-    sum = 0;
-    for (Index i = 0; i < rows; ++i) sum += w[i];
   }
-  std::vector<double> row_loss(static_cast<std::size_t>(rows));
   const Matrix<double> delta = gradient ? Matrix<double>(gradient->mutable_data(), rows, n) : Matrix<double>();
-  evaluate_loss<double>(l.entry, {outputs.data(), rows, n}, {y, w}, {row_loss.data(), rows}, 1 / sum, delta);
-  double total = 0;
-  for (const double v : row_loss) total += v;
-  return total / sum;
+  return mean_loss<double>(l.entry, {outputs.data(), rows, n}, {y, w}, delta);
 }
 
 }  // namespace
@@ -141,6 +134,9 @@ void bind_functions(py::module_& m) {
       .def_property_readonly(
           "targets", [](const NamedLoss& l) { return target_names[static_cast<std::size_t>(targets_of(l.entry))]; },
           "What targets it takes: real, count, classes or binary.")
+      .def_property_readonly(
+          "target_domain", [](const NamedLoss& l) { return fields_of(target_domain(l.entry)); },
+          "Which numbers they may be: low, high, whole; for binary ones the border between the classes; and a text.")
       .def_property_readonly(
           "link", [](const NamedLoss& l) { return link_names[static_cast<std::size_t>(link_of(l.entry))]; },
           "What turns raw outputs into predictions: identity, softmax, logistic or exponential.");

@@ -3,12 +3,18 @@
 
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
 
 #include "core/random.hpp"
 #include "kernels/threads.hpp"
+#include "train/split.hpp"
 
 namespace lamina::bind {
 namespace py = pybind11;
+
+namespace {
+using Classes = py::array_t<std::int32_t, py::array::c_style>;
+}
 
 void bind_machine(py::module_& m) {
   m.def("measure_peak", &kernels::measure_peak, py::arg("seconds") = 0.2, py::call_guard<py::gil_scoped_release>(),
@@ -26,6 +32,20 @@ void bind_machine(py::module_& m) {
         return order;
       },
       py::arg("seed"), py::arg("n"), py::arg("stream") = 0, "0 .. n-1 in random order: a function of (seed, stream).");
+  m.def(
+      "split_rows",
+      [](Index rows, const std::vector<double>& fractions, const py::object& classes, bool shuffle,
+         std::uint64_t seed) {
+        const auto numbers = classes.is_none() ? Classes(0) : classes.cast<Classes>();
+        py::list parts;
+        for (const auto& part :
+             split_rows(rows, fractions, classes.is_none() ? nullptr : numbers.data(), shuffle, seed)) {
+          parts.append(py::array_t<std::int64_t>(static_cast<py::ssize_t>(part.size()), part.data()));
+        }
+        return parts;
+      },
+      py::arg("rows"), py::arg("fractions"), py::arg("classes"), py::arg("shuffle"), py::arg("seed"),
+      "The row numbers of each part, ascending; `classes`, None or int32 by row, keep their shares.");
   m.attr("vector_bytes") = kernels::level().vector_bytes;
   m.attr("has_fma") = kernels::level().fused_multiply_add;
 }

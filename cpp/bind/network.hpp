@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cmath>
 
+#include "bind/memory.hpp"
 #include "bind/training.hpp"
 #include "kernels/reduce.hpp"
 #include "model/infer.hpp"
@@ -49,9 +50,6 @@ Samples<T> samples_from(const Network<T>& network, const Array<T>& x, const py::
   if (!lengths.is_none()) {
     const auto l = lengths.cast<Array<std::int32_t>>();
     if (l.size() != s.count) throw py::value_error("lengths must have one entry a row of X");
-    for (Index k = 0; k < l.size(); ++k) {
-      if (l.data()[k] < 1 || l.data()[k] > s.steps) throw py::value_error("lengths must lie in 1 .. steps of X");
-    }
     s.lengths = l.data();
   }
   if (!index.is_none()) {
@@ -85,9 +83,8 @@ py::object infer_array(const Network<T>& network, const Array<T>& x, bool link, 
   if (s.each_step) shape.insert(shape.begin() + 1, s.steps);
   py::array_t<T> out(shape);
   const Matrix<T> to(out.mutable_data(), out.size() / network.outputs(), network.outputs());
-  constexpr double short_work = 1e5;
   try {
-    if (network.work_per_row() * static_cast<double>(s.count * s.steps) < short_work) {
+    if (is_short(network, s)) {
       infer(network, s, options, to, 1);
     } else {
       options.poll = &poll_signals;
@@ -139,7 +136,7 @@ template <class T> py::dict parameter_views(const py::object& self) {
 
 template <class T>
 void run_fit(NetworkHandle<T>& h, const Array<T>& x, const py::object& y, const py::object& weights,
-             const py::object& index, const py::object& validation, const PythonFitOptions& options, History& history,
+             const py::object& index, const py::object& validation, const FitOptions& options, History& history,
              const py::object& lengths) {
   const Samples<T> train = samples_from<T>(h.network, x, y, weights, index, lengths);
   Samples<T> held;
@@ -148,14 +145,13 @@ void run_fit(NetworkHandle<T>& h, const Array<T>& x, const py::object& y, const 
     held = samples_from<T>(h.network, v[0].cast<Array<T>>(), v[1], v[2], v[3],
                            v.size() > 4 ? py::object(v[4]) : py::object(py::none()));
   }
-  const FitOptions wired = options.wired();
   if (h.training.exchange(true)) throw std::runtime_error("this network is being trained by another thread");
   struct Reset {
     std::atomic<bool>& flag;
     ~Reset() { flag = false; }
   } reset{h.training};
   const py::gil_scoped_release released;
-  fit<T>(h.network, train, held, wired, h.memory, history);
+  fit<T>(h.network, train, held, options, h.memory, history);
 }
 
 template <class T> void bind_network(py::module_& m, const char* name) {
@@ -189,28 +185,12 @@ template <class T> void bind_network(py::module_& m, const char* name) {
     auto& h = self.cast<H&>();
     return view_of(h.network.parameters().data(), {h.network.parameters().size()}, self);
   });
-  c.def_property_readonly("memory", [](const py::object& self) {
-    auto& h = self.cast<H&>();
-    py::list slots;
-    for (auto& s : h.memory.slots) slots.append(py::array_t<T>(s.size(), s.data()));
-    const OptimizerState& s = h.memory.state;
-    return py::make_tuple(h.memory.name, slots, s.step, s.power1, s.power2, s.power3, h.memory.epochs);
-  });
-  c.def("restore_memory", [](H& h, const py::tuple& state) {
-    OptimizerMemory<T> memory;
-    memory.name = state[0].cast<std::string>();
-    for (auto item : state[1].cast<py::list>()) {
-      const auto a = item.cast<Array<T>>();
-      memory.slots.emplace_back(a.size());
-      std::copy(a.data(), a.data() + a.size(), memory.slots.back().begin());
-    }
-    memory.state.step = state[2].cast<std::int64_t>();
-    memory.state.power1 = state[3].cast<double>();
-    memory.state.power2 = state[4].cast<double>();
-    memory.state.power3 = state[5].cast<double>();
-    memory.epochs = state[6].cast<Index>();
-    h.memory = std::move(memory);
-  });
+  c.def_property(
+      "memory", [](const H& h) { return memory_to_dict(h.memory); },
+      [](H& h, const std::optional<py::dict>& memory) {
+        h.memory = memory ? memory_from_dict<T>(*memory, h.network.parameters().size()) : OptimizerMemory<T>{};
+      },
+      "What the optimizer remembers, by name, or None before the first fit.");
   c.def("initialize", [](H& h, std::uint64_t seed) { h.network.initialize(seed); });
   c.def(
       "fit_normalization",

@@ -71,12 +71,17 @@ template <> struct type_caster<lamina::Initializer> : named_caster<lamina::Initi
 
 namespace lamina::bind {
 
+/// Fields of a struct as a dict.
+template <class S> py::dict fields_of(const S& s) {
+  py::dict d;
+  for_each_field<S>([&](const auto& field) { d[field.name] = py::cast(s.*(field.member)); });
+  return d;
+}
+
 /// Parameters of an entry as a dict.
 template <class S> py::dict parameters_of(const S& entry) {
   if constexpr (!S::listed) return parameters_of_custom(entry);
-  py::dict d;
-  for_each_field<S>([&](const auto& field) { d[field.name] = py::cast(entry.*(field.member)); });
-  return d;
+  else return fields_of(entry);
 }
 
 /// Sets one field of an entry from Python. Throws TypeError for an unknown name.
@@ -99,7 +104,10 @@ template <class S> void set_parameter(S& entry, const std::string& name, py::han
                        (fields.empty() ? "none" : fields));
 }
 
-/// name, aliases, formula, source and parameters of every entry: what the docs' tables are made from.
+template <class S, class = void> inline constexpr bool says_full_batch = false;
+template <class S> inline constexpr bool says_full_batch<S, std::void_t<decltype(S::full_batch)>> = true;
+
+/// name, aliases, formula, source, traits and parameters of every entry: what the docs' tables are made from.
 template <class Variant> py::list describe() {
   py::list out;
   for_each_type<Variant>([&](const auto& entry) {
@@ -114,7 +122,9 @@ template <class Variant> py::list describe() {
     if constexpr (std::is_base_of_v<ActivationEntry, S>) {
       d["derivative"] = S::derivative_formula;
       d["surrogate"] = S::has_surrogate;
+      d["initializer"] = name_of(suited_initializer(S{}));
     }
+    if constexpr (says_full_batch<S>) d["full_batch"] = S::full_batch;
     py::dict parameters;
     for_each_field<S>([&](const auto& field) {
       parameters[field.name] = py::make_tuple(py::cast(entry.*(field.member)), field.doc);
@@ -187,6 +197,28 @@ py::class_<Named<Variant>> bind_named(py::module_& m, const char* class_name, co
   return c;
 }
 
+/// Fields as attributes: those that `may_be_set` says, by their names, are checked when they are set.
+template <class S> void bind_fields(py::class_<S>& c, bool (*may_be_set)(std::string_view)) {
+  for_each_field<S>([&](const auto& field) {
+    const auto get = [member = field.member](const S& s) { return s.*member; };
+    if (!may_be_set(field.name)) {
+      c.def_property_readonly(field.name, get, field.doc);
+      return;
+    }
+    const auto set = [field](S& s, const py::object& value) {
+      S changed = s;
+      set_parameter(changed, field.name, value);
+      check_value(field, S::name, changed.*(field.member));
+      changed.check();
+      s = std::move(changed);
+    };
+    c.def_property(field.name, get, set, field.doc);
+  });
+}
+template <class S> void bind_fields(py::class_<S>& c) {
+  bind_fields(c, [](std::string_view) { return true; });
+}
+
 template <class S, std::size_t I>
 using FieldType = std::decay_t<decltype(std::declval<S>().*(std::get<I>(S::fields()).member))>;
 
@@ -206,29 +238,22 @@ template <class S, std::size_t... I> void bind_constructor(py::class_<S>& c, std
         argument<S, I>()...);
 }
 
+template <class S> void bind_constructor(py::class_<S>& c) {
+  bind_constructor(c, std::make_index_sequence<std::tuple_size_v<decltype(S::fields())>>{});
+}
+
 /// A Python class of its own for one entry: `lamina.Adam(lr=0.01)`.
-template <class S> void bind_class(py::module_& m, const char* module_name) {
+template <class S> py::class_<S> bind_class(py::module_& m, const char* module_name) {
   std::string doc = std::string(S::formula) + "\n\nSource: " + S::source + "\n";
   for_each_field<S>([&](const auto& field) { doc += std::string("\n") + field.name + ": " + field.doc; });
   py::class_<S> c(m, S::name, doc.c_str());
   c.attr("__module__") = module_name;
-  bind_constructor(c, std::make_index_sequence<std::tuple_size_v<decltype(S::fields())>>{});
-  for_each_field<S>([&](const auto& field) {
-    const auto member = field.member;
-    const char* name = field.name;
-    c.def_property(
-        name, [member](const S& s) { return s.*member; },
-        [name](S& s, py::object value) {
-          S changed = s;
-          set_parameter(changed, name, value);
-          check_fields(changed);
-          s = changed;
-        },
-        field.doc);
-  });
+  if constexpr (says_full_batch<S>) c.attr("full_batch") = S::full_batch;
+  bind_constructor(c);
+  bind_fields(c);
   c.def_property_readonly("params", [](const S& s) { return parameters_of(s); }, "Its parameters by name.");
-  c.def("__repr__", [](const S& s) {
-    std::string text = std::string("lamina.") + S::name + "(";
+  c.def("__repr__", [home = std::string(module_name)](const S& s) {
+    std::string text = home + "." + S::name + "(";
     const py::dict params = parameters_of(s);
     bool first = true;
     for (auto [key, value] : params) {
@@ -250,15 +275,20 @@ template <class S> void bind_class(py::module_& m, const char* module_name) {
                      check_fields(s);
                      return s;
                    }));
+  return c;
 }
 
-/// All entries of a variant as classes, and `<kind>_names`, `<kind>_describe`.
-template <class Variant> void bind_classes(py::module_& m, const std::string& kind, const char* module_name) {
+/// All entries of a variant that have fields as classes, and `<kind>_names`. `also` adds to each class.
+template <class Variant, class Also>
+void bind_classes(py::module_& m, const std::string& kind, const char* module_name, Also&& also) {
   for_each_type<Variant>([&](const auto& entry) {
     using S = std::decay_t<decltype(entry)>;
-    if constexpr (std::tuple_size_v<decltype(S::fields())> > 0) bind_class<S>(m, module_name);
+    if constexpr (std::tuple_size_v<decltype(S::fields())> > 0) also(bind_class<S>(m, module_name));
   });
   m.def((kind + "_names").c_str(), [] { return names<Variant>(); });
+}
+template <class Variant> void bind_classes(py::module_& m, const std::string& kind, const char* module_name) {
+  bind_classes<Variant>(m, kind, module_name, [](auto&&) {});
 }
 
 }  // namespace lamina::bind

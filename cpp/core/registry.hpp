@@ -9,7 +9,8 @@
 ///     static constexpr auto fields() { return std::tuple{Field{"alpha", &Elu::alpha, "...", Bounds::above(0)}}; }
 ///   };
 ///
-/// Names, look-up, bindings, repr, saving, tests and docs all follow from the variant and the fields.
+/// Names, look-up, bindings, repr, saving, tests and docs all follow from the variant and the fields. Records such as
+/// the options of a fit describe themselves by fields, too.
 #pragma once
 
 #include <algorithm>
@@ -77,27 +78,36 @@ struct Entry {
 template <class T> inline constexpr bool is_optional = false;
 template <class T> inline constexpr bool is_optional<std::optional<T>> = true;
 
+template <class T> inline constexpr bool is_variant = false;
+template <class... T> inline constexpr bool is_variant<std::variant<T...>> = true;
+template <class S, class = void> inline constexpr bool has_fields = false;
+template <class S> inline constexpr bool has_fields<S, std::void_t<decltype(S::fields())>> = true;
+
 template <class S, class F> void for_each_field(F&& f) {
   std::apply([&](const auto&... field) { (f(field), ...); }, S::fields());
 }
 
-/// Throws std::invalid_argument naming the field, what came and what was wanted.
-template <class S> void check_fields(const S& entry) {
-  const auto check = [](const auto& field, double value) {
-    if (field.bounds.contain(value)) return;
+template <class S> void check_fields(const S& entry);
+
+/// Throws std::invalid_argument naming the field of an `owner`, what came and what was wanted. A field that has fields
+/// itself is checked with them.
+template <class F, class M> void check_value(const F& field, const char* owner, const M& value) {
+  if constexpr (is_optional<M>) {
+    if (value) check_value(field, owner, *value);
+  } else if constexpr (is_variant<M>) {
+    std::visit([](const auto& entry) { check_fields(entry); }, value);
+  } else if constexpr (has_fields<M>) {
+    check_fields(value);
+  } else if constexpr (std::is_arithmetic_v<M> && !std::is_same_v<M, bool>) {
+    if (field.bounds.contain(static_cast<double>(value))) return;
     std::ostringstream s;
-    s << field.name << " of " << S::name << " must be " << field.bounds.text() << "; got " << value;
+    s << field.name << " of " << owner << " must be " << field.bounds.text() << "; got " << value;
     throw std::invalid_argument(s.str());
-  };
-  for_each_field<S>([&](const auto& field) {
-    const auto& value = entry.*(field.member);
-    using M = std::decay_t<decltype(value)>;
-    if constexpr (is_optional<M>) {
-      if (value) check(field, static_cast<double>(*value));
-    } else if constexpr (std::is_arithmetic_v<M> && !std::is_same_v<M, bool>) {
-      check(field, static_cast<double>(value));
-    }
-  });
+  }
+}
+/// The same for all fields.
+template <class S> void check_fields(const S& entry) {
+  for_each_field<S>([&](const auto& field) { check_value(field, S::name, entry.*(field.member)); });
   entry.check();
 }
 

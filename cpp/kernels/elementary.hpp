@@ -303,4 +303,10 @@ template <class T, int N> LAMINA_INLINE Vec<T, N> sin(Vec<T, N> x) { return deta
 /// Cosine of x radians, for abs(x) <= 6000: absolute error below 2 ULP of 1.
 template <class T, int N> LAMINA_INLINE Vec<T, N> cos(Vec<T, N> x) { return detail::sin_with_quadrants(x, Bits<T>(1)); }
 
+/// base^exponent for base > 0, once a step or an epoch.
+inline double power(double base, double exponent) {
+  using V = Vec<double, 1>;
+  return exp(V(exponent * log(V(base))[0]))[0];
+}
+
 }  // namespace lamina::simd

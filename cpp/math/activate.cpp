@@ -136,7 +136,7 @@ void activate(const Activation& f, const Vector<const T>& bias, const Matrix<T>&
   if (const auto* custom = std::get_if<activation::Custom>(&f)) return activate_custom(*custom, bias, z, y);
   constexpr int N = simd::lanes<T>;
   using V = Vec<T, N>;
-  const T* const b = bias.data();
+  const T* const b = bias.empty() ? nullptr : bias.data();
   visit_built_in(f, [&](const auto& a) {
     using A = std::decay_t<decltype(a)>;
     for (Index i = 0; i < z.rows(); ++i) {

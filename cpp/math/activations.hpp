@@ -5,12 +5,15 @@
 /// - `from_output`: training takes `derivative_from_output(y)`, so the pre-activation is not kept;
 /// - `in_double`: float is evaluated in double, because the formula cancels;
 /// - `surrogate(x)`: training takes this in place of a derivative that is zero everywhere (straight-through estimator);
-/// - `slope`: value and derivative take a slope per unit (learned, or the unit's parity) or per element (random).
+/// - `slope`: value and derivative take a slope per unit (learned, or the unit's parity) or per element (random), and
+///   `start_slope(unit)` gives it where nothing is learned or drawn yet;
+/// - `suits`: the initialisation that keeps signals in size through many such layers.
 #pragma once
 
 #include <memory>
 
 #include "core/registry.hpp"
+#include "core/types.hpp"
 #include "kernels/elementary.hpp"
 #include "math/custom.hpp"
 
@@ -19,11 +22,21 @@ namespace lamina {
 /// Where the slope of an activation comes from.
 enum class Slope { none, parity, learned, random };
 
+/// Whose initialisation suits an activation: He's those that halve the variance by letting one side pass, LeCun's those
+/// that keep mean and variance by themselves, Glorot's the others.
+enum class Suits { glorot, he, lecun };
+
 struct ActivationEntry : Entry {
   static constexpr bool from_output = false;
   static constexpr bool in_double = false;
   static constexpr bool has_surrogate = false;
   static constexpr Slope slope = Slope::none;
+  static constexpr Suits suits = Suits::glorot;
+  double start_slope(Index) const { return 0; }
+};
+
+struct RectifierEntry : ActivationEntry {
+  static constexpr Suits suits = Suits::he;
 };
 
 namespace activation {
@@ -127,7 +140,7 @@ struct Arctan : ActivationEntry {
   template <class V> LAMINA_INLINE V derivative(V x) const { return V(1) / fma(x, x, V(1)); }
 };
 
-struct Relu : ActivationEntry {
+struct Relu : RectifierEntry {
   static constexpr const char* name = "relu";
   static constexpr const char* formula = "max(0, x)";
   static constexpr const char* derivative_formula = "1 if x > 0 else 0";
@@ -139,7 +152,7 @@ struct Relu : ActivationEntry {
   template <class V> LAMINA_INLINE V derivative_from_output(V y) const { return step(y); }
 };
 
-struct LeakyRelu : ActivationEntry {
+struct LeakyRelu : RectifierEntry {
   static constexpr const char* name = "leaky_relu";
   static constexpr const char* formula = "x if x > 0 else alpha x";
   static constexpr const char* derivative_formula = "1 if x > 0 else alpha";
@@ -153,7 +166,7 @@ struct LeakyRelu : ActivationEntry {
 };
 
 /// The leaky family whose slope is not a constant: the layer hands it in.
-struct SlopedEntry : ActivationEntry {
+struct SlopedEntry : RectifierEntry {
   template <class V> LAMINA_INLINE V value(V x, V a) const { return rectify(x, a * x); }
   template <class V> LAMINA_INLINE V derivative(V x, V a) const { return select(x > V(0), V(1), a); }
 };
@@ -169,7 +182,8 @@ struct RandomRelu : SlopedEntry {
     return std::tuple{Field{"lower", &RandomRelu::lower, "least slope drawn in training", Bounds::within(0, 1)},
                       Field{"upper", &RandomRelu::upper, "largest slope drawn in training", Bounds::within(0, 1)}};
   }
-  double start() const { return (lower + upper) / 2; }
+  double start_slope(Index) const { return (lower + upper) / 2; }
+  double start() const { return start_slope(0); }
 };
 
 struct ParametricRelu : SlopedEntry {
@@ -182,10 +196,11 @@ struct ParametricRelu : SlopedEntry {
   static constexpr auto fields() {
     return std::tuple{Field{"initial", &ParametricRelu::initial, "the slope every unit starts from"}};
   }
-  double start() const { return initial; }
+  double start_slope(Index) const { return initial; }
+  double start() const { return start_slope(0); }
 };
 
-struct Elu : ActivationEntry {
+struct Elu : RectifierEntry {
   static constexpr const char* name = "elu";
   static constexpr const char* formula = "x if x > 0 else alpha (exp(x) - 1)";
   static constexpr const char* derivative_formula = "1 if x > 0 else alpha exp(x)";
@@ -238,7 +253,7 @@ struct Isru : ActivationEntry {
   template <class V> LAMINA_INLINE V derivative(V x) const { return inverse_square_root_slope(x, alpha); }
 };
 
-struct Isrlu : ActivationEntry {
+struct Isrlu : RectifierEntry {
   static constexpr const char* name = "isrlu";
   static constexpr const char* formula = "x if x >= 0 else x / sqrt(1 + alpha x^2)";
   static constexpr const char* derivative_formula = "1 if x >= 0 else (1 + alpha x^2)^(-3/2)";
@@ -267,18 +282,19 @@ struct Sqnl : ActivationEntry {
   template <class V> LAMINA_INLINE V derivative(V x) const { return max(V(0), fma(abs(x), constant<V>(-0.5), V(1))); }
 };
 
-struct BipolarRelu : ActivationEntry {
+struct BipolarRelu : RectifierEntry {
   static constexpr const char* name = "bipolar_relu";
   static constexpr std::array<const char*, 1> aliases{"brelu"};
   static constexpr const char* formula = "max(0, x) for units of even index, min(0, x) for odd (last axis)";
   static constexpr const char* derivative_formula = "1 where it passes, else 0";
   static constexpr const char* source = "arXiv 1709.04054";
   static constexpr Slope slope = Slope::parity;
+  double start_slope(Index unit) const { return static_cast<double>(unit % 2); }
   template <class V> LAMINA_INLINE V value(V x, V odd) const { return select(odd == V(0), max(V(0), x), min(V(0), x)); }
   template <class V> LAMINA_INLINE V derivative(V x, V odd) const { return select(odd == V(0), step(x), step(-x)); }
 };
 
-struct Softplus : ActivationEntry {
+struct Softplus : RectifierEntry {
   static constexpr const char* name = "softplus";
   static constexpr const char* formula = "log(1 + exp(x))";
   static constexpr const char* derivative_formula = "1 / (1 + exp(-x))";

@@ -7,7 +7,7 @@ namespace activation {
 /// x f(x) where f falls to 0 faster than x grows: the limit at -inf is 0, not inf * 0.
 template <class V> LAMINA_INLINE V gated(V x, V gate) { return select(gate == V(0), V(0) * gate, x * gate); }
 
-struct Gelu : ActivationEntry {
+struct Gelu : RectifierEntry {
   static constexpr const char* name = "gelu";
   static constexpr const char* formula = "0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))";
   static constexpr const char* derivative_formula =
@@ -29,7 +29,7 @@ struct Gelu : ActivationEntry {
   }
 };
 
-struct GeluExact : ActivationEntry {
+struct GeluExact : RectifierEntry {
   static constexpr const char* name = "gelu_exact";
   static constexpr const char* formula = "x Phi(x), Phi the normal distribution function";
   static constexpr const char* derivative_formula = "Phi(x) + x phi(x)";
@@ -42,7 +42,7 @@ struct GeluExact : ActivationEntry {
   }
 };
 
-struct Silu : ActivationEntry {
+struct Silu : RectifierEntry {
   static constexpr const char* name = "silu";
   static constexpr std::array<const char*, 1> aliases{"swish"};
   static constexpr const char* formula = "x / (1 + exp(-x))";
@@ -56,7 +56,7 @@ struct Silu : ActivationEntry {
   }
 };
 
-struct Mish : ActivationEntry {
+struct Mish : RectifierEntry {
   static constexpr const char* name = "mish";
   static constexpr const char* formula = "x tanh(log(1 + exp(x)))";
   static constexpr const char* derivative_formula = "t + x (1 - t^2) / (1 + exp(-x)), t = tanh(log(1 + exp(x)))";
@@ -78,6 +78,7 @@ struct Selu : ActivationEntry {
   static constexpr const char* formula = "s x if x > 0 else s a (exp(x) - 1), s = 1.0507..., a = 1.6732...";
   static constexpr const char* derivative_formula = "s if x > 0 else s a exp(x)";
   static constexpr const char* source = "arXiv 1706.02515";
+  static constexpr Suits suits = Suits::lecun;
   static constexpr double scale = 1.0507009873554804934193349852946;
   static constexpr double alpha = 1.6732632423543772848170429916717;
   template <class V> LAMINA_INLINE V value(V x) const {
@@ -88,7 +89,7 @@ struct Selu : ActivationEntry {
   }
 };
 
-struct Celu : ActivationEntry {
+struct Celu : RectifierEntry {
   static constexpr const char* name = "celu";
   static constexpr const char* formula = "max(0, x) + min(0, alpha (exp(x / alpha) - 1))";
   static constexpr const char* derivative_formula = "1 if x > 0 else exp(x / alpha)";
@@ -119,7 +120,7 @@ struct HardSigmoid : ActivationEntry {
   template <class V> LAMINA_INLINE V derivative(V x) const { return inside(x, -3, 3) / V(6); }
 };
 
-struct HardSwish : ActivationEntry {
+struct HardSwish : RectifierEntry {
   static constexpr const char* name = "hard_swish";
   static constexpr const char* formula = "x clip(x + 3, 0, 6) / 6";
   static constexpr const char* derivative_formula = "0 if x <= -3, 1 if x >= 3, else x / 3 + 1/2";
@@ -131,7 +132,7 @@ struct HardSwish : ActivationEntry {
   }
 };
 
-struct Relu6 : ActivationEntry {
+struct Relu6 : RectifierEntry {
   static constexpr const char* name = "relu6";
   static constexpr const char* formula = "clip(x, 0, 6)";
   static constexpr const char* derivative_formula = "1 if 0 < x < 6 else 0";
@@ -164,5 +165,11 @@ using Activation =
                  activation::Gaussian, activation::Gelu, activation::GeluExact, activation::Silu, activation::Mish,
                  activation::Selu, activation::Celu, activation::HardSigmoid, activation::HardSwish, activation::Relu6,
                  activation::Custom>;
+
+/// The slope of a unit before anything is learned or drawn: its parity, where learned slopes start from, or the mean of
+/// random ones, which inference uses; 0 where there are no slopes.
+template <class T> T slope_at_start(const Activation& f, Index unit) {
+  return std::visit([&](const auto& a) { return static_cast<T>(a.start_slope(unit)); }, f);
+}
 
 }  // namespace lamina

@@ -34,4 +34,13 @@ struct CustomLoss {
   virtual void derivative(const double* y, const double* t, double* gradient, Index rows, Index n) const = 0;
 };
 
+struct Progress;
+
+/// A schedule from outside: the factor of the learning rate, finite and at least 0. Called before every step, on the
+/// thread that called `fit`; may throw.
+struct CustomSchedule {
+  virtual ~CustomSchedule() = default;
+  virtual double factor(const Progress& progress) const = 0;
+};
+
 }  // namespace lamina

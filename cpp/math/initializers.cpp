@@ -40,29 +40,19 @@ template <class T> void initialize_orthogonal(double gain, const Random& random,
   else w = (gain * q).template cast<T>();
 }
 
-Initializer resolve(const Activation& activation) {
-  return std::visit(
-      [](const auto& a) -> Initializer {
-        using A = std::decay_t<decltype(a)>;
-        namespace f = activation;
-        if constexpr (std::is_same_v<A, f::Selu>) return initializer::LecunNormal{};
-        constexpr bool rectifier =
-            std::is_same_v<A, f::Relu> || std::is_same_v<A, f::LeakyRelu> || std::is_same_v<A, f::RandomRelu> ||
-            std::is_same_v<A, f::ParametricRelu> || std::is_same_v<A, f::Elu> || std::is_same_v<A, f::Celu> ||
-            std::is_same_v<A, f::Isrlu> || std::is_same_v<A, f::BipolarRelu> || std::is_same_v<A, f::Softplus> ||
-            std::is_same_v<A, f::Gelu> || std::is_same_v<A, f::GeluExact> || std::is_same_v<A, f::Silu> ||
-            std::is_same_v<A, f::Mish> || std::is_same_v<A, f::HardSwish> || std::is_same_v<A, f::Relu6>;
-        if constexpr (rectifier) return initializer::HeUniform{};
-        return initializer::GlorotUniform{};
-      },
-      activation);
-}
-
 }  // namespace
+
+Initializer suited_initializer(const Activation& activation) {
+  const Suits suits = std::visit([](const auto& a) { return a.suits; }, activation);
+  if (suits == Suits::he) return initializer::HeUniform{};
+  if (suits == Suits::lecun) return initializer::LecunNormal{};
+  return initializer::GlorotUniform{};
+}
 
 template <class T>
 void initialize(const Initializer& chosen, const Activation& activation, const Random& random, Matrix<T> w) {
-  const Initializer initializer = std::holds_alternative<initializer::Auto>(chosen) ? resolve(activation) : chosen;
+  const bool automatic = std::holds_alternative<initializer::Auto>(chosen);
+  const Initializer initializer = automatic ? suited_initializer(activation) : chosen;
   const auto fill = [&](auto&& value) {
     std::uint64_t counter = 0;
     for (Index i = 0; i < w.rows(); ++i) {

@@ -90,6 +90,9 @@ using Initializer = std::variant<initializer::Auto, initializer::LecunUniform, i
                                  initializer::GlorotUniform, initializer::GlorotNormal, initializer::HeUniform,
                                  initializer::HeNormal, initializer::Orthogonal, initializer::Zeros>;
 
+/// What `auto` stands for before an activation.
+Initializer suited_initializer(const Activation& activation);
+
 /// Fills the weights w, (fan_in, fan_out). `auto` is resolved from the activation that follows.
 template <class T>
 void initialize(const Initializer& initializer, const Activation& activation, const Random& random, Matrix<T> w);

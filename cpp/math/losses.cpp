@@ -165,6 +165,18 @@ void evaluate_loss(const Loss& loss, const Matrix<const T>& outputs, const Targe
       loss);
 }
 
+template <class T>
+double mean_loss(const Loss& loss, const Matrix<const T>& outputs, const TargetRows<T>& samples,
+                 const Matrix<T>& delta) {
+  const Index rows = outputs.rows();
+  double weight = 0, total = 0;
+  for (Index i = 0; i < rows; ++i) weight += static_cast<double>(samples.weight(i));
+  Eigen::Array<T, 1, Eigen::Dynamic> row_loss(rows);
+  evaluate_loss<T>(loss, outputs, samples, {row_loss.data(), rows}, static_cast<T>(1 / weight), delta);
+  for (Index i = 0; i < rows; ++i) total += static_cast<double>(row_loss(i));
+  return total / weight;
+}
+
 template <class T> void apply_inverse_link(Link link, const Matrix<T>& outputs) {
   eigen_assert(outputs.contiguous());
   constexpr int N = simd::lanes<T>;
@@ -200,6 +212,7 @@ template <class T> void apply_inverse_link(Link link, const Matrix<T>& outputs) 
 #define LAMINA_INSTANTIATE(T)                                                                                    \
   template void evaluate_loss<T>(const Loss&, const Matrix<const T>&, const TargetRows<T>&, const Vector<T>&, T, \
                                  const Matrix<T>&);                                                              \
+  template double mean_loss<T>(const Loss&, const Matrix<const T>&, const TargetRows<T>&, const Matrix<T>&);     \
   template void apply_inverse_link<T>(Link, const Matrix<T>&);
 LAMINA_INSTANTIATE(float)
 LAMINA_INSTANTIATE(double)

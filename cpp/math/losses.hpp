@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <memory>
 
 #include "core/registry.hpp"
@@ -20,12 +21,50 @@ namespace lamina {
 /// What turns raw outputs into predictions.
 enum class Link { identity, softmax, logistic, exponential };
 
-/// What targets a loss takes: any number, non-negative numbers, classes (labels or one-hot rows), or 0/1 per output.
+/// What targets are: any number, non-negative numbers, classes (labels or one-hot rows), or one of two classes for each
+/// output.
 enum class TargetKind { real, count, classes, binary };
+
+/// Which targets a loss takes. Nothing else knows it: they are checked, encoded and scored by this.
+struct TargetDomain {
+  static constexpr double infinity = std::numeric_limits<double>::infinity();
+  TargetKind kind = TargetKind::real;
+  double low = -infinity, high = infinity;  ///< where each number may lie
+  bool whole = false;                       ///< whether it must be a whole number
+  double border = 0.5;                      ///< binary: a target, or a prediction, above it is of the second class
+  const char* text = "be finite";           ///< what targets must do, for messages
+  static constexpr auto fields() {
+    return std::tuple{Field{"low", &TargetDomain::low, "least target"},
+                      Field{"high", &TargetDomain::high, "largest target"},
+                      Field{"whole", &TargetDomain::whole, "whether targets are whole numbers"},
+                      Field{"border", &TargetDomain::border, "what separates two classes"},
+                      Field{"text", &TargetDomain::text, "what targets must do"}};
+  }
+};
+
+namespace targets {
+
+inline constexpr TargetDomain real{};
+inline constexpr TargetDomain count{TargetKind::count, 0, TargetDomain::infinity, false, 0.5, "not be negative"};
+inline constexpr TargetDomain classes{
+    TargetKind::classes, 0, TargetDomain::infinity, false, 0.5, "hold labels, or one-hot rows that sum to 1,"};
+inline constexpr TargetDomain binary{TargetKind::binary, 0, 1, false, 0.5, "lie in [0, 1]"};
+/// Two classes of which a margin tells them apart by its sign.
+inline constexpr TargetDomain signs{TargetKind::binary, -1, 1, true, 0, "hold 0 or 1 (or -1 or 1)"};
+
+/// Of a loss that says no more than the kind.
+constexpr TargetDomain of(TargetKind kind) {
+  return kind == TargetKind::count     ? count
+         : kind == TargetKind::classes ? classes
+         : kind == TargetKind::binary  ? binary
+                                       : real;
+}
+
+}  // namespace targets
 
 struct LossEntry : Entry {
   static constexpr Link link = Link::identity;
-  static constexpr TargetKind targets = TargetKind::real;
+  static constexpr TargetDomain target = targets::real;
   static constexpr bool row_wise = false;
   static constexpr bool has_lanes = false;  ///< whether a row-wise loss has `lanes` too
 };
@@ -101,7 +140,7 @@ struct Poisson : LossEntry {
   static constexpr const char* formula = "sum_j exp(y_j) - t_j y_j (y is the logarithm of the rate)";
   static constexpr const char* source = "PyTorch documentation, PoissonNLLLoss";
   static constexpr Link link = Link::exponential;
-  static constexpr TargetKind targets = TargetKind::count;
+  static constexpr TargetDomain target = targets::count;
   template <class V> LAMINA_INLINE V value(V y, V t) const { return simd::exp(y) - t * y; }
   template <class V> LAMINA_INLINE V derivative(V y, V t) const { return simd::exp(y) - t; }
 };
@@ -113,7 +152,7 @@ struct CrossEntropy : LossEntry {
   static constexpr const char* formula = "-sum_j t_j log softmax(y)_j; t <- (1 - s) t + s / outputs";
   static constexpr const char* source = "Bridle 1990; smoothing: arXiv 1512.00567";
   static constexpr Link link = Link::softmax;
-  static constexpr TargetKind targets = TargetKind::classes;
+  static constexpr TargetDomain target = targets::classes;
   static constexpr bool row_wise = true;
   static constexpr bool has_lanes = true;
   double label_smoothing = 0.0;
@@ -175,7 +214,7 @@ struct BinaryCrossEntropy : LossEntry {
   static constexpr const char* formula = "sum_j max(y_j, 0) - t_j y_j + log(1 + exp(-|y_j|))";
   static constexpr const char* source = "PyTorch documentation, BCEWithLogitsLoss";
   static constexpr Link link = Link::logistic;
-  static constexpr TargetKind targets = TargetKind::binary;
+  static constexpr TargetDomain target = targets::binary;
   template <class V> LAMINA_INLINE V value(V y, V t) const {
     return simd::max(V(0), y) - t * y + simd::log1p(simd::exp(-abs(y)));
   }
@@ -186,7 +225,7 @@ struct Hinge : LossEntry {
   static constexpr const char* name = "hinge";
   static constexpr const char* formula = "sum_j max(0, 1 - s_j y_j), s_j = 1 if t_j > 0 else -1";
   static constexpr const char* source = "Cortes and Vapnik, Machine Learning 20 (1995); one against the rest";
-  static constexpr TargetKind targets = TargetKind::binary;
+  static constexpr TargetDomain target = targets::signs;
   template <class V> LAMINA_INLINE V sign(V t) const { return select(t > V(0), V(1), V(-1)); }
   template <class V> LAMINA_INLINE V value(V y, V t) const { return simd::max(V(0), V(1) - sign(t) * y); }
   template <class V> LAMINA_INLINE V derivative(V y, V t) const {
@@ -202,7 +241,7 @@ struct Custom : LossEntry {
   static constexpr const char* source = "the caller";
   static constexpr bool listed = false;
   Link link = Link::identity;
-  TargetKind targets = TargetKind::real;
+  TargetDomain target = targets::real;
   std::shared_ptr<const CustomLoss> functions;
   std::string label() const { return functions->name; }
 };
@@ -216,9 +255,10 @@ using Loss = std::variant<loss::SquaredError, loss::AbsoluteError, loss::Huber, 
 inline Link link_of(const Loss& l) {
   return std::visit([](const auto& e) { return e.link; }, l);
 }
-inline TargetKind targets_of(const Loss& l) {
-  return std::visit([](const auto& e) { return e.targets; }, l);
+inline const TargetDomain& target_domain(const Loss& l) {
+  return std::visit([](const auto& e) -> const TargetDomain& { return e.target; }, l);
 }
+inline TargetKind targets_of(const Loss& l) { return target_domain(l).kind; }
 
 /// The targets of all samples: class labels (`labels`, one a row) or rows of values, (samples, outputs).
 template <class T> struct Targets {
@@ -250,6 +290,12 @@ template <class T> struct TargetRows {
 template <class T>
 void evaluate_loss(const Loss& loss, const Matrix<const T>& outputs, const TargetRows<T>& samples,
                    const Vector<T>& row_loss, T scale, const Matrix<T>& delta);
+
+/// The loss of rows of raw outputs, sum_i w_i loss_i / sum_i w_i, and in `delta`, where it is not empty, its slope by
+/// every output.
+template <class T>
+double mean_loss(const Loss& loss, const Matrix<const T>& outputs, const TargetRows<T>& samples,
+                 const Matrix<T>& delta);
 
 /// Raw outputs to predictions, in place: probabilities, rates, or as they are. Rows follow each other without gaps.
 template <class T> void apply_inverse_link(Link link, const Matrix<T>& outputs);

@@ -1,32 +1,33 @@
 /// First-order optimizers: one struct each, then the list. An optimizer is a rule for one parameter, applied lane by
-/// lane in one pass over the flat arena: `update(w, g, slots, constants)` changes w and its slots. Constants of a step
-/// (bias corrections and the like) are computed once a step, in double, by `constants(state)`.
+/// lane in one pass over the flat arena. Its struct has
+/// - `slots`: how many numbers it keeps for each parameter, at least one;
+/// - `State`: numbers that it remembers from step to step, beside its slots. They are
+///   described by fields, from which saving and the bindings follow;
+/// - `Constants<N>`: what its formula needs in a step, the same for all parameters: computed once a step, in double, by
+///   `constants(state, rate)` after `advance(state)`, and handed to the formula as lanes;
+/// - `update(w, g, slots, k)`: the formula, which gives the new w and changes the slots.
 #pragma once
+
+#include <optional>
 
 #include "core/registry.hpp"
 #include "core/types.hpp"
-#include "kernels/simd.hpp"
+#include "kernels/elementary.hpp"
 
 namespace lamina {
 
-/// What an optimizer remembers beside its slots; saved and resumed with them.
-struct OptimizerState {
-  std::int64_t step = 0;  ///< steps taken, this one included
-  double power1 = 1.0;    ///< beta1^step (NAdam: the product of its momenta)
-  double power2 = 1.0;    ///< beta2^step
-  double power3 = 1.0;    ///< NAdam: 0.96^(step * momentum_decay)
-  double rate = 0.0;      ///< learning rate of this step, after the schedule
-};
-
 struct OptimizerEntry : Entry {
-  static constexpr int slots = 0;
-  /// Whether the rule reads the sign of last step's gradient rather than its size; such rules want full batches.
+  /// Whether the rule compares one gradient with the next, so that only batches of all samples make sense of it.
   static constexpr bool full_batch = false;
-  /// Decoupled decay of weights (never biases, gains or slopes), AdamW's.
+  /// Nothing beside the slots.
+  struct State {
+    static constexpr std::tuple<> fields() { return {}; }
+  };
+  void advance(State&) const {}
+  /// Decoupled decay of weights (never biases, gains or slopes), AdamW's: a step leaves 1 - rate * decay of a weight.
   double decoupled_decay() const { return 0.0; }
   /// What a slot holds before the first step.
   double initial_slot(int) const { return 0.0; }
-  void advance(OptimizerState& s) const { ++s.step; }
 };
 
 namespace optimizer {
@@ -36,22 +37,6 @@ using simd::select;
 using simd::sqrt;
 
 inline constexpr const char* rate_doc = "learning rate";
-
-/// Constants of a step, from an optimizer.
-struct Constants {
-  double a = 0, b = 0, c = 0, d = 0, e = 0;
-};
-/// The same as lanes, for its update.
-template <class V> struct ConstantLanes {
-  using T = typename V::Scalar;
-  explicit ConstantLanes(const Constants& k)
-      : a(static_cast<T>(k.a)),
-        b(static_cast<T>(k.b)),
-        c(static_cast<T>(k.c)),
-        d(static_cast<T>(k.d)),
-        e(static_cast<T>(k.e)) {}
-  V a, b, c, d, e;
-};
 
 struct SGD : OptimizerEntry {
   static constexpr const char* name = "SGD";
@@ -65,12 +50,17 @@ struct SGD : OptimizerEntry {
                       Field{"momentum", &SGD::momentum, "share of the last step kept", Bounds::from_below(0, 1)},
                       Field{"nesterov", &SGD::nesterov, "look ahead along the momentum"}};
   }
-  Constants constants(const OptimizerState& s) const {
-    return {s.rate, momentum, nesterov ? momentum : 1.0, nesterov ? s.rate : 0.0};
+  template <class N> struct Constants {
+    N rate, momentum;
+    N of_velocity, of_gradient;  ///< what w moves by: nesterov's momentum v - lr g, or v alone
+  };
+  Constants<double> constants(const State&, double rate) const {
+    return {rate, momentum, nesterov ? momentum : 1.0, nesterov ? rate : 0.0};
   }
-  template <class V, class C> LAMINA_INLINE V update(V w, V g, V* slot, const C& k) const {
-    slot[0] = fma(k.b, slot[0], -(k.a * g));
-    return fma(-k.d, g, fma(k.c, slot[0], w));
+  template <class V> static LAMINA_INLINE V update(V w, V g, V (&slot)[slots], const Constants<V>& k) {
+    auto& [v] = slot;
+    v = fma(k.momentum, v, -(k.rate * g));
+    return fma(-k.of_gradient, g, fma(k.of_velocity, v, w));
   }
 };
 
@@ -87,45 +77,45 @@ struct Adam : OptimizerEntry {
                       Field{"beta2", &Adam::beta2, "decay of the mean of g^2", Bounds::from_below(0, 1)},
                       Field{"epsilon", &Adam::epsilon, "keeps the quotient finite", Bounds::above(0)}};
   }
-  void advance(OptimizerState& s) const {
-    ++s.step;
-    s.power1 *= beta1;
-    s.power2 *= beta2;
+  struct State {
+    double beta1_power = 1, beta2_power = 1;
+    static constexpr auto fields() {
+      return std::tuple{Field{"beta1_power", &State::beta1_power, "b1^t after t steps"},
+                        Field{"beta2_power", &State::beta2_power, "b2^t"}};
+    }
+  };
+  void advance(State& s) const {
+    s.beta1_power *= beta1;
+    s.beta2_power *= beta2;
   }
-  // lr m' / (sqrt(v') + eps) = a m / (sqrt(v) + e) with a = lr sqrt(1 - b2^t) / (1 - b1^t), e = eps sqrt(1 - b2^t):
-  // one square root and one division a parameter.
-  Constants constants(const OptimizerState& s) const {
-    const double root = std::sqrt(1 - s.power2);
-    return {s.rate * root / (1 - s.power1), 1 - beta1, beta2, 1 - beta2, epsilon * root};
+  template <class N> struct Constants {
+    N rate, epsilon;  ///< with the bias corrections in them
+    N one_minus_beta1, beta2, one_minus_beta2;
+  };
+  // lr m' / (sqrt(v') + eps) = lr c / (1 - b1^t) m / (sqrt(v) + c eps), c = sqrt(1 - b2^t): one square root and one
+  // division a parameter.
+  Constants<double> constants(const State& s, double rate) const {
+    const double c = std::sqrt(1 - s.beta2_power);
+    return {rate * c / (1 - s.beta1_power), epsilon * c, 1 - beta1, beta2, 1 - beta2};
   }
-  template <class V, class C> LAMINA_INLINE V update(V w, V g, V* slot, const C& k) const {
-    slot[0] = fma(k.b, g - slot[0], slot[0]);
-    slot[1] = fma(k.c, slot[1], k.d * g * g);
-    return w - k.a * slot[0] / (sqrt(slot[1]) + k.e);
+  template <class V> static LAMINA_INLINE V update(V w, V g, V (&slot)[slots], const Constants<V>& k) {
+    auto& [m, v] = slot;
+    m = fma(k.one_minus_beta1, g - m, m);
+    v = fma(k.beta2, v, k.one_minus_beta2 * g * g);
+    return w - k.rate * m / (sqrt(v) + k.epsilon);
   }
 };
 
-struct AdamW : OptimizerEntry {
+struct AdamW : Adam {
   static constexpr const char* name = "AdamW";
   static constexpr const char* formula = "w <- w - lr weight_decay w (weights only), then Adam";
   static constexpr const char* source = "arXiv 1711.05101";
-  static constexpr int slots = 2;
-  double lr = 1e-3, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weight_decay = 0.01;
+  double weight_decay = 0.01;
   static constexpr auto fields() {
-    return std::tuple{
-        Field{"lr", &AdamW::lr, rate_doc, Bounds::above(0)},
-        Field{"beta1", &AdamW::beta1, "decay of the mean of g", Bounds::from_below(0, 1)},
-        Field{"beta2", &AdamW::beta2, "decay of the mean of g^2", Bounds::from_below(0, 1)},
-        Field{"epsilon", &AdamW::epsilon, "keeps the quotient finite", Bounds::above(0)},
-        Field{"weight_decay", &AdamW::weight_decay, "decoupled decay a step, times lr", Bounds::at_least(0)}};
+    return std::tuple_cat(Adam::fields(), std::tuple{Field{"weight_decay", &AdamW::weight_decay,
+                                                           "decoupled decay a step, times lr", Bounds::at_least(0)}});
   }
-  Adam adam() const { return {{}, lr, beta1, beta2, epsilon}; }
   double decoupled_decay() const { return weight_decay; }
-  void advance(OptimizerState& s) const { adam().advance(s); }
-  Constants constants(const OptimizerState& s) const { return adam().constants(s); }
-  template <class V, class C> LAMINA_INLINE V update(V w, V g, V* slot, const C& k) const {
-    return Adam{}.update(w, g, slot, k);
-  }
 };
 
 struct NAdam : OptimizerEntry {
@@ -142,24 +132,37 @@ struct NAdam : OptimizerEntry {
         Field{"epsilon", &NAdam::epsilon, "keeps the quotient finite", Bounds::above(0)},
         Field{"momentum_decay", &NAdam::momentum_decay, "how fast mu_t nears beta1", Bounds::at_least(0)}};
   }
-  double momentum(double decayed) const { return beta1 * (1 - 0.5 * decayed); }
-  double decay() const { return std::pow(0.96, momentum_decay); }
-  void advance(OptimizerState& s) const {
-    ++s.step;
-    s.power3 *= decay();
-    s.power1 *= momentum(s.power3);
-    s.power2 *= beta2;
+  struct State {
+    double momentum_product = 1, beta2_power = 1, decay_power = 1;
+    static constexpr auto fields() {
+      return std::tuple{Field{"momentum_product", &State::momentum_product, "mu_1 mu_2 ... mu_t after t steps"},
+                        Field{"beta2_power", &State::beta2_power, "b2^t"},
+                        Field{"decay_power", &State::decay_power, "0.96^(t momentum_decay)"}};
+    }
+  };
+  double decay() const { return simd::power(0.96, momentum_decay); }
+  double momentum(double decay_power) const { return beta1 * (1 - 0.5 * decay_power); }
+  void advance(State& s) const {
+    s.decay_power *= decay();
+    s.momentum_product *= momentum(s.decay_power);
+    s.beta2_power *= beta2;
   }
-  Constants constants(const OptimizerState& s) const {
-    const double now = momentum(s.power3), next = momentum(s.power3 * decay());
-    const double root = std::sqrt(1 - s.power2);
-    return {s.rate * (1 - now) / (1 - s.power1) * root, s.rate * next / (1 - s.power1 * next) * root, epsilon * root,
-            beta1, beta2};
+  template <class N> struct Constants {
+    N of_gradient, of_mean, epsilon;  ///< with the rate, the momenta and the bias corrections in them
+    N beta1, beta2;
+  };
+  // The step is lr ((1 - mu_t) g / (1 - mu_1 ... mu_t) + mu_t+1 m / (1 - mu_1 ... mu_t+1)) / (sqrt(v') + eps).
+  Constants<double> constants(const State& s, double rate) const {
+    const double now = momentum(s.decay_power), next = momentum(s.decay_power * decay());
+    const double c = std::sqrt(1 - s.beta2_power);
+    return {rate * (1 - now) / (1 - s.momentum_product) * c, rate * next / (1 - s.momentum_product * next) * c,
+            epsilon * c, beta1, beta2};
   }
-  template <class V, class C> LAMINA_INLINE V update(V w, V g, V* slot, const C& k) const {
-    slot[0] = fma(k.d, slot[0] - g, g);
-    slot[1] = fma(k.e, slot[1] - g * g, g * g);
-    return w - (k.a * g + k.b * slot[0]) / (sqrt(slot[1]) + k.c);
+  template <class V> static LAMINA_INLINE V update(V w, V g, V (&slot)[slots], const Constants<V>& k) {
+    auto& [m, v] = slot;
+    m = fma(k.beta1, m - g, g);
+    v = fma(k.beta2, v - g * g, g * g);
+    return w - (k.of_gradient * g + k.of_mean * m) / (sqrt(v) + k.epsilon);
   }
 };
 
@@ -174,10 +177,14 @@ struct RMSprop : OptimizerEntry {
                       Field{"rho", &RMSprop::rho, "decay of the mean of g^2", Bounds::from_below(0, 1)},
                       Field{"epsilon", &RMSprop::epsilon, "keeps the quotient finite", Bounds::above(0)}};
   }
-  Constants constants(const OptimizerState& s) const { return {s.rate, rho, 1 - rho, epsilon}; }
-  template <class V, class C> LAMINA_INLINE V update(V w, V g, V* slot, const C& k) const {
-    slot[0] = fma(k.b, slot[0], k.c * g * g);
-    return w - k.a * g / (sqrt(slot[0]) + k.d);
+  template <class N> struct Constants {
+    N rate, rho, one_minus_rho, epsilon;
+  };
+  Constants<double> constants(const State&, double rate) const { return {rate, rho, 1 - rho, epsilon}; }
+  template <class V> static LAMINA_INLINE V update(V w, V g, V (&slot)[slots], const Constants<V>& k) {
+    auto& [s] = slot;
+    s = fma(k.rho, s, k.one_minus_rho * g * g);
+    return w - k.rate * g / (sqrt(s) + k.epsilon);
   }
 };
 
@@ -191,10 +198,14 @@ struct Adagrad : OptimizerEntry {
     return std::tuple{Field{"lr", &Adagrad::lr, rate_doc, Bounds::above(0)},
                       Field{"epsilon", &Adagrad::epsilon, "keeps the quotient finite", Bounds::above(0)}};
   }
-  Constants constants(const OptimizerState& s) const { return {s.rate, epsilon}; }
-  template <class V, class C> LAMINA_INLINE V update(V w, V g, V* slot, const C& k) const {
-    slot[0] = fma(g, g, slot[0]);
-    return w - k.a * g / (sqrt(slot[0]) + k.b);
+  template <class N> struct Constants {
+    N rate, epsilon;
+  };
+  Constants<double> constants(const State&, double rate) const { return {rate, epsilon}; }
+  template <class V> static LAMINA_INLINE V update(V w, V g, V (&slot)[slots], const Constants<V>& k) {
+    auto& [s] = slot;
+    s = fma(g, g, s);
+    return w - k.rate * g / (sqrt(s) + k.epsilon);
   }
 };
 
@@ -214,14 +225,18 @@ struct Rprop : OptimizerEntry {
                       Field{"max_step", &Rprop::max_step, "largest step", Bounds::above(0)}};
   }
   double initial_slot(int slot) const { return slot == 1 ? lr : 0.0; }
-  Constants constants(const OptimizerState&) const { return {eta_minus, eta_plus, min_step, max_step}; }
-  // Slot 0: the previous gradient, zero after a turn; slot 1: the step.
-  template <class V, class C> LAMINA_INLINE V update(V w, V g, V* slot, const C& k) const {
-    const V agreement = g * slot[0];
-    const V grown = simd::min(slot[1] * k.b, k.d), shrunk = simd::max(slot[1] * k.a, k.c);
-    slot[1] = select(agreement > V(0), grown, select(agreement < V(0), shrunk, slot[1]));
-    slot[0] = select(agreement < V(0), V(0), g);
-    return w - select(slot[0] > V(0), slot[1], select(slot[0] < V(0), -slot[1], slot[0]));
+  template <class N> struct Constants {
+    N eta_minus, eta_plus, min_step, max_step;
+  };
+  Constants<double> constants(const State&, double) const { return {eta_minus, eta_plus, min_step, max_step}; }
+  // The slots: the previous gradient, zero after a turn, and the step.
+  template <class V> static LAMINA_INLINE V update(V w, V g, V (&slot)[slots], const Constants<V>& k) {
+    auto& [before, d] = slot;
+    const V agreement = g * before;
+    const V grown = simd::min(d * k.eta_plus, k.max_step), shrunk = simd::max(d * k.eta_minus, k.min_step);
+    d = select(agreement > V(0), grown, select(agreement < V(0), shrunk, d));
+    before = select(agreement < V(0), V(0), g);
+    return w - select(before > V(0), d, select(before < V(0), -d, before));
   }
 };
 
@@ -238,17 +253,21 @@ struct Quickprop : OptimizerEntry {
                       Field{"mu", &Quickprop::mu, "largest growth of a step", Bounds::above(0)},
                       Field{"decay", &Quickprop::decay, "weight decay added to the slope", Bounds::at_least(0)}};
   }
-  Constants constants(const OptimizerState& s) const { return {s.rate, mu, mu / (1 + mu), decay}; }
-  // Slot 0: the previous slope; slot 1: the last step. The case d > 0 is the mirror image of d < 0.
-  template <class V, class C> LAMINA_INLINE V update(V w, V g, V* slot, const C& k) const {
-    const V s = fma(k.d, w, g), d = slot[1];
+  template <class N> struct Constants {
+    N rate, mu, shrink, decay;
+  };
+  Constants<double> constants(const State&, double rate) const { return {rate, mu, mu / (1 + mu), decay}; }
+  // The slots: the previous slope and the last step. The case d > 0 is the mirror image of d < 0.
+  template <class V> static LAMINA_INLINE V update(V w, V g, V (&slot)[slots], const Constants<V>& k) {
+    auto& [before, d] = slot;
+    const V s = fma(k.decay, w, g);
     const V side = select(d > V(0), V(-1), V(1));
-    const V ms = side * s, mp = side * slot[0], md = side * d;
-    const V quadratic = select(ms >= k.c * mp, k.b * md, md * ms / (mp - ms));
-    const V moved = select(ms > V(0), -k.a * ms, V(0)) + quadratic;
-    slot[1] = select(d == V(0), -k.a * s, side * moved);
-    slot[0] = s;
-    return w + slot[1];
+    const V ms = side * s, mp = side * before, md = side * d;
+    const V quadratic = select(ms >= k.shrink * mp, k.mu * md, md * ms / (mp - ms));
+    const V moved = select(ms > V(0), -k.rate * ms, V(0)) + quadratic;
+    d = select(d == V(0), -k.rate * s, side * moved);
+    before = s;
+    return w + d;
   }
 };
 
@@ -267,31 +286,63 @@ inline double rate_of(const Optimizer& o) {
 
 /// L1 and L2 penalties on weights: their gradient is l1 sign(w) + 2 l2 w (K = loss + beta sum |w|^p of the course).
 struct PenaltyStrength {
+  static constexpr const char* name = "the penalty";
+  static constexpr int required = 0;
   double l1 = 0.0, l2 = 0.0;
+  static constexpr auto fields() {
+    return std::tuple{Field{"l1", &PenaltyStrength::l1, "strength of sum |w|", Bounds::at_least(0)},
+                      Field{"l2", &PenaltyStrength::l2, "strength of sum w^2", Bounds::at_least(0)}};
+  }
+  void check() const {}
   bool active() const { return l1 != 0.0 || l2 != 0.0; }
 };
 
-/// What a step of the optimizer needs to know beside parameters, gradient and slots, the same for all parameters.
-struct StepConstants {
-  optimizer::Constants rule;
+/// A rule on its way: what it remembers beside its slots, and the constants of the step that it is taking.
+template <class Rule> struct Running {
+  Rule rule;
+  typename Rule::State state{};
+  typename Rule::template Constants<double> constants{};
   double keep = 1;  ///< what decoupled decay leaves of a weight
 
-  StepConstants() = default;
-  /// After `advance` and the setting of the rate.
-  StepConstants(const Optimizer& optimizer, const OptimizerState& state) {
-    std::visit(
-        [&](const auto& o) {
-          rule = o.constants(state);
-          keep = 1 - state.rate * o.decoupled_decay();
-        },
-        optimizer);
+  /// Goes on to the next step, whose learning rate is `rate`.
+  void advance(double rate) {
+    rule.advance(state);
+    constants = rule.constants(state, rate);
+    keep = 1 - rate * rule.decoupled_decay();
   }
 };
 
-/// One step on n parameters: the gradient is scaled, the penalty added, then the rule applied, in one pass. `slot[i]`
-/// points to the n elements of slot i. Decay and penalty act only when `is_weight`.
+template <class Variant> struct RunningKind;
+template <class... Rule> struct RunningKind<std::variant<Rule...>> {
+  using type = std::variant<Running<Rule>...>;
+};
+/// Any optimizer on its way.
+using RunningOptimizer = RunningKind<Optimizer>::type;
+
+/// `rule` before its first step; or going on, with its own parameters, from the state that `before` is in: one of the
+/// same kind.
+RunningOptimizer running(const Optimizer& rule, const RunningOptimizer* before = nullptr);
+inline void advance(RunningOptimizer& optimizer, double rate) {
+  std::visit([&](auto& o) { o.advance(rate); }, optimizer);
+}
+inline Optimizer rule_of(const RunningOptimizer& optimizer) {
+  return std::visit([](const auto& o) -> Optimizer { return o.rule; }, optimizer);
+}
+
+/// Some neighbouring parameters, all weights or none of them, with their gradient and slots: slots[i] points to as many
+/// elements of slot i.
+template <class T> struct ParameterPiece {
+  T* w = nullptr;
+  const T* gradient = nullptr;
+  T* const* slots = nullptr;
+  Index size = 0;
+  bool is_weight = true;  ///< decay and penalty act on weights alone
+};
+
+/// The step that `optimizer` has advanced to, on a piece of the parameters: the gradient is scaled, the penalty added,
+/// then the rule applied, in one pass.
 template <class T>
-void optimizer_step(const Optimizer& optimizer, const StepConstants& step, T* w, const T* g, T* const* slot, Index n,
-                    T gradient_scale, PenaltyStrength penalty, bool is_weight);
+void optimizer_step(const RunningOptimizer& optimizer, const ParameterPiece<T>& piece, T gradient_scale = 1,
+                    PenaltyStrength penalty = {});
 
 }  // namespace lamina

@@ -1,33 +1,39 @@
 /// Learning-rate schedules: one struct each, then the list. A schedule gives the factor that multiplies the optimizer's
-/// rate, as a function of how far training is. Shapes follow scikit-learn's, PyTorch's and Keras's schedules.
+/// rate, as a function of how far training is. Shapes follow scikit-learn's, PyTorch's and Keras's schedules. Who wants
+/// a factor calls `factor_of`, and not a formula: it is compiled with the core of the machine's level, so that a factor
+/// has the same bits whoever asks for it.
 #pragma once
 
 #include <cmath>
 #include <cstdint>
+#include <limits>
+#include <memory>
 
 #include "core/registry.hpp"
 #include "kernels/elementary.hpp"
+#include "math/custom.hpp"
 
 namespace lamina {
 
-/// How far training is: `epoch` counts from 0 and has a fraction within the epoch, `share` is the part done of the run.
-struct Progress {
+/// How far training is: `share` is the part done of the run.
+struct Progress : Entry {
+  static constexpr const char* name = "Progress";
   double epoch = 0;
   double epochs = 1;
-  std::int64_t step = 0;     ///< steps taken so far
-  std::int64_t samples = 0;  ///< samples seen in whole epochs so far
+  std::int64_t step = 0, samples = 0;
+  static constexpr auto fields() {
+    return std::tuple{Field{"epoch", &Progress::epoch, "epochs done, with a fraction within the epoch"},
+                      Field{"epochs", &Progress::epochs, "epochs of the whole run"},
+                      Field{"step", &Progress::step, "steps taken so far"},
+                      Field{"samples", &Progress::samples, "samples seen in whole epochs so far"}};
+  }
   double share() const { return epochs > 0 ? epoch / epochs : 0; }
   double whole_epoch() const { return std::floor(epoch); }
 };
 
 namespace schedule {
 
-/// Our own exp, log and cos: no C library decides the bits of a rate.
-inline double power(double base, double exponent) {
-  using V = simd::Vec<double, 1>;
-  return exp(V(exponent * log(V(base))[0]))[0];
-}
-/// (1 + cos(pi x)) / 2 for x in [0, 1].
+/// (1 + cos(pi x)) / 2 for x in [0, 1]; our own cos: no C library decides the bits of a rate.
 inline double half_cosine(double x) { return (1 + cos(simd::Vec<double, 1>(3.14159265358979323846 * x))[0]) / 2; }
 
 struct Constant : Entry {
@@ -46,7 +52,7 @@ struct Step : Entry {
     return std::tuple{Field{"step_size", &Step::step_size, "epochs between drops", Bounds::at_least(1)},
                       Field{"gamma", &Step::gamma, "factor of a drop", Bounds::above(0)}};
   }
-  double factor(const Progress& p) const { return power(gamma, std::floor(p.whole_epoch() / step_size)); }
+  double factor(const Progress& p) const { return simd::power(gamma, std::floor(p.whole_epoch() / step_size)); }
 };
 
 struct Exponential : Entry {
@@ -57,7 +63,7 @@ struct Exponential : Entry {
   static constexpr auto fields() {
     return std::tuple{Field{"gamma", &Exponential::gamma, "factor an epoch", Bounds::above(0)}};
   }
-  double factor(const Progress& p) const { return power(gamma, p.whole_epoch()); }
+  double factor(const Progress& p) const { return simd::power(gamma, p.whole_epoch()); }
 };
 
 struct InverseScaling : Entry {
@@ -68,7 +74,7 @@ struct InverseScaling : Entry {
   static constexpr auto fields() {
     return std::tuple{Field{"power_t", &InverseScaling::power_t, "exponent of the decay"}};
   }
-  double factor(const Progress& p) const { return power(static_cast<double>(p.samples + 1), -power_t); }
+  double factor(const Progress& p) const { return simd::power(static_cast<double>(p.samples + 1), -power_t); }
 };
 
 struct Cosine : Entry {
@@ -110,16 +116,83 @@ struct OneCycle : Entry {
   }
 };
 
+struct AnySchedule;
+
+/// A schedule within another one; null: the full rate.
+struct Then {
+  std::shared_ptr<const AnySchedule> schedule;
+};
+
+struct Warmup : Entry {
+  static constexpr const char* name = "Warmup";
+  static constexpr const char* formula =
+      "start + (1 - start) epoch / epochs, then what follows, counted from the end of the rise";
+  static constexpr const char* source = "arXiv 1706.02677, gradual warm-up";
+  static constexpr int required = 1;
+  double epochs = 1;
+  Then then;
+  double start = 0;
+  static constexpr auto fields() {
+    return std::tuple{Field{"epochs", &Warmup::epochs, "how long the rise takes", Bounds::above(0)},
+                      Field{"then", &Warmup::then, "schedule or callable that follows; None: the full rate"},
+                      Field{"start", &Warmup::start, "first factor", Bounds::within(0, 1)}};
+  }
+  void check() const;
+  double factor(const Progress& p) const;
+};
+
+/// A schedule from outside.
+struct Custom : Entry {
+  static constexpr const char* name = "Custom";
+  static constexpr const char* formula = "as given";
+  static constexpr const char* source = "the caller";
+  static constexpr bool listed = false;
+  std::shared_ptr<const CustomSchedule> function;
+  double factor(const Progress& p) const;
+};
+
+/// Not a function of progress, so not in the list: it looks at the losses, as `PlateauWatch`.
+struct ReduceOnPlateau : Entry {
+  static constexpr const char* name = "ReduceOnPlateau";
+  static constexpr const char* formula = "rate <- max(factor rate, min_lr) after `patience` epochs without improvement";
+  static constexpr const char* source = "PyTorch documentation, ReduceLROnPlateau; Keras documentation";
+  double factor = 0.1;
+  std::int64_t patience = 5;
+  double min_delta = 0, min_lr = 0;
+  static constexpr auto fields() {
+    return std::tuple{
+        Field{"factor", &ReduceOnPlateau::factor, "factor of a cut", Bounds::between(0, 1)},
+        Field{"patience", &ReduceOnPlateau::patience, "epochs without improvement before a cut", Bounds::at_least(1)},
+        Field{"min_delta", &ReduceOnPlateau::min_delta, "an improvement is a fall by more than this",
+              Bounds::at_least(0)},
+        Field{"min_lr", &ReduceOnPlateau::min_lr, "the rate is never cut below this", Bounds::at_least(0)}};
+  }
+};
+
 }  // namespace schedule
 
-/// Every schedule that is a function of progress alone. Warm-up goes in front of any; ReduceOnPlateau and callables of
-/// the user's live beside this list, since they look at the losses.
+/// Every schedule that is a function of progress alone.
 using Schedule = std::variant<schedule::Constant, schedule::Step, schedule::Exponential, schedule::InverseScaling,
-                              schedule::Cosine, schedule::OneCycle>;
+                              schedule::Cosine, schedule::OneCycle, schedule::Warmup, schedule::Custom>;
 
-/// The factor of a schedule.
-inline double factor_of(const Schedule& s, const Progress& p) {
-  return std::visit([&](const auto& e) { return e.factor(p); }, s);
-}
+struct schedule::AnySchedule {
+  Schedule value;
+};
+
+/// The factor of a schedule. Throws std::invalid_argument where it is not finite or below 0.
+double factor_of(const Schedule& schedule, const Progress& progress);
+
+/// ReduceOnPlateau in the course of one fit.
+class PlateauWatch {
+ public:
+  explicit PlateauWatch(const schedule::ReduceOnPlateau& rule) : rule_(rule) {}
+  /// The learning rate to go on with after an epoch at `rate` that ended with the watched `loss`.
+  double rate_after(double loss, double rate);
+
+ private:
+  schedule::ReduceOnPlateau rule_;
+  double best_ = std::numeric_limits<double>::infinity();
+  std::int64_t waited_ = 0;
+};
 
 }  // namespace lamina

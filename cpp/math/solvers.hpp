@@ -8,9 +8,13 @@
 
 namespace lamina {
 
+struct SolverEntry : Entry {
+  static constexpr bool full_batch = true;
+};
+
 namespace solver {
 
-struct LBFGS : Entry {
+struct LBFGS : SolverEntry {
   static constexpr const char* name = "LBFGS";
   static constexpr const char* formula = "w <- w - t H g, H from the last `history` steps and changes of the gradient";
   static constexpr const char* source =
@@ -29,7 +33,7 @@ struct LBFGS : Entry {
   }
 };
 
-struct LevenbergMarquardt : Entry {
+struct LevenbergMarquardt : SolverEntry {
   static constexpr const char* name = "LevenbergMarquardt";
   static constexpr const char* formula =
       "(J'J + mu I) d = -J'r; w <- w + d; mu keeps d within a radius that follows the ratio of actual to expected gain";

@@ -62,6 +62,7 @@ struct Case {
   std::vector<lamina::LayerSpec> hidden;
   lamina::Loss loss;
   lamina::Optimizer optimizer;
+  lamina::Schedule schedule;
 };
 
 template <class L, class = void> constexpr bool has_units = false;
@@ -81,6 +82,7 @@ template <class T> std::uint64_t trained(const Case& c, Index threads) {
   options.epochs = 3;
   options.batch_size = 21;
   options.optimizer = c.optimizer;
+  options.schedule = c.schedule;
   options.penalty = {1e-4, 1e-4};
   options.threads = threads;
   lamina::OptimizerMemory<T> memory;
@@ -123,6 +125,13 @@ std::vector<Case> cases() {
       [&](const auto& loss) { all.push_back({std::string("loss ") + loss.name, {tanh}, loss}); });
   lamina::for_each_type<lamina::Optimizer>([&](const auto& rule) {
     all.push_back({std::string("optimizer ") + rule.name, {tanh}, lamina::loss::SquaredError{}, rule});
+  });
+  lamina::for_each_type<lamina::Schedule>([&](auto schedule) {
+    all.push_back({std::string("schedule ") + schedule.name, {tanh}});
+    if constexpr (std::is_same_v<decltype(schedule), lamina::schedule::Warmup>)
+      schedule.then.schedule =
+          std::make_shared<lamina::schedule::AnySchedule>(lamina::schedule::AnySchedule{lamina::schedule::Cosine{}});
+    all.back().schedule = schedule;
   });
   lamina::for_each_type<lamina::LayerSpec>([&](auto layer) {
     using L = std::decay_t<decltype(layer)>;

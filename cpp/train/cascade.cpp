@@ -228,7 +228,10 @@ template <class T> class Growth {
   /// mean square up to 1, else the next power of 2, which can be taken out of the weights without rounding.
   static double scale_for(const Vector<const T>& v) {
     const double size = std::sqrt(kernels::dot(v, v) / static_cast<double>(v.size()));
-    return size > 1 ? std::exp2(std::ceil(std::log2(size))) : 1.0;
+    if (!(size > 1)) return 1.0;
+    int exponent = 0;
+    const double mantissa = std::frexp(size, &exponent);  // size = mantissa 2^exponent, 1/2 <= mantissa < 1
+    return std::ldexp(1.0, mantissa > 0.5 ? exponent : exponent - 1);
   }
 
   /// Adds weights to `to` as they apply to the units themselves.

@@ -148,7 +148,7 @@ template <class T> class Descent {
   Descent(Index n, const CascadeOptions& o, double rate) : w(n), best(n), g_(n), slots_{Arena<T>(n), Arena<T>(n)} {
     if (o.rprop) rule_ = optimizer::Rprop{};
     else rule_ = optimizer::Quickprop{{}, rate, o.mu, o.decay};
-    state_.rate = rate_of(rule_);
+    running_ = running(rule_);
     const double start = std::visit([](const auto& r) { return r.initial_slot(1); }, rule_);
     slots_[1].vector().setConstant(static_cast<T>(start));
   }
@@ -156,8 +156,8 @@ template <class T> class Descent {
   void step(double scale, const Vector<const double>& gradient) {
     for (Index i = 0; i < w.size(); ++i) g_[i] = static_cast<T>(scale * gradient.data()[i]);
     T* slots[] = {slots_[0].data(), slots_[1].data()};
-    std::visit([&](const auto& r) { r.advance(state_); }, rule_);
-    optimizer_step<T>(rule_, {rule_, state_}, w.data(), g_.data(), slots, w.size(), T(1), {}, true);
+    advance(running_, rate_of(rule_));
+    optimizer_step<T>(running_, {w.data(), g_.data(), slots, w.size()});
   }
   void keep() { best.copy_from(w); }
 
@@ -166,7 +166,7 @@ template <class T> class Descent {
  private:
   Arena<T> g_, slots_[2];
   Optimizer rule_;
-  OptimizerState state_;
+  RunningOptimizer running_;
 };
 
 /// Whether a phase is over: the score has moved too little for too long.

@@ -15,7 +15,9 @@ EpochKeeper<T>::EpochKeeper(Network<T>& network, const Samples<T>& validation, c
       team_(team),
       best_parameters_(network.parameters()),
       best_state_(network.state()),
-      poll_(options.poll) {}
+      poll_(options.poll) {
+  if (options.plateau) plateau_.emplace(*options.plateau);
+}
 
 template <class T> void EpochKeeper<T>::run(const std::function<void(Index)>& epoch) {
   history_.began = true;
@@ -26,8 +28,7 @@ template <class T> void EpochKeeper<T>::run(const std::function<void(Index)>& ep
     if (has_best_ || !interrupted_) restore_best();  // a failed step may have left half of itself
     throw;
   }
-  if (history_.diverged || (options_.early_stop.active && options_.early_stop.restore_best && has_best_))
-    restore_best();
+  if (history_.diverged || (options_.early_stop && options_.early_stop->restore_best && has_best_)) restore_best();
 }
 
 template <class T> std::optional<double> EpochKeeper<T>::finish(Index epoch, double loss, double rate) {
@@ -47,17 +48,16 @@ template <class T> std::optional<double> EpochKeeper<T>::finish(Index epoch, dou
   report.seconds = std::chrono::duration<double>(Clock::now() - start_).count();
   if (validation_.count > 0) {
     report.validation_loss = evaluate_samples(network_, team_, validation_);
-    history_.validation_loss.push_back(report.validation_loss);
+    history_.validation_loss.push_back(*report.validation_loss);
   }
   history_.loss.push_back(loss);
   history_.learning_rate.push_back(rate);
-  const double watched = options_.monitor        ? options_.monitor(report)
-                         : validation_.count > 0 ? report.validation_loss
-                                                 : report.loss;
-  watch(epoch, watched);
-  if (!options_.on_epoch) return {};
-  options_.on_epoch(report);
-  if (report.stop) stop(report.stop_reason.empty() ? "stopped by a callback" : report.stop_reason);
+  const bool by_training = options_.early_stop && options_.early_stop->monitor == Monitor::loss;
+  const double validated = report.validation_loss.value_or(loss);
+  watch(epoch, options_.monitor ? options_.monitor(report) : by_training ? loss : validated);
+  if (options_.on_epoch) options_.on_epoch(report);
+  if (report.stop_reason) stop(report.stop_reason->empty() ? "stopped by a callback" : *report.stop_reason);
+  if (plateau_) report.learning_rate = plateau_->rate_after(validated, report.learning_rate);
   if (report.learning_rate != rate) return report.learning_rate;
   return {};
 }
@@ -89,7 +89,8 @@ template <class T> void EpochKeeper<T>::poll() {
 }
 
 template <class T> void EpochKeeper<T>::watch(Index epoch, double value) {
-  if (value < best_value_ - (has_best_ ? options_.early_stop.min_delta : 0)) {
+  const std::optional<EarlyStop>& stopping = options_.early_stop;
+  if (value < best_value_ - (has_best_ && stopping ? stopping->min_delta : 0)) {
     best_value_ = value;
     has_best_ = true;
     history_.best_epoch = epoch;
@@ -98,9 +99,8 @@ template <class T> void EpochKeeper<T>::watch(Index epoch, double value) {
     best_state_.copy_from(network_.state());
     return;
   }
-  if (options_.early_stop.active && ++waited_ >= options_.early_stop.patience) {
-    stop("early stopping: no improvement for " + std::to_string(options_.early_stop.patience) + " epochs");
-  }
+  if (stopping && ++waited_ >= stopping->patience)
+    stop("early stopping: no improvement for " + std::to_string(stopping->patience) + " epochs");
 }
 
 template <class T> void EpochKeeper<T>::restore_best() {

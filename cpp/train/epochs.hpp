@@ -48,6 +48,7 @@ template <class T> class EpochKeeper {
   double best_value_ = std::numeric_limits<double>::infinity();
   bool has_best_ = false, stopped_ = false, interrupted_ = false;
   Index waited_ = 0;
+  std::optional<PlateauWatch> plateau_;
   Clock::time_point start_ = Clock::now();
   Poll poll_;
 };

@@ -15,7 +15,8 @@ void refuse(bool wrong, const std::string& solver, const std::string& why) {
 
 template <class T> void check(const Network<T>& network, const FitOptions& o) {
   const std::string name = name_of(*o.solver);
-  refuse(static_cast<bool>(o.schedule), name, " finds its own steps: schedule must be None");
+  const bool scheduled = !std::holds_alternative<schedule::Constant>(o.schedule) || o.plateau;
+  refuse(scheduled, name, " finds its own steps: schedule must be None");
   refuse(!std::holds_alternative<clipping::None>(o.clipping), name, " finds its own steps: clip must be None");
   refuse(o.resume, name, " keeps nothing between fits: resume must be False");
   refuse(o.sam_rho > 0, name, " cannot be the base of SAM, which wants a first-order optimizer");
@@ -25,7 +26,6 @@ template <class T> void check(const Network<T>& network, const FitOptions& o) {
            " needs the same loss for the same weights, but layer " + std::to_string(i) +
                " is random in training (dropout or rrelu)");
   }
-  std::visit([](const auto& spec) { check_fields(spec); }, *o.solver);
   if (!std::holds_alternative<solver::LevenbergMarquardt>(*o.solver)) return;
   constexpr Index most = LevenbergMarquardtFit<T>::most_parameters;
   const Index n = network.parameters().size();

@@ -51,19 +51,19 @@ template <class T> class Trainer {
   }
 
   void prepare_memory() {
-    const auto slots = static_cast<std::size_t>(slots_of(options_.optimizer));
-    const std::string name = name_of(options_.optimizer);
+    const Optimizer& rule = options_.optimizer;
     const Index n = network_.parameters().size();
-    const bool fits =
-        memory_.name == name && memory_.slots.size() == slots && (slots == 0 || memory_.slots[0].size() == n);
-    if (options_.resume && fits) return;
+    const bool fits = memory_.optimizer && memory_.optimizer->index() == rule.index() && memory_.slots[0].size() == n;
+    if (options_.resume && fits) {
+      memory_.optimizer = running(rule, &*memory_.optimizer);
+      return;
+    }
     OptimizerMemory<T> fresh;
     fresh.alone = memory_.alone;
-    fresh.name = name;
-    for (std::size_t s = 0; s < slots; ++s) {
+    fresh.optimizer = running(rule);
+    for (int s = 0; s < slots_of(rule); ++s) {
       fresh.slots.emplace_back(n);
-      const double start =
-          std::visit([&](const auto& o) { return o.initial_slot(static_cast<int>(s)); }, options_.optimizer);
+      const double start = std::visit([&](const auto& o) { return o.initial_slot(s); }, rule);
       if (start != 0) std::fill(fresh.slots.back().begin(), fresh.slots.back().end(), static_cast<T>(start));
     }
     memory_ = std::move(fresh);
@@ -108,13 +108,13 @@ template <class T> class Trainer {
   }
 
   double scheduled_rate(Index epoch, Index samples_done) {
-    if (!options_.schedule) return rate_;
+    if (std::holds_alternative<schedule::Constant>(options_.schedule)) return rate_;
     Progress p;
     p.epoch = static_cast<double>(epoch - 1) + static_cast<double>(samples_done) / static_cast<double>(train_.count);
     p.epochs = static_cast<double>(options_.epochs);
-    p.step = memory_.state.step;
+    p.step = memory_.step;
     p.samples = static_cast<std::int64_t>(memory_.epochs) * train_.count;
-    return rate_ * options_.schedule(p);
+    return rate_ * factor_of(options_.schedule, p);
   }
 
   Index threads() const { return options_.threads > 0 ? threads_ : choice_.threads(); }
@@ -123,7 +123,7 @@ template <class T> class Trainer {
     Pass<T> pass;
     pass.training = true;
     pass.seed = options_.seed;
-    pass.step = static_cast<std::uint64_t>(memory_.state.step);
+    pass.step = static_cast<std::uint64_t>(memory_.step);
     pass.first_row = first_row;
     if (update_statistics) pass.statistics.view(network_.state().vector());
     return pass;
@@ -160,19 +160,23 @@ template <class T> class Trainer {
                        double rate) {
     if (!std::isfinite(penalty_sum)) return penalty_sum;
     const Pass<T> pass = training_pass(0, true);
-    const OptimizerState before = memory_.state;
+    const RunningOptimizer before = *memory_.optimizer;
     advance(rate);
+    const auto take_back = [&] {
+      memory_.optimizer = before;
+      --memory_.step;
+    };
     penalty_of_step_ = penalty;
     const T scale = static_cast<T>(1 / weight);
     try {
       team_.run(threads(), [&](kernels::Worker& w) { pass_.run_and_step(w, pass, batch, scale, step_on_); });
     } catch (...) {
       if (pass_.stepped()) memory_ = {};  // in part: no fit can go on with that
-      else memory_.state = before;
+      else take_back();
       throw;
     }
     const double sum = pass_.loss_sum() + penalty_sum;
-    if (!std::isfinite(sum)) memory_.state = before;
+    if (!std::isfinite(sum)) take_back();
     return sum;
   }
 
@@ -198,9 +202,8 @@ template <class T> class Trainer {
   }
 
   void advance(double rate) {
-    std::visit([&](const auto& o) { o.advance(memory_.state); }, options_.optimizer);
-    memory_.state.rate = rate;
-    step_ = StepConstants(options_.optimizer, memory_.state);
+    lamina::advance(*memory_.optimizer, rate);
+    ++memory_.step;
   }
 
   /// SAM's second pass: the gradient at w + rho g / ||g||, penalty included in both; then w is put back.
@@ -223,8 +226,9 @@ template <class T> class Trainer {
   void update(Index at, const Vector<const T>& gradient, T factor, PenaltyStrength penalty, bool is_weight) {
     T* slots[2] = {nullptr, nullptr};
     for (std::size_t i = 0; i < memory_.slots.size(); ++i) slots[i] = memory_.slots[i].data() + at;
-    optimizer_step(options_.optimizer, step_, network_.parameters().data() + at, gradient.data(), slots,
-                   gradient.size(), factor, penalty, is_weight);
+    const ParameterPiece<T> piece{network_.parameters().data() + at, gradient.data(), slots, gradient.size(),
+                                  is_weight};
+    optimizer_step(*memory_.optimizer, piece, factor, penalty);
   }
 
   Network<T>& network_;
@@ -242,7 +246,6 @@ template <class T> class Trainer {
   std::vector<std::int64_t> order_;
   Index steps_per_poll_, steps_since_poll_ = 0;  // a look at the clock for every 200,000 operations is enough
   double rate_;
-  StepConstants step_;
   PenaltyStrength penalty_of_step_;
   // Made once: it refers to this trainer alone, so that a step allocates nothing.
   const StepOn<T> step_on_ = [this](Index at, const Vector<const T>& gradient, bool is_weight) {
@@ -250,30 +253,13 @@ template <class T> class Trainer {
   };
 };
 
-void check(const FitOptions& o, Index rows) {
-  const auto need = [](bool ok, const char* name, double got, const char* wanted) {
-    if (ok) return;
-    std::ostringstream s;
-    s << name << " must be " << wanted << "; got " << got;
-    throw std::invalid_argument(s.str());
-  };
-  need(o.epochs >= 1, "epochs", static_cast<double>(o.epochs), "at least 1");
-  need(o.batch_size >= 1, "batch_size", static_cast<double>(o.batch_size), "at least 1");
-  need(o.penalty.l1 >= 0 && std::isfinite(o.penalty.l1), "l1", o.penalty.l1, "finite and at least 0");
-  need(o.penalty.l2 >= 0 && std::isfinite(o.penalty.l2), "l2", o.penalty.l2, "finite and at least 0");
-  need(o.sam_rho >= 0 && std::isfinite(o.sam_rho), "rho", o.sam_rho, "finite and at least 0");
-  need(o.early_stop.patience >= 1, "patience", static_cast<double>(o.early_stop.patience), "at least 1");
-  need(rows >= 1, "X", static_cast<double>(rows), "at least one row to train on");
-  std::visit([](const auto& e) { check_fields(e); }, o.optimizer);
-  std::visit([](const auto& e) { check_fields(e); }, o.clipping);
-}
-
 }  // namespace
 
 template <class T>
 void fit(Network<T>& network, const Samples<T>& train, const Samples<T>& validation, const FitOptions& options,
          OptimizerMemory<T>& memory, History& history) {
-  check(options, train.count);
+  check_fields(options);
+  if (train.count < 1) throw std::invalid_argument("X must be at least one row to train on; got 0");
   if (options.solver) {
     for (Index i = 0; i < network.depth(); ++i) network.layer(i).check_batch(train.count);
     fit_full_batch(network, train, validation, options, history);
@@ -318,6 +304,8 @@ double loss_and_gradients(const Network<T>& network, const Samples<T>& samples, 
       sum += passes.loss_sum();
     }
   });
+  if (!input_gradient.empty() && !network.normalization().empty())
+    input_gradient.rowwise() *= network.normalization().scales();
   add_penalty(network, options.penalty, gradients);
   const auto [l1, l2] = options.penalty;
   return sum / weight + (options.penalty.active() ? network.penalty(l1, l2) : 0.0);

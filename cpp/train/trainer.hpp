@@ -2,7 +2,6 @@
 #pragma once
 
 #include <functional>
-#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
@@ -15,67 +14,136 @@
 
 namespace lamina {
 
-/// What is known at the end of an epoch. A hook may set `learning_rate` (the rate before the schedule), or ask to stop.
-struct EpochReport {
-  Index epoch = 0;  ///< counted from 1
-  double loss = 0;  ///< weighted mean over the epoch's batches as they were seen, penalty included
-  double validation_loss = std::numeric_limits<double>::quiet_NaN();
+/// What is known at the end of an epoch. A hook may set the last two.
+struct EpochReport : Entry {
+  static constexpr const char* name = "Epoch";
+  Index epoch = 0;
+  double loss = 0;
+  std::optional<double> validation_loss;
+  double seconds = 0;
   double learning_rate = 0;
-  double seconds = 0;  ///< since the fit began
-  bool stop = false;
-  std::string stop_reason;
+  std::optional<std::string> stop_reason;
+  static constexpr auto fields() {
+    using R = EpochReport;
+    return std::tuple{
+        Field{"epoch", &R::epoch, "the epoch, counted from 1"},
+        Field{"loss", &R::loss, "weighted mean over the epoch's batches as they were seen, penalty included"},
+        Field{"validation_loss", &R::validation_loss, "validation loss; None without a validation set"},
+        Field{"seconds", &R::seconds, "seconds since the fit began"},
+        Field{"learning_rate", &R::learning_rate, "the last step's learning rate; set it for the epochs to come",
+              Bounds::above(0)},
+        Field{"stop_reason", &R::stop_reason, "where it is set, training ends after this epoch"}};
+  }
 };
 
+/// What says how good an epoch was: the validation loss (the training loss where there is no validation), or the
+/// training loss.
+enum class Monitor { validation_loss, loss };
+
 /// Early stopping on a monitored value, lower is better.
-struct EarlyStop {
-  bool active = false;
+struct EarlyStop : Entry {
+  static constexpr const char* name = "EarlyStop";
   Index patience = 10;
   double min_delta = 0;
   bool restore_best = true;
+  Monitor monitor = Monitor::validation_loss;
+  static constexpr auto fields() {
+    using E = EarlyStop;
+    return std::tuple{
+        Field{"patience", &E::patience, "epochs without improvement", Bounds::at_least(1)},
+        Field{"min_delta", &E::min_delta, "an improvement is a fall by more than this", Bounds::at_least(0)},
+        Field{"restore_best", &E::restore_best, "put the best weights back at the end"},
+        Field{"monitor", &E::monitor, "what is watched: 'validation_loss' or 'loss'"}};
+  }
 };
 
-struct FitOptions {
+/// Called after every epoch, on the calling thread.
+using EpochHook = std::function<void(EpochReport&)>;
+/// A value to watch in place of a loss, lower is better; called like an epoch hook.
+using MonitorHook = std::function<double(const EpochReport&)>;
+
+struct FitOptions : Entry {
+  static constexpr const char* name = "FitOptions";
   Index epochs = 100;
   Index batch_size = 32;
   Optimizer optimizer = optimizer::Adam{};
-  std::optional<FullBatchSolver> solver;  ///< in place of the optimizer: all samples at once, no batches
+  std::optional<FullBatchSolver> solver;
+  Schedule schedule = schedule::Constant{};
+  std::optional<schedule::ReduceOnPlateau> plateau;
   PenaltyStrength penalty;
-  bool penalty_per_batch = false;  ///< divide the penalty by the batch's weight sum (scikit-learn's alpha)
+  bool penalty_per_batch = false;
   Clipping clipping;
-  double sam_rho = 0;  ///< sharpness-aware minimisation's radius; 0: off
-  EarlyStop early_stop;
+  double sam_rho = 0;
+  std::optional<EarlyStop> early_stop;
   bool shuffle = true;
-  bool resume = false;             ///< go on with the optimizer's slots and step count
-  bool fit_normalization = false;  ///< take the inputs' mean and deviation from the training samples first
-  Index threads = 0;               ///< 0: as many as are useful
+  bool resume = false;
+  bool fit_normalization = false;
+  Index threads = 0;
   std::uint64_t seed = 0;
-  /// The factor of the learning rate; null: 1.
-  std::function<double(const Progress&)> schedule;
-  /// Called after every epoch, on the calling thread.
-  std::function<void(EpochReport&)> on_epoch;
-  /// What early stopping looks at; null: the validation loss, or the training loss where there is none.
-  std::function<double(const EpochReport&)> monitor;
+  EpochHook on_epoch;
+  MonitorHook monitor;
   /// Called every few hundredths of a second, on the calling thread; may throw, which ends the fit in good order.
   std::function<void()> poll;
+  static constexpr auto fields() {
+    using O = FitOptions;
+    return std::tuple{
+        Field{"epochs", &O::epochs, "the most to train", Bounds::at_least(1)},
+        Field{"batch_size", &O::batch_size, "samples a step", Bounds::at_least(1)},
+        Field{"optimizer", &O::optimizer, "what takes the steps"},
+        Field{"solver", &O::solver, "in place of the optimizer: all samples at once, no batches"},
+        Field{"schedule", &O::schedule, "factor of the learning rate"},
+        Field{"plateau", &O::plateau, "what cuts the learning rate when the losses stay"},
+        Field{"penalty", &O::penalty, "L1 and L2 penalty on weights"},
+        Field{"penalty_per_batch", &O::penalty_per_batch,
+              "divide the penalty by the batch's weight sum (scikit-learn's alpha)"},
+        Field{"clipping", &O::clipping, "what keeps gradients small"},
+        Field{"sam_rho", &O::sam_rho, "sharpness-aware minimisation's radius; 0: off", Bounds::at_least(0)},
+        Field{"early_stop", &O::early_stop, "when to stop before all epochs are done"},
+        Field{"shuffle", &O::shuffle, "draw the samples in a new order each epoch"},
+        Field{"resume", &O::resume, "go on with the optimizer's slots and step count"},
+        Field{"fit_normalization", &O::fit_normalization,
+              "take the inputs' mean and deviation from the training samples first"},
+        Field{"threads", &O::threads, "0: as many as are useful", Bounds::at_least(0)},
+        Field{"seed", &O::seed, "decides shuffling and what layers draw"},
+        Field{"on_epoch", &O::on_epoch, "called after every epoch"},
+        Field{"monitor", &O::monitor, "gives the value to watch in place of a loss"}};
+  }
 };
 
-struct History {
-  bool began = false;  ///< whether training was not refused
+/// What a fit left behind.
+struct History : Entry {
+  static constexpr const char* name = "History";
+  bool began = false;
   std::vector<double> loss, validation_loss, learning_rate;
   Index best_epoch = 0;
   std::string stop_reason = "all epochs done";
   bool diverged = false;
   Index diverged_epoch = 0, diverged_batch = 0, diverged_layer = -1;
-  Index evaluations = 0;  ///< of all samples by a full-batch solver; 0 for mini-batches
+  Index evaluations = 0;
+  static constexpr auto fields() {
+    using H = History;
+    return std::tuple{
+        Field{"began", &H::began, "whether training was not refused"},
+        Field{"loss", &H::loss, "training loss by epoch, as in `EpochReport`"},
+        Field{"validation_loss", &H::validation_loss, "validation loss by epoch"},
+        Field{"learning_rate", &H::learning_rate, "of each epoch's last step"},
+        Field{"best_epoch", &H::best_epoch, "where the watched value was lowest, counted from 1"},
+        Field{"stop_reason", &H::stop_reason, "why training ended"},
+        Field{"diverged", &H::diverged, "whether the loss stopped being finite"},
+        Field{"diverged_epoch", &H::diverged_epoch, "where that was"},
+        Field{"diverged_batch", &H::diverged_batch, "its batch; 0: the weights after the epoch's last step"},
+        Field{"diverged_layer", &H::diverged_layer, "first layer with outputs that are not finite, or -1"},
+        Field{"evaluations", &H::evaluations, "of all samples by a full-batch solver; 0 for mini-batches"}};
+  }
 };
 
-/// An optimizer's memory between fits. Empty, as before the first, after a fit in which an
-/// exception broke off the optimizer's step.
+/// An optimizer's memory between fits. Empty, as before the first, after a fit in which an exception broke off the
+/// optimizer's step.
 template <class T> struct OptimizerMemory {
-  OptimizerState state;
-  std::vector<Arena<T>> slots;
-  std::string name;    ///< of the optimizer the slots belong to
-  Index epochs = 0;    ///< epochs trained so far, so that a resumed fit shuffles on
+  std::optional<RunningOptimizer> optimizer;
+  std::vector<Arena<T>> slots;  ///< of the optimizer, one number a parameter each
+  std::int64_t step = 0;        ///< steps taken so far
+  Index epochs = 0;             ///< epochs trained so far, so that a resumed fit shuffles on
   bool alone = false;  ///< whether the last fit ended on one thread because more were slower: the next one starts so
 };
 

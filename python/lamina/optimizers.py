@@ -74,6 +74,11 @@ class SAM:
             raise ValueError(f"rho of SAM must be greater than 0; got {rho}")
         self.base, self.rho = base, rho
 
+    @property
+    def full_batch(self) -> bool:
+        """Whether the base wants all rows in a batch."""
+        return bool(self.base.full_batch)
+
     def __repr__(self) -> str:
         return f"lamina.SAM({self.base!r}, rho={self.rho})"
 

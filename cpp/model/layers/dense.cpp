@@ -33,7 +33,7 @@ template <class T> class DenseLayer final : public Layer<T> {
                Scratch<T>& scratch) const override {
     const Matrix<const T> x = tape.input.at_rows(rows), W = w.matrix(weight_);
     const Matrix<T> z = part_.pre_activation(tape).at_rows(rows);
-    const Vector<const T> b = spec_.use_bias ? w.vector(bias_) : Vector<const T>(), slopes = w.vector(slope_);
+    const Vector<const T> b = w.vector(bias_), slopes = w.vector(slope_);
     const auto finish = [&](const Block& block) { part_.forward(pass, tape, b, slopes, block); };
     kernels::product(x, W, z, scratch, kernels::Epilogue(finish).below(rows.begin));
   }

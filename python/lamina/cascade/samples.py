@@ -1,11 +1,13 @@
-"""Samples for a network that grows: its targets, what is set aside, and the scales of inputs and targets."""
+"""Samples for a network that grows: its targets, what is set aside, and the scale of the targets."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from lamina._dispatch import core as _core
 from lamina import losses
 from lamina.data.arrays import Array, matrix, to_array
 from lamina.data.records import Samples, SampleSpec
@@ -33,12 +35,11 @@ def output_of(setting: str, y: Any, n_outputs: int) -> str:
 
 def cascade_targets(spec: SampleSpec, value: Any, n_rows: int, output: str, name: str = "y") -> Array:
     """Return targets (rows, outputs) of the network's type; ValueError or TypeError names what is wrong."""
-    loss = spec.loss
     array = to_array(value, name)
     flat = array.ndim == 1 or (array.ndim == 2 and array.shape[1] == 1)
     if output == "logistic" and flat and spec.n_outputs > 1:
-        loss = losses.get("binary_cross_entropy")  # labels become one-hot rows
-    t = targets(value, n_rows, spec.n_outputs, loss, spec.dtype, name)
+        spec = replace(spec, loss=losses.get("binary_cross_entropy"))  # labels become one-hot rows
+    t = targets(spec, value, n_rows, name)
     if output == "logistic" and (t.min() < 0 or t.max() > 1):
         raise ValueError(
             f"{name} must lie in [0, 1] for output='logistic'; got values from {t.min()} to {t.max()} "
@@ -79,10 +80,11 @@ def spread(values: Array) -> Array:
 
 
 def normalization_of(x: Array) -> tuple[Array, Array]:
-    """Return mean and 1 / standard deviation by feature."""
-    return x.mean(axis=0, dtype=np.float64).astype(x.dtype), (1 / spread(x)).astype(x.dtype)
+    """Return mean and 1 / standard deviation by feature, by the rule that `Network` has."""
+    mean, scale = _core.normalization_of(x)
+    return mean, scale
 
 
 def normalized(x: Array, pair: tuple[Array, Array] | None) -> Array:
     """Return x, with a pair brought to zero mean and unit variance."""
-    return x if pair is None else (x - pair[0]) * pair[1]
+    return x if pair is None else _core.normalized(x, *pair)  # type: ignore[no-any-return]

@@ -21,7 +21,7 @@ def samples(
     if spec.recurrent:
         return sequence_samples(spec, X, y, sample_weight, lengths, which)
     x, _ = inputs(spec, X, lengths, f"{which}X")
-    t = targets(y, len(x), spec.n_outputs, spec.loss, spec.dtype, f"{which}y")
+    t = targets(spec, y, len(x), f"{which}y")
     return Samples(x, t, weights(sample_weight, len(x), spec.dtype, f"{which}sample_weight".replace(" ", "_")))
 
 

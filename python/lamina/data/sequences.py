@@ -49,7 +49,7 @@ def sequence_samples(spec: SampleSpec, X: Any, y: Any, sample_weight: Any, lengt
     n, steps = x.shape[:2]
     name, weight_name = f"{which}y", f"{which}sample_weight".replace(" ", "_")
     if not spec.each_step:
-        t = targets(y, n, spec.n_outputs, spec.loss, spec.dtype, name)
+        t = targets(spec, y, n, name)
         return Samples(x, t, weights(sample_weight, n, spec.dtype, weight_name), ends)
     array = to_array(y, name)
     if array.ndim not in (2, 3) or array.shape[:2] != (n, steps):
@@ -63,7 +63,7 @@ def sequence_samples(spec: SampleSpec, X: Any, y: Any, sample_weight: Any, lengt
     by_step = array.reshape(n * steps, *array.shape[2:])
     if counted is not None:
         by_step = by_step[counted]
-    t = targets(by_step, len(by_step), spec.n_outputs, spec.loss, spec.dtype, name)
+    t = targets(spec, by_step, len(by_step), name)
     if counted is not None:  # zeros stand for what lies beyond a sequence's length
         everywhere = np.zeros((n * steps, *t.shape[1:]), t.dtype)
         everywhere[counted] = t

@@ -53,38 +53,18 @@ def _can_stratify(labels: Any, shuffle: bool) -> bool:
     return labels is not None and shuffle and int(np.unique(labels, return_counts=True)[1].min()) >= 2
 
 
-def _sizes(n: int, fractions: Sequence[float]) -> list[int]:
-    """Whole sizes that add up to `n`, nearest to the fractions (largest remainders), none empty if n allows."""
-    exact = np.asarray(fractions) * n
-    sizes = np.floor(exact + 1e-9).astype(int)
-    for i in np.argsort(-(exact - sizes), kind="stable")[: n - int(sizes.sum())]:
-        sizes[i] += 1
-    while n >= len(sizes) and (sizes == 0).any():
-        sizes[int(sizes.argmax())] -= 1
-        sizes[int(np.flatnonzero(sizes == 0)[0])] += 1
-    return [int(s) for s in sizes]
-
-
 def split_indices(n_rows: int, fractions: Sequence[float], labels: Any, shuffle: bool, seed: int) -> list[Indices]:
     """Return row numbers of each part, sorted; `labels` (rows,) keeps the classes' shares."""
-    if not shuffle:
-        cuts = np.cumsum(_sizes(n_rows, fractions))[:-1]
-        return list(np.split(np.arange(n_rows, dtype=np.int64), cuts))
-    if labels is None:
-        cuts = np.cumsum(_sizes(n_rows, fractions))[:-1]
-        return [np.sort(part) for part in np.split(_core.permutation(seed, n_rows), cuts)]
-    parts: list[list[Indices]] = [[] for _ in fractions]
-    for stream, name in enumerate(np.unique(labels).tolist()):
-        members = np.flatnonzero(np.asarray(labels) == name).astype(np.int64)
-        if len(members) < len(fractions):
+    classes = None
+    if labels is not None:
+        names, classes, counts = np.unique(labels, return_inverse=True, return_counts=True)
+        if shuffle and counts.min() < len(fractions):
             raise ValueError(
                 f"stratify needs at least {len(fractions)} members of every class, one for each part; "
-                f"class {name!r} has {len(members)}: take fewer parts, or stratify=False"
+                f"class {names.tolist()[counts.argmin()]!r} has {counts.min()}: take fewer parts, or stratify=False"
             )
-        members = members[_core.permutation(seed, len(members), stream)]
-        for part, piece in zip(parts, np.split(members, np.cumsum(_sizes(len(members), fractions))[:-1]), strict=True):
-            part.append(piece)
-    return [np.sort(np.concatenate(part)) for part in parts]
+        classes = classes.reshape(-1).astype(np.int32)
+    return list(_core.split_rows(n_rows, list(fractions), classes, shuffle, seed))
 
 
 def fold_indices(

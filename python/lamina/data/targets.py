@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 
 from lamina.data.arrays import Array, check_finite, to_array
+from lamina.data.records import SampleSpec
 
 __all__ = ["classes_of", "labels", "targets"]
 
 
-def targets(value: Any, n_rows: int, n_outputs: int, loss: Any, dtype: np.dtype[Any], name: str = "y") -> Array:
-    """Return the targets as the loss wants them: int32 labels (rows,), or values (rows, outputs) of `dtype`."""
+def targets(spec: SampleSpec, value: Any, n_rows: int, name: str = "y") -> Array:
+    """Return the targets as the loss wants them: int32 labels (rows,), or floats (rows, outputs)."""
+    loss, n_outputs = spec.loss, spec.n_outputs
     array = to_array(value, name)
     if array.ndim == 0 or array.ndim > 2:
         raise ValueError(f"{name} must have 1 or 2 axes; got shape {array.shape}")
@@ -23,29 +25,26 @@ def targets(value: Any, n_rows: int, n_outputs: int, loss: Any, dtype: np.dtype[
     if kind == "classes" and flat:
         return labels(array.reshape(-1), n_outputs, name)
     if kind == "binary" and flat and n_outputs > 1:
-        one_hot = np.zeros((n_rows, n_outputs), dtype)
+        one_hot = np.zeros((n_rows, n_outputs), spec.dtype)
         one_hot[np.arange(n_rows), labels(array.reshape(-1), n_outputs, name)] = 1
         return one_hot
     if array.ndim == 1:
         array = array[:, None]
     if array.shape[1] != n_outputs:
         raise ValueError(f"{name} must have {n_outputs} columns, as the network has outputs; got {array.shape[1]}")
-    array = np.ascontiguousarray(array, dtype=dtype)
+    array = np.ascontiguousarray(array, dtype=spec.dtype)
     check_finite(array, name)
-    low, high = float(array.min()), float(array.max())
-    if kind == "count" and low < 0:
-        raise ValueError(f"{name} must not be negative for {loss.name}; got {low}")
+    low, high, domain = float(array.min()), float(array.max()), loss.target_domain
     if kind == "classes":
         sums = array.sum(axis=1)
         if low < 0 or np.abs(sums - 1).max() > 1e-3:
             raise ValueError(
-                f"{name} must hold labels, or one-hot rows that sum to 1, for {loss.name}; "
+                f"{name} must {domain['text']} for {loss.name}; "
                 f"got a row that sums to {sums[np.abs(sums - 1).argmax()]}, with entries from {low}"
             )
-    if kind == "binary" and loss.name == "hinge" and not np.isin(array, (-1, 0, 1)).all():
-        raise ValueError(f"{name} must hold 0 or 1 (or -1 or 1) for {loss.name}; got values from {low} to {high}")
-    if kind == "binary" and loss.name != "hinge" and (low < 0 or high > 1):
-        raise ValueError(f"{name} must lie in [0, 1] for {loss.name}; got values from {low} to {high}")
+    fractions = domain["whole"] and bool((array != np.floor(array)).any())
+    if low < domain["low"] or high > domain["high"] or fractions:
+        raise ValueError(f"{name} must {domain['text']} for {loss.name}; got values from {low} to {high}")
     return array
 
 

@@ -22,7 +22,7 @@ from lamina.estimators._network import LiveArrays, build_network, draw_weights, 
 from lamina.estimators._parameters import check_parameters
 from lamina.estimators._solvers import FULL_BATCH, first_order_optimizer, full_batch_solver
 from lamina.network import Network
-from lamina.optimizers import LevenbergMarquardt, Quickprop, Rprop
+from lamina.optimizers import LevenbergMarquardt
 from lamina.training.callbacks import EarlyStopping, callbacks_of
 
 __all__ = ["BaseMLP"]
@@ -193,7 +193,7 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]
 
     def _wants_all_rows(self) -> bool:
         """Whether the optimizer compares one gradient with the next, which says little from one batch to another."""
-        return isinstance(self._optimizer(), (Rprop, Quickprop))
+        return bool(self._optimizer().full_batch)
 
     def _batch_size(self, rows: int) -> int:
         if self.batch_size == "auto":

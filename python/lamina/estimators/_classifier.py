@@ -11,6 +11,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 
+from lamina import losses
 from lamina.estimators._base import BaseMLP
 
 __all__ = ["MLPClassifier"]
@@ -217,8 +218,7 @@ feature_names_in_, n_iter_, n_layers_, n_outputs_, out_activation_
         return self.loss
 
     def _out_activation(self) -> str:
-        name = str(getattr(loss := self._network_loss(), "name", loss))
-        return {"cross_entropy": "softmax", "binary_cross_entropy": "logistic", "hinge": "identity"}[name]
+        return str(losses.get(self._network_loss()).link)
 
     def _encode(self, y: Any, *, first: bool, incremental: bool) -> tuple[Any, Any]:
         if self._loss_name() not in LOSSES:

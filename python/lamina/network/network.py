@@ -19,6 +19,7 @@ from lamina.data.held_out import set_aside
 from lamina.data.records import SampleSpec
 from lamina.data.samples import check_two_classes, inputs, samples
 from lamina.network import stepping
+from lamina.network.old_pickles import memory_by_names
 from lamina.network.summary import short, table_of_layers
 from lamina.storage.parts import described, described_layer, layer_from
 from lamina.training.callbacks import DivergenceWarning, EarlyStopping, Epoch, History
@@ -359,7 +360,7 @@ class Network:
     ) -> Array:
         """Return d loss / d X, of the shape of X, of the loss averaged over the rows."""
         given = samples(self._spec, X, y, sample_weight, lengths)
-        gradient = self._core.loss_and_gradients(
+        return self._core.loss_and_gradients(  # type: ignore[no-any-return]
             given.x,
             given.targets,
             given.weights,
@@ -371,8 +372,6 @@ class Network:
             threads=0,
             lengths=given.lengths,
         )[2]
-        pair = self._core.normalization
-        return gradient if pair is None else gradient * pair[1]  # type: ignore[no-any-return]
 
     def _named(self, flat: Array) -> dict[str, Array]:
         """A flat gradient as arrays by parameter name."""
@@ -473,6 +472,6 @@ class Network:
         for name, view in self._core.parameters().items():
             view[...] = parameters[name]
         self.input_normalization = normalization
-        self._core.restore_memory(memory)
+        self._core.memory = memory_by_names(memory) if isinstance(memory, tuple) else memory
         if count:
             self._core.state = (count, sequences)

@@ -107,13 +107,13 @@ def search(
     rest = {**fit_options, "validation": validation, "groups": groups, "sample_weight": trainer.weight}
     how = {"method": method, "factor": factor, "seed": seed, "k": k, "space": space, "scoring": scoring}
     records = TrialFile(path, {**how, "options": rest, "data": [trainer.x, trainer.y]})
-    heights = rungs(len(drawn), epochs, factor) if method == "halving" else [(len(drawn), None)]
+    ladder = rungs(len(drawn), epochs, factor) if method == "halving" else [(len(drawn), None)]
     result = SearchResult([], lower_is_better=scoring is None, trainer=trainer)
     survivors = list(range(len(drawn)))
-    progress = SearchProgress(sum(count for count, _ in heights), verbose)
+    progress = SearchProgress(sum(count for count, _ in ladder), verbose)
     with progress, warnings.catch_warnings():
         warnings.simplefilter("ignore", DivergenceWarning)  # a trial's record says so
-        for rung, (count, limit) in enumerate(heights):
+        for rung, (count, limit) in enumerate(ladder):
             survivors = survivors[:count]
 
             def task(number: int, rung: int = rung, limit: int | None = limit) -> Task[dict[str, Any]]:

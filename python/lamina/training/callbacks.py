@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from lamina._dispatch import core as _core
 from lamina.data.arguments import number, whole_number
 
 __all__ = [
@@ -61,57 +61,30 @@ class History:
         return len(self.loss)
 
 
-class Epoch:
+class Epoch(_core.EpochReport):
     """What a callback gets at the end of every epoch.
 
     Attributes
     ----------
+    epoch : int
+        Counted from 1.
+    loss, validation_loss : float
+        Training loss, penalty included, and validation loss; the latter is None without a validation set.
+    seconds : float
+        Since the fit began.
+    learning_rate : float
+        Set it for the epochs to come.
     network : lamina.Network
         May predict and be copied, not fitted.
     """
 
-    __slots__ = ("_report", "network")
-
     def __init__(self, report: Any, network: Any) -> None:
-        self._report = report
+        super().__init__(report)
         self.network = network
-
-    @property
-    def epoch(self) -> int:
-        """The epoch, counted from 1."""
-        return int(self._report.epoch)
-
-    @property
-    def loss(self) -> float:
-        """Training loss, penalty included."""
-        return float(self._report.loss)
-
-    @property
-    def validation_loss(self) -> float | None:
-        """Validation loss; None without a validation set."""
-        value = float(self._report.validation_loss)
-        return None if math.isnan(value) else value
-
-    @property
-    def seconds(self) -> float:
-        """Seconds since the fit began."""
-        return float(self._report.seconds)
-
-    @property
-    def learning_rate(self) -> float:
-        """The learning rate; set it for the epochs to come."""
-        return float(self._report.learning_rate)
-
-    @learning_rate.setter
-    def learning_rate(self, value: float) -> None:
-        if not (math.isfinite(value) and value > 0):
-            raise ValueError(f"learning_rate must be greater than 0; got {value}")
-        self._report.learning_rate = value
 
     def stop(self, reason: str = "stopped by a callback") -> None:
         """End training after this epoch."""
-        self._report.stop = True
-        self._report.stop_reason = str(reason)
+        self.stop_reason = str(reason)
 
 
 class EarlyStopping:
@@ -155,15 +128,17 @@ class EarlyStopping:
             f"restore_best={self.restore_best}, mode={self.mode!r})"
         )
 
+    def in_core(self) -> Any:
+        """Return the core's record of it."""
+        watched = {} if callable(self.monitor) else {"monitor": self.monitor}
+        return _core.EarlyStop(self.patience, self.min_delta, bool(self.restore_best), **watched)
+
     def monitor_hook(self, network: Any) -> Callable[[Any], float] | None:
-        """Return what the core calls for the watched value, or None for its own choice."""
-        if self.monitor == "validation_loss":
-            return None
-        if self.monitor == "loss":
-            return lambda report: float(report.loss)
-        sign = -1.0 if self.mode == "max" else 1.0
+        """Return what the core calls for the watched value, or None where it is a loss."""
         monitor = self.monitor
-        assert callable(monitor)
+        if not callable(monitor):
+            return None
+        sign = -1.0 if self.mode == "max" else 1.0
         return lambda report: sign * float(monitor(Epoch(report, network)))
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from lamina._dispatch import core as _core
@@ -67,11 +67,11 @@ class Fit:
         out.epochs = whole_number(options.epochs, "epochs", 1)
         out.batch_size = whole_number(options.batch_size, "batch_size", 1)
         self._set_optimizer(options.optimizer)
-        out.l1, out.l2 = number(options.l1, "l1"), number(options.l2, "l2")
+        out.penalty = _core.PenaltyStrength(number(options.l1, "l1"), number(options.l2, "l2"))
         if options.clip is not None:
             if not isinstance(options.clip, (_core.AGC, _core.ClipNorm)):
                 raise TypeError(f"clip must be lamina.AGC(...), lamina.ClipNorm(...) or None; got {options.clip!r}")
-            out.set_clipping(options.clip)
+            out.clipping = options.clip
         out.shuffle = bool(options.shuffle)
         out.threads = thread_count(options.n_threads)
         out.seed = network.seed
@@ -98,7 +98,7 @@ class Fit:
             return
         if not isinstance(stopping, EarlyStopping):
             raise TypeError(f"early_stopping must be a lamina.EarlyStopping or None; got {stopping!r}")
-        self._core_options.set_early_stopping(stopping.patience, stopping.min_delta, stopping.restore_best)
+        self._core_options.early_stop = stopping.in_core()
         self._core_options.monitor = stopping.monitor_hook(self._network)
 
     def _watch_score(self, scoring: Scoring, stopping: EarlyStopping | None, spec: SampleSpec) -> None:
@@ -124,22 +124,23 @@ class Fit:
         if options.max_time is not None:
             hooks.append(TimeLimit(options.max_time))
         if isinstance(options.schedule, schedules.ReduceOnPlateau):
-            if self._core_options.solver is not None:
-                raise ValueError(
-                    f"{type(self._core_options.solver).__name__} finds its own steps: schedule must be None"
-                )
-            hooks.append(options.schedule.watcher())
-        elif options.schedule is not None:
-            self._core_options.schedule = _schedule(options.schedule)
+            self._core_options.plateau = options.schedule
+        elif options.schedule is None or callable(options.schedule):
+            self._core_options.schedule = options.schedule
+        else:
+            raise TypeError(
+                f"schedule must be a schedule such as lamina.schedules.Cosine() or a callable; got {options.schedule!r}"
+            )
         if self._bar is not None:
             hooks.append(self._bar)
         if not hooks:
             return
 
-        def run(report: Any) -> None:
+        def run(report: Any) -> Epoch:
             epoch = Epoch(report, network)
             for hook in hooks:
                 hook(epoch)
+            return epoch
 
         self._core_options.on_epoch = run
 
@@ -175,17 +176,10 @@ class Fit:
 
     def history(self) -> History:
         """Return what happened so far, as Python lists."""
-        told = self._core_history
-        return History(
-            list(told.loss),
-            list(told.validation_loss),
-            list(told.learning_rate),
-            told.best_epoch,
-            told.stop_reason,
-            told.diverged,
-            told.evaluations,
-            self._scores,
-        )
+        told = {
+            f.name: getattr(self._core_history, f.name) for f in fields(History) if hasattr(self._core_history, f.name)
+        }
+        return History(**told, validation_score=self._scores)
 
     def divergence(self, layer: str) -> str:
         """Return a message about where training diverged; `layer` describes the layer of `diverged_layer`."""
@@ -198,14 +192,3 @@ class Fit:
             f"training diverged: the loss of epoch {told.diverged_epoch}, batch {told.diverged_batch} is not finite, "
             f"{where}; {_AFTER_DIVERGENCE}"
         )
-
-
-def _schedule(schedule: Any) -> Any:
-    """What the core takes as a schedule: one of its own, or a function of the progress that is checked."""
-    if isinstance(schedule, tuple(getattr(_core, name) for name in schedules.names())):
-        return schedule
-    if not callable(schedule):
-        raise TypeError(
-            f"schedule must be a schedule such as lamina.schedules.Cosine() or a callable; got {schedule!r}"
-        )
-    return lambda progress: schedules.factor(schedule, progress)

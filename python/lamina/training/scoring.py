@@ -45,8 +45,7 @@ def _accuracy(net: Model, given: Samples) -> float:
     if net.loss.targets == "classes":
         right = predicted.argmax(axis=1) == (y if y.ndim == 1 else y.argmax(axis=1))
     else:
-        # The hinge loss predicts margins, whose border is 0 and whose targets may be -1.
-        border = 0.0 if net.loss.name == "hinge" else 0.5
+        border = net.loss.target_domain["border"]
         right = ((predicted > border) == (y > border)).all(axis=1)
     return float(np.average(right, weights=given.weights))
 

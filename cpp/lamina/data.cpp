@@ -1,0 +1,139 @@
+#include "lamina/data.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <sstream>
+#include <stdexcept>
+
+#include "kernels/reduce.hpp"
+
+namespace lamina::api {
+namespace {
+
+template <class... Parts> [[noreturn]] void refuse(const Parts&... parts) {
+  std::ostringstream text;
+  (text << ... << parts);
+  throw std::invalid_argument(text.str());
+}
+
+template <class T> lamina::Matrix<const T> map_of(const detail::View<T>& m) {
+  return {m.data, m.rows, m.columns, m.stride};
+}
+
+}  // namespace
+
+template <class T>
+CheckedData<T>::CheckedData(const lamina::Network<T>& network, const detail::View<T>& x, const Sequences& sequences,
+                            const std::string& which)
+    : which_(which) {
+  take_inputs(network, x, sequences);
+}
+
+template <class T>
+CheckedData<T>::CheckedData(const lamina::Network<T>& network, const detail::Data<T>& data,
+                            const std::vector<double>& weights, const Sequences& sequences, const std::string& which)
+    : CheckedData(network, data.x, sequences, which) {
+  if (data.labels) take_labels(*data.labels, network.outputs());
+  else take_values(data.values, network.loss(), network.outputs());
+  if (data.labels && targets_of(network.loss()) != TargetKind::classes)
+    refuse(which_, "y must hold values for ", name_of(network.loss()), "; got labels");
+  take_weights(weights);
+}
+
+template <class T>
+void CheckedData<T>::take_inputs(const lamina::Network<T>& network, const detail::View<T>& x,
+                                 const Sequences& sequences) {
+  Samples<T>& s = samples_;
+  if (x.columns != network.inputs())
+    refuse(which_, "X must have ", network.inputs(), " columns, as the network has inputs; got ", x.columns);
+  if (x.rows < 1) refuse(which_, "X must have at least one row; got none");
+  s.steps = network.recurrent() ? sequences.steps : 1;
+  if (network.recurrent() && (s.steps < 1 || x.rows % s.steps != 0))
+    refuse(which_, "sequences.steps must divide the rows of X, ", x.rows, ", as the network is recurrent; got ",
+           s.steps);
+  if (!network.recurrent() && (sequences.steps > 0 || !sequences.lengths.empty()))
+    refuse(which_, "sequences needs a network with a Recurrent layer; this one has none");
+  s.each_step = network.each_step();
+  s.x = map_of(x);
+  s.count = x.rows / s.steps;
+  if (!sequences.lengths.empty()) {
+    if (static_cast<Index>(sequences.lengths.size()) != s.count)
+      refuse(which_, "lengths must have one entry for each of the ", s.count, " samples of X; got ",
+             sequences.lengths.size());
+    for (const int length : sequences.lengths) {
+      if (length < 1 || length > s.steps) refuse(which_, "lengths must lie in 1 .. ", s.steps, "; got ", length);
+    }
+    s.lengths = sequences.lengths.data();
+  }
+  for (Index i = 0; i < s.count; ++i) {  // beyond a sequence's end anything may be
+    for (Index row = i * s.steps; row < i * s.steps + s.length(i); ++row) {
+      const Index at = kernels::first_nonfinite(s.x.row_data(row), x.columns);
+      if (at >= 0)
+        refuse(which_, "X must be finite; got ", std::isnan(s.x(row, at)) ? "NaN" : "infinity", " in row ", row,
+               ", column ", at);
+    }
+  }
+}
+
+template <class T> bool CheckedData<T>::counts(Index row) const {
+  const Samples<T>& s = samples_;
+  return !s.each_step || !s.lengths || row % s.steps < s.length(row / s.steps);
+}
+
+template <class T> void CheckedData<T>::take_labels(const Labels& labels, Index classes) {
+  if (static_cast<Index>(labels.size()) != target_rows())
+    refuse(which_, "y must have one label for each of the ", target_rows(), " samples of X; got ", labels.size());
+  for (Index i = 0; i < target_rows(); ++i) {
+    const int label = labels[static_cast<std::size_t>(i)];
+    if (counts(i) && (label < 0 || label >= classes))
+      refuse(which_, "y must hold labels in 0 .. ", classes - 1, ", one for each output; got ", label);
+  }
+  static_assert(sizeof(int) == sizeof(std::int32_t));
+  samples_.y.labels = labels.data();
+}
+
+template <class T> void CheckedData<T>::take_values(const detail::View<T>& values, const Loss& loss, Index outputs) {
+  if (values.rows != target_rows() || values.columns != outputs)
+    refuse(which_, "y must be (", target_rows(), ", ", outputs, "), samples and outputs; got (", values.rows, ", ",
+           values.columns, ")");
+  samples_.y.values.view(map_of(values));
+  const TargetKind wanted = targets_of(loss);
+  const bool signs = name_of(loss) == loss::Hinge::name;
+  for (Index i = 0; i < target_rows(); ++i) {
+    if (!counts(i)) continue;
+    double sum = 0;
+    for (Index j = 0; j < outputs; ++j) {
+      const auto v = static_cast<double>(samples_.y.values(i, j));
+      if (!std::isfinite(v)) refuse(which_, "y must be finite; got ", v, " in row ", i, ", column ", j);
+      if ((wanted == TargetKind::count || wanted == TargetKind::classes) && v < 0)
+        refuse(which_, "y must not be negative for ", name_of(loss), "; got ", v, " in row ", i);
+      if (wanted == TargetKind::binary && !(signs ? v == -1 || v == 0 || v == 1 : v >= 0 && v <= 1))
+        refuse(which_, "y must ", signs ? "hold 0 or 1 (or -1 or 1)" : "lie in [0, 1]", " for ", name_of(loss),
+               "; got ", v, " in row ", i);
+      sum += v;
+    }
+    if (wanted == TargetKind::classes && std::abs(sum - 1) > 1e-3)
+      refuse(which_, "y must hold labels, or one-hot rows that sum to 1, for ", name_of(loss), "; got a sum of ", sum,
+             " in row ", i);
+  }
+}
+
+template <class T> void CheckedData<T>::take_weights(const std::vector<double>& weights) {
+  if (weights.empty()) return;
+  if (static_cast<Index>(weights.size()) != target_rows())
+    refuse(which_, "sample_weight must have one entry for each of the ", target_rows(), " samples; got ",
+           weights.size());
+  bool any = false;
+  for (const double w : weights) {
+    if (!std::isfinite(w) || w < 0) refuse(which_, "sample_weight must be finite and not negative; got ", w);
+    weights_.push_back(static_cast<T>(w));
+    any = any || weights_.back() > 0;
+  }
+  if (!any) refuse(which_, "sample_weight must not be all zero");
+  samples_.weights = Vector<const T>(weights_.data(), static_cast<Index>(weights_.size()));
+}
+
+template class CheckedData<float>;
+template class CheckedData<double>;
+
+}  // namespace lamina::api

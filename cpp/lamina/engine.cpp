@@ -1,0 +1,340 @@
+/// The public face on the core: what `lamina.hpp` promises, in the core's terms.
+#include <algorithm>
+#include <cmath>
+#include <set>
+#include <stdexcept>
+#include <utility>
+
+#include "lamina/data.hpp"
+#include "lamina/spec.hpp"
+#include "model/sequence_infer.hpp"
+#include "train/split.hpp"
+#include "train/trainer.hpp"
+
+namespace lamina::api {
+namespace {
+
+Architecture architecture_of(const std::vector<Spec>& layers, Index inputs, const Spec& loss, std::uint64_t seed) {
+  Architecture a;
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    try {
+      a.layers.push_back(entry_of<LayerSpec>(layers[i]));
+    } catch (const std::invalid_argument& e) {
+      throw std::invalid_argument("layers[" + std::to_string(i) + "]: " + e.what());
+    }
+  }
+  a.n_inputs = inputs;
+  a.loss = entry_of<Loss>(loss);
+  a.seed = seed;
+  return a;
+}
+
+Index checked_threads(Index threads) {
+  if (threads >= 0) return threads;
+  throw std::invalid_argument("threads must be at least 0; got " + std::to_string(threads));
+}
+
+Epoch epoch_of(const EpochReport& r) {
+  return {r.epoch, r.loss, r.validation_loss, r.learning_rate, r.seconds, r.stop, r.stop_reason};
+}
+
+/// A first-order optimizer or a full-batch solver.
+void set_optimizer(const Spec& spec, lamina::FitOptions& to) {
+  std::vector<std::string> known = names("solver");
+  if (std::find(known.begin(), known.end(), spec.name) != known.end()) {
+    to.solver = entry_of<FullBatchSolver>(spec);
+    return;
+  }
+  const std::vector<std::string> rules = names("optimizer");
+  known.insert(known.end(), rules.begin(), rules.end());
+  if (std::find(rules.begin(), rules.end(), spec.name) == rules.end())
+    throw std::invalid_argument("unknown optimizer '" + spec.name + "'; did you mean '" + nearest(spec.name, known)[0] +
+                                "'?");
+  to.optimizer = entry_of<Optimizer>(spec);
+}
+
+lamina::FitOptions core_options(const FitOptions& from, std::uint64_t seed) {
+  lamina::FitOptions to;
+  to.epochs = from.epochs;
+  to.batch_size = from.batch_size;
+  set_optimizer(from.optimizer, to);
+  to.penalty = {from.l1, from.l2};
+  to.penalty_per_batch = from.penalty_per_batch;
+  if (from.clip) to.clipping = entry_of<Clipping>(*from.clip);
+  to.sam_rho = from.sam_rho;
+  to.shuffle = from.shuffle;
+  to.resume = from.resume;
+  to.threads = checked_threads(from.threads);
+  to.seed = seed;
+  if (from.schedule) {
+    const auto schedule = entry_of<Schedule>(*from.schedule);
+    to.schedule = [schedule](const Progress& p) { return factor_of(schedule, p); };
+  }
+  if (from.early_stopping) {
+    const EarlyStopping& stopping = *from.early_stopping;
+    to.early_stop = {true, stopping.patience, stopping.min_delta, stopping.restore_best};
+    if (stopping.monitor) to.monitor = [&stopping](const EpochReport& r) { return stopping.monitor(epoch_of(r)); };
+  }
+  if (from.on_epoch) {
+    to.on_epoch = [&from](EpochReport& r) {
+      Epoch epoch = epoch_of(r);
+      from.on_epoch(epoch);
+      r.learning_rate = epoch.learning_rate;
+      r.stop = epoch.stop;
+      r.stop_reason = epoch.stop_reason;
+    };
+  }
+  return to;
+}
+
+/// Training and validation samples by number, as Python's `Split` takes them.
+template <class T>
+std::vector<std::vector<std::int64_t>> set_aside(const Split& how, const Samples<T>& samples, std::uint64_t seed) {
+  if (!(how.fraction > 0 && how.fraction < 1))
+    throw std::invalid_argument("validation must be a fraction greater than 0 and less than 1; got " +
+                                std::to_string(how.fraction));
+  if (samples.count < 2)
+    throw std::invalid_argument("X must have at least 2 samples to set a validation part aside; got " +
+                                std::to_string(samples.count));
+  const std::int32_t* labels = samples.each_step ? nullptr : samples.y.labels;
+  bool stratify = how.stratify.value_or(false);
+  if (stratify && !how.shuffle)
+    throw std::invalid_argument("stratify needs shuffle: samples in order keep the shares they have");
+  if (stratify && !labels) throw std::invalid_argument("stratify needs class labels in y");
+  if (!how.stratify && labels && how.shuffle) {
+    std::vector<std::int32_t> sorted(labels, labels + samples.count);
+    std::sort(sorted.begin(), sorted.end());
+    stratify = true;  // where every class has two members
+    for (std::size_t i = 0; i < sorted.size(); ++i) {
+      const bool like_last = i > 0 && sorted[i] == sorted[i - 1];
+      const bool like_next = i + 1 < sorted.size() && sorted[i] == sorted[i + 1];
+      stratify = stratify && (like_last || like_next);
+    }
+  }
+  return split_rows(samples.count, {1 - how.fraction, how.fraction}, stratify ? labels : nullptr, how.shuffle, seed);
+}
+
+/// Throws std::invalid_argument where classes are to be learned, but all samples are of one.
+template <class T> void need_two_classes(const lamina::Network<T>& network, const Samples<T>& s) {
+  if (targets_of(network.loss()) != TargetKind::classes) return;
+  const Index rows = s.each_step ? s.x.rows() : s.count;
+  if (rows < 2) return;
+  std::set<Index> seen;
+  for (Index i = 0; i < rows && seen.size() < 2; ++i) {
+    if (s.each_step && i % s.steps >= s.length(i / s.steps)) continue;
+    if (s.y.labels) {
+      seen.insert(s.y.labels[i]);
+    } else {
+      const T* row = s.y.values.row_data(i);
+      seen.insert(std::max_element(row, row + network.outputs()) - row);
+    }
+  }
+  if (seen.size() < 2)
+    throw std::invalid_argument("y must hold at least 2 classes; got only class " + std::to_string(*seen.begin()));
+}
+
+template <class T> void need_weight(const Samples<T>& samples) {
+  if (samples.weight_sum() > 0) return;
+  throw std::invalid_argument("sample_weight must not be all zero in the training or the validation part");
+}
+
+template <class T> Samples<T> part_of(const Samples<T>& samples, const std::vector<std::int64_t>& index) {
+  Samples<T> part = samples;
+  part.index = index.data();
+  part.count = static_cast<Index>(index.size());
+  return part;
+}
+
+History history_of(lamina::History&& h) {
+  return {std::move(h.loss),
+          std::move(h.validation_loss),
+          std::move(h.learning_rate),
+          h.best_epoch,
+          h.stop_reason,
+          h.diverged,
+          h.evaluations};
+}
+
+template <class Variant> bool list_names(const std::string& wanted, std::vector<std::string>& out) {
+  if (wanted != kind<Variant>) return false;
+  out = lamina::names<Variant>();
+  return true;
+}
+
+}  // namespace
+
+std::vector<std::string> names(const std::string& kind) {
+  std::vector<std::string> out;
+  const auto among = [&](auto... variants) { return (list_names<decltype(variants)>(kind, out) || ...); };
+  if (among(LayerSpec{}, Activation{}, Loss{}, Initializer{}, Optimizer{}, FullBatchSolver{}, Schedule{}, Clipping{}))
+    return out;
+  throw std::invalid_argument(
+      "kind must be layer, activation, loss, initializer, optimizer, solver, schedule or "
+      "clipping; got " +
+      kind);
+}
+
+std::vector<std::vector<Index>> split(Index rows, const std::vector<double>& fractions, const Labels& labels,
+                                      bool shuffle, std::uint64_t seed) {
+  double sum = 0;
+  bool positive = !fractions.empty();
+  for (const double f : fractions) {
+    sum += f;
+    positive = positive && f > 0;
+  }
+  if (!positive || !(std::abs(sum - 1) <= 1e-6))
+    throw std::invalid_argument("fractions must be greater than 0 and sum to 1; got a sum of " + std::to_string(sum));
+  if (rows < static_cast<Index>(fractions.size()))
+    throw std::invalid_argument("rows must be at least " + std::to_string(fractions.size()) +
+                                ", one for each part; got " + std::to_string(rows));
+  if (!labels.empty() && static_cast<Index>(labels.size()) != rows)
+    throw std::invalid_argument("labels must have one entry for each of the " + std::to_string(rows) + " rows; got " +
+                                std::to_string(labels.size()));
+  std::vector<std::vector<Index>> out;
+  for (const auto& part : split_rows(rows, fractions, labels.empty() ? nullptr : labels.data(), shuffle, seed))
+    out.emplace_back(part.begin(), part.end());
+  return out;
+}
+
+void set_num_threads(Index n) {
+  if (n < 1) throw std::invalid_argument("n must be at least 1; got " + std::to_string(n));
+  kernels::set_max_threads(n);
+}
+Index num_threads() { return kernels::max_threads(); }
+
+namespace detail {
+
+template <class T> struct Engine<T>::Parts {
+  lamina::Network<T> network;
+  OptimizerMemory<T> memory;
+  bool normalize_inputs;
+  std::unique_ptr<Stepper<T>> stepper;
+
+  Parts(Architecture a, bool normalize) : network(std::move(a)), normalize_inputs(normalize) {}
+  Parts(const Parts& other) : network(other.network), memory(other.memory), normalize_inputs(other.normalize_inputs) {}
+};
+
+template <class T>
+Engine<T>::Engine(const std::vector<Spec>& layers, Index inputs, const Spec& loss, std::uint64_t seed,
+                  bool normalize_inputs)
+    : parts_(std::make_unique<Parts>(architecture_of(layers, inputs, loss, seed), normalize_inputs)) {}
+template <class T> Engine<T>::Engine(const Engine& other) : parts_(std::make_unique<Parts>(*other.parts_)) {}
+template <class T> Engine<T>::~Engine() = default;
+
+template <class T> Index Engine<T>::inputs() const { return parts_->network.inputs(); }
+template <class T> Index Engine<T>::outputs() const { return parts_->network.outputs(); }
+template <class T> Index Engine<T>::output_rows(Index rows, const Sequences& sequences) const {
+  const lamina::Network<T>& network = parts_->network;
+  return network.recurrent() && !network.each_step() && sequences.steps > 0 ? rows / sequences.steps : rows;
+}
+
+template <class T> std::vector<std::string> Engine<T>::parameter_names(bool trained_alone) const {
+  std::vector<std::string> out;
+  for (const NamedParameter& p : parts_->network.named_parameters()) {
+    if (p.info.trained || !trained_alone) out.push_back(std::to_string(p.layer) + "." + p.info.name);
+  }
+  return out;
+}
+
+template <class T> Parameter<T> Engine<T>::parameter(const std::string& name) {
+  lamina::Network<T>& network = parts_->network;
+  for (const NamedParameter& p : network.named_parameters()) {
+    if (std::to_string(p.layer) + "." + p.info.name != name) continue;
+    T* arena = (p.info.trained ? network.parameters() : network.state()).data();
+    return {arena + p.info.offset, std::max<Index>(p.info.rows, 1), p.info.columns};
+  }
+  const std::vector<std::string> known = parameter_names(false);
+  throw std::invalid_argument(
+      "no parameter is called '" + name + "'" +
+      (known.empty() ? "; the network has none" : "; did you mean '" + nearest(name, known)[0] + "'?"));
+}
+
+template <class T> const std::vector<T>& Engine<T>::input_mean() const { return parts_->network.normalization().mean; }
+template <class T> const std::vector<T>& Engine<T>::input_scale() const {
+  return parts_->network.normalization().scale;
+}
+template <class T> void Engine<T>::set_normalization(std::vector<T> mean, std::vector<T> scale) {
+  parts_->network.set_normalization({std::move(mean), std::move(scale)});
+}
+
+template <class T> History Engine<T>::fit(const Data<T>& data, const Data<T>* validation, const FitOptions& options) {
+  lamina::Network<T>& network = parts_->network;
+  const std::uint64_t seed = network.architecture().seed;
+  const CheckedData<T> all(network, data, options.sample_weight, options.sequences);
+  if (!options.resume) need_two_classes(network, all.samples());
+  Samples<T> train = all.samples(), held;
+  std::optional<CheckedData<T>> own;
+  std::vector<std::vector<std::int64_t>> parts;
+  if (validation) {
+    own.emplace(network, *validation, options.validation_sample_weight, options.validation_sequences, "validation ");
+    held = own->samples();
+  } else if (!options.validation_sample_weight.empty()) {
+    throw std::invalid_argument("validation_sample_weight needs a validation set of your own");
+  } else if (options.validation) {
+    parts = set_aside(*options.validation, train, seed);
+    held = part_of(train, parts[1]);
+    train = part_of(train, parts[0]);
+    need_weight(train);
+    need_weight(held);
+  }
+  lamina::FitOptions wired = core_options(options, seed);
+  wired.fit_normalization = parts_->normalize_inputs && network.normalization().empty();
+  lamina::History history;
+  lamina::fit<T>(network, train, held, wired, parts_->memory, history);
+  return history_of(std::move(history));
+}
+
+template <class T>
+void Engine<T>::infer(const View<T>& x, bool link, const Sequences& sequences, Index threads, T* out) const {
+  const CheckedData<T> data(parts_->network, x, sequences);
+  InferOptions options;
+  options.link = link;
+  const Index rows = output_rows(x.rows, sequences), columns = outputs();
+  lamina::infer(parts_->network, data.samples(), options, lamina::Matrix<T>(out, rows, columns),
+                checked_threads(threads));
+}
+
+template <class T> double Engine<T>::evaluate(const Data<T>& data, const LossOptions& options) const {
+  const lamina::Network<T>& network = parts_->network;
+  const CheckedData<T> checked(network, data, options.sample_weight, options.sequences);
+  const Samples<T>& s = checked.samples();
+  double loss = 0;
+  const Index useful =
+      useful_threads(network, s.count, false, kernels::choose_threads(checked_threads(options.threads)), s.steps);
+  kernels::with_team(useful, [&](kernels::Team& team) { loss = evaluate_samples(network, team, s); });
+  return loss;
+}
+
+template <class T>
+double Engine<T>::loss_and_gradients(const Data<T>& data, const LossOptions& options, T* gradients) const {
+  for (const double penalty : {options.l1, options.l2}) {
+    if (!(std::isfinite(penalty) && penalty >= 0))
+      throw std::invalid_argument("l1 and l2 must be finite and at least 0; got " + std::to_string(penalty));
+  }
+  const CheckedData<T> checked(parts_->network, data, options.sample_weight, options.sequences);
+  GradientOptions how;
+  how.penalty = {options.l1, options.l2};
+  how.training = options.training;
+  how.threads = checked_threads(options.threads);
+  return lamina::loss_and_gradients<T>(parts_->network, checked.samples(), how,
+                                       {gradients, parts_->network.parameters().size()}, {});
+}
+
+template <class T> void Engine<T>::step(const View<T>& x, T* out) {
+  const lamina::Network<T>& network = parts_->network;
+  if (!network.recurrent()) throw std::invalid_argument("step needs a network with a Recurrent layer; use predict");
+  const CheckedData<T> data(network, x, {1, {}});
+  std::unique_ptr<Stepper<T>>& stepper = parts_->stepper;
+  if (stepper && stepper->count() != x.rows)
+    throw std::invalid_argument("x must go on with the " + std::to_string(stepper->count()) +
+                                " sequences under way; got " + std::to_string(x.rows) + ": reset_state() first");
+  if (!stepper) stepper = std::make_unique<Stepper<T>>(network, x.rows);
+  stepper->step(network, data.samples().x, true, lamina::Matrix<T>(out, x.rows, network.outputs()));
+}
+template <class T> void Engine<T>::reset_state() { parts_->stepper.reset(); }
+
+template class Engine<float>;
+template class Engine<double>;
+
+}  // namespace detail
+}  // namespace lamina::api
