@@ -55,7 +55,7 @@ template <class T> class Growth {
         logistic_(o.output.index() != 0),
         train_(train, o.max_units, logistic_ ? T(0.5) : T(0)),
         held_(held, o.max_units, logistic_ ? T(0.5) : T(0)),
-        errors_(1 + outputs_, train_.count),
+        residuals_(outputs_, train_.count),
         output_w_(outputs_ * fan_in()) {}
 
   void run(Team& team) {
@@ -178,8 +178,8 @@ template <class T> class Growth {
     return o_.pool[static_cast<std::size_t>(candidate) % o_.pool.size()];
   }
 
-  Candidate<T> train_candidate(Index number, const Residuals<T>& residuals, Unit<T>& unit,
-                               const std::function<bool()>& stop) const {
+  Candidate<T> train_candidate(Index number, Unit<T>& unit, const std::function<bool()>& stop) const {
+    const Matrix<const T> sources = train_.sources.top(fan_in());
     const Random random(o_.seed, Purpose::cascade, static_cast<std::uint32_t>(units() * o_.candidates + number));
     Descent<T> descent(fan_in(), o_, o_.candidate_rate / static_cast<double>(train_.count * fan_in()));
     for (Index i = 0; i < fan_in(); ++i) {
@@ -190,8 +190,8 @@ template <class T> class Growth {
     Candidate<T> best;
     best.covariance = Arena<double>(outputs_);
     for (Index epoch = 1; !stop(); ++epoch) {
-      unit.run(descent.w.vector(), residuals.sources);
-      const double score = unit.correlate(residuals);
+      unit.run(descent.w.vector(), sources);
+      const double score = unit.correlate(residuals_);
       if (!std::isfinite(score)) break;
       best.epochs = epoch;
       if (score > best.score) {
@@ -201,25 +201,25 @@ template <class T> class Growth {
         descent.keep();
       }
       if (patience.ended(epoch, score)) break;
-      descent.step(-1 / residuals.squares, unit.differentiate(residuals));
+      descent.step(-1 / residuals_.squares(), unit.differentiate(residuals_, sources));
     }
     best.w = std::move(descent.best);
     return best;
   }
 
   /// Trains the pool: a worker that is done takes the next candidate, and a candidate is the same on any worker.
-  std::vector<Candidate<T>> train_pool(Team& team, const Residuals<T>& residuals) {
+  std::vector<Candidate<T>> train_pool(Team& team) {
     std::vector<Candidate<T>> pool(static_cast<std::size_t>(o_.candidates));
     std::atomic<Index> next{0};
     // An epoch of a small candidate takes a microsecond or two: waking other threads costs more than they bring.
-    const bool small = residuals.sources.size() < 16384;
+    const bool small = train_.sources.top(fan_in()).size() < 16384;
     team.run(small ? 1 : std::min(team.size(), o_.candidates), [&](Worker& me) {
       const auto stop = [&] {
         if (me.id == 0) poll_();
         return me.failed();
       };
       for (Index c = next++; c < o_.candidates; c = next++)
-        pool[static_cast<std::size_t>(c)] = train_candidate(c, residuals, worker(me), stop);
+        pool[static_cast<std::size_t>(c)] = train_candidate(c, worker(me), stop);
     });
     return pool;
   }
@@ -245,15 +245,13 @@ template <class T> class Growth {
   /// Trains a pool and installs its best unit; false where no candidate is of any use.
   bool install(Team& team) {
     const Index fan = fan_in();
-    row(errors_.top(1 + outputs_), 0).at({0, train_.count}).setOnes();
-    const Matrix<T> errors = errors_.top(1 + outputs_).at_rows({1, 1 + outputs_});
+    const Matrix<T> errors = residuals_.errors();
     for (Index o = 0; o < outputs_; ++o) {
       for_blocks(errors.cols(), [&](Range p) { misfit_of(train_, o, p, row(output_w(), o), row(errors, o).at(p)); });
     }
-    const double squares = centre(errors, train_.count);
-    if (!(squares > 0)) return false;
-    const std::vector<Candidate<T>> pool =
-        train_pool(team, {train_.sources.top(fan), errors_.top(1 + outputs_), train_.count, squares});
+    residuals_.centre();
+    if (!(residuals_.squares() > 0)) return false;
+    const std::vector<Candidate<T>> pool = train_pool(team);
     Index winner = 0;
     for (Index c = 1; c < o_.candidates; ++c) {
       if (pool[static_cast<std::size_t>(c)].score > pool[static_cast<std::size_t>(winner)].score) winner = c;
@@ -272,8 +270,9 @@ template <class T> class Growth {
     Arena<T> grown(outputs_ * (fan + 1));
     Matrix<T> grown_w(grown.data(), outputs_, fan + 1);
     grown_w.at_columns({0, fan}) = output_w();
-    grown_w.col(fan) =
-        (-chosen.covariance.vector() / squares * scales_.back() / chosen.deviation).template cast<T>().transpose();
+    grown_w.col(fan) = (-chosen.covariance.vector() / residuals_.squares() * scales_.back() / chosen.deviation)
+                           .template cast<T>()
+                           .transpose();
     output_w_ = std::move(grown);
     result_.units.push_back(activation_of(winner));
     append_unscaled(chosen.w.vector(), result_.unit_weights);
@@ -289,7 +288,7 @@ template <class T> class Growth {
   const Index inputs_, outputs_;
   const bool logistic_;
   Patterns<T> train_, held_;
-  PatternRows<T> errors_;
+  Residuals<T> residuals_;
   Arena<T> output_w_;           ///< (outputs, fan-in)
   std::vector<double> scales_;  ///< by unit
   std::vector<Unit<T>> workers_;

@@ -49,19 +49,18 @@ void infer_cascade(const CascadeShape& shape, const Vector<const T>& parameters,
 template <class T>
 double cascade_correlation(const Activation& f, const Matrix<const T>& x, const Vector<const T>& w,
                            const Matrix<const T>& error, Vector<T> gradient) {
-  PatternRows<T> sources(w.size(), x.rows()), errors(1 + error.cols(), x.rows());
-  load_sources<T>(x, sources.top(w.size()));
-  row(errors.top(1), 0).at({0, x.rows()}).setOnes();
-  const Matrix<T> centred = errors.top(1 + error.cols()).at_rows({1, 1 + error.cols()});
-  centred.at_columns({0, x.rows()}) = error.transpose();
-  centre<T>(centred, x.rows());
+  PatternRows<T> memory(w.size(), x.rows());
+  const Matrix<T> sources = memory.top(w.size());
+  load_sources<T>(x, sources);
+  Residuals<T> residuals(error.cols(), x.rows());
+  residuals.errors().at_columns({0, x.rows()}) = error.transpose();
+  residuals.centre();
   Unit<T> unit(x.rows(), error.cols(), w.size());
   unit.become(f, 0);
-  unit.run(w, sources.top(w.size()));
-  const Residuals<T> residuals{sources.top(w.size()), errors.top(1 + error.cols()), x.rows()};
+  unit.run(w, sources);
   const double score = unit.correlate(residuals);
-  gradient = unit.differentiate(residuals).template cast<T>();
-  return score;
+  gradient = unit.differentiate(residuals, sources).template cast<T>();
+  return score * residuals.squares();
 }
 
 #define LAMINA_INSTANTIATE(T)                                                                                      \

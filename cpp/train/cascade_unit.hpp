@@ -11,30 +11,43 @@
 
 namespace lamina::cascade {
 
-/// What a candidate is trained on.
-template <class T> struct Residuals {
-  Matrix<const T> sources;  ///< X: (fan-in, patterns)
-  Matrix<const T>
-      ones_and_errors;  ///< a row of ones, then E: (outputs, patterns), of mean 0 over the patterns; 0 in the padding
-  Index patterns = 0;   ///< without padding
-  double squares = 1;   ///< what S is divided by to make a score: sum E^2 before the means were taken out
-  Matrix<const T> errors() const { return ones_and_errors.at_rows({1, ones_and_errors.rows()}); }
-};
-
-/// Makes every row of E have mean 0; returns sum E^2 before. The padding must be 0, and stays.
-template <class T> double centre(const Matrix<T>& errors, Index patterns) {
-  double squares = 0;
-  for (Index o = 0; o < errors.rows(); ++o) {
-    Vector<T> e = row(errors, o).at({0, patterns});
-    double sum = 0;
-    for (const T v : e) {
-      sum += static_cast<double>(v);
-      squares += static_cast<double>(v) * static_cast<double>(v);
-    }
-    e -= static_cast<T>(sum / static_cast<double>(patterns));
+/// The errors that the outputs leave, which candidates learn: E, (outputs, patterns), padded with zeros.
+template <class T> class Residuals {
+ public:
+  Residuals(Index outputs, Index patterns) : outputs_(outputs), patterns_(patterns), rows_(1 + outputs, patterns) {
+    ones().at({0, patterns}).setOnes();
   }
-  return squares;
-}
+  Index patterns() const { return patterns_; }
+  Matrix<T> errors() { return under_ones().at_rows({1, 1 + outputs_}); }
+  Matrix<const T> errors() const { return under_ones().at_rows({1, 1 + outputs_}); }
+  /// The errors under a row of ones, 0 in the padding: V's sum comes with its covariances.
+  Matrix<const T> under_ones() const { return rows_.top(1 + outputs_); }
+  Vector<const T> ones() const { return row(under_ones(), 0); }
+  /// The sum of E^2 before `centre`.
+  double squares() const { return squares_; }
+
+  /// Makes every row of E have mean 0.
+  void centre() {
+    squares_ = 0;
+    for (Index o = 0; o < outputs_; ++o) {
+      Vector<T> e = row(errors(), o).at({0, patterns_});
+      double sum = 0;
+      for (const T v : e) {
+        sum += static_cast<double>(v);
+        squares_ += static_cast<double>(v) * static_cast<double>(v);
+      }
+      e -= static_cast<T>(sum / static_cast<double>(patterns_));
+    }
+  }
+
+ private:
+  Matrix<T> under_ones() { return rows_.top(1 + outputs_); }
+  Vector<T> ones() { return row(under_ones(), 0); }
+
+  Index outputs_, patterns_;
+  PatternRows<T> rows_;
+  double squares_ = 0;
+};
 
 /// A unit over all patterns, in memory that serves one unit after another.
 template <class T> class Unit {
@@ -72,49 +85,48 @@ template <class T> class Unit {
   }
   Vector<const T> v() const { return v_.vector(); }
 
-  /// S over `squares`, of the last run. The covariances need no mean of V, since the errors' are 0.
+  /// S / sum E^2, of the last run. The covariances need no mean of V, since the errors' are 0.
   double correlate(const Residuals<T>& r) {
-    const auto n = static_cast<double>(r.patterns);
-    const Vector<const T> one = row(r.ones_and_errors, 0);
+    const auto n = static_cast<double>(r.patterns());
+    const Matrix<const T> errors = r.under_ones();
+    const Vector<const T> one = r.ones();
     double squares = 0;
     sums_.vector().setZero();
-    for_blocks(one.size(),
-               [&](Range p) { add_products<T>(r.ones_and_errors.at_columns(p), v_.vector().at(p), sums_.vector()); });
+    for_blocks(one.size(), [&](Range p) { add_products<T>(errors.at_columns(p), v().at(p), sums_.vector()); });
     mean_ = static_cast<T>(sums_[0] / n);
     for_blocks(one.size(), [&](Range p) {
       Vector<T> e = delta_.vector().at(p);
-      e = one.at(p) * (v_.vector().at(p) - mean_);
+      e = one.at(p) * (v().at(p) - mean_);
       add_products<T>(as_row<const T>(e), e, {&squares, 1});
     });
     deviation = std::max(1.0, std::sqrt(squares / n));
     double score = 0;
     for (Index o = 0; o < covariance.size(); ++o) {
       covariance[o] = sums_[1 + o] / deviation;
-      score += std::abs(covariance[o]) / r.squares;
+      score += std::abs(covariance[o]) / r.squares();
     }
-    s_ = score * r.squares;
+    s_ = score * r.squares();
     return score;
   }
 
   /// dS/dw, of the last correlation: dS/dV = sum_o sigma_o E_o, and where V is divided by its deviation s,
   /// (sum_o sigma_o E_o) / s - S (V - mean) / (s^2 patterns).
-  Vector<const double> differentiate(const Residuals<T>& r) {
+  Vector<const double> differentiate(const Residuals<T>& r, const Matrix<const T>& sources) {
     for (Index o = 0; o < sigma_.size(); ++o) sigma_[o] = static_cast<T>((covariance[o] > 0) - (covariance[o] < 0));
     const double s = deviation;
-    const T share = static_cast<T>(1 / s), growth = static_cast<T>(s_ / (s * s * static_cast<double>(r.patterns)));
+    const T share = static_cast<T>(1 / s), growth = static_cast<T>(s_ / (s * s * static_cast<double>(r.patterns())));
     gradient_.vector().setZero();
-    for_blocks(r.sources.cols(), [&](Range p) {
+    for_blocks(sources.cols(), [&](Range p) {
       Vector<T> delta = delta_.vector().at(p);
-      const Vector<T> v = v_.vector().at(p);
       weighted_sum<T>(sigma_.vector(), r.errors().at_columns(p), delta);
-      if (s > 1) delta = share * delta - growth * (v - mean_);
-      multiply_derivative<T>(*f_, as_row(z_.vector().at(p)), as_row(v), as_row(delta), slopes(p));
-      add_products<T>(r.sources.at_columns(p), delta, gradient_.vector());
+      if (s > 1) delta = share * delta - growth * (v().at(p) - mean_);
+      multiply_derivative<T>(*f_, as_row(z_.vector().at(p)), as_row(v().at(p)), as_row(delta), slopes(p));
+      add_products<T>(sources.at_columns(p), delta, gradient_.vector());
     });
     return gradient_.vector();
   }
 
-  /// Memory for `n` values, what a correlation leaves there.
+  /// Memory for `n` values, free between the runs of units.
   Vector<T> memory(Index n) { return delta_.vector().at({0, n}); }
 
   Arena<double> covariance;  ///< by output, over the deviation
