@@ -21,8 +21,8 @@ LIMIT = 1.02
 PART = 0.01
 """Seconds a build runs before another one takes over, about: less than the speed of a core takes to change."""
 
-FEWEST_PARTS = 5
-"""In a turn, however long one takes."""
+FEWEST_PARTS = 9
+"""Of a turn, however long one takes; and of those that nobody disturbed, to be enough without the others."""
 
 CALM = 0.5
 """A row on several threads of whose parts fewer were undisturbed says so: its ratio is not worth much."""
