@@ -65,3 +65,16 @@ def test_layers_draw_different_numbers():
     layers = [lamina.Dense(6, initializer="he_normal"), lamina.Dense(6, initializer="he_normal")]
     net = lamina.Network(layers, n_inputs=6, loss="squared_error", seed=0)
     assert not np.array_equal(net.parameters["0.weight"], net.parameters["1.weight"])
+
+
+RECTIFIERS = (
+    "relu leaky_relu rrelu prelu elu celu isrlu bipolar_relu softplus gelu gelu_exact silu mish hard_swish relu6"
+).split()
+
+
+def test_an_activation_says_what_suits_it(activation):
+    (described,) = (entry for entry in lamina.activations.describe() if entry["name"] == activation)
+    suited = {"selu": "lecun_normal", **dict.fromkeys(RECTIFIERS, "he_uniform")}.get(activation, "glorot_uniform")
+    assert described["initializer"] == suited
+    automatic, named = (weights(7, 5, activation=activation, initializer=i)[0] for i in ("auto", suited))
+    np.testing.assert_array_equal(automatic, named)

@@ -1,5 +1,7 @@
 """Every loss against the reference: value, derivative through a network, weights, extreme outputs, predictions."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -89,3 +91,58 @@ def test_hinge_makes_a_linear_support_vector_machine(rng):
     net.fit(x, t, epochs=300, optimizer=lamina.SGD(0.05), l2=1e-3, validation=None, early_stopping=None)
     assert np.array_equal(net.forward(x)[:, 0] > 0, t == 1)
     assert reference_losses.hinge(net.forward(x), t[:, None]).mean() < 0.05
+
+
+# By loss: the kind of targets, some that it takes, and some that it does not.
+TARGETS = {
+    "real": ([-1e308, 0, 1e308], []),
+    "count": ([0, 0.5, 1e6], [-1, -1e-3]),
+    "binary": ([0, 0.25, 1], [-1, 1.5]),
+    "signs": ([-1, 0, 1], [0.5, 2, -2]),
+}
+SIGNS = ("hinge",)
+
+
+def test_targets_are_those_of_the_loss(loss, rng):
+    entry = lamina.losses.get(loss)
+    if entry.targets == "classes":
+        pytest.skip("labels and rows that sum to 1: below")
+    good, bad = TARGETS["signs" if loss in SIGNS else entry.targets]
+    net = lamina.Network([lamina.Dense(1)], n_inputs=2, loss=loss, dtype="float64")
+    x = rng.normal(size=(4, 2))
+    for value in good:
+        net.evaluate(x, np.full((4, 1), value))
+    for value in bad:
+        with pytest.raises(ValueError, match=f"y must {re.escape(entry.target_domain['text'])} for {loss}; got values"):
+            net.evaluate(x, np.array([[good[0]], [value], [good[0]], [good[0]]]))
+
+
+@pytest.mark.parametrize("rows", [[[0.5, 0.4], [1, 0]], [[-0.5, 1.5], [1, 0]]])
+def test_rows_of_classes_sum_to_one(rows, rng):
+    net = lamina.Network([lamina.Dense(2)], n_inputs=2, loss="cross_entropy", dtype="float64")
+    net.evaluate(rng.normal(size=(2, 2)), [[0.5, 0.5], [1 + 5e-4, 0]])
+    with pytest.raises(ValueError, match="labels, or one-hot rows that sum to 1, for cross_entropy; got a row"):
+        net.evaluate(rng.normal(size=(2, 2)), rows)
+
+
+@pytest.mark.parametrize("kind", ["real", "count", "classes", "binary"])
+def test_a_loss_of_the_users_own_takes_what_its_kind_does(kind):
+    built_in = {
+        "real": "squared_error",
+        "count": "poisson",
+        "classes": "cross_entropy",
+        "binary": "binary_cross_entropy",
+    }
+    own = lamina.losses.custom(lambda y, t: y, lambda y, t: y, targets=kind)
+    assert own.targets == kind
+    assert own.target_domain == lamina.losses.get(built_in.get(kind, "squared_error")).target_domain
+
+
+def test_accuracy_knows_the_border_of_each_loss(rng):
+    x = rng.normal(size=(200, 2))
+    y = x[:, 0] > 0
+    for name in ("hinge", "binary_cross_entropy"):
+        net = lamina.Network([lamina.Dense(1)], n_inputs=2, loss=name, dtype="float64")
+        net.parameters["0.weight"][...] = [[0.3], [0.0]]
+        score = net.fit(x, y, validation=(x, y), scoring="accuracy", epochs=1, optimizer=lamina.SGD(1e-9))
+        assert score.validation_score == [1.0]

@@ -1,4 +1,7 @@
-"""200 steps of every optimizer against the reference; the full-batch solvers against SciPy's."""
+"""200 steps of every optimizer against the reference, and its memory; the full-batch solvers against SciPy's."""
+
+import copy
+import pickle
 
 import numpy as np
 import pytest
@@ -176,3 +179,106 @@ def test_solver_reaches_the_loss_of_scipy(solver):
         want = optimize.least_squares(residuals, start, method="lm", max_nfev=STEPS * start.size).cost
     plain_fit(net, x, t, optimizer=getattr(lamina, solver)(), batch_size=ROWS, epochs=STEPS)
     assert net.evaluate(x, t) <= 1.01 * want
+
+
+def trained(optimizer):
+    net, _, x, t = problem()
+    plain_fit(net, x, t, optimizer=getattr(lamina, optimizer)(), batch_size=8, epochs=3)
+    return net, x, t
+
+
+def assert_equal_memory(got, want):
+    assert {**got, "slots": None} == {**want, "slots": None}
+    np.testing.assert_array_equal(got["slots"], want["slots"])
+
+
+# What each optimizer calls the numbers that it remembers beside its slots.
+STATES = {
+    "Adam": {"beta1_power", "beta2_power"},
+    "AdamW": {"beta1_power", "beta2_power"},
+    "NAdam": {"momentum_product", "beta2_power", "decay_power"},
+}
+
+
+def test_the_memory_has_names_and_goes_round(optimizer):
+    if optimizer in SOLVERS:
+        pytest.skip("keeps nothing between fits")
+    net, x, t = trained(optimizer)
+    memory = net._core.memory
+    assert set(memory) == {"optimizer", "step", "epochs", "state", "slots"}
+    assert (memory["optimizer"], memory["step"], memory["epochs"]) == (optimizer, 15, 3)
+    assert set(memory["state"]) == STATES.get(optimizer, set())
+    other, *_ = problem()
+    assert other._core.memory is None
+    other._core.memory = memory
+    assert_equal_memory(other._core.memory, memory)
+    for name, w in other.parameters.items():
+        w[...] = net.parameters[name]
+    twins = [pickle.loads(pickle.dumps(net)), net.copy(), other]
+    for one in (net, *twins):
+        plain_fit(one, x, t, optimizer=getattr(lamina, optimizer)(), batch_size=8, epochs=2, resume=True)
+    for twin_ in twins:
+        assert_equal_memory(twin_._core.memory, net._core.memory)
+        for name, w in net.parameters.items():
+            np.testing.assert_array_equal(twin_.parameters[name], w, err_msg=name)
+    net._core.memory = None
+    assert net._core.memory is None
+
+
+def test_the_powers_of_adam_are_those_of_its_formula():
+    state = trained("Adam")[0]._core.memory["state"]
+    assert state == {"beta1_power": pytest.approx(0.9**15), "beta2_power": pytest.approx(0.999**15)}
+
+
+def test_another_rate_goes_on_with_the_state():
+    net, x, t = trained("AdamW")
+    before = copy.deepcopy(net._core.memory)
+    plain_fit(net, x, t, optimizer=lamina.AdamW(0.5, weight_decay=0), batch_size=ROWS, resume=True)
+    after = net._core.memory
+    assert after["step"] == before["step"] + 1
+    assert after["state"]["beta1_power"] == 0.9 * before["state"]["beta1_power"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"optimizer": "Adma"}, "unknown optimizer 'Adma'; did you mean 'Adam'"),
+        ({"optimizer": None}, "'optimizer' cannot be None"),
+        ({"optimizer": "SGD"}, "'state' is not one of SGD: .*beta1_power"),
+        ({"state": {"beta1_power": 0.5, "power2": 0.5}}, "'beta2_power' is missing"),
+        ({"state": {"beta1_power": 0.5, "beta2_power": np.nan}}, "'beta2_power' must be finite"),
+        ({"step": -1}, "'step' and 'epochs' must be at least 0"),
+        ({"slots": [np.zeros(3)]}, "Adam has 2 slots; got 1"),
+        ({"slots": [np.zeros(3), np.zeros(3)]}, r"one number for each of the \d+ parameters; got 3"),
+        ({"slots": 7}, "'slots' cannot be 7"),
+    ],
+)
+def test_a_memory_that_does_not_fit_is_refused(change, message):
+    net, *_ = trained("Adam")
+    before = net._core.memory
+    with pytest.raises(ValueError, match=message):
+        net._core.memory = before | change
+    assert_equal_memory(net._core.memory, before)
+
+
+@pytest.mark.parametrize("name", ["SGD", *STATES])
+def test_pickles_whose_memory_has_no_names(name):
+    net = trained(name)[0]
+    memory = net._core.memory
+    powers = [*memory["state"].values(), 1.0, 1.0, 1.0][:3]
+    old = net.__getstate__() | {"memory": (name, memory["slots"], memory["step"], *powers, memory["epochs"])}
+    other = lamina.Network.__new__(lamina.Network)
+    other.__setstate__(old)
+    assert_equal_memory(other._core.memory, memory)
+    fresh, *_ = problem()
+    other.__setstate__(fresh.__getstate__() | {"memory": ("", [], 0, 1.0, 1.0, 1.0, 0)})
+    assert other._core.memory is None
+
+
+def test_who_wants_all_rows_says_so(optimizer):
+    wants = optimizer in (*FULL_BATCH, *SOLVERS)
+    assert getattr(lamina, optimizer).full_batch == wants
+    if optimizer not in SOLVERS:
+        assert lamina.SAM(getattr(lamina, optimizer)()).full_batch == wants
+    (described,) = (entry for entry in lamina.optimizers.describe() if entry["name"] == optimizer)
+    assert described["full_batch"] == wants

@@ -29,11 +29,9 @@ template <class T> py::object memory_to_dict(const OptimizerMemory<T>& memory) {
 template <class V> V entry_of(const py::dict& d, const char* name) {
   const std::string who = std::string("the optimizer's memory: '") + name + "'";
   if (!d.contains(name)) throw py::value_error(who + " is missing");
-  try {
-    return d[name].cast<V>();
-  } catch (const py::cast_error&) {
-    throw py::value_error(who + " cannot be " + repr_of(d[name]));
-  }
+  py::detail::make_caster<V> value;
+  if (!value.load(d[name], true)) throw py::value_error(who + " cannot be " + repr_of(d[name]));
+  return py::detail::cast_op<V>(std::move(value));
 }
 
 /// The memory for a network of `n` parameters. Throws ValueError saying what is wrong.
@@ -47,6 +45,7 @@ template <class T> OptimizerMemory<T> memory_from_dict(const py::dict& d, Index 
   memory.epochs = entry_of<Index>(d, "epochs");
   refuse(memory.step < 0 || memory.epochs < 0, "'step' and 'epochs' must be at least 0");
   const auto state = entry_of<py::dict>(d, "state");
+  const auto slots = entry_of<py::list>(d, "slots");
   std::visit(
       [&](auto& running) {
         using State = std::decay_t<decltype(running.state)>;
@@ -57,13 +56,12 @@ template <class T> OptimizerMemory<T> memory_from_dict(const py::dict& d, Index 
           refuse(!std::isfinite(value), std::string("'") + field.name + "' must be finite");
           running.state.*(field.member) = value;
         });
-        const auto slots = entry_of<py::list>(d, "slots");
         refuse(slots.size() != running.rule.slots, std::string(running.rule.name) + " has " +
                                                        std::to_string(running.rule.slots) + " slots; got " +
                                                        std::to_string(slots.size()));
       },
       *memory.optimizer);
-  for (const py::handle item : d["slots"]) {
+  for (const py::handle item : slots) {
     const auto slot = py::array_t<T, py::array::c_style | py::array::forcecast>::ensure(item);
     refuse(!slot || slot.size() != n, "a slot must have one number for each of the " + std::to_string(n) +
                                           " parameters; got " + (slot ? std::to_string(slot.size()) : repr_of(item)));

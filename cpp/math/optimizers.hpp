@@ -1,8 +1,8 @@
 /// First-order optimizers: one struct each, then the list. An optimizer is a rule for one parameter, applied lane by
 /// lane in one pass over the flat arena. Its struct has
 /// - `slots`: how many numbers it keeps for each parameter, at least one;
-/// - `State`: numbers that it remembers from step to step, beside its slots. They are
-///   described by fields, from which saving and the bindings follow;
+/// - `State`: numbers that it remembers from step to step, beside its slots. They are described by fields, from which
+///   saving and the bindings follow;
 /// - `Constants<N>`: what its formula needs in a step, the same for all parameters: computed once a step, in double, by
 ///   `constants(state, rate)` after `advance(state)`, and handed to the formula as lanes;
 /// - `update(w, g, slots, k)`: the formula, which gives the new w and changes the slots.
