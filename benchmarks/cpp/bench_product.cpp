@@ -16,8 +16,8 @@
 #include <string>
 
 #include "core/arena.hpp"
-#include "kernels/strided_product.hpp"
 #include "kernels/simd.hpp"
+#include "kernels/strided_product.hpp"
 
 namespace {
 
