@@ -94,6 +94,5 @@ message(STATUS "Eigen ${eigen_version}: ${eigen_folder}")
 add_library(lamina_eigen INTERFACE)
 if(eigen_target)
   target_link_libraries(lamina_eigen INTERFACE ${eigen_target})
-else()
-  target_include_directories(lamina_eigen SYSTEM INTERFACE "${eigen_folder}")
 endif()
+target_include_directories(lamina_eigen SYSTEM INTERFACE "${eigen_folder}") # its warnings are not ours

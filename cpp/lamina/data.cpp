@@ -1,9 +1,9 @@
 #include "lamina/data.hpp"
 
-#include <algorithm>
 #include <cmath>
 #include <sstream>
 #include <stdexcept>
+#include <type_traits>
 
 #include "kernels/reduce.hpp"
 
@@ -33,10 +33,8 @@ template <class T>
 CheckedData<T>::CheckedData(const lamina::Network<T>& network, const detail::Data<T>& data,
                             const std::vector<double>& weights, const Sequences& sequences, const std::string& which)
     : CheckedData(network, data.x, sequences, which) {
-  if (data.labels) take_labels(*data.labels, network.outputs());
+  if (data.labels) take_labels(*data.labels, network.loss(), network.outputs());
   else take_values(data.values, network.loss(), network.outputs());
-  if (data.labels && targets_of(network.loss()) != TargetKind::classes)
-    refuse(which_, "y must hold values for ", name_of(network.loss()), "; got labels");
   take_weights(weights);
 }
 
@@ -80,16 +78,31 @@ template <class T> bool CheckedData<T>::counts(Index row) const {
   return !s.each_step || !s.lengths || row % s.steps < s.length(row / s.steps);
 }
 
-template <class T> void CheckedData<T>::take_labels(const Labels& labels, Index classes) {
+template <class T> void CheckedData<T>::take_labels(const Labels& labels, const Loss& loss, Index outputs) {
+  const TargetKind wanted = targets_of(loss);
+  if (wanted != TargetKind::classes && wanted != TargetKind::binary)
+    refuse(which_, "y must hold values for ", name_of(loss), "; got labels");
   if (static_cast<Index>(labels.size()) != target_rows())
     refuse(which_, "y must have one label for each of the ", target_rows(), " samples of X; got ", labels.size());
+  const bool of_one_output = wanted == TargetKind::binary && outputs == 1;
+  const Index classes = of_one_output ? 2 : outputs;
   for (Index i = 0; i < target_rows(); ++i) {
     const int label = labels[static_cast<std::size_t>(i)];
     if (counts(i) && (label < 0 || label >= classes))
-      refuse(which_, "y must hold labels in 0 .. ", classes - 1, ", one for each output; got ", label);
+      refuse(which_, "y must hold labels in 0 .. ", classes - 1, "; got ", label);
   }
-  static_assert(sizeof(int) == sizeof(std::int32_t));
-  samples_.y.labels = labels.data();
+  if (wanted == TargetKind::classes) {
+    static_assert(std::is_same_v<int, std::int32_t>);
+    samples_.y.labels = labels.data();
+    return;
+  }
+  values_.assign(static_cast<std::size_t>(target_rows() * outputs), T(0));
+  for (Index i = 0; i < target_rows(); ++i) {
+    const Index label = counts(i) ? labels[static_cast<std::size_t>(i)] : 0;
+    if (of_one_output) values_[static_cast<std::size_t>(i)] = static_cast<T>(label);
+    else values_[static_cast<std::size_t>(i * outputs + label)] = T(1);
+  }
+  samples_.y.values.view({values_.data(), target_rows(), outputs});
 }
 
 template <class T> void CheckedData<T>::take_values(const detail::View<T>& values, const Loss& loss, Index outputs) {
@@ -97,24 +110,19 @@ template <class T> void CheckedData<T>::take_values(const detail::View<T>& value
     refuse(which_, "y must be (", target_rows(), ", ", outputs, "), samples and outputs; got (", values.rows, ", ",
            values.columns, ")");
   samples_.y.values.view(map_of(values));
-  const TargetKind wanted = targets_of(loss);
-  const bool signs = name_of(loss) == loss::Hinge::name;
+  const TargetDomain& domain = target_domain(loss);
   for (Index i = 0; i < target_rows(); ++i) {
     if (!counts(i)) continue;
     double sum = 0;
     for (Index j = 0; j < outputs; ++j) {
       const auto v = static_cast<double>(samples_.y.values(i, j));
       if (!std::isfinite(v)) refuse(which_, "y must be finite; got ", v, " in row ", i, ", column ", j);
-      if ((wanted == TargetKind::count || wanted == TargetKind::classes) && v < 0)
-        refuse(which_, "y must not be negative for ", name_of(loss), "; got ", v, " in row ", i);
-      if (wanted == TargetKind::binary && !(signs ? v == -1 || v == 0 || v == 1 : v >= 0 && v <= 1))
-        refuse(which_, "y must ", signs ? "hold 0 or 1 (or -1 or 1)" : "lie in [0, 1]", " for ", name_of(loss),
-               "; got ", v, " in row ", i);
+      if (v < domain.low || v > domain.high || (domain.whole && v != std::floor(v)))
+        refuse(which_, "y must ", domain.text, " for ", name_of(loss), "; got ", v, " in row ", i, ", column ", j);
       sum += v;
     }
-    if (wanted == TargetKind::classes && std::abs(sum - 1) > 1e-3)
-      refuse(which_, "y must hold labels, or one-hot rows that sum to 1, for ", name_of(loss), "; got a sum of ", sum,
-             " in row ", i);
+    if (domain.kind == TargetKind::classes && std::abs(sum - 1) > 1e-3)
+      refuse(which_, "y must ", domain.text, " for ", name_of(loss), "; got a sum of ", sum, " in row ", i);
   }
 }
 

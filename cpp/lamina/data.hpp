@@ -9,7 +9,7 @@
 
 namespace lamina::api {
 
-/// Samples of the core: the caller's memory, but for weights, which are converted.
+/// Samples of the core: the caller's memory, but for what has to be converted.
 template <class T> class CheckedData {
  public:
   /// Throws std::invalid_argument that names what is wrong: X, y, sample_weight or lengths, with `which` before it.
@@ -24,7 +24,7 @@ template <class T> class CheckedData {
 
  private:
   void take_inputs(const lamina::Network<T>& network, const detail::View<T>& x, const Sequences& sequences);
-  void take_labels(const Labels& labels, Index classes);
+  void take_labels(const Labels& labels, const Loss& loss, Index outputs);
   void take_values(const detail::View<T>& values, const Loss& loss, Index outputs);
   void take_weights(const std::vector<double>& weights);
   /// Rows of the samples' targets, and whether the i-th one counts.
@@ -32,7 +32,7 @@ template <class T> class CheckedData {
   bool counts(Index row) const;
 
   std::string which_;
-  std::vector<T> weights_;
+  std::vector<T> values_, weights_;
   Samples<T> samples_;
 };
 

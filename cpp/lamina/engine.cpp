@@ -35,7 +35,7 @@ Index checked_threads(Index threads) {
 }
 
 Epoch epoch_of(const EpochReport& r) {
-  return {r.epoch, r.loss, r.validation_loss, r.learning_rate, r.seconds, r.stop, r.stop_reason};
+  return {r.epoch, r.loss, r.validation_loss, r.learning_rate, r.seconds, r.stop_reason};
 }
 
 /// A first-order optimizer or a full-batch solver.
@@ -66,13 +66,15 @@ lamina::FitOptions core_options(const FitOptions& from, std::uint64_t seed) {
   to.resume = from.resume;
   to.threads = checked_threads(from.threads);
   to.seed = seed;
-  if (from.schedule) {
-    const auto schedule = entry_of<Schedule>(*from.schedule);
-    to.schedule = [schedule](const Progress& p) { return factor_of(schedule, p); };
-  }
+  if (from.schedule && from.schedule->name == schedule::ReduceOnPlateau::name)
+    set_parameters(to.plateau.emplace(), *from.schedule);
+  else if (from.schedule) to.schedule = entry_of<Schedule>(*from.schedule);
   if (from.early_stopping) {
     const EarlyStopping& stopping = *from.early_stopping;
-    to.early_stop = {true, stopping.patience, stopping.min_delta, stopping.restore_best};
+    EarlyStop& stop = to.early_stop.emplace();
+    stop.patience = stopping.patience;
+    stop.min_delta = stopping.min_delta;
+    stop.restore_best = stopping.restore_best;
     if (stopping.monitor) to.monitor = [&stopping](const EpochReport& r) { return stopping.monitor(epoch_of(r)); };
   }
   if (from.on_epoch) {
@@ -80,7 +82,6 @@ lamina::FitOptions core_options(const FitOptions& from, std::uint64_t seed) {
       Epoch epoch = epoch_of(r);
       from.on_epoch(epoch);
       r.learning_rate = epoch.learning_rate;
-      r.stop = epoch.stop;
       r.stop_reason = epoch.stop_reason;
     };
   }

@@ -14,7 +14,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
@@ -33,7 +32,7 @@ using Index = std::ptrdiff_t;
 template <class T> using Matrix = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 /// Any Eigen matrix or vector of T as an argument; one whose rows are contiguous is read in place, another is copied.
 template <class T> using MatrixRef = Eigen::Ref<const Matrix<T>>;
-/// Class numbers, one a row, from 0.
+/// Class numbers, one a row, from 0. For a binary loss, 0 or 1 with one output, else the output that is 1.
 using Labels = std::vector<int>;
 
 struct Spec;
@@ -103,15 +102,15 @@ struct Split {
   bool shuffle = true;           ///< false takes the last samples, in order: for time series
 };
 
-/// What is known at the end of an epoch.
+/// What is known at the end of an epoch. `on_epoch` may set the learning rate for the epochs to come, and a reason to
+/// stop after this one.
 struct Epoch {
-  Index epoch = 0;  ///< counted from 1
-  double loss = 0;  ///< of the training samples as their batches were seen, penalty included
-  double validation_loss = std::numeric_limits<double>::quiet_NaN();  ///< NaN without a validation part
-  double learning_rate = 0;                                           ///< `on_epoch` may set it for the epochs to come
-  double seconds = 0;                                                 ///< since the fit began
-  bool stop = false;                                                  ///< `on_epoch` may set it
-  std::string stop_reason;                                            ///< and say why
+  Index epoch = 0;                        ///< counted from 1
+  double loss = 0;                        ///< of the training samples as their batches were seen, penalty included
+  std::optional<double> validation_loss;  ///< where there is a validation part
+  double learning_rate = 0;
+  double seconds = 0;  ///< since the fit began
+  std::optional<std::string> stop_reason;
 };
 
 /// Stop when the watched value has not improved for a while.
@@ -129,7 +128,7 @@ struct FitOptions {
   Index batch_size = 32;                     ///< samples a step; more than there are means all of them
   Spec optimizer = "Adam";                   ///< or a full-batch solver
   double sam_rho = 0;                        ///< radius of sharpness-aware minimisation around the optimizer; 0: off
-  std::optional<Spec> schedule;              ///< factor of the learning rate
+  std::optional<Spec> schedule;              ///< factor of the learning rate, or "ReduceOnPlateau"
   double l1 = 0, l2 = 0;                     ///< penalties l1 sum |w| + l2 sum w^2, over weights alone
   bool penalty_per_batch = false;            ///< divide them by the weight sum of the batch, as scikit-learn's alpha
   std::optional<Spec> clip;                  ///< "AGC" or "ClipNorm"
@@ -169,7 +168,8 @@ template <class T> struct LossAndGradients {
 };
 
 /// The row numbers of parts of `rows` samples, ascending, such as training and test for the fractions {0.8, 0.2}, which
-/// sum to 1; with labels, each part has its share of every class. Python's `lamina.split`. For X(part, Eigen::all).
+/// sum to 1; with labels, each part has its share of every class. The parts are those of Python's `lamina.split`, and
+/// `X(part, Eigen::placeholders::all)` are their rows.
 std::vector<std::vector<Index>> split(Index rows, const std::vector<double>& fractions, const Labels& labels = {},
                                       bool shuffle = true, std::uint64_t seed = 0);
 

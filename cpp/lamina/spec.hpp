@@ -49,6 +49,8 @@ template <class M> M value_as(const Value& value, const std::string& what) {
   } else if constexpr (std::is_same_v<M, std::string>) {
     if (const auto* text = std::get_if<std::string>(&v)) return *text;
     throw wrong("a text");
+  } else if constexpr (std::is_same_v<M, schedule::Then>) {
+    return {std::make_shared<const schedule::AnySchedule>(schedule::AnySchedule{value_as<Schedule>(value, what)})};
   } else {  // an entry of another registry
     if (const auto* text = std::get_if<std::string>(&v)) return entry_of<M>(Spec(*text));
     if (const auto* spec = std::get_if<std::shared_ptr<const Spec>>(&v)) return entry_of<M>(**spec);
@@ -74,24 +76,24 @@ template <class S> void set_parameter(S& entry, const std::string& name, const V
                               (known.empty() ? "none" : text) + ")");
 }
 
-/// The entry that `spec` describes. Throws std::invalid_argument for an unknown name or parameter, which tells the
-/// nearest ones, for a missing parameter, and for one out of its bounds.
+/// Sets what `spec` gives of an entry. Throws std::invalid_argument for an unknown parameter, which tells the nearest
+/// one, for a missing one, and for one out of its bounds.
+template <class S> void set_parameters(S& entry, const Spec& spec) {
+  for (const auto& [name, value] : spec.parameters) set_parameter(entry, name, value);
+  int required = S::required;
+  for_each_field<S>([&](const auto& field) {
+    if (required-- <= 0) return;
+    const auto given = [&](const auto& parameter) { return parameter.first == field.name; };
+    if (std::none_of(spec.parameters.begin(), spec.parameters.end(), given))
+      throw std::invalid_argument(std::string(field.name) + " of " + S::name + " must be given");
+  });
+  check_fields(entry);
+}
+
+/// The entry that `spec` describes. Throws as `set_parameters`, and for an unknown name, telling the nearest ones.
 template <class Variant> Variant entry_of(const Spec& spec) {
   Variant out = make<Variant>(spec.name, kind<Variant>);
-  std::visit(
-      [&](auto& entry) {
-        using S = std::decay_t<decltype(entry)>;
-        for (const auto& [name, value] : spec.parameters) set_parameter(entry, name, value);
-        int missing = S::required;
-        for_each_field<S>([&](const auto& field) {
-          if (missing-- <= 0) return;
-          const auto given = [&](const auto& parameter) { return parameter.first == field.name; };
-          if (std::none_of(spec.parameters.begin(), spec.parameters.end(), given))
-            throw std::invalid_argument(std::string(field.name) + " of " + S::name + " must be given");
-        });
-        check_fields(entry);
-      },
-      out);
+  std::visit([&](auto& entry) { set_parameters(entry, spec); }, out);
   return out;
 }
 

@@ -93,6 +93,25 @@ template <class T> void learns() {
   check(again.loss == history.loss && same<T>(other.predict(x), p), "same seed, same bits");
 }
 
+/// Labels of a binary loss: of one output, and of one output a class.
+void two_classes() {
+  const lamina::Matrix<double> x = numbers<double>(60, 4);
+  lamina::Labels y;
+  for (Index i = 0; i < 60; ++i) y.push_back(x(i, 0) > x(i, 1));
+  lamina::Matrix<double> values(60, 1), rows(60, 2);
+  for (Index i = 0; i < 60; ++i) {
+    const int label = y[static_cast<std::size_t>(i)];
+    values(i, 0) = label;
+    rows.row(i) << 1 - label, label;
+  }
+  const lamina::Network<double> one({dense(1)}, 4, "log_loss"), two({dense(2)}, 4, "binary_cross_entropy");
+  check(one.evaluate(x, y) == one.evaluate(x, values), "0 or 1");
+  check(two.evaluate(x, y) == two.evaluate(x, rows), "the output that is 1");
+  refused([&] { one.evaluate(x, lamina::Labels(60, 2)); }, {"y", "0 .. 1", "got 2"});
+  const lamina::Network<double> real({dense(1)}, 4);
+  refused([&] { real.evaluate(x, y); }, {"y", "values", "squared_error"});
+}
+
 template <class T> void weights_go_in_and_out() {
   lamina::Network<T> net({dense(5, "relu"), "BatchNorm", lamina::dropout(0.5), dense(2)}, 3);
   const std::vector<std::string> names = net.parameter_names();
@@ -144,9 +163,18 @@ void registries_are_reached() {
   options.clip = Spec("AGC", {{"clipping", 0.1}});
   options.sam_rho = 0.05;
   for (const std::string& name : lamina::names("schedule")) {
+    if (name == "Warmup") continue;  // needs its epochs
     options.schedule = name;
     lamina::Network<double> net({dense(3, Spec("elu", {{"alpha", 0.5}})), dense(2)}, 4, Spec("huber", {{"delta", 2}}));
     check(!net.fit(x, y, options).diverged, name);
+  }
+  options.optimizer = "SGD";
+  options.sam_rho = 0;
+  for (const Spec& schedule : {Spec("Warmup", {{"epochs", 1}, {"then", "Cosine"}}), Spec("ReduceOnPlateau"),
+                               Spec("Warmup", {{"epochs", 1}, {"then", Spec("Step", {{"step_size", 1}})}})}) {
+    options.schedule = schedule;
+    lamina::Network<double> net({dense(2)}, 4);
+    check(!net.fit(x, y, options).diverged, schedule.name);
   }
   for (const std::string& name : lamina::names("initializer")) {
     const lamina::Network<double> net({Spec("Dense", {{"units", 2}, {"initializer", name}, {"use_bias", false}})}, 4);
@@ -267,6 +295,7 @@ void bad_input_is_named() {
 int main() {
   learns<float>();
   learns<double>();
+  two_classes();
   weights_go_in_and_out<float>();
   weights_go_in_and_out<double>();
   registries_are_reached();
