@@ -12,7 +12,7 @@ PARAMETERS = [("huber", {"delta": 0.4}), ("quantile", {"q": 0.9}), ("cross_entro
 
 
 def mean(name, y, t, weight=None, **params):
-    rows = LOSSES[name].value(y, targets(name, t, y.shape[1]), **params)
+    rows = LOSSES[name].value(y, targets(t, y.shape[1]), **params)
     return np.average(rows, weights=weight)
 
 

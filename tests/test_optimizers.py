@@ -5,7 +5,7 @@ import pytest
 from scipy import optimize
 
 import lamina
-from reference.optimizers import FULL_BATCH, OPTIMIZERS, Stepper
+from reference.optimizers import OPTIMIZERS, Stepper
 from reference.twin import twin
 
 ROWS, STEPS = 40, 200
@@ -37,7 +37,7 @@ def plain_fit(net, x, t, **options):
 
 def compare(name, params, weight=None, l1=0.0, l2=0.0):
     net, own, x, t = problem()
-    batch = ROWS if name in FULL_BATCH else 10
+    batch = ROWS if getattr(lamina, name).full_batch else 10
     epochs = STEPS * batch // ROWS
     optimizer = getattr(lamina, name)(**params)
     options = {"sample_weight": weight, "l1": l1, "l2": l2, "batch_size": batch, "epochs": epochs}

@@ -8,6 +8,7 @@
 /// - `update(w, g, slots, k)`: the formula, which gives the new w and changes the slots.
 #pragma once
 
+#include <algorithm>
 #include <optional>
 
 #include "core/registry.hpp"
@@ -276,6 +277,11 @@ struct Quickprop : OptimizerEntry {
 /// Every first-order optimizer there is.
 using Optimizer = std::variant<optimizer::SGD, optimizer::Adam, optimizer::AdamW, optimizer::NAdam, optimizer::RMSprop,
                                optimizer::Adagrad, optimizer::Rprop, optimizer::Quickprop>;
+
+template <class Variant> inline constexpr int most_slots_of = 0;
+template <class... Rule> inline constexpr int most_slots_of<std::variant<Rule...>> = std::max({Rule::slots...});
+/// The most slots that any optimizer has.
+inline constexpr int most_slots = most_slots_of<Optimizer>;
 
 inline int slots_of(const Optimizer& o) {
   return std::visit([](const auto& e) { return e.slots; }, o);

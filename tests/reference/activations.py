@@ -307,10 +307,7 @@ class Activation(NamedTuple):
     training: Callable[..., Array]
 
 
-NAMES = (
-    "identity heaviside sign logistic tanh arctan relu leaky_relu rrelu prelu elu softsign isru isrlu sqnl "
-    "bipolar_relu softplus saturation gaussian gelu gelu_exact silu mish selu celu hard_sigmoid hard_swish relu6"
-).split()
+NAMES = [name for name in list(globals()) if f"{name}_derivative" in globals()]
 ALIASES = {
     "linear": "identity",
     "binary": "heaviside",

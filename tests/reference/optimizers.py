@@ -1,7 +1,7 @@
 """First-order optimizers, each a rule for one array; `state` is that array's own dictionary, empty before step 1."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, is_dataclass
 from typing import Any
 
 import numpy as np
@@ -76,7 +76,7 @@ class AdamW(Adam):
 
     weight_decay: float = 0.01
 
-    def decay(self, w: Array) -> Array:
+    def decay_of_weights(self, w: Array) -> Array:
         return w - self.lr * self.weight_decay * w
 
 
@@ -138,9 +138,8 @@ class Quickprop:
 
 # By the name in lamina's registry.
 OPTIMIZERS: dict[str, Callable[..., Any]] = {
-    rule.__name__: rule for rule in (SGD, RMSprop, Adagrad, Adam, AdamW, NAdam, Rprop, Quickprop)
+    name: rule for name, rule in list(globals().items()) if hasattr(rule, "update") and is_dataclass(rule)
 }
-FULL_BATCH = ("Rprop", "Quickprop")
 
 
 @dataclass
@@ -152,5 +151,6 @@ class Stepper:
 
     def step(self, parameters: dict[str, Array], gradients: dict[str, Array]) -> None:
         for name, w in parameters.items():
-            before = self.rule.decay(w) if isinstance(self.rule, AdamW) and is_weight(name) else w
+            decays = hasattr(self.rule, "decay_of_weights") and is_weight(name)
+            before = self.rule.decay_of_weights(w) if decays else w
             w[...] = self.rule.update(before, gradients[name], self.states.setdefault(name, {}))

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-DROPOUT, SLOPE = 2, 3  # what a stream is for
+LAYER, SLOPE = 2, 3  # what a stream is for
 
 
 def philox(counter: int, stream: tuple[int, int], seed: int) -> tuple[int, int, int, int]:
@@ -19,9 +19,7 @@ def philox(counter: int, stream: tuple[int, int], seed: int) -> tuple[int, int, 
 
 def dropout_mask(seed, layer, rows, units, rate, step=0):
     """(rows, units) of bool, True is kept: four elements share a block."""
-    words = [
-        philox((step << 32) + element // 4, (DROPOUT, layer), seed)[element % 4] for element in range(rows * units)
-    ]
+    words = [philox((step << 32) + element // 4, (LAYER, layer), seed)[element % 4] for element in range(rows * units)]
     return np.array(words).reshape(rows, units) < int((1 - rate) * 2**32)
 
 
