@@ -31,6 +31,7 @@ FORMULAS = {
         * (x if x > 0 else mpmath.mpf("1.6732632423543772848170429916717") * mpmath.expm1(x))
     ),
     "celu": lambda x: x if x > 0 else mpmath.expm1(x),
+    "squareplus": lambda x: (x + mpmath.sqrt(x * x + 4)) / 2,
 }
 POINTS = np.array(
     [-30.7, -12.3, -6.1, -2.9, -1.1, -0.76, -0.3, -1e-3, -1e-9, 1e-9, 0.02, 0.4, 1.3, 2.4, 5.3, 7.7, 31.0]
