@@ -35,6 +35,14 @@ def huber_derivative(y: Array, t: Array, delta: float = 1.0) -> Array:
     return -np.clip(t - y, -delta, delta)
 
 
+def log_cosh(y: Array, t: Array) -> Array:
+    return np.sum(np.log(np.cosh(y - t)), axis=1)
+
+
+def log_cosh_derivative(y: Array, t: Array) -> Array:
+    return np.tanh(y - t)
+
+
 def quantile(y: Array, t: Array, q: float = 0.5) -> Array:
     return np.sum(np.maximum(q * (t - y), (q - 1) * (t - y)), axis=1)
 
