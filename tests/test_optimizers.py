@@ -16,6 +16,7 @@ PARAMETERS = [
     ("Adam", {"lr": 0.02, "beta1": 0.8, "beta2": 0.95, "epsilon": 1e-6}),
     ("AdamW", {"lr": 0.02, "weight_decay": 0.1}),
     ("NAdam", {"lr": 0.02, "momentum_decay": 0.01}),
+    ("Lion", {"lr": 1e-3, "beta1": 0.8, "weight_decay": 0.1}),
     ("RMSprop", {"lr": 0.01, "rho": 0.8}),
     ("Adagrad", {"lr": 0.1, "epsilon": 1e-6}),
 ]

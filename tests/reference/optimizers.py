@@ -95,6 +95,24 @@ class NAdam(Adam):
 
 
 @dataclass
+class Lion:
+    """arXiv 2302.06675: the sign of a mean of gradients."""
+
+    lr: float = 1e-4
+    beta1: float = 0.9
+    beta2: float = 0.99
+    weight_decay: float = 0.0
+
+    def update(self, w: Array, g: Array, state: State) -> Array:
+        m = state.get("m", 0.0)
+        state["m"] = self.beta2 * m + (1 - self.beta2) * g
+        return w - self.lr * np.sign(self.beta1 * m + (1 - self.beta1) * g)
+
+    def decay_of_weights(self, w: Array) -> Array:
+        return w - self.lr * self.weight_decay * w
+
+
+@dataclass
 class Rprop:
     """iRprop- (Igel and Huesken 2000): after a change of sign the step shrinks and is not taken."""
 
