@@ -152,6 +152,27 @@ class Dropout:
 
 
 @dataclass
+class GaussianNoise:
+    """Noise of the given draws from N(0, 1), times `deviation`."""
+
+    deviation: float
+    drawn: Array | None = None
+
+    @classmethod
+    def twin(cls, layer: Any, named: dict[str, Array], units: int, draw: Draw) -> "GaussianNoise":
+        return cls(layer.deviation, draw(random.normals))
+
+    def parameters(self) -> dict[str, Array]:
+        return {}
+
+    def forward(self, x: Array, training: bool) -> Array:
+        return x + self.deviation * self.drawn if training and self.drawn is not None else x
+
+    def backward(self, dE_dy: Array) -> tuple[Array, dict[str, Array]]:
+        return dE_dy, {}
+
+
+@dataclass
 class Network:
     """Layers in order and a loss; parameters are named "<position>.<name>"."""
 
