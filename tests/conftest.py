@@ -1,6 +1,7 @@
 """Fixtures made from lamina's registries, so that a new entry is tested because it is there; and a measure of ULPs."""
 
 import signal
+from functools import partial
 
 import numpy as np
 import pytest
@@ -63,19 +64,21 @@ def show_worst(x, got, exact, error, count=5):
     )
 
 
+def draw_targets(rng, loss, n, outputs):
+    """Targets fit for the loss of this name: labels of all classes, or (n, outputs)."""
+    loss = lamina.losses.get(loss)
+    if loss.targets == "classes" or loss.target_domain["whole"]:
+        labels = rng.integers(max(outputs, 2), size=n)
+        labels[: max(outputs, 2)] = np.arange(max(outputs, 2))[:n]
+        return labels
+    if loss.targets == "binary":
+        return rng.integers(2, size=(n, outputs))
+    if loss.targets == "count":
+        return rng.poisson(1.5, size=(n, outputs)).astype(float)
+    return rng.normal(size=(n, outputs))
+
+
 @pytest.fixture
 def targets_for(rng):
-    """A function (loss, n, outputs) that draws targets fit for a loss."""
-
-    def draw(loss, n, outputs):
-        if loss in ("cross_entropy", "hinge"):
-            labels = rng.integers(max(outputs, 2), size=n)
-            labels[: max(outputs, 2)] = np.arange(max(outputs, 2))[:n]
-            return labels
-        if loss == "binary_cross_entropy":
-            return rng.integers(2, size=(n, outputs))
-        if loss == "poisson":
-            return rng.poisson(1.5, size=(n, outputs)).astype(float)
-        return rng.normal(size=(n, outputs))
-
-    return draw
+    """`draw_targets` with this test's draws."""
+    return partial(draw_targets, rng)

@@ -23,6 +23,7 @@ OTHER_PARAMETERS = [
     ("isru", {"alpha": 3.0}),
     ("isrlu", {"alpha": 0.25}),
     ("celu", {"alpha": 2.5}),
+    ("squareplus", {"b": 0.5}),
 ]
 
 

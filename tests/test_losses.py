@@ -14,7 +14,7 @@ PARAMETERS = [("huber", {"delta": 0.4}), ("quantile", {"q": 0.9}), ("cross_entro
 
 
 def mean(name, y, t, weight=None, **params):
-    rows = LOSSES[name].value(y, targets(name, t, y.shape[1]), **params)
+    rows = LOSSES[name].value(y, targets(t, y.shape[1]), **params)
     return np.average(rows, weights=weight)
 
 
@@ -60,6 +60,15 @@ def test_extreme_logits_stay_finite(name, dtype):
     t = np.eye(3)[[0, 0, 1]] if name == "binary_cross_entropy" else np.array([0, 0, 1])
     got = lamina.losses.get(name).value(y, t)
     np.testing.assert_allclose(got, mean(name, y.astype(np.float64), t), rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_log_cosh_of_small_and_large_errors(dtype):
+    loss = lamina.losses.get("log_cosh")
+    net = lamina.Network([lamina.Dense(1, use_bias=False)], n_inputs=1, loss=loss, dtype=np.dtype(dtype).name)
+    net.parameters["0.weight"][:] = 1
+    for e, want in ((0.0, 0.0), (1e-4, 5e-9), (1e4, 1e4 - np.log(2)), (-1e4, 1e4 - np.log(2))):
+        np.testing.assert_allclose(net.evaluate([[e]], [0.0]), want, rtol=2e-3 if 0 < e < 1 else 1e-7)
 
 
 @pytest.mark.parametrize("name", ["cross_entropy", "hinge"])

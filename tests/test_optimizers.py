@@ -8,7 +8,7 @@ import pytest
 from scipy import optimize
 
 import lamina
-from reference.optimizers import FULL_BATCH, OPTIMIZERS, Stepper
+from reference.optimizers import OPTIMIZERS, Stepper
 from reference.twin import twin
 
 ROWS, STEPS = 40, 200
@@ -19,6 +19,7 @@ PARAMETERS = [
     ("Adam", {"lr": 0.02, "beta1": 0.8, "beta2": 0.95, "epsilon": 1e-6}),
     ("AdamW", {"lr": 0.02, "weight_decay": 0.1}),
     ("NAdam", {"lr": 0.02, "momentum_decay": 0.01}),
+    ("Lion", {"lr": 1e-3, "beta1": 0.8, "weight_decay": 0.1}),
     ("RMSprop", {"lr": 0.01, "rho": 0.8}),
     ("Adagrad", {"lr": 0.1, "epsilon": 1e-6}),
 ]
@@ -40,7 +41,7 @@ def plain_fit(net, x, t, **options):
 
 def compare(name, params, weight=None, l1=0.0, l2=0.0):
     net, own, x, t = problem()
-    batch = ROWS if name in FULL_BATCH else 10
+    batch = ROWS if getattr(lamina, name).full_batch else 10
     epochs = STEPS * batch // ROWS
     optimizer = getattr(lamina, name)(**params)
     options = {"sample_weight": weight, "l1": l1, "l2": l2, "batch_size": batch, "epochs": epochs}

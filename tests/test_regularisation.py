@@ -128,6 +128,19 @@ def test_dropout_of_everything_is_refused(rate):
         lamina.Dropout(rate)
 
 
+def test_noise_is_added_in_training_alone():
+    rng = np.random.default_rng(3)
+    x, t = rng.normal(size=(400, 5)), rng.normal(size=(400, 50))
+    net = lamina.Network([lamina.Dense(50), lamina.GaussianNoise(0.3)], n_inputs=5, dtype="float64")
+    np.testing.assert_array_equal(net.forward(x), lamina.Network([lamina.Dense(50)], 5, dtype="float64").forward(x))
+    own = twin(net, "squared_error", rows=400)
+    noise = own.forward(x, training=True) - net.forward(x)
+    assert noise.mean() == pytest.approx(0, abs=0.01)
+    assert noise.std() == pytest.approx(0.3, rel=0.02)
+    loss = np.mean(0.5 * np.sum((net.forward(x) + noise - t) ** 2, axis=1))
+    assert net.loss_and_gradients(x, t)[0] == pytest.approx(loss, rel=1e-12)
+
+
 def test_one_row_left_over_in_batch_norm_is_named():
     net, x, t = problem()
     before = net.parameters["0.weight"].copy()

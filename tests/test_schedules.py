@@ -46,6 +46,8 @@ PAPER = {
     "Step": (schedules.Step(3, 0.5), lambda p: 0.5 ** (math.floor(p.epoch) // 3)),
     "Exponential": (schedules.Exponential(0.9), lambda p: 0.9 ** math.floor(p.epoch)),
     "InverseScaling": (schedules.InverseScaling(0.7), lambda p: 1 / (p.samples + 1) ** 0.7),
+    "Polynomial": (schedules.Polynomial(), lambda p: 1 - p.epoch / p.epochs),
+    "Polynomial to an end": (schedules.Polynomial(2.5, 0.1), lambda p: 0.1 + 0.9 * (1 - p.epoch / p.epochs) ** 2.5),
     "Cosine": (schedules.Cosine(), lambda p: half_cosine(p.epoch / p.epochs)),
     "Cosine with restarts": (schedules.Cosine(2, 1.5, 0.1), lambda p: cosine_with_restarts(p, 2, 1.5, 0.1)),
     "OneCycle": (schedules.OneCycle(), one_cycle),

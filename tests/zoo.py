@@ -12,6 +12,16 @@ import numpy as np
 import lamina
 
 COUNT, ROWS, STEPS, INPUTS, OUTPUTS = 20, 83, 5, 7, 3
+PARAMETERS_OF = {layer["name"]: set(layer["parameters"]) for layer in lamina.layers.describe()}
+# Layers that go between others, and those with units that go where a dense one could.
+BETWEEN = [name for name, parameters in PARAMETERS_OF.items() if "units" not in parameters]
+IN_PLACE_OF_DENSE = [name for name in PARAMETERS_OF if name not in (*BETWEEN, "Dense", "Recurrent")]
+
+
+def example(layer, units=5, activation="tanh"):
+    """A layer of this name, with `units` and `activation` where it has them."""
+    given = {"units": units, "activation": activation}
+    return getattr(lamina, layer)(**{name: given[name] for name in sorted(PARAMETERS_OF[layer] & set(given))})
 
 
 def dealt(names, number, hand):
@@ -30,14 +40,12 @@ def build(number):
             layers.append(lamina.Recurrent(9, "tanh"))
     for hand in range(3):
         layers.append(lamina.Dense(int(rng.integers(1, 40)), dealt(activations, number, hand)))
-        if (number + hand) % 4 == 0:
-            layers.append(lamina.BatchNorm())
-        if (number + hand) % 4 == 1:
-            layers.append(lamina.Dropout(0.3))
-        if (number + hand) % 4 == 2:
-            layers.append(lamina.Activation(dealt(activations, number, hand + 1)))
+        between = [None, *BETWEEN][(number + hand) % (1 + len(BETWEEN))]
+        if between is not None:
+            layers.append(example(between, activation=dealt(activations, number, hand + 1)))
     if number % 5 == 1:
-        layers.insert(number % 3, lamina.Shortcut(number, dealt(activations, number, 3)))
+        layer = dealt(IN_PLACE_OF_DENSE, number // 5, 0)
+        layers.insert(number % 3, example(layer, number, dealt(activations, number, 3)))
     initializers = lamina.initializers.names()
     layers.append(lamina.Dense(OUTPUTS, initializer=dealt(initializers, number, 0)))
     return lamina.Network(

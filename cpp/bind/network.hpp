@@ -173,6 +173,13 @@ template <class T> void bind_network(py::module_& m, const char* name) {
     for (Index i = 0; i < h.network.depth(); ++i) widths.push_back(h.network.layer(i).outputs());
     return widths;
   });
+  c.def_property_readonly("state_sizes", [](const H& h) {
+    std::vector<Index> sizes;
+    for (Index i = 0; i < h.network.depth(); ++i) {
+      if (h.network.layer(i).state_size() > 0) sizes.push_back(h.network.layer(i).state_size());
+    }
+    return sizes;
+  });
   c.def_property_readonly("trained_names", [](const H& h) {
     std::vector<std::string> out;
     for (const auto& p : h.network.named_parameters()) {

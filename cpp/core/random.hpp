@@ -8,8 +8,9 @@
 
 namespace lamina {
 
-/// What a stream of draws is for: two uses of one seed never share numbers.
-enum class Purpose : std::uint32_t { initialize, shuffle, dropout, slope, cascade, split };
+/// What a stream of draws is for: two uses of one seed never share numbers. What layers draw in training has one
+/// purpose for all of them, since their positions, the substreams, tell them apart.
+enum class Purpose : std::uint32_t { initialize, shuffle, layer, slope, cascade, split };
 
 class Random {
  public:

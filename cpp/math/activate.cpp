@@ -48,13 +48,11 @@ template <class T, int N, class Count> LAMINA_INLINE void store(Vec<T, N> v, T* 
   else v.store_partial(p, count);
 }
 
-/// The slope of unit j for code that has no layer: parity, or the value the slope starts from.
+/// The slopes from unit `first` on for code that has no layer: those that a layer would start from.
 template <class A, class T, int N> LAMINA_INLINE Vec<T, N> default_slope(const A& a, Index first, Index units) {
   Vec<T, N> s(T(0));
-  if constexpr (A::slope == Slope::parity) {
-    for (int i = 0; i < N; ++i) s.raw[i] = static_cast<T>((first + i) % units % 2);
-  } else if constexpr (A::slope != Slope::none) {
-    s = Vec<T, N>(static_cast<T>(a.start()));
+  if constexpr (A::slope != Slope::none) {
+    for (int i = 0; i < N; ++i) s.raw[i] = static_cast<T>(a.start_slope((first + i) % units));
   }
   return s;
 }

@@ -5,8 +5,8 @@
 /// - `from_output`: training takes `derivative_from_output(y)`, so the pre-activation is not kept;
 /// - `in_double`: float is evaluated in double, because the formula cancels;
 /// - `surrogate(x)`: training takes this in place of a derivative that is zero everywhere (straight-through estimator);
-/// - `slope`: value and derivative take a slope per unit (learned, or the unit's parity) or per element (random), and
-///   `start_slope(unit)` gives it where nothing is learned or drawn yet;
+/// - `slope`: value and derivative take a slope per unit (learned, or the unit's parity) or per element (random, drawn
+///   from `lower` to `upper`), and `start_slope(unit)` gives it where nothing is learned or drawn yet;
 /// - `suits`: the initialisation that keeps signals in size through many such layers.
 #pragma once
 
@@ -182,8 +182,10 @@ struct RandomRelu : SlopedEntry {
     return std::tuple{Field{"lower", &RandomRelu::lower, "least slope drawn in training", Bounds::within(0, 1)},
                       Field{"upper", &RandomRelu::upper, "largest slope drawn in training", Bounds::within(0, 1)}};
   }
+  void check() const {
+    if (lower > upper) throw std::invalid_argument("lower of rrelu must not exceed its upper");
+  }
   double start_slope(Index) const { return (lower + upper) / 2; }
-  double start() const { return start_slope(0); }
 };
 
 struct ParametricRelu : SlopedEntry {
@@ -197,7 +199,6 @@ struct ParametricRelu : SlopedEntry {
     return std::tuple{Field{"initial", &ParametricRelu::initial, "the slope every unit starts from"}};
   }
   double start_slope(Index) const { return initial; }
-  double start() const { return start_slope(0); }
 };
 
 struct Elu : RectifierEntry {

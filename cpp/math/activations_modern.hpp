@@ -143,6 +143,31 @@ struct Relu6 : RectifierEntry {
   template <class V> LAMINA_INLINE V derivative_from_output(V y) const { return inside(y, 0, 6); }
 };
 
+struct Squareplus : RectifierEntry {
+  static constexpr const char* name = "squareplus";
+  static constexpr const char* formula = "(x + sqrt(x^2 + b)) / 2";
+  static constexpr const char* derivative_formula = "(1 + x / sqrt(x^2 + b)) / 2";
+  static constexpr const char* source = "arXiv 2112.11687";
+  double b = 4.0;
+  static constexpr auto fields() {
+    return std::tuple{Field{"b", &Squareplus::b, "how wide the bend is; f(0) = sqrt(b) / 2", Bounds::above(0)}};
+  }
+  /// sqrt(x^2 + b) for a = |x|, safe from overflow: beyond a = 1 divided through by a.
+  template <class V> LAMINA_INLINE V root(V a) const {
+    const V c = constant<V>(b), q = V(1) / a;
+    return select(a > V(1), a * sqrt(fma(c * q, q, V(1))), sqrt(fma(a, a, c)));
+  }
+  // (x + root) / 2 = max(0, x) + b / 2 / (|x| + root), which does not cancel for x < 0; likewise the derivative.
+  template <class V> LAMINA_INLINE V value(V x) const {
+    const V a = abs(x);
+    return max(V(0), x) + constant<V>(b / 2) / (a + root(a));
+  }
+  template <class V> LAMINA_INLINE V derivative(V x) const {
+    const V a = abs(x), r = root(a), left = constant<V>(b / 2) / (a + r) / r;
+    return select(x > V(0), V(1) - left, left);
+  }
+};
+
 /// An activation from outside, called a block at a time.
 struct Custom : ActivationEntry {
   static constexpr const char* name = "custom";
@@ -164,7 +189,7 @@ using Activation =
                  activation::Sqnl, activation::BipolarRelu, activation::Softplus, activation::Saturation,
                  activation::Gaussian, activation::Gelu, activation::GeluExact, activation::Silu, activation::Mish,
                  activation::Selu, activation::Celu, activation::HardSigmoid, activation::HardSwish, activation::Relu6,
-                 activation::Custom>;
+                 activation::Squareplus, activation::Custom>;
 
 /// The slope of a unit before anything is learned or drawn: its parity, where learned slopes start from, or the mean of
 /// random ones, which inference uses; 0 where there are no slopes.

@@ -4,20 +4,11 @@
 #include <cmath>
 
 #include "core/arena.hpp"
-#include "kernels/elementary.hpp"
 #include "kernels/reduce.hpp"
+#include "math/normal.hpp"
 
 namespace lamina {
 namespace {
-
-/// Standard normal by Box and Muller's transform, on our own log and cos so that no C library decides the bits.
-double normal(const Random& random, std::uint64_t counter) {
-  const Random::Block b = random(counter);
-  const double u = (static_cast<double>(((std::uint64_t{b[0]} << 32) | b[1]) >> 11) + 0.5) * 0x1p-53;
-  const double turn = static_cast<double>(((std::uint64_t{b[2]} << 32) | b[3]) >> 11) * 0x1p-53;
-  using V = simd::Vec<double, 1>;
-  return std::sqrt(-2 * log(V(u))[0]) * cos(V(6.283185307179586477 * turn))[0];
-}
 
 /// Makes the rows of q orthonormal, one after another: modified Gram and Schmidt, twice.
 void orthonormalize_rows(Matrix<double> q) {
@@ -33,7 +24,7 @@ void orthonormalize_rows(Matrix<double> q) {
 template <class T> void initialize_orthogonal(double gain, const Random& random, Matrix<T> w) {
   const bool tall = w.rows() > w.cols();
   Arena<double> memory(w.size());
-  for (Index i = 0; i < w.size(); ++i) memory[i] = normal(random, static_cast<std::uint64_t>(i));
+  for (Index i = 0; i < w.size(); ++i) memory[i] = standard_normal(random, static_cast<std::uint64_t>(i));
   Matrix<double> q(memory.data(), std::min(w.rows(), w.cols()), std::max(w.rows(), w.cols()));
   orthonormalize_rows(q);
   if (tall) w = (gain * q.transpose()).template cast<T>();
@@ -67,7 +58,7 @@ void initialize(const Initializer& chosen, const Activation& activation, const R
           if constexpr (R::shape == Shape::uniform) {
             fill([&](auto counter) { return sigma * std::sqrt(3.0) * (2 * random.uniform(counter) - 1); });
           } else if constexpr (R::shape == Shape::normal) {
-            fill([&](auto counter) { return sigma * normal(random, counter); });
+            fill([&](auto counter) { return sigma * standard_normal(random, counter); });
           } else if constexpr (R::shape == Shape::orthogonal) {
             initialize_orthogonal(rule.gain, random, w);
           } else {

@@ -116,6 +116,18 @@ struct Huber : LossEntry {
   }
 };
 
+struct LogCosh : LossEntry {
+  static constexpr const char* name = "log_cosh";
+  static constexpr const char* formula = "sum_j log cosh(y_j - t_j)";
+  static constexpr const char* source = "arXiv 2208.04564";
+  // log cosh e = |e| + log((1 + exp(-2 |e|)) / 2): no overflow, and full accuracy where e is small.
+  template <class V> LAMINA_INLINE V value(V y, V t) const {
+    const V e = abs(y - t);
+    return e + simd::log1p(constant<V>(0.5) * simd::expm1(V(-2) * e));
+  }
+  template <class V> LAMINA_INLINE V derivative(V y, V t) const { return simd::tanh(y - t); }
+};
+
 struct Quantile : LossEntry {
   static constexpr const char* name = "quantile";
   static constexpr std::array<const char*, 1> aliases{"pinball"};
@@ -249,8 +261,8 @@ struct Custom : LossEntry {
 }  // namespace loss
 
 /// Every loss there is.
-using Loss = std::variant<loss::SquaredError, loss::AbsoluteError, loss::Huber, loss::Quantile, loss::Poisson,
-                          loss::CrossEntropy, loss::BinaryCrossEntropy, loss::Hinge, loss::Custom>;
+using Loss = std::variant<loss::SquaredError, loss::AbsoluteError, loss::Huber, loss::LogCosh, loss::Quantile,
+                          loss::Poisson, loss::CrossEntropy, loss::BinaryCrossEntropy, loss::Hinge, loss::Custom>;
 
 inline Link link_of(const Loss& l) {
   return std::visit([](const auto& e) { return e.link; }, l);

@@ -8,6 +8,7 @@
 /// - `update(w, g, slots, k)`: the formula, which gives the new w and changes the slots.
 #pragma once
 
+#include <algorithm>
 #include <optional>
 
 #include "core/registry.hpp"
@@ -166,6 +167,33 @@ struct NAdam : OptimizerEntry {
   }
 };
 
+struct Lion : OptimizerEntry {
+  static constexpr const char* name = "Lion";
+  static constexpr const char* formula =
+      "w <- w - lr (sign(b1 m + (1-b1) g) + weight_decay w) (decay of weights only); m <- b2 m + (1-b2) g";
+  static constexpr const char* source = "arXiv 2302.06675";
+  static constexpr int slots = 1;
+  double lr = 1e-4, beta1 = 0.9, beta2 = 0.99, weight_decay = 0.0;
+  static constexpr auto fields() {
+    return std::tuple{
+        Field{"lr", &Lion::lr, rate_doc, Bounds::above(0)},
+        Field{"beta1", &Lion::beta1, "share of the mean of g in the step", Bounds::from_below(0, 1)},
+        Field{"beta2", &Lion::beta2, "decay of the mean of g", Bounds::from_below(0, 1)},
+        Field{"weight_decay", &Lion::weight_decay, "decoupled decay a step, times lr", Bounds::at_least(0)}};
+  }
+  double decoupled_decay() const { return weight_decay; }
+  template <class N> struct Constants {
+    N rate, one_minus_beta1, one_minus_beta2;
+  };
+  Constants<double> constants(const State&, double rate) const { return {rate, 1 - beta1, 1 - beta2}; }
+  template <class V> static LAMINA_INLINE V update(V w, V g, V (&slot)[slots], const Constants<V>& k) {
+    auto& [m] = slot;
+    const V c = fma(k.one_minus_beta1, g - m, m);
+    m = fma(k.one_minus_beta2, g - m, m);
+    return w - select(c > V(0), k.rate, select(c < V(0), -k.rate, c));
+  }
+};
+
 struct RMSprop : OptimizerEntry {
   static constexpr const char* name = "RMSprop";
   static constexpr const char* formula = "s <- rho s + (1 - rho) g^2; w <- w - lr g / (sqrt(s) + eps)";
@@ -274,8 +302,13 @@ struct Quickprop : OptimizerEntry {
 }  // namespace optimizer
 
 /// Every first-order optimizer there is.
-using Optimizer = std::variant<optimizer::SGD, optimizer::Adam, optimizer::AdamW, optimizer::NAdam, optimizer::RMSprop,
-                               optimizer::Adagrad, optimizer::Rprop, optimizer::Quickprop>;
+using Optimizer = std::variant<optimizer::SGD, optimizer::Adam, optimizer::AdamW, optimizer::NAdam, optimizer::Lion,
+                               optimizer::RMSprop, optimizer::Adagrad, optimizer::Rprop, optimizer::Quickprop>;
+
+template <class Variant> inline constexpr int most_slots_of = 0;
+template <class... Rule> inline constexpr int most_slots_of<std::variant<Rule...>> = std::max({Rule::slots...});
+/// The most slots that any optimizer has.
+inline constexpr int most_slots = most_slots_of<Optimizer>;
 
 inline int slots_of(const Optimizer& o) {
   return std::visit([](const auto& e) { return e.slots; }, o);

@@ -77,6 +77,18 @@ struct InverseScaling : Entry {
   double factor(const Progress& p) const { return simd::power(static_cast<double>(p.samples + 1), -power_t); }
 };
 
+struct Polynomial : Entry {
+  static constexpr const char* name = "Polynomial";
+  static constexpr const char* formula = "end + (1 - end) (1 - u)^power, u the part done of the run";
+  static constexpr const char* source = "PyTorch documentation, PolynomialLR; Keras documentation, PolynomialDecay";
+  double power = 1, end = 0;
+  static constexpr auto fields() {
+    return std::tuple{Field{"power", &Polynomial::power, "exponent; 1: a straight line", Bounds::above(0)},
+                      Field{"end", &Polynomial::end, "last factor", Bounds::within(0, 1)}};
+  }
+  double factor(const Progress& p) const { return end + (1 - end) * simd::power(std::fmax(0.0, 1 - p.share()), power); }
+};
+
 struct Cosine : Entry {
   static constexpr const char* name = "Cosine";
   static constexpr const char* formula = "floor + (1 - floor) (1 + cos(pi u)) / 2, u the part done of the period";
@@ -172,8 +184,9 @@ struct ReduceOnPlateau : Entry {
 }  // namespace schedule
 
 /// Every schedule that is a function of progress alone.
-using Schedule = std::variant<schedule::Constant, schedule::Step, schedule::Exponential, schedule::InverseScaling,
-                              schedule::Cosine, schedule::OneCycle, schedule::Warmup, schedule::Custom>;
+using Schedule =
+    std::variant<schedule::Constant, schedule::Step, schedule::Exponential, schedule::InverseScaling,
+                 schedule::Polynomial, schedule::Cosine, schedule::OneCycle, schedule::Warmup, schedule::Custom>;
 
 struct schedule::AnySchedule {
   Schedule value;

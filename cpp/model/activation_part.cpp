@@ -6,19 +6,16 @@ template <class T>
 ActivationPart<T>::ActivationPart(Activation f, Index units)
     : f_(std::move(f)), units_(units), slope_(slope_of(f_)), keeps_input_(keeps_input(f_)) {
   if (slope_ == Slope::none) return;
-  fixed_.resize(static_cast<std::size_t>(units), T(0));
-  if (slope_ == Slope::parity) {
-    for (std::size_t j = 1; j < fixed_.size(); j += 2) fixed_[j] = T(1);
-  } else if (const auto* random = std::get_if<activation::RandomRelu>(&f_)) {
-    if (random->lower > random->upper) throw std::invalid_argument("lower of rrelu must not exceed its upper");
-    lower_ = random->lower;
-    upper_ = random->upper;
-    for (T& s : fixed_) s = static_cast<T>(random->start());
-  }
-}
-
-template <class T> void ActivationPart<T>::initialize(Vector<T> slopes) const {
-  slopes = static_cast<T>(std::get<activation::ParametricRelu>(f_).start());
+  start_.reserve(static_cast<std::size_t>(units));
+  for (Index j = 0; j < units; ++j) start_.push_back(slope_at_start<T>(f_, j));
+  std::visit(
+      [&](const auto& a) {
+        if constexpr (std::decay_t<decltype(a)>::slope == Slope::random) {
+          lower_ = a.lower;
+          upper_ = a.upper;
+        }
+      },
+      f_);
 }
 
 /// The slopes of a block: one an element where they are drawn, else one a unit.
@@ -27,7 +24,7 @@ Matrix<const T> ActivationPart<T>::slopes_at(const Tape<T>& tape, const Vector<c
                                              const Block& block) const {
   if (slope_ == Slope::none) return {};
   if (slope_ == Slope::random && training) return extra_of(tape).at(block);
-  const T* const by_unit = slope_ == Slope::learned ? learned.data() : fixed_.data();
+  const T* const by_unit = slope_ == Slope::learned ? learned.data() : start_.data();
   return {by_unit + block.columns.begin, block.rows.size(), block.columns.size(), 0};
 }
 

@@ -18,7 +18,7 @@ template <class T> class ActivationPart {
   bool random() const { return slope_ == Slope::random; }
   bool identity() const { return std::holds_alternative<activation::Identity>(f_); }
   /// What learned slopes start from.
-  void initialize(Vector<T> slopes) const;
+  void initialize(Vector<T> slopes) const { slopes = Vector<const T>(start_.data(), units_); }
 
   /// Where z goes: the output itself, or a matrix that is kept.
   Matrix<T> pre_activation(const Tape<T>& tape) const {
@@ -44,8 +44,8 @@ template <class T> class ActivationPart {
   Index units_;
   Slope slope_;
   bool keeps_input_;
-  std::vector<T> fixed_;  // parity, or the mean random slope, by unit
-  double lower_ = 0, upper_ = 0;
+  std::vector<T> start_;          // slopes by unit before anything is learned or drawn; empty without slopes
+  double lower_ = 0, upper_ = 0;  // between which random ones are drawn
 };
 
 }  // namespace lamina

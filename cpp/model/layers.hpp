@@ -5,12 +5,13 @@
 #include "model/layers/batch_norm.hpp"
 #include "model/layers/dense.hpp"
 #include "model/layers/dropout.hpp"
+#include "model/layers/gaussian_noise.hpp"
 #include "model/layers/recurrent.hpp"
 #include "model/layers/shortcut.hpp"
 
 namespace lamina {
 
-using LayerSpec =
-    std::variant<layer::Dense, layer::Activation, layer::Dropout, layer::BatchNorm, layer::Recurrent, layer::Shortcut>;
+using LayerSpec = std::variant<layer::Dense, layer::Activation, layer::Dropout, layer::GaussianNoise, layer::BatchNorm,
+                               layer::Recurrent, layer::Shortcut>;
 
 }  // namespace lamina

@@ -66,13 +66,7 @@ template <class T> class Unit {
   /// Becomes the unit at `position` of a cascade: its slope is parity, or where a learned or random one starts.
   void become(const Activation& f, Index position) {
     f_ = &f;
-    std::visit(
-        [&](const auto& a) {
-          using A = std::decay_t<decltype(a)>;
-          if constexpr (A::slope == Slope::parity) slopes_.vector().setConstant(static_cast<T>(position % 2));
-          else if constexpr (A::slope != Slope::none) slopes_.vector().setConstant(static_cast<T>(a.start()));
-        },
-        f);
+    slopes_.vector().setConstant(slope_at_start<T>(f, position));
   }
 
   /// v = f(w X).

@@ -224,7 +224,7 @@ template <class T> class Trainer {
   }
 
   void update(Index at, const Vector<const T>& gradient, T factor, PenaltyStrength penalty, bool is_weight) {
-    T* slots[2] = {nullptr, nullptr};
+    T* slots[most_slots] = {};
     for (std::size_t i = 0; i < memory_.slots.size(); ++i) slots[i] = memory_.slots[i].data() + at;
     const ParameterPiece<T> piece{network_.parameters().data() + at, gradient.data(), slots, gradient.size(),
                                   is_weight};

@@ -9,38 +9,22 @@ which counts from the end of the rise.
 loss, where there is no validation) has not fallen by more than `min_delta` for `patience` epochs.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lamina._dispatch import core as _core
-from lamina._core import (
-    Cosine,
-    Exponential,
-    InverseScaling,
-    OneCycle,
-    Progress,
-    ReduceOnPlateau,
-    Step,
-    Warmup,
-)
+from lamina._core import Progress, ReduceOnPlateau
 
-__all__ = [
-    "Cosine",
-    "Exponential",
-    "InverseScaling",
-    "OneCycle",
-    "Progress",
-    "ReduceOnPlateau",
-    "Step",
-    "Warmup",
-    "describe",
-    "factor",
-    "names",
-]
+if TYPE_CHECKING:
+    from lamina._core import *  # noqa: F403
+
+_CLASSES = {name: getattr(_core, name) for name in _core.schedule_names() if hasattr(_core, name)}
+globals().update(_CLASSES)
+__all__ = ["Progress", "ReduceOnPlateau", "describe", "factor", "names", *_CLASSES]
 
 
 def names() -> list[str]:
     """Return the class name of every schedule of the core."""
-    return [name for name in _core.schedule_names() if hasattr(_core, name)]
+    return list(_CLASSES)
 
 
 def describe() -> list[dict[str, Any]]:

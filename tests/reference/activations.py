@@ -289,6 +289,16 @@ def relu6_derivative(x: Array) -> Array:
     return step((x > 0) & (x < 6), x, 1.0, 0.0)
 
 
+def squareplus(x: Array, b: float = 4.0) -> Array:
+    root = np.hypot(x, np.sqrt(x.dtype.type(b)))
+    return np.where(x < 0, b / 2 / (np.abs(x) + root), (x + root) / 2)
+
+
+def squareplus_derivative(x: Array, b: float = 4.0) -> Array:
+    root = np.hypot(x, np.sqrt(x.dtype.type(b)))
+    return np.where(np.isposinf(x), 1.0, squareplus(x, b) / root)
+
+
 def step(condition: Array, x: Array, yes: float | Array, no: float | Array) -> Array:
     """Two constants chosen by a condition; NaN stays NaN."""
     return np.where(np.isnan(x), x, np.where(condition, yes, no))
@@ -307,10 +317,7 @@ class Activation(NamedTuple):
     training: Callable[..., Array]
 
 
-NAMES = (
-    "identity heaviside sign logistic tanh arctan relu leaky_relu rrelu prelu elu softsign isru isrlu sqnl "
-    "bipolar_relu softplus saturation gaussian gelu gelu_exact silu mish selu celu hard_sigmoid hard_swish relu6"
-).split()
+NAMES = [name for name in list(globals()) if f"{name}_derivative" in globals()]
 ALIASES = {
     "linear": "identity",
     "binary": "heaviside",

@@ -35,6 +35,14 @@ def huber_derivative(y: Array, t: Array, delta: float = 1.0) -> Array:
     return -np.clip(t - y, -delta, delta)
 
 
+def log_cosh(y: Array, t: Array) -> Array:
+    return np.sum(np.log(np.cosh(y - t)), axis=1)
+
+
+def log_cosh_derivative(y: Array, t: Array) -> Array:
+    return np.tanh(y - t)
+
+
 def quantile(y: Array, t: Array, q: float = 0.5) -> Array:
     return np.sum(np.maximum(q * (t - y), (q - 1) * (t - y)), axis=1)
 
@@ -52,6 +60,10 @@ def poisson_derivative(y: Array, t: Array) -> Array:
     return np.exp(y) - t
 
 
+def poisson_predict(y: Array) -> Array:
+    return np.exp(y)
+
+
 def cross_entropy(y: Array, t: Array, label_smoothing: float = 0.0) -> Array:
     t = smooth(t, label_smoothing)
     return -np.sum(t * log_softmax(y), axis=1)
@@ -62,12 +74,20 @@ def cross_entropy_derivative(y: Array, t: Array, label_smoothing: float = 0.0) -
     return softmax(y) * np.sum(t, axis=1, keepdims=True) - t
 
 
+def cross_entropy_predict(y: Array) -> Array:
+    return softmax(y)
+
+
 def binary_cross_entropy(y: Array, t: Array) -> Array:
     return np.sum(softplus(y) - t * y, axis=1)
 
 
 def binary_cross_entropy_derivative(y: Array, t: Array) -> Array:
     return logistic(y) - t
+
+
+def binary_cross_entropy_predict(y: Array) -> Array:
+    return logistic(y)
 
 
 def hinge(y: Array, t: Array) -> Array:
@@ -92,28 +112,27 @@ def smooth(t: Array, label_smoothing: float) -> Array:
     return (1 - label_smoothing) * t + label_smoothing / t.shape[1]
 
 
-def targets(name: str, t: Array, n_outputs: int) -> Array:
+def targets(t: Array, n_outputs: int) -> Array:
     """The user's targets as (n, outputs) float64: one-hot rows for integer labels of several classes."""
     t = np.asarray(t)
-    if name in ("cross_entropy", "hinge") and t.ndim == 1 and n_outputs > 1:
+    if t.ndim == 1 and n_outputs > 1:
         return np.eye(n_outputs)[t]
     return t.reshape(len(t), -1).astype(np.float64)
 
 
 class Loss(NamedTuple):
-    """Error per row, its derivative, and what `predict` makes of the raw outputs."""
+    """Error per row, its derivative, and what `predict` makes of the raw outputs: nothing, where that is not said."""
 
     value: Callable[..., Array]
     derivative: Callable[..., Array]
     predict: Callable[[Array], Array]
 
 
-NAMES = "squared_error absolute_error huber quantile poisson cross_entropy binary_cross_entropy hinge".split()
-PREDICT = {"cross_entropy": softmax, "binary_cross_entropy": logistic, "poisson": np.exp}
+NAMES = [name for name in list(globals()) if f"{name}_derivative" in globals()]
 
 
 def _collect(name: str) -> Loss:
-    return Loss(globals()[name], globals()[f"{name}_derivative"], PREDICT.get(name, np.array))
+    return Loss(globals()[name], globals()[f"{name}_derivative"], globals().get(f"{name}_predict", np.array))
 
 
 LOSSES = {name: _collect(name) for name in NAMES}

@@ -1,14 +1,21 @@
-"""Layers with a forward and a backward pass, and the network that chains them."""
+"""Layers with a forward and a backward pass, and the network that chains them.
 
+A layer's `twin` is the same layer as one of lamina's: it gets that one's own parameters by name, its number of outputs,
+and `draw`, which returns the draws of a training pass, or None where nothing is drawn.
+"""
+
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from reference import random
 from reference.activations import ACTIVATIONS, prelu_slope_derivative
 from reference.losses import LOSSES, targets
 
 Array = np.ndarray
+Draw = Callable[..., Any]
 
 
 @dataclass
@@ -21,6 +28,16 @@ class Dense:
     params: dict[str, Any] = field(default_factory=dict)
     slope: Array | None = None  # prelu's, one per unit
     drawn: Array | None = None  # rrelu's in training, one per element
+
+    @classmethod
+    def twin(cls, layer: Any, named: dict[str, Array], units: int, draw: Draw) -> "Dense":
+        f = layer.activation
+        made = cls(named["weight"], named.get("bias"), f.name, f.params)
+        if f.name == "rrelu":
+            made.drawn = draw(random.slopes, f.params["lower"], f.params["upper"])
+        if f.name == "prelu":
+            made.params, made.slope = {}, named["slope"]
+        return made
 
     def parameters(self) -> dict[str, Array]:
         named = {"weight": self.weight, "bias": self.bias, "slope": self.slope}
@@ -45,6 +62,33 @@ class Dense:
         return delta @ self.weight.T, gradients
 
 
+class Activation(Dense):
+    """y_j = f(x_j): a dense layer whose weights are the identity, and no parameters."""
+
+    @classmethod
+    def twin(cls, layer: Any, named: dict[str, Array], units: int, draw: Draw) -> "Activation":
+        return super().twin(layer, {**named, "weight": np.eye(units)}, units, draw)
+
+    def parameters(self) -> dict[str, Array]:
+        return {name: array for name, array in super().parameters().items() if name != "weight"}
+
+    def backward(self, dE_dy: Array) -> tuple[Array, dict[str, Array]]:
+        dE_dx, gradients = super().backward(dE_dy)
+        return dE_dx, {name: g for name, g in gradients.items() if name != "weight"}
+
+
+class Shortcut(Dense):
+    """The inputs, and behind them the outputs of a dense layer."""
+
+    def forward(self, x: Array, training: bool) -> Array:
+        return np.hstack([x, super().forward(x, training)])
+
+    def backward(self, dE_dy: Array) -> tuple[Array, dict[str, Array]]:
+        inputs = len(self.weight)
+        dE_dx, gradients = super().backward(dE_dy[:, inputs:])
+        return dE_dx + dE_dy[:, :inputs], gradients
+
+
 @dataclass
 class BatchNorm:
     """Each column to zero mean and unit variance over the batch, then scaled by gamma and shifted by beta."""
@@ -53,6 +97,10 @@ class BatchNorm:
     beta: Array
     momentum: float = 0.1
     epsilon: float = 1e-5
+
+    @classmethod
+    def twin(cls, layer: Any, named: dict[str, Array], units: int, draw: Draw) -> "BatchNorm":
+        return cls(named["gamma"], named["beta"], layer.momentum, layer.epsilon)
 
     def __post_init__(self) -> None:
         self.running_mean = np.zeros_like(self.gamma)
@@ -88,6 +136,10 @@ class Dropout:
     probability: float
     mask: Array | None = None
 
+    @classmethod
+    def twin(cls, layer: Any, named: dict[str, Array], units: int, draw: Draw) -> "Dropout":
+        return cls(layer.rate, draw(random.dropout_mask, layer.rate))
+
     def parameters(self) -> dict[str, Array]:
         return {}
 
@@ -97,6 +149,27 @@ class Dropout:
 
     def backward(self, dE_dy: Array) -> tuple[Array, dict[str, Array]]:
         return dE_dy * self.factor, {}
+
+
+@dataclass
+class GaussianNoise:
+    """Noise of the given draws from N(0, 1), times `deviation`."""
+
+    deviation: float
+    drawn: Array | None = None
+
+    @classmethod
+    def twin(cls, layer: Any, named: dict[str, Array], units: int, draw: Draw) -> "GaussianNoise":
+        return cls(layer.deviation, draw(random.normals))
+
+    def parameters(self) -> dict[str, Array]:
+        return {}
+
+    def forward(self, x: Array, training: bool) -> Array:
+        return x + self.deviation * self.drawn if training and self.drawn is not None else x
+
+    def backward(self, dE_dy: Array) -> tuple[Array, dict[str, Array]]:
+        return dE_dy, {}
 
 
 @dataclass
@@ -140,7 +213,7 @@ class Network:
         weight = np.ones(len(x)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
         share = weight / weight.sum()
         y = self.forward(x, training)
-        t = targets(self.loss, t, y.shape[1])
+        t = targets(t, y.shape[1])
         loss = LOSSES[self.loss]
         error = float(share @ loss.value(y, t, **self.loss_params))
         gradients, dE_dx = self.backward(share[:, None] * loss.derivative(y, t, **self.loss_params))

@@ -1,7 +1,7 @@
 """First-order optimizers, each a rule for one array; `state` is that array's own dictionary, empty before step 1."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, is_dataclass
 from typing import Any
 
 import numpy as np
@@ -76,7 +76,7 @@ class AdamW(Adam):
 
     weight_decay: float = 0.01
 
-    def decay(self, w: Array) -> Array:
+    def decay_of_weights(self, w: Array) -> Array:
         return w - self.lr * self.weight_decay * w
 
 
@@ -92,6 +92,24 @@ class NAdam(Adam):
         then = self.beta1 * (1 - 0.5 * 0.96 ** ((k + 1) * self.momentum_decay))
         product = state["product"] = state.get("product", 1.0) * now
         return w - self.lr * ((1 - now) / (1 - product) * g + then / (1 - product * then) * m) / root
+
+
+@dataclass
+class Lion:
+    """arXiv 2302.06675: the sign of a mean of gradients."""
+
+    lr: float = 1e-4
+    beta1: float = 0.9
+    beta2: float = 0.99
+    weight_decay: float = 0.0
+
+    def update(self, w: Array, g: Array, state: State) -> Array:
+        m = state.get("m", 0.0)
+        state["m"] = self.beta2 * m + (1 - self.beta2) * g
+        return w - self.lr * np.sign(self.beta1 * m + (1 - self.beta1) * g)
+
+    def decay_of_weights(self, w: Array) -> Array:
+        return w - self.lr * self.weight_decay * w
 
 
 @dataclass
@@ -138,9 +156,8 @@ class Quickprop:
 
 # By the name in lamina's registry.
 OPTIMIZERS: dict[str, Callable[..., Any]] = {
-    rule.__name__: rule for rule in (SGD, RMSprop, Adagrad, Adam, AdamW, NAdam, Rprop, Quickprop)
+    name: rule for name, rule in list(globals().items()) if hasattr(rule, "update") and is_dataclass(rule)
 }
-FULL_BATCH = ("Rprop", "Quickprop")
 
 
 @dataclass
@@ -152,5 +169,6 @@ class Stepper:
 
     def step(self, parameters: dict[str, Array], gradients: dict[str, Array]) -> None:
         for name, w in parameters.items():
-            before = self.rule.decay(w) if isinstance(self.rule, AdamW) and is_weight(name) else w
+            decays = hasattr(self.rule, "decay_of_weights") and is_weight(name)
+            before = self.rule.decay_of_weights(w) if decays else w
             w[...] = self.rule.update(before, gradients[name], self.states.setdefault(name, {}))

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-DROPOUT, SLOPE = 2, 3  # what a stream is for
+LAYER, SLOPE = 2, 3  # what a stream is for
 
 
 def philox(counter: int, stream: tuple[int, int], seed: int) -> tuple[int, int, int, int]:
@@ -19,10 +19,16 @@ def philox(counter: int, stream: tuple[int, int], seed: int) -> tuple[int, int, 
 
 def dropout_mask(seed, layer, rows, units, rate, step=0):
     """(rows, units) of bool, True is kept: four elements share a block."""
-    words = [
-        philox((step << 32) + element // 4, (DROPOUT, layer), seed)[element % 4] for element in range(rows * units)
-    ]
+    words = [philox((step << 32) + element // 4, (LAYER, layer), seed)[element % 4] for element in range(rows * units)]
     return np.array(words).reshape(rows, units) < int((1 - rate) * 2**32)
+
+
+def normals(seed, layer, rows, units, step=0):
+    """(rows, units) of draws from N(0, 1): Box and Muller's transform of two numbers with 53 bits."""
+    blocks = [philox((step << 32) + element, (LAYER, layer), seed) for element in range(rows * units)]
+    u = np.array([(((b[0] << 32) | b[1]) >> 11) + 0.5 for b in blocks]) * 2.0**-53
+    turn = np.array([((b[2] << 32) | b[3]) >> 11 for b in blocks]) * 2.0**-53
+    return (np.sqrt(-2 * np.log(u)) * np.cos(2 * np.pi * turn)).reshape(rows, units)
 
 
 def slopes(seed, layer, rows, units, lower=1 / 8, upper=1 / 3, step=0):

@@ -33,7 +33,7 @@ template <class T> class DropoutLayer final : public Layer<T> {
       if (y.data() != x.data()) y = x;
       return;
     }
-    const Random random(pass.seed, Purpose::dropout, layer);
+    const Random random(pass.seed, Purpose::layer, layer);
     auto element = static_cast<std::uint64_t>((pass.first_row + first) * this->outputs());
     Random::Block words = random((pass.step << 32) + element / 4);
     for (Index i = 0; i < x.rows(); ++i) {

@@ -16,7 +16,8 @@ from lamina.estimators._base import BaseMLP
 
 __all__ = ["MLPClassifier"]
 
-LOSSES = ("log_loss", "cross_entropy", "binary_cross_entropy", "hinge")
+LOSSES = ("log_loss", *(name for name in losses.names() if losses.get(name).targets in ("classes", "binary")))
+MARGINS = tuple(name for name in LOSSES if losses.get(name).link == "identity")  # they give no probabilities
 
 
 class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
@@ -33,7 +34,7 @@ beta_1, beta_2, epsilon, n_iter_no_change, max_fun
         with one for each hidden layer; `solver` every name of `lamina.optimizers.names()`, or an optimizer or a solver.
     loss : str or loss, default="log_loss"
         "log_loss" is "cross_entropy" (softmax) for several classes and "binary_cross_entropy" (logistic) otherwise;
-        one of these two by name, or "hinge".
+        one of these two by name, or "hinge"; any loss of `lamina.losses` for classes.
     dropout : float or list of float, default=0.0
         Probability with which an output of a hidden layer is dropped in training; a list has one for each layer.
     batch_norm : bool, default=False
@@ -198,9 +199,9 @@ feature_names_in_, n_iter_, n_layers_, n_outputs_, out_activation_
         with np.errstate(divide="ignore"):
             return np.log(self.predict_proba(X))
 
-    @available_if(lambda self: self._loss_name() == "hinge")  # type: ignore[untyped-decorator]
+    @available_if(lambda self: self._loss_name() in MARGINS)  # type: ignore[untyped-decorator]
     def decision_function(self, X: Any) -> Any:
-        """Return the margins of loss="hinge": (n,) for two classes, else (n, classes)."""
+        """Return the margins of a loss such as "hinge": (n,) for two classes, else (n, classes)."""
         outputs = self._outputs(X)
         return outputs[:, 0] if outputs.shape[1] == 1 else outputs
 
@@ -208,8 +209,8 @@ feature_names_in_, n_iter_, n_layers_, n_outputs_, out_activation_
         return str(getattr(self.loss, "name", self.loss))
 
     def _check_probabilities(self) -> bool:
-        if self._loss_name() == "hinge":
-            raise AttributeError("loss='hinge' gives margins and no probabilities; see decision_function")
+        if self._loss_name() in MARGINS:
+            raise AttributeError(f"loss={self._loss_name()!r} gives margins, no probabilities; see decision_function")
         return True
 
     def _network_loss(self) -> Any:

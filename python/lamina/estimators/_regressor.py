@@ -10,11 +10,12 @@ from sklearn.metrics import r2_score
 from sklearn.utils import column_or_1d
 from sklearn.utils.metaestimators import available_if
 
+from lamina import losses
 from lamina.estimators._base import BaseMLP, Rows
 
 __all__ = ["MLPRegressor"]
 
-LOSSES = ("squared_error", "poisson", "absolute_error", "huber", "quantile")
+LOSSES = tuple(name for name in losses.names() if losses.get(name).targets in ("real", "count"))
 
 
 class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
@@ -26,8 +27,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
     Parameters
     ----------
     loss : str or loss, default="squared_error"
-        "squared_error", "poisson" (the prediction is the exponential of the last layer), "absolute_error", "huber",
-        "quantile", or a loss of `lamina.losses`.
+        A loss of `lamina.losses` for numbers, or its name: "squared_error", "poisson" (the prediction is the
+        exponential of the last layer), "absolute_error", "huber", "quantile", ...
     hidden_layer_sizes, activation, solver, alpha, batch_size, learning_rate, learning_rate_init, power_t, max_iter, \
 shuffle, random_state, tol, verbose, warm_start, momentum, nesterovs_momentum, early_stopping, validation_fraction, \
 beta_1, beta_2, epsilon, n_iter_no_change, max_fun
@@ -160,7 +161,8 @@ feature_names_in_, n_iter_, n_layers_, n_outputs_, out_activation_, coefs_, inte
         return self.loss
 
     def _out_activation(self) -> str:
-        return "exp" if self._loss_name() == "poisson" else "identity"
+        link = str(losses.get(self.loss).link)
+        return {"exponential": "exp"}.get(link, link)
 
     def _encode(self, y: Any, *, first: bool, incremental: bool) -> tuple[Any, Any]:
         if self._loss_name() not in LOSSES:

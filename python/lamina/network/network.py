@@ -401,12 +401,11 @@ class Network:
     @property
     def state(self) -> list[Array] | None:
         """What `step` carries, (sequences, outputs) a recurrent layer; set it to go on from there."""
-        return stepping.state(self._core, stepping.state_sizes(self._layers, self._core.layer_outputs))
+        return stepping.state(self._core)
 
     @state.setter
     def state(self, value: Any) -> None:
-        sizes = stepping.state_sizes(self._layers, self._core.layer_outputs)
-        stepping.set_state(self._core, sizes, value, self._dtype)
+        stepping.set_state(self._core, value, self._dtype)
 
     # Keeping ------------------------------------------------------------------------------------------------------
 

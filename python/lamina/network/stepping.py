@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ import numpy as np
 from lamina.data.arrays import Array, to_array
 from lamina.data.records import SampleSpec
 
-__all__ = ["set_state", "state", "state_sizes", "step"]
+__all__ = ["set_state", "state", "step"]
 
 
 def step(core: Any, spec: SampleSpec, x: Any) -> Array:
@@ -30,31 +29,26 @@ def step(core: Any, spec: SampleSpec, x: Any) -> Array:
     return out if array.ndim == 2 else out[0]
 
 
-def state_sizes(layers: Sequence[Any], widths: Sequence[int]) -> list[int]:
-    """Return how many values a sequence carries from step to step, by recurrent layer."""
-    return [int(width) for layer, width in zip(layers, widths, strict=True) if type(layer).__name__ == "Recurrent"]
-
-
-def state(core: Any, sizes: Sequence[int]) -> list[Array] | None:
+def state(core: Any) -> list[Array] | None:
     """Return what the sequences under way carry, an array (sequences, outputs of the layer) a recurrent layer."""
     flat = core.state
     if flat is None:
         return None
     n = core.sequences_under_way
-    parts = np.split(flat, np.cumsum([n * size for size in sizes])[:-1])
+    parts = np.split(flat, np.cumsum([n * size for size in core.state_sizes])[:-1])
     return [part.reshape(n, -1) for part in parts]
 
 
-def set_state(core: Any, sizes: Sequence[int], value: Any, dtype: np.dtype[Any]) -> None:
+def set_state(core: Any, value: Any, dtype: np.dtype[Any]) -> None:
     """Put sequences under way where `state` had them; None forgets them."""
     if value is None:
         core.reset_state()
         return
     arrays = [to_array(part, "state") for part in value]
-    n = len(arrays[0]) if arrays and arrays[0].ndim == 2 else 0
+    n, sizes = len(arrays[0]) if arrays and arrays[0].ndim == 2 else 0, core.state_sizes
     if not sizes or n == 0 or [a.shape for a in arrays] != [(n, size) for size in sizes]:
         raise ValueError(
-            f"state must hold an array (sequences, size) for each recurrent layer, of sizes {list(sizes)}; "
+            f"state must hold an array (sequences, size) for each recurrent layer, of sizes {sizes}; "
             f"got shapes {[a.shape for a in arrays]}"
         )
     core.state = (n, np.concatenate([np.ascontiguousarray(a, dtype).reshape(-1) for a in arrays]))

@@ -23,6 +23,6 @@ def short(layer: Any) -> str:
     main = [str(params.pop("units"))] if "units" in params else []
     if "activation" in params:
         main.append(params["activation"].name)
-    if "rate" in params:
-        main.append(f"{params['rate']:g}")
+    if len(layer.params) == 1 and isinstance(number := next(iter(layer.params.values())), float):
+        main.append(f"{number:g}")  # what the layer is about, as a dropout's rate
     return f"{type(layer).__name__}({', '.join(main)})"

@@ -9,13 +9,8 @@ from lamina import activations, initializers, losses
 
 __all__ = ["ModelFileError", "described", "described_layer", "layer_from"]
 
-# The parameters of layers that are no plain values, and what makes them of their names.
-_REGISTRIES: dict[str, Any] = {
-    "activation": activations,
-    "output_activation": activations,
-    "initializer": initializers,
-    "recurrent_initializer": initializers,
-}
+# The parameters of layers that are no plain values, by the end of their names, and what makes them of what is saved.
+_REGISTRIES: dict[str, Any] = {"activation": activations, "initializer": initializers}
 
 
 class ModelFileError(ValueError):
@@ -45,7 +40,7 @@ def layer_from(entry: dict[str, Any]) -> Any:
     layer = params.pop("layer")
     if layer not in _core.layer_names():
         raise ModelFileError(f"the file names a layer {layer!r} that this version of lamina does not have")
-    for key, registry in _REGISTRIES.items():
-        if key in params:
-            params[key] = registry.get(**params[key])
+    for key, value in params.items():
+        if isinstance(value, dict):
+            params[key] = _REGISTRIES[key.rpartition("_")[2]].get(**value)
     return getattr(_core, layer)(**params)
