@@ -29,7 +29,7 @@ void Sequences::arrange(const std::int64_t* index, Index first, Index count, con
       row_.push_back(rows());
       for (Index i = 0; i < active; ++i) flat_.push_back(sample[i] * steps + t);
     }
-    row_.push_back(rows());
+    row_.insert(row_.end(), 2, rows());
   }
   start_.push_back(static_cast<Index>(row_.size()));
 }

@@ -31,12 +31,9 @@ class Sequences {
   const std::int64_t* flat() const { return flat_.data(); }
 
   /// Steps of the longest sequence of block b.
-  Index steps(Index b) const { return start(b + 1) - start(b) - 1; }
-  /// The rows of step t of block b, one for each sequence that lasts beyond t; empty from steps(b) on.
-  Range rows_at(Index b, Index t) const {
-    const Index begin = row(b, t < steps(b) ? t : steps(b));
-    return {begin, t < steps(b) ? row(b, t + 1) : begin};
-  }
+  Index steps(Index b) const { return start(b + 1) - start(b) - 2; }
+  /// The rows of step t <= steps(b) of block b, one for each sequence that lasts beyond t.
+  Range rows_at(Index b, Index t) const { return {row(b, t), row(b, t + 1)}; }
   /// f(i, t, row of its step t) for every sample i, in this order of samples, and each of its steps.
   template <class F> void for_each_row(F&& f) const {
     for (Index b = 0; b < blocks(); ++b) {
@@ -61,7 +58,7 @@ class Sequences {
   }
 
  private:
-  /// The first row of step t of block b; for t = steps(b), the end of the block.
+  /// The first row of step t of block b; the block's end for the two steps behind its last.
   Index row(Index b, Index t) const { return row_[static_cast<std::size_t>(start(b) + t)]; }
   Index start(Index b) const { return start_[static_cast<std::size_t>(b)]; }
 

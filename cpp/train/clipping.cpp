@@ -10,11 +10,11 @@ namespace {
 
 /// A number for each of some columns: few enough for the stack.
 constexpr Index most_columns = 64;
-using ColumnArray = Eigen::Array<double, 1, Eigen::Dynamic, Eigen::RowMajor, 1, most_columns>;
+template <class T> using ColumnArray = Eigen::Array<T, 1, Eigen::Dynamic, Eigen::RowMajor, 1, most_columns>;
 
 /// Norms of the columns, each summed down the rows in double.
-template <class T> ColumnArray column_norms(const Matrix<const T>& m) {
-  ColumnArray squares = ColumnArray::Zero(m.cols());
+template <class T> ColumnArray<double> column_norms(const Matrix<const T>& m) {
+  ColumnArray<double> squares = ColumnArray<double>::Zero(m.cols());
   for (Index i = 0; i < m.rows(); ++i) squares += m.row(i).template cast<double>().square();
   return squares.sqrt();
 }
@@ -29,10 +29,11 @@ template <class T> void clip_units(const clipping::AGC& rule, const Network<T>& 
     for (Index j = 0; j < columns; j += most_columns) {
       const Range some{j, std::min(j + most_columns, columns)};
       Matrix<T> g = gradient.at_columns(some);
-      const ColumnArray w_norm = column_norms<T>(weights.at_columns(some)), g_norm = column_norms<T>(g);
-      const ColumnArray limit = rule.clipping * (w_norm > rule.epsilon).select(w_norm, rule.epsilon);
-      const ColumnArray factor = (g_norm > limit).select(limit / (g_norm < 1e-6).select(1e-6, g_norm), 1.0);
-      g.rowwise() *= factor.template cast<T>();
+      const ColumnArray<double> w_norm = column_norms<T>(weights.at_columns(some)), g_norm = column_norms<T>(g);
+      const ColumnArray<double> limit = rule.clipping * (w_norm > rule.epsilon).select(w_norm, rule.epsilon);
+      const ColumnArray<double> factor = (g_norm > limit).select(limit / (g_norm < 1e-6).select(1e-6, g_norm), 1.0);
+      const ColumnArray<T> rounded = factor.template cast<T>();  // once, not for every row
+      g.rowwise() *= rounded;
     }
   }
 }

@@ -96,9 +96,12 @@ template <class T> class RecurrentLayer final : public Layer<T> {
     const StepWeights V(w.matrix(output_weight_), rows.size(), scratch.packed[1], scratch);
     const Range blocks = s.blocks_of(rows);
     for (Index block = blocks.begin; block < blocks.end; ++block) {
+      Range before;
       for (Index t = 0; t < s.steps(block); ++t) {
         const Range now = s.rows_at(block, t);
-        const Matrix<const T> r = state_before(pass, tape, at, block, t);
+        const Matrix<const T> r =
+            t == 0 ? first_state(tape, block, now.size()) : state_before(pass, at, t, before.begin, now);
+        before = now;
         if (!r.empty()) U.multiply(r, z.at_rows(now), Store::add);
         hidden_.forward(pass, at.hidden, b, w.vector(slope_), {now, {0, units_}});
         if (!spec_.jordan()) continue;
@@ -193,19 +196,17 @@ template <class T> class RecurrentLayer final : public Layer<T> {
     return at;
   }
 
-  /// What feeds into step t of a block: a row for each sequence that has the step; empty: zeros.
-  Matrix<const T> state_before(const Pass<T>& pass, const Tape<T>& tape, const States<T>& at, Index block,
-                               Index t) const {
-    const Sequences& s = *tape.sequences;
-    const Index active = s.rows_at(block, t).size();
-    if (t == 0) {
-      const Index first = block * Sequences::block_samples;
-      return tape.state.empty() ? Matrix<const T>() : tape.state.at_rows({first, first + active});
-    }
-    const Index before = s.rows_at(block, t - 1).begin;
-    const Matrix<const T> state = at.fed.at_rows({before, before + active});
+  /// What feeds into the first step of a block: a row for each of its sequences; empty: zeros.
+  static Matrix<const T> first_state(const Tape<T>& tape, Index block, Index sequences) {
+    if (tape.state.empty()) return {};
+    const Index first = block * Sequences::block_samples;
+    return tape.state.at_rows({first, first + sequences});
+  }
+  /// What feeds into the rows `now` of step t > 0: as many rows from row `before` on.
+  Matrix<const T> state_before(const Pass<T>& pass, const States<T>& at, Index t, Index before, Range now) const {
+    const Matrix<const T> state = at.fed.at_rows({before, before + now.size()});
     if (!cut(t)) return state;
-    Matrix<T> held = at.cut_state.at_rows(s.rows_at(block, t));
+    Matrix<T> held = at.cut_state.at_rows(now);
     if (!pass.replay) held = state;
     return held;
   }
