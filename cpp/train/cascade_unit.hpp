@@ -52,7 +52,7 @@ template <class T> class Residuals {
 /// A unit over all patterns, in memory that serves one unit after another.
 template <class T> class Unit {
  public:
-  /// Without outputs it has no room to be trained.
+  /// Of up to `fan_in` sources. Without outputs it has no room to be trained.
   explicit Unit(Index patterns, Index outputs = 0, Index fan_in = 0)
       : covariance(outputs),
         z_(padded(patterns)),
@@ -109,15 +109,16 @@ template <class T> class Unit {
     for (Index o = 0; o < sigma_.size(); ++o) sigma_[o] = static_cast<T>((covariance[o] > 0) - (covariance[o] < 0));
     const double s = deviation;
     const T share = static_cast<T>(1 / s), growth = static_cast<T>(s_ / (s * s * static_cast<double>(r.patterns())));
-    gradient_.vector().setZero();
+    Vector<double> gradient = gradient_.vector().at({0, sources.rows()});
+    gradient.setZero();
     for_blocks(sources.cols(), [&](Range p) {
       Vector<T> delta = delta_.vector().at(p);
       weighted_sum<T>(sigma_.vector(), r.errors().at_columns(p), delta);
       if (s > 1) delta = share * delta - growth * (v().at(p) - mean_);
       multiply_derivative<T>(*f_, as_row(z_.vector().at(p)), as_row(v().at(p)), as_row(delta), slopes(p));
-      add_products<T>(sources.at_columns(p), delta, gradient_.vector());
+      add_products<T>(sources.at_columns(p), delta, gradient);
     });
-    return gradient_.vector();
+    return gradient;
   }
 
   /// Memory for `n` values, free between the runs of units.
