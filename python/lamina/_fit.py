@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lamina.network import Network
 
 Samples = tuple[Array, Array, "Array | None"]
+_IN_HISTORY = [field.name for field in fields(History) if hasattr(_core.History, field.name)]
 _AFTER_DIVERGENCE = (
     "the best weights so far are back in place. A lower learning rate, clip= or normalize_inputs=True may help."
 )
@@ -115,9 +116,9 @@ def set_hooks(options: Any, callbacks: Iterable[Callable[[Epoch], Any]], schedul
     hooks = callbacks_of(callbacks)
     if isinstance(schedule, schedules.ReduceOnPlateau):
         options.plateau = schedule
-    elif schedule is None or callable(schedule):
+    elif callable(schedule):
         options.schedule = schedule
-    else:
+    elif schedule is not None:
         raise TypeError(
             f"schedule must be a schedule such as lamina.schedules.Cosine() or a callable; got {schedule!r}"
         )
@@ -137,7 +138,7 @@ def set_hooks(options: Any, callbacks: Iterable[Callable[[Epoch], Any]], schedul
 
 def history_from(core: Any) -> History:
     """Return the core's history as Python lists."""
-    return History(**{field.name: getattr(core, field.name) for field in fields(History) if hasattr(core, field.name)})
+    return History(**{name: getattr(core, name) for name in _IN_HISTORY})
 
 
 def divergence_message(core: Any, layer: str) -> str:
