@@ -84,18 +84,23 @@ template <class S> py::dict parameters_of(const S& entry) {
   else return fields_of(entry);
 }
 
+/// What a field is to hold. Throws TypeError where it cannot.
+template <class S, class F> auto value_for(const F& field, py::handle value) {
+  using M = std::decay_t<decltype(std::declval<S>().*(field.member))>;
+  try {
+    return value.cast<M>();
+  } catch (const py::cast_error&) {
+    throw py::type_error(std::string(field.name) + " of " + S::name + " cannot be " + repr_of(value));
+  }
+}
+
 /// Sets one field of an entry from Python. Throws TypeError for an unknown name.
 template <class S> void set_parameter(S& entry, const std::string& name, py::handle value) {
   bool known = false;
   for_each_field<S>([&](const auto& field) {
-    using M = std::decay_t<decltype(entry.*(field.member))>;
     if (name != field.name) return;
     known = true;
-    try {
-      entry.*(field.member) = value.cast<M>();
-    } catch (const py::cast_error&) {
-      throw py::type_error(name + " of " + S::name + " cannot be " + repr_of(value));
-    }
+    entry.*(field.member) = value_for<S>(field, value);
   });
   if (known) return;
   std::string fields;
@@ -206,11 +211,15 @@ template <class S> void bind_fields(py::class_<S>& c, bool (*may_be_set)(std::st
       return;
     }
     const auto set = [field](S& s, const py::object& value) {
-      S changed = s;
-      set_parameter(changed, field.name, value);
-      check_value(field, S::name, changed.*(field.member));
-      changed.check();
-      s = std::move(changed);
+      auto changed = value_for<S>(field, value);
+      check_value(field, S::name, changed);
+      std::swap(s.*(field.member), changed);
+      try {
+        s.check();
+      } catch (...) {
+        std::swap(s.*(field.member), changed);
+        throw;
+      }
     };
     c.def_property(field.name, get, set, field.doc);
   });
