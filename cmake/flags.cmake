@@ -13,6 +13,8 @@ target_compile_options(
             -Wshadow
             -Wconversion
             -Wno-psabi
+            # Of GCC 12's own intrinsics for AVX-512, which Eigen uses.
+            $<$<AND:$<CXX_COMPILER_ID:GNU>,$<VERSION_LESS:$<CXX_COMPILER_VERSION>,13>>:-Wno-maybe-uninitialized>
             $<$<BOOL:${LAMINA_WERROR}>:-Werror>
             # A unique symbol would be shared by modules of two levels loaded in one process.
             $<$<CXX_COMPILER_ID:GNU>:-fno-gnu-unique>)

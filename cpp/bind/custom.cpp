@@ -149,7 +149,7 @@ py::dict parameters_of_custom(const activation::Custom& a) {
 py::dict parameters_of_custom(const loss::Custom& l) {
   py::dict d = static_cast<const PythonLoss&>(*l.functions).functions.parameters();
   d["link"] = link_names[static_cast<std::size_t>(l.link)];
-  d["targets"] = target_names[static_cast<std::size_t>(l.target.kind)];
+  d["targets"] = target_names[static_cast<std::size_t>(l.domain.kind)];
   return d;
 }
 
@@ -162,7 +162,7 @@ void custom_from(const std::string& name, const py::dict& parameters, Activation
 void custom_from(const std::string& name, const py::dict& parameters, Loss& out) {
   loss::Custom l;
   l.link = named<Link>(parameters, "link", link_names);
-  l.target = targets::of(named<TargetKind>(parameters, "targets", target_names));
+  l.domain = targets::of(named<TargetKind>(parameters, "targets", target_names));
   l.functions = std::make_shared<PythonLoss>(name, parameters);
   out = l;
 }

@@ -64,7 +64,7 @@ constexpr TargetDomain of(TargetKind kind) {
 
 struct LossEntry : Entry {
   static constexpr Link link = Link::identity;
-  static constexpr TargetDomain target = targets::real;
+  static constexpr TargetDomain domain = targets::real;
   static constexpr bool row_wise = false;
   static constexpr bool has_lanes = false;  ///< whether a row-wise loss has `lanes` too
 };
@@ -152,7 +152,7 @@ struct Poisson : LossEntry {
   static constexpr const char* formula = "sum_j exp(y_j) - t_j y_j (y is the logarithm of the rate)";
   static constexpr const char* source = "PyTorch documentation, PoissonNLLLoss";
   static constexpr Link link = Link::exponential;
-  static constexpr TargetDomain target = targets::count;
+  static constexpr TargetDomain domain = targets::count;
   template <class V> LAMINA_INLINE V value(V y, V t) const { return simd::exp(y) - t * y; }
   template <class V> LAMINA_INLINE V derivative(V y, V t) const { return simd::exp(y) - t; }
 };
@@ -164,7 +164,7 @@ struct CrossEntropy : LossEntry {
   static constexpr const char* formula = "-sum_j t_j log softmax(y)_j; t <- (1 - s) t + s / outputs";
   static constexpr const char* source = "Bridle 1990; smoothing: arXiv 1512.00567";
   static constexpr Link link = Link::softmax;
-  static constexpr TargetDomain target = targets::classes;
+  static constexpr TargetDomain domain = targets::classes;
   static constexpr bool row_wise = true;
   static constexpr bool has_lanes = true;
   double label_smoothing = 0.0;
@@ -226,7 +226,7 @@ struct BinaryCrossEntropy : LossEntry {
   static constexpr const char* formula = "sum_j max(y_j, 0) - t_j y_j + log(1 + exp(-|y_j|))";
   static constexpr const char* source = "PyTorch documentation, BCEWithLogitsLoss";
   static constexpr Link link = Link::logistic;
-  static constexpr TargetDomain target = targets::binary;
+  static constexpr TargetDomain domain = targets::binary;
   template <class V> LAMINA_INLINE V value(V y, V t) const {
     return simd::max(V(0), y) - t * y + simd::log1p(simd::exp(-abs(y)));
   }
@@ -237,7 +237,7 @@ struct Hinge : LossEntry {
   static constexpr const char* name = "hinge";
   static constexpr const char* formula = "sum_j max(0, 1 - s_j y_j), s_j = 1 if t_j > 0 else -1";
   static constexpr const char* source = "Cortes and Vapnik, Machine Learning 20 (1995); one against the rest";
-  static constexpr TargetDomain target = targets::signs;
+  static constexpr TargetDomain domain = targets::signs;
   template <class V> LAMINA_INLINE V sign(V t) const { return select(t > V(0), V(1), V(-1)); }
   template <class V> LAMINA_INLINE V value(V y, V t) const { return simd::max(V(0), V(1) - sign(t) * y); }
   template <class V> LAMINA_INLINE V derivative(V y, V t) const {
@@ -253,7 +253,7 @@ struct Custom : LossEntry {
   static constexpr const char* source = "the caller";
   static constexpr bool listed = false;
   Link link = Link::identity;
-  TargetDomain target = targets::real;
+  TargetDomain domain = targets::real;
   std::shared_ptr<const CustomLoss> functions;
   std::string label() const { return functions->name; }
 };
@@ -268,7 +268,7 @@ inline Link link_of(const Loss& l) {
   return std::visit([](const auto& e) { return e.link; }, l);
 }
 inline const TargetDomain& target_domain(const Loss& l) {
-  return std::visit([](const auto& e) -> const TargetDomain& { return e.target; }, l);
+  return std::visit([](const auto& e) -> const TargetDomain& { return e.domain; }, l);
 }
 inline TargetKind targets_of(const Loss& l) { return target_domain(l).kind; }
 
