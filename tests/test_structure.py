@@ -194,9 +194,10 @@ def test_no_path_of_a_machine_is_tracked():
     assert {path: matches for path, matches in found.items() if matches} == {}
 
 
-def test_the_stubs_are_those_of_the_core():
-    tool = [sys.executable, ROOT / "tools" / "write_stubs.py", "--check"]
-    result = subprocess.run(tool, capture_output=True, text=True, check=False)
+@pytest.mark.parametrize("tool", ["write_stubs.py", "write_formulas.py"])
+def test_what_is_written_from_the_registries_is_up_to_date(tool):
+    command = [sys.executable, ROOT / "tools" / tool, "--check"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
 
 

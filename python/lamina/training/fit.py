@@ -20,6 +20,7 @@ from lamina.training.scoring import Scoring, score_of
 
 __all__ = ["Fit", "FitOptions"]
 
+_IN_HISTORY = [field.name for field in fields(History) if hasattr(_core.History, field.name)]
 _AFTER_DIVERGENCE = (
     "the best weights so far are back in place. A lower learning rate, clip= or normalize_inputs=True may help."
 )
@@ -125,9 +126,9 @@ class Fit:
             hooks.append(TimeLimit(options.max_time))
         if isinstance(options.schedule, schedules.ReduceOnPlateau):
             self._core_options.plateau = options.schedule
-        elif options.schedule is None or callable(options.schedule):
+        elif callable(options.schedule):
             self._core_options.schedule = options.schedule
-        else:
+        elif options.schedule is not None:
             raise TypeError(
                 f"schedule must be a schedule such as lamina.schedules.Cosine() or a callable; got {options.schedule!r}"
             )
@@ -176,9 +177,7 @@ class Fit:
 
     def history(self) -> History:
         """Return what happened so far, as Python lists."""
-        told = {
-            f.name: getattr(self._core_history, f.name) for f in fields(History) if hasattr(self._core_history, f.name)
-        }
+        told = {name: getattr(self._core_history, name) for name in _IN_HISTORY}
         return History(**told, validation_score=self._scores)
 
     def divergence(self, layer: str) -> str:
