@@ -141,6 +141,11 @@ void infer(const Network<T>& network, const Samples<T>& samples, const InferOpti
   kernels::with_team(useful, [&](kernels::Team& team) { infer(network, team, samples, options, out); });
 }
 
+template <class T> bool is_short(const Network<T>& network, const Samples<T>& samples) {
+  constexpr double operations = 1e5;
+  return network.work_per_row() * static_cast<double>(samples.count * samples.steps) < operations;
+}
+
 template <class T> double evaluate_samples(const Network<T>& network, kernels::Team& team, const Samples<T>& samples) {
   if (network.recurrent()) return evaluate_sequences(network, team, samples);
   constexpr Index most = 8192;
@@ -160,6 +165,7 @@ template <class T> double evaluate_samples(const Network<T>& network, kernels::T
 #define LAMINA_INSTANTIATE(T)                                                                                          \
   template void infer<T>(const Network<T>&, kernels::Team&, const Samples<T>&, const InferOptions&, const Matrix<T>&); \
   template void infer<T>(const Network<T>&, const Samples<T>&, const InferOptions&, const Matrix<T>&, Index);          \
+  template bool is_short<T>(const Network<T>&, const Samples<T>&);                                                     \
   template double evaluate_samples<T>(const Network<T>&, kernels::Team&, const Samples<T>&);
 LAMINA_INSTANTIATE(float)
 LAMINA_INSTANTIATE(double)

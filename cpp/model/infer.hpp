@@ -27,10 +27,7 @@ void infer(const Network<T>& network, const Samples<T>& samples, const InferOpti
            Index threads);
 
 /// Whether a prediction of these samples takes some tens of microseconds at most: too little to hand anything over for.
-template <class T> bool is_short(const Network<T>& network, const Samples<T>& samples) {
-  constexpr double operations = 1e5;
-  return network.work_per_row() * static_cast<double>(samples.count * samples.steps) < operations;
-}
+template <class T> bool is_short(const Network<T>& network, const Samples<T>& samples);
 
 /// The weighted mean loss of the samples, without penalty.
 template <class T> double evaluate_samples(const Network<T>& network, kernels::Team& team, const Samples<T>& samples);

@@ -6,6 +6,10 @@
 
 namespace lamina {
 
+template <class T> void Normalization<T>::apply(const Matrix<const T>& x, Matrix<T> to) const {
+  to = (x.rowwise() - means()).rowwise() * scales();
+}
+
 template <class T> void Normalization<T>::check(Index inputs) const {
   const auto wrong = [](const std::string& what) {
     throw std::invalid_argument("input_normalization must be mean and scale by input: " + what);

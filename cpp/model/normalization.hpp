@@ -15,7 +15,7 @@ template <class T> struct Normalization {
   Vector<const T> means() const { return {mean.data(), static_cast<Index>(mean.size())}; }
   Vector<const T> scales() const { return {scale.data(), static_cast<Index>(scale.size())}; }
   /// The rows of x, brought to zero mean and unit variance, into `to`.
-  void apply(const Matrix<const T>& x, Matrix<T> to) const { to = (x.rowwise() - means()).rowwise() * scales(); }
+  void apply(const Matrix<const T>& x, Matrix<T> to) const;
   /// Throws std::invalid_argument, which names input_normalization, unless it is empty, or both have one finite entry
   /// for each of `inputs` columns and all scales are greater than 0.
   void check(Index inputs) const;
