@@ -102,7 +102,8 @@ void time_loss_and_activations(benchmark::State& state, const Task& task) {
   const std::vector<float> y = normal(task.batch * outputs);
   std::vector<float> delta(y.size()), row_loss(static_cast<std::size_t>(task.batch));
   const std::vector<std::int32_t> labels(static_cast<std::size_t>(task.batch), 1);
-  const lamina::TargetRows<float> targets{{{}, labels.data()}};
+  lamina::TargetRows<float> targets;
+  targets.targets.labels = labels.data();
   const lamina::Loss loss = lamina::loss::CrossEntropy{};
   const lamina::Activation relu = lamina::activation::Relu{};
   std::vector<float> hidden = normal(task.batch * task.widths[1]), slope = hidden;

@@ -251,9 +251,10 @@ template <class T> void bind_network(py::module_& m, const char* name) {
         return py::array_t<T>(h.stepper->state().size(), h.stepper->state().data());
       },
       [](H& h, const std::pair<Index, Array<T>>& state) {
-        h.stepper = std::make_unique<Stepper<T>>(h.network, state.first);
-        if (state.second.size() != h.stepper->state().size()) throw py::value_error("state has the wrong size");
-        std::copy_n(state.second.data(), state.second.size(), h.stepper->state().data());
+        auto stepper = std::make_unique<Stepper<T>>(h.network, state.first);
+        if (state.second.size() != stepper->state().size()) throw py::value_error("state has the wrong size");
+        std::copy_n(state.second.data(), state.second.size(), stepper->state().data());
+        h.stepper = std::move(stepper);
       });
   c.def_property_readonly("recurrent", [](const H& h) { return h.network.recurrent(); });
   c.def_property_readonly("each_step", [](const H& h) { return h.network.each_step(); });

@@ -271,6 +271,8 @@ template <class T> History Engine<T>::fit(const Data<T>& data, const Data<T>* va
     held = own->samples();
   } else if (!options.validation_sample_weight.empty()) {
     throw std::invalid_argument("validation_sample_weight needs a validation set of your own");
+  } else if (options.validation_sequences.steps != 0 || !options.validation_sequences.lengths.empty()) {
+    throw std::invalid_argument("validation_sequences needs a validation set of your own");
   } else if (options.validation) {
     parts = set_aside(*options.validation, train, seed);
     held = part_of(train, parts[1]);
@@ -278,10 +280,10 @@ template <class T> History Engine<T>::fit(const Data<T>& data, const Data<T>* va
     need_weight(train);
     need_weight(held);
   }
-  lamina::FitOptions wired = core_options(options, seed);
-  wired.fit_normalization = parts_->normalize_inputs && network.normalization().empty();
+  lamina::FitOptions how = core_options(options, seed);
+  how.fit_normalization = parts_->normalize_inputs && network.normalization().empty();
   lamina::History history;
-  lamina::fit<T>(network, train, held, wired, parts_->memory, history);
+  lamina::fit<T>(network, train, held, how, parts_->memory, history);
   return history_of(std::move(history));
 }
 

@@ -43,8 +43,7 @@ template <class T> class LossRows {
       if (samples_.targets.labels && loss.lanes_apply() && RowLanes<T>::room(n_) <= small_memory) return in_lanes(loss);
     }
     T small[small_memory];
-    std::vector<T> large(static_cast<std::size_t>(n_ <= small_memory ? 0 : n_));
-    T* const memory = n_ <= small_memory ? small : large.data();
+    T* const memory = n_ <= small_memory ? small : large_memory(n_);
     for (Index i = 0; i < y_.rows(); ++i) {
       const T weight = samples_.weight(i), factor = weight * scale_;
       const Index sample = samples_.sample(i);
@@ -61,8 +60,7 @@ template <class T> class LossRows {
     constexpr Index parts = 3;
     const Index block = std::max<Index>(1, small_memory / 4 / n_), size = block * n_;
     T small[small_memory];
-    std::vector<T> large(static_cast<std::size_t>(parts * size <= small_memory ? 0 : parts * size));
-    T* const target = parts * size <= small_memory ? small : large.data();
+    T* const target = parts * size <= small_memory ? small : large_memory(parts * size);
     T *const factor = target + size, *const value = factor + size;
     for (Index i = 0; i < y_.rows(); i += block) {
       const Index rows = std::min(block, y_.rows() - i);
@@ -101,6 +99,12 @@ template <class T> class LossRows {
   }
 
  private:
+  /// A thread's own, kept from batch to batch.
+  static T* large_memory(Index size) {
+    static thread_local std::vector<T> memory;
+    if (static_cast<Index>(memory.size()) < size) memory.resize(static_cast<std::size_t>(size));
+    return memory.data();
+  }
   T* gradient(Index i) const { return delta_.empty() ? nullptr : delta_.row_data(i); }
 
   template <class L> void in_lanes(const L& loss) const {

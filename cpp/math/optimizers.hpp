@@ -358,9 +358,6 @@ RunningOptimizer running(const Optimizer& rule, const RunningOptimizer* before =
 inline void advance(RunningOptimizer& optimizer, double rate) {
   std::visit([&](auto& o) { o.advance(rate); }, optimizer);
 }
-inline Optimizer rule_of(const RunningOptimizer& optimizer) {
-  return std::visit([](const auto& o) -> Optimizer { return o.rule; }, optimizer);
-}
 
 /// Some neighbouring parameters, all weights or none of them, with their gradient and slots: slots[i] points to as many
 /// elements of slot i.

@@ -16,7 +16,6 @@ template <class T> class ActivationPart {
   /// Whether the slopes are parameters of the layer, one a unit.
   bool learns() const { return slope_ == Slope::learned; }
   bool random() const { return slope_ == Slope::random; }
-  bool identity() const { return std::holds_alternative<activation::Identity>(f_); }
   /// What learned slopes start from.
   void initialize(Vector<T> slopes) const { slopes = Vector<const T>(start_.data(), units_); }
 

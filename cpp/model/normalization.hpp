@@ -21,6 +21,9 @@ template <class T> struct Normalization {
   void check(Index inputs) const;
 };
 
+extern template struct Normalization<float>;
+extern template struct Normalization<double>;
+
 /// Weighted moments of columns, in two passes over the rows, in double: sum_i w_i x_i / sum_i w_i, then the deviations
 /// from it.
 template <class T> class ColumnMoments {

@@ -8,7 +8,7 @@
 namespace lamina {
 namespace {
 
-/// Columns likewise: a cache line of floats.
+/// Columns are shared among threads in multiples of this: a cache line of floats.
 constexpr Index column_grain = 16;
 
 }  // namespace
@@ -94,8 +94,8 @@ template <class T> void TrainingPass<T>::load_input(kernels::Worker& w, const Sa
     if (network_.recurrent()) load_sequences(chunk, input_gradient);
     const bool in_place = usable_in_place(network_, in_);
     if (!in_place) input_.reserve(rows_ * steps_ * network_.inputs());
-    const T* const input = in_place ? chunk.x.row_data(chunk.first) : input_.data();
-    view_rows(chunk, {input, in_.count, network_.inputs()});
+    const Matrix<const T> loaded(input_.data(), in_.count, network_.inputs());
+    view_rows(chunk, in_place ? chunk.x.at_rows({chunk.first, chunk.first + chunk.count}) : loaded);
   }
   w.barrier();
   if (!usable_in_place(network_, in_))

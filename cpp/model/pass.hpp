@@ -27,7 +27,7 @@ template <class T> class TrainingPass {
   /// The part of worker `w` in: forward, loss, backward and the parameter gradients of one chunk. `scale` is 1 / the
   /// weight sum of the batch. Gradients replace what is in `gradients`, the whole arena's, or are added to it.
   /// `input_gradient`, shaped like the chunk's part of x (which then has no index), may be empty. Ends with a barrier;
-  /// row_losses() then holds the weighted loss of every row that has a target.
+  /// `loss_sum` is then that of the chunk.
   void run(kernels::Worker& w, const Pass<T>& pass, const Samples<T>& chunk, T scale, const Vector<T>& gradients,
            kernels::Store store, const Matrix<T>& input_gradient = {});
 
@@ -44,7 +44,6 @@ template <class T> class TrainingPass {
   Vector<const T> jacobian(const Pass<T>& pass, const Samples<T>& sample, Matrix<T> rows);
 
   Index rows() const { return rows_; }
-  Vector<const T> row_losses() const { return row_loss_.vector(); }
   /// The sum of the row losses of the last chunk, in order, in double.
   double loss_sum() const;
   /// The first layer whose outputs are not all finite in the last chunk; -1 if none.

@@ -49,7 +49,7 @@ Matrix<T> SequencePass<T>::run(const Network<T>& network, const Samples<T>& samp
     t.kept.view({kept_, t.rows() * l.kept_per_row()});
     if (!state.empty()) {
       t.state.view({state.data(), samples.count, l.state_size()});
-      state.view({state.data() + t.state.size(), state.size() - t.state.size()});
+      state.view(state.at({t.state.size(), state.size()}));
     }
     l.forward(pass, network.weights(i, pass), t, {0, t.rows()}, scratch_);
     t.input = t.output;

@@ -133,6 +133,11 @@ template <class T> void weights_go_in_and_out() {
   const lamina::Matrix<T> y = numbers<T>(6, 2);
   const auto [loss, gradients] = kept.loss_and_gradients(x, y, options);
   check(gradients.size() == 6 && gradients.at("0.weight").cols() == 5, "a gradient for every trained parameter");
+  lamina::Matrix<T> wide(6, 5);
+  wide.middleCols(1, 3) = x;
+  const auto strided = kept.loss_and_gradients(wide.middleCols(1, 3), y, options);
+  check(strided.loss == loss && same<T>(strided.gradients.at("0.weight"), gradients.at("0.weight")),
+        "gradients with rows further apart");
   const T step = std::is_same_v<T, float> ? T(1e-2) : T(1e-5);
   other.parameter("3.weight")(1, 1) += step;
   const double moved = (other.loss_and_gradients(x, y, options).loss - loss) / static_cast<double>(step);
@@ -157,6 +162,13 @@ void registries_are_reached() {
       check(!net.fit(x, y, options).diverged, name);
       other.fit(wide.middleCols(1, 4), wide.middleCols(1, 2), options);
       check(same<double>(net.predict(x), other.predict(x)), name + " with rows further apart");
+      // Where nothing is set aside or shuffled, rows are read where they are.
+      lamina::FitOptions all = options;
+      all.validation = std::nullopt;
+      all.shuffle = false;
+      net.fit(x, y, all);
+      other.fit(wide.middleCols(1, 4), wide.middleCols(1, 2), all);
+      check(same<double>(net.predict(x), other.predict(x)), name + " with rows further apart, read in place");
     }
   }
   options.optimizer = {"AdamW", {{"lr", 0.01}, {"weight_decay", 0}}};

@@ -241,7 +241,7 @@ template <class T> class Trainer {
   kernels::ThreadChoice choice_;
   TrainingPass<T> pass_;
   bool steps_directly_;
-  Arena<T> gradients_, start_;  // start_: the weights before SAM's step aside
+  Arena<T> gradients_, start_;  // start_: the weights before SAM's first step
   std::vector<Segment> segments_;
   std::vector<std::int64_t> order_;
   Index steps_per_poll_, steps_since_poll_ = 0;  // a look at the clock for every 200,000 operations is enough

@@ -45,12 +45,12 @@ def pad(sequences: Sequence[Any]) -> tuple[Array, Array]:
 
 def sequence_samples(spec: SampleSpec, X: Any, y: Any, sample_weight: Any, lengths: Any, which: str) -> Samples:
     """Return sequences with their targets, one each or one a step; see `lamina.data.samples.samples`."""
-    x, ends = sequence_inputs(spec, X, lengths, f"{which}X")
+    x, checked = sequence_inputs(spec, X, lengths, f"{which}X")
     n, steps = x.shape[:2]
     name, weight_name = f"{which}y", f"{which}sample_weight".replace(" ", "_")
     if not spec.each_step:
         t = targets(spec, y, n, name)
-        return Samples(x, t, weights(sample_weight, n, spec.dtype, weight_name), ends)
+        return Samples(x, t, weights(sample_weight, n, spec.dtype, weight_name), checked)
     array = to_array(y, name)
     if array.ndim not in (2, 3) or array.shape[:2] != (n, steps):
         raise ValueError(
@@ -58,8 +58,8 @@ def sequence_samples(spec: SampleSpec, X: Any, y: Any, sample_weight: Any, lengt
             f"return_sequences=True; got shape {array.shape}"
         )
     if array.dtype.kind == "f":
-        _check_finite(array, ends, name)
-    counted = None if ends is None else np.flatnonzero(np.arange(steps) < ends[:, None])
+        _check_finite(array, checked, name)
+    counted = None if checked is None else np.flatnonzero(np.arange(steps) < checked[:, None])
     by_step = array.reshape(n * steps, *array.shape[2:])
     if counted is not None:
         by_step = by_step[counted]
@@ -69,7 +69,7 @@ def sequence_samples(spec: SampleSpec, X: Any, y: Any, sample_weight: Any, lengt
         everywhere[counted] = t
         t = everywhere
     by_step_weights = _weights_by_step(sample_weight, n, steps, weight_name)
-    return Samples(x, t, weights(by_step_weights, n * steps, spec.dtype, weight_name), ends)
+    return Samples(x, t, weights(by_step_weights, n * steps, spec.dtype, weight_name), checked)
 
 
 def _weights_by_step(sample_weight: Any, n: int, steps: int, name: str) -> Array | None:
@@ -97,9 +97,9 @@ def sequence_inputs(spec: SampleSpec, X: Any, lengths: Any, name: str = "X") -> 
     if array.shape[2] != spec.n_inputs:
         raise ValueError(f"{name} must have {spec.n_inputs} features, as the network has inputs; got {array.shape[2]}")
     array = np.ascontiguousarray(array, dtype=spec.dtype)
-    ends = _checked_lengths(lengths, array.shape[0], array.shape[1], name.removesuffix("X"))
-    _check_finite(array, ends, name)
-    return array, ends
+    checked = _checked_lengths(lengths, array.shape[0], array.shape[1], name.removesuffix("X"))
+    _check_finite(array, checked, name)
+    return array, checked
 
 
 def _checked_lengths(lengths: Any, n: int, steps: int, which: str) -> Array | None:

@@ -37,7 +37,7 @@ def targets(spec: SampleSpec, value: Any, n_rows: int, name: str = "y") -> Array
     low, high, domain = float(array.min()), float(array.max()), loss.target_domain
     if kind == "classes":
         sums = array.sum(axis=1)
-        if low < 0 or np.abs(sums - 1).max() > 1e-3:
+        if low < domain["low"] or np.abs(sums - 1).max() > 1e-3:
             raise ValueError(
                 f"{name} must {domain['text']} for {loss.name}; "
                 f"got a row that sums to {sums[np.abs(sums - 1).argmax()]}, with entries from {low}"
@@ -67,9 +67,10 @@ def classes_of(loss: Any, t: Array) -> Array | None:
     if loss.targets == "classes" and t.ndim <= 2:
         return t if t.ndim == 1 else t.argmax(axis=1)
     if loss.targets == "binary" and t.ndim == 2:
+        border = loss.target_domain["border"]
         # Several columns are classes where each row has one of them, else labels that may go together.
         if t.shape[1] == 1:
-            return t[:, 0] > 0.5
-        if ((t > 0.5).sum(axis=1) == 1).all():
+            return t[:, 0] > border
+        if ((t > border).sum(axis=1) == 1).all():
             return t.argmax(axis=1)  # type: ignore[no-any-return]
     return None

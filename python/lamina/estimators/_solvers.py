@@ -3,12 +3,14 @@
 from typing import Any
 
 from lamina import optimizers
-from lamina.optimizers import LBFGS, SGD, Adam, LevenbergMarquardt
+from lamina.optimizers import SGD, Adam, LevenbergMarquardt
 
 __all__ = ["FULL_BATCH", "first_order_optimizer", "full_batch_solver"]
 
 #: What a full-batch solver may be called, beside a solver object.
-FULL_BATCH = {"lbfgs": LBFGS, "lm": LevenbergMarquardt, "levenbergmarquardt": LevenbergMarquardt}
+FULL_BATCH = {name.lower(): getattr(optimizers, name) for name in optimizers.solver_names()} | {
+    "lm": LevenbergMarquardt
+}
 
 
 def full_batch_solver(estimator: Any) -> Any:
@@ -17,7 +19,7 @@ def full_batch_solver(estimator: Any) -> Any:
     if isinstance(solver, str):
         found = FULL_BATCH.get(solver)
         return None if found is None else found(tolerance=estimator.tol, max_evaluations=estimator.max_fun)
-    return solver if isinstance(solver, tuple(FULL_BATCH.values())) else None
+    return solver if optimizers.is_solver(solver) else None
 
 
 def first_order_optimizer(estimator: Any, rate: float) -> Any:

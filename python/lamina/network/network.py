@@ -311,8 +311,8 @@ class Network:
         if n_threads is None and lengths is None and (ready := self._core.infer_ready(X, link)) is not None:
             return ready  # type: ignore[no-any-return]
         if lengths is not None or self._spec.recurrent:
-            x, ends = inputs(self._spec, X, lengths)
-            return self._core.infer(x, link, thread_count(n_threads), ends)  # type: ignore[no-any-return]
+            x, checked = inputs(self._spec, X, lengths)
+            return self._core.infer(x, link, thread_count(n_threads), checked)  # type: ignore[no-any-return]
         X = matrix(X, self._n_inputs, self._dtype, finite=False)
         return self._core.infer(X, link, thread_count(n_threads))  # type: ignore[no-any-return]
 
