@@ -70,7 +70,7 @@ def classes_of(loss: Any, t: Array) -> Array | None:
         border = loss.target_domain["border"]
         # Several columns are classes where each row has one of them, else labels that may go together.
         if t.shape[1] == 1:
-            return t[:, 0] > border
+            return t[:, 0] > border  # type: ignore[no-any-return]
         if ((t > border).sum(axis=1) == 1).all():
             return t.argmax(axis=1)  # type: ignore[no-any-return]
     return None
