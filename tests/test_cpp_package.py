@@ -86,6 +86,42 @@ def test_examples_say_what_is_wrong(examples, tmp_path):
     assert (result.returncode, result.stderr) == (1, "cannot read none.csv\n")
 
 
+def configure_embedded(folder, eigen):
+    """Configure, without building, a project that has lamina in it and an Eigen of its own."""
+    (folder / "CMakeLists.txt").write_text(
+        f"""
+cmake_minimum_required(VERSION 3.21)
+project(embedding LANGUAGES CXX)
+add_library(eigen INTERFACE)
+target_include_directories(eigen INTERFACE "$<BUILD_INTERFACE:{eigen}>")
+add_library(Eigen3::Eigen ALIAS eigen)
+include(FetchContent)
+FetchContent_Declare(lamina SOURCE_DIR "{ROOT}")
+FetchContent_MakeAvailable(lamina)
+if(NOT TARGET lamina::core OR CMAKE_BUILD_TYPE OR DEFINED CMAKE_CXX_STANDARD)
+  message(FATAL_ERROR "not as documented")
+endif()
+"""
+    )
+    command = ["cmake", "-S", folder, "-B", folder / "build"]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_embedded_in_a_project(tmp_path):
+    result = configure_embedded(tmp_path, Path(PREFIX) / "include" / "lamina" / "eigen")
+    assert result.returncode == 0, result.stderr
+
+
+def test_an_old_eigen_is_refused(tmp_path):
+    macros = tmp_path / "eigen" / "Eigen" / "src" / "Core" / "util" / "Macros.h"
+    macros.parent.mkdir(parents=True)
+    numbers = zip(("WORLD", "MAJOR", "MINOR"), (3, 4, 0), strict=True)
+    macros.write_text("".join(f"#define EIGEN_{part}_VERSION {number}\n" for part, number in numbers))
+    result = configure_embedded(tmp_path, tmp_path / "eigen")
+    assert result.returncode != 0
+    assert re.search(r"lamina\s+needs\s+Eigen\s+5\.0\.1\s+or\s+newer;\s+\S+\s+has\s+3\.4\.0", result.stderr)
+
+
 def test_the_docs_code_runs(tmp_path):
     """The C++ blocks of the page, the includes in front, the rest as one program."""
     blocks = BLOCK.findall((ROOT / "docs" / "cpp.md").read_text())

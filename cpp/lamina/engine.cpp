@@ -81,8 +81,10 @@ lamina::FitOptions core_options(const FitOptions& from, std::uint64_t seed) {
     to.on_epoch = [&from](EpochReport& r) {
       Epoch epoch = epoch_of(r);
       from.on_epoch(epoch);
-      r.learning_rate = epoch.learning_rate;
       r.stop_reason = epoch.stop_reason;
+      if (epoch.learning_rate == r.learning_rate) return;
+      r.learning_rate = epoch.learning_rate;
+      check_fields(r);
     };
   }
   return to;

@@ -289,7 +289,12 @@ void bad_input_is_named() {
   refused([&] { net.step(x.row(0)); }, {"step", "Recurrent"});
   check(same<float>(net.predict(x), before), "what was refused has changed nothing");
 
+  refused(with([](auto& o) { o.on_epoch = [](lamina::Epoch& epoch) { epoch.learning_rate = -1; }; }),
+          {"learning_rate", "greater than 0", "-1"});
   lamina::FitOptions options;
+  options.on_epoch = [](lamina::Epoch& epoch) { epoch.stop_reason = "enough"; };
+  const lamina::History history = net.fit(x, y, options);
+  check(history.loss.size() == 1 && history.stop_reason == "enough", "a hook stops the fit and says why");
   options.on_epoch = [](lamina::Epoch& epoch) {
     if (epoch.epoch == 2) throw std::runtime_error("enough");
   };
