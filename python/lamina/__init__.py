@@ -66,7 +66,7 @@ _CORE_CLASSES = {
 def _limit_from_environment() -> None:
     import os
 
-    text = os.environ.get("LAMINA_NUM_THREADS")
+    text = os.environ.get("LAMINA_NUM_THREADS") or None  # set to nothing is not set
     if text is None:
         return
     if not text.isdigit() or int(text) < 1:

@@ -68,7 +68,19 @@ def _function(method: Callable[[Any], str]) -> Callable[[Any], str]:
     return __repr__
 
 
+class _Signature:
+    """The signature of a class of the core, made when it is asked for: `inspect` takes longer to import than lamina."""
+
+    def __get__(self, _instance: Any, owner: Any) -> Any:
+        from inspect import Parameter, Signature
+
+        kind, without = Parameter.POSITIONAL_OR_KEYWORD, Parameter.empty
+        return Signature([Parameter(name, kind, default=(*rest, without)[0]) for name, *rest in owner._arguments])
+
+
 # scikit-learn looks an object's `__repr__` up in a dict, which the core's own kind of method does not bear.
 for _class in vars(core).values():
     if isinstance(_class, type) and "__repr__" in vars(_class):
         _class.__repr__ = _function(vars(_class)["__repr__"])  # type: ignore[assignment, method-assign]
+    if isinstance(_class, type) and "_arguments" in vars(_class):
+        _class.__signature__ = _Signature()  # type: ignore[attr-defined]
