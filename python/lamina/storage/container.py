@@ -3,6 +3,9 @@
 The metadata has one entry, ``lamina``: JSON with ``format_version``, ``architecture``, ``user`` and ``checksum``, a
 SHA-256 over all of it and every array, so that a file that was cut short, altered or made by something else is refused.
 (One entry, because safetensors writes several in no fixed order, and equal models shall be equal files.)
+
+A file is trusted for nothing: its header is read first, and the arrays only where the file is as long as the header
+says, and they are those that the architecture needs.
 """
 
 from __future__ import annotations
@@ -10,21 +13,28 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
-from collections.abc import Mapping
+import reprlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 
 from lamina.data.arrays import Array
+from lamina.files import open_regular, path_of, write_whole
+from lamina.storage.forms import NORMALIZATION, ArrayForm, Forms, check_finite, form_of
 from lamina.storage.parts import ModelFileError
 
-__all__ = ["Contents", "Storable", "read", "write"]
+__all__ = ["Contents", "Storable", "read", "understood", "write"]
 
 _KEY = "lamina"
 _VERSION = 1
+# Of the header, in bytes. What Python makes of JSON may take 25 times the memory, and a large network's takes a few kB.
+_LONGEST_HEADER = 2**24
+_TYPES = {"F32": "float32", "F64": "float64"}
+# What comes of taking a description for what it is not.
+_OF_A_WRONG_DESCRIPTION = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 
 
 class Storable(Protocol):
@@ -64,15 +74,16 @@ class Contents:
         """Return what a file of `net` holds; TypeError where a part of it is custom."""
         arrays = {name: np.ascontiguousarray(view) for name, view in net.parameters.items()}
         if net.input_normalization is not None:
-            arrays["input.mean"], arrays["input.scale"] = net.input_normalization
+            arrays.update(zip(NORMALIZATION, net.input_normalization, strict=True))
         return cls(net.architecture(), arrays, {str(k): str(v) for k, v in net.metadata.items()})
 
     def restore(self, net: Storable) -> None:
-        """Give a network of this architecture what else the file holds; KeyError where an array is missing."""
+        """Give a network of this architecture what else the file holds."""
         for name, view in net.parameters.items():
             view[...] = self.arrays[name]
-        if "input.mean" in self.arrays:
-            net.input_normalization = (self.arrays["input.mean"], self.arrays["input.scale"])
+        if NORMALIZATION[0] in self.arrays:
+            mean, scale = (self.arrays[name] for name in NORMALIZATION)
+            net.input_normalization = (mean, scale)
         net.metadata = dict(self.metadata)
 
 
@@ -82,47 +93,37 @@ def _checksum(description: dict[str, Any], tensors: dict[str, Any]) -> str:
     for name in sorted(tensors):
         array = np.ascontiguousarray(tensors[name])
         digest.update(f"{name} {array.dtype} {array.shape}\n".encode())
-        digest.update(array.tobytes())
+        digest.update(array.data)
     return digest.hexdigest()
 
 
-def write(path: Any, net: Storable) -> None:
-    """Write `net` to `path`: to a file beside it first, then moved in place, so that no half-written file is left."""
+def write(path: Any, contents: Contents) -> None:
+    """Write a model file, whole or not at all; ValueError for weights that `read` would refuse."""
     from safetensors.numpy import save as to_bytes
 
-    contents = Contents.of(net)
+    target = path_of(path)
+    try:
+        check_finite(contents.arrays)
+    except ValueError as error:
+        raise ValueError(f"the network cannot be saved: {error}, which no model file may") from None
     description: dict[str, Any] = {
         "format_version": _VERSION,
         "architecture": contents.architecture,
         "user": contents.metadata,
     }
     description["checksum"] = _checksum(description, contents.arrays)
-    target = Path(path)
-    if not target.absolute().parent.is_dir():
-        raise FileNotFoundError(f"path must lie in a folder that exists; got {str(path)!r}")
     data = to_bytes(contents.arrays, {_KEY: json.dumps(description)})
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()
-        os.chmod(temporary, mode)
-        os.replace(temporary, target)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    header = int.from_bytes(data[:8], "little")
+    if header > _LONGEST_HEADER:
+        raise ValueError(
+            f"the network cannot be saved: its description, metadata included, takes {header} bytes, and a model file "
+            f"has at most {_LONGEST_HEADER} for it"
+        )
+    write_whole(target, data)
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-def read(path: Any) -> Contents:
-    """Return what the file at `path` holds.
+def read(path: Any, forms_of: Callable[[dict[str, Any]], Forms]) -> Contents:
+    """Return what the file at `path` holds; `forms_of` tells the arrays that an architecture needs.
 
     Raises
     ------
@@ -131,32 +132,84 @@ def read(path: Any) -> Contents:
     ModelFileError
         It is cut short, altered, not a lamina model, or from a later format.
     """
-    from safetensors import SafetensorError, safe_open
-
-    with open(path, "rb"):  # a missing or unreadable file keeps its own error
-        pass
+    name = path_of(path)
     try:
-        with safe_open(os.fspath(path), framework="np") as file:
-            metadata = file.metadata() or {}
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    except (SafetensorError, OSError, ValueError, TypeError) as error:
-        raise ModelFileError(f"{path} is not a whole safetensors file: {error}") from error
-    description = _description(metadata, path)
-    if description.get("checksum") != _checksum(description, arrays):
-        raise ModelFileError(f"{path} was altered or damaged: its checksum does not match")
-    if not {"architecture", "user"} <= description.keys():
-        raise ModelFileError(f"{path} does not describe a network")
-    return Contents(description["architecture"], arrays, description["user"])
+        file = open_regular(name)  # a missing or unreadable file keeps its own error
+    except ValueError as error:
+        raise ModelFileError(f"{error}, and holds no model") from None
+    with file:
+        return _read(file, name, forms_of)
 
 
-def _description(metadata: dict[str, str], path: Any) -> dict[str, Any]:
-    if _KEY not in metadata:
-        raise ModelFileError(f"{path} is a safetensors file, but not a lamina model")
+@contextmanager
+def understood(path: str) -> Iterator[None]:
+    """Make a ModelFileError of what a description raises that is not what it is taken for."""
     try:
+        yield
+    except _OF_A_WRONG_DESCRIPTION as error:
+        raise ModelFileError(
+            f"{path} does not describe a network that this version of lamina can build: {error}"
+        ) from error
+
+
+def _read(file: BinaryIO, name: str, forms_of: Callable[[dict[str, Any]], Forms]) -> Contents:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load as from_bytes
+
+    size = os.fstat(file.fileno()).st_size
+    start = file.read(8)
+    length = int.from_bytes(start, "little")
+    if not 2 <= length <= size - 8:
+        raise ModelFileError(f"{name} is not a whole safetensors file")
+    if length > _LONGEST_HEADER:
+        raise ModelFileError(f"{name} is not a lamina model: its header takes {length} bytes")
+    header = file.read(length)
+    description, found = _parsed(header, name)
+    with understood(name):
+        architecture, metadata = description["architecture"], _strings(description["user"])
+        try:
+            forms = forms_of(architecture)
+        except MemoryError:
+            raise ValueError("no memory holds its arrays") from None
+        forms.check(found)
+    if size != 8 + length + sum(form.size for form in found.values()):
+        raise ModelFileError(f"{name} is not a whole safetensors file: it does not end where its arrays do")
+    try:
+        arrays = from_bytes(start + header + file.read(size))
+    except (SafetensorError, ValueError) as error:
+        raise ModelFileError(f"{name} is not a whole safetensors file: {error}") from error
+    with understood(name):
+        forms.check({key: form_of(array) for key, array in arrays.items()})
+        sound = description.get("checksum") == _checksum(description, arrays)
+        check_finite(arrays)
+    if not sound:
+        raise ModelFileError(f"{name} was altered or damaged: its checksum does not match")
+    return Contents(architecture, arrays, metadata)
+
+
+def _strings(value: Any) -> dict[str, str]:
+    if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
+        raise TypeError("its metadata are not strings by name")
+    return value
+
+
+def _parsed(header: bytes, name: str) -> tuple[dict[str, Any], dict[str, ArrayForm]]:
+    """The description in a header, and the forms of the arrays that it announces."""
+    if not header.startswith(b"{"):
+        raise ModelFileError(f"{name} is not a whole safetensors file")
+    if f'"{_KEY}"'.encode() not in header:
+        raise ModelFileError(f"{name} is a safetensors file, but not a lamina model")
+    try:
+        tensors = json.loads(header)
+        metadata = tensors.pop("__metadata__")
         description = json.loads(metadata[_KEY])
         version = description["format_version"]
-    except (ValueError, TypeError, KeyError) as error:
-        raise ModelFileError(f"{path} was altered or damaged: its description cannot be read") from error
+        found = {
+            name: ArrayForm(_TYPES.get(tensor["dtype"], tensor["dtype"]), tuple(tensor["shape"]))
+            for name, tensor in tensors.items()
+        }
+    except _OF_A_WRONG_DESCRIPTION as error:
+        raise ModelFileError(f"{name} was altered or damaged: its header cannot be read") from error
     if version != _VERSION:
-        raise ModelFileError(f"{path} has format {version}; this lamina reads {_VERSION}")
-    return dict(description)
+        raise ModelFileError(f"{name} has format {reprlib.repr(version)}; this lamina reads {_VERSION}")
+    return description, found
