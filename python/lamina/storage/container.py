@@ -30,8 +30,11 @@ __all__ = ["Contents", "Storable", "read", "understood", "write"]
 
 _KEY = "lamina"
 _VERSION = 1
-# Of the header, in bytes. What Python makes of JSON may take 25 times the memory, and a large network's takes a few kB.
-_LONGEST_HEADER = 2**24
+# Bytes of a header, as many as safetensors itself reads.
+_LONGEST_HEADER = 100_000_000
+# Values and brackets in a header, or in the description inside it: Python takes about 100 bytes for each, where the file
+# may have three; a text costs what it is long. A network of 10,000 layers has less.
+_MOST_PARTS = 2**18
 _TYPES = {"F32": "float32", "F64": "float64"}
 # What comes of taking a description for what it is not.
 _OF_A_WRONG_DESCRIPTION = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
@@ -113,12 +116,11 @@ def write(path: Any, contents: Contents) -> None:
     }
     description["checksum"] = _checksum(description, contents.arrays)
     data = to_bytes(contents.arrays, {_KEY: json.dumps(description)})
-    header = int.from_bytes(data[:8], "little")
-    if header > _LONGEST_HEADER:
-        raise ValueError(
-            f"the network cannot be saved: its description, metadata included, takes {header} bytes, and a model file "
-            f"has at most {_LONGEST_HEADER} for it"
-        )
+    try:
+        length = _checked_length(int.from_bytes(data[:8], "little"))
+        _parsed(data[8 : 8 + length])
+    except ValueError as error:
+        raise ValueError(f"the network cannot be saved: its description, metadata included, {error}") from None
     write_whole(target, data)
 
 
@@ -157,14 +159,16 @@ def _read(file: BinaryIO, name: str, forms_of: Callable[[dict[str, Any]], Forms]
     from safetensors.numpy import load as from_bytes
 
     size = os.fstat(file.fileno()).st_size
-    start = file.read(8)
-    length = int.from_bytes(start, "little")
+    length = int.from_bytes(file.read(8), "little")
     if not 2 <= length <= size - 8:
         raise ModelFileError(f"{name} is not a whole safetensors file")
-    if length > _LONGEST_HEADER:
-        raise ModelFileError(f"{name} is not a lamina model: its header takes {length} bytes")
-    header = file.read(length)
-    description, found = _parsed(header, name)
+    try:
+        header = file.read(_checked_length(length))
+        description, found = _parsed(header)
+    except ModelFileError as error:
+        raise ModelFileError(f"{name} {error}") from error.__cause__
+    except _OF_A_WRONG_DESCRIPTION as error:
+        raise ModelFileError(f"{name} was altered or damaged: its header cannot be read: {error}") from error
     with understood(name):
         architecture, metadata = description["architecture"], _strings(description["user"])
         try:
@@ -175,7 +179,8 @@ def _read(file: BinaryIO, name: str, forms_of: Callable[[dict[str, Any]], Forms]
     if size != 8 + length + sum(form.size for form in found.values()):
         raise ModelFileError(f"{name} is not a whole safetensors file: it does not end where its arrays do")
     try:
-        arrays = from_bytes(start + header + file.read(size))
+        file.seek(0)
+        arrays = from_bytes(file.read(size))
     except (SafetensorError, ValueError) as error:
         raise ModelFileError(f"{name} is not a whole safetensors file: {error}") from error
     with understood(name):
@@ -193,23 +198,37 @@ def _strings(value: Any) -> dict[str, str]:
     return value
 
 
-def _parsed(header: bytes, name: str) -> tuple[dict[str, Any], dict[str, ArrayForm]]:
-    """The description in a header, and the forms of the arrays that it announces."""
+def _checked_length(length: int) -> int:
+    if length > _LONGEST_HEADER:
+        raise ValueError(f"takes {length} bytes of a header, which has at most {_LONGEST_HEADER}")
+    return length
+
+
+def _checked_parts(text: bytes) -> bytes:
+    """Return JSON as it is; ValueError where far more objects would be made of it than it is long."""
+    plain = text.replace(b"\\\\", b"").replace(b'\\"', b"")  # so that every quote opens or closes a string
+    if plain.count(b'"') <= 2 * _MOST_PARTS:
+        structure = b"".join(plain.split(b'"')[::2])
+        if sum(structure.count(sign) for sign in (b"[", b"{", b",")) <= _MOST_PARTS:
+            return text
+    raise ValueError(f"has more than {_MOST_PARTS} values")
+
+
+def _parsed(header: bytes) -> tuple[dict[str, Any], dict[str, ArrayForm]]:
+    """The description in a header, and the forms of the arrays that it announces.
+
+    The words of a ModelFileError go on from the file's name.
+    """
     if not header.startswith(b"{"):
-        raise ModelFileError(f"{name} is not a whole safetensors file")
+        raise ModelFileError("is not a whole safetensors file")
     if f'"{_KEY}"'.encode() not in header:
-        raise ModelFileError(f"{name} is a safetensors file, but not a lamina model")
-    try:
-        tensors = json.loads(header)
-        metadata = tensors.pop("__metadata__")
-        description = json.loads(metadata[_KEY])
-        version = description["format_version"]
-        found = {
-            name: ArrayForm(_TYPES.get(tensor["dtype"], tensor["dtype"]), tuple(tensor["shape"]))
-            for name, tensor in tensors.items()
-        }
-    except _OF_A_WRONG_DESCRIPTION as error:
-        raise ModelFileError(f"{name} was altered or damaged: its header cannot be read") from error
-    if version != _VERSION:
-        raise ModelFileError(f"{name} has format {reprlib.repr(version)}; this lamina reads {_VERSION}")
+        raise ModelFileError("is a safetensors file, but not a lamina model")
+    tensors = json.loads(_checked_parts(header))
+    description = json.loads(_checked_parts(tensors.pop("__metadata__")[_KEY].encode()))
+    if description["format_version"] != _VERSION:
+        raise ModelFileError(f"has format {reprlib.repr(description['format_version'])}; this lamina reads {_VERSION}")
+    found = {
+        name: ArrayForm(_TYPES.get(tensor["dtype"], tensor["dtype"]), tuple(tensor["shape"]))
+        for name, tensor in tensors.items()
+    }
     return description, found
