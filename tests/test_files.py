@@ -26,13 +26,15 @@ def net():
     return lamina.Network([lamina.Dense(3, "tanh"), lamina.Dense(1)], n_inputs=2)
 
 
-@pytest.fixture(params=["nameless", "named"])
+@pytest.fixture(params=["nameless", "named", "not to be named"])
 def draft(request, monkeypatch):
     """Both ways to make a file before it has its name: not every system, nor file system, knows the first."""
     if request.param == "named":
         monkeypatch.delattr(os, "O_TMPFILE", raising=False)
     elif not hasattr(os, "O_TMPFILE"):
         pytest.skip("files without a name are Linux's")
+    elif request.param == "not to be named":
+        monkeypatch.setattr(os, "link", lambda *args, **kwargs: (_ for _ in ()).throw(OSError(95, "not supported")))
     return request.param
 
 

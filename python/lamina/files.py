@@ -20,6 +20,8 @@ FilePath: TypeAlias = "str | bytes | PathLike[str] | PathLike[bytes]"
 # Why a file that may be written cannot give way to a new one: its folder is closed, its owner is not ours to give, or
 # something is mounted on it.
 _FIXED = {errno.EACCES, errno.EPERM, errno.EBUSY, errno.EROFS}
+# How a file begins to be called that is not whole, where the system has none without a name.
+_PART = ".lamina-part-"
 # What a folder says that cannot be synced.
 _NO_SYNC = {errno.EBADF, errno.EINVAL, errno.ENOTSUP}
 
@@ -56,16 +58,15 @@ def write_whole(path: str, data: bytes) -> None:
     except FileNotFoundError:
         if not os.path.isdir(os.path.dirname(target)):
             raise FileNotFoundError(errno.ENOENT, "path must lie in a folder that exists", path) from None
-        _put(target, data, None)
-        return
-    if stat.S_ISREG(old.st_mode):
+        old = None
+    if old is not None and stat.S_ISREG(old.st_mode):
         os.close(os.open(path, os.O_WRONLY))  # the error of a file that may not be written
-        if not _is_descriptor(path):
-            try:
-                return _put(target, data, old)
-            except OSError as error:
-                if error.errno not in _FIXED:
-                    raise
+    if old is None or (stat.S_ISREG(old.st_mode) and not _is_descriptor(path)):
+        try:
+            return _put(target, data, old)
+        except OSError as error:
+            if old is None or error.errno not in _FIXED:
+                raise
     _write_into(path, data)
 
 
@@ -87,34 +88,44 @@ def _write_into(path: str, data: bytes) -> None:
             os.fsync(file.fileno())
 
 
+class _CannotLinkError(Exception):
+    """The system makes files without a name, and cannot give them one here."""
+
+
 def _put(target: str, data: bytes, old: os.stat_result | None) -> None:
     """Put a new file where `target` says, in place of `old`."""
+    nameless, done = True, False
+    while not done:  # or else another save of the same target has taken the new file away
+        try:
+            done = _try_to_put(target, data, old, nameless)
+        except _CannotLinkError:
+            nameless = False
+
+
+def _try_to_put(target: str, data: bytes, old: os.stat_result | None, nameless: bool) -> bool:
     folder, name = os.path.split(target)
-    # What it is called before it is whole tells of the target, so that the next save finds what a kill has left.
-    draft = f".lamina-{hashlib.sha256(os.fsencode(name)).hexdigest()[:16]}"
     mode = 0o666 if old is None else 0o600  # less the umask, by the system
     at = _open_folder(folder)
     try:
-        handle, called = _nameless(at, mode), None
+        handle, called = _nameless(at, mode) if nameless else None, ""
         if handle is None:
-            handle, called = _named(at, f"{draft}.part", mode)
-        try:
-            with os.fdopen(handle, "wb") as file:
+            handle, called = _named(at, mode)
+        with os.fdopen(handle, "wb") as file:
+            try:
                 file.write(data)
                 file.flush()
                 if old is not None:
                     _resemble(handle, target, old)
                 os.fsync(handle)
-                if called is not None:
+                if called or old is not None or not _link(handle, at, name):
+                    called = called or _link_to_draft(handle, at, name)
                     os.replace(called, name, src_dir_fd=at, dst_dir_fd=at)
-                elif old is not None or not _link(handle, at, name):
-                    called = draft
-                    _link_and_move(handle, at, draft, name)
-        except BaseException:
-            if called is not None:
-                with contextlib.suppress(OSError):
+            except BaseException as error:
+                if called and _is_at(handle, at, called):
                     os.unlink(called, dir_fd=at)
-            raise
+                elif called and isinstance(error, FileNotFoundError):
+                    return False
+                raise
         try:
             os.fsync(at)  # so that the name, too, survives a loss of power
         except OSError as error:
@@ -122,6 +133,7 @@ def _put(target: str, data: bytes, old: os.stat_result | None) -> None:
                 raise
     finally:
         os.close(at)
+    return True
 
 
 def _open_folder(folder: str) -> int:
@@ -148,46 +160,48 @@ def _link(handle: int, at: int, name: str) -> bool:
         os.link(f"/proc/self/fd/{handle}", name, src_dir_fd=at, dst_dir_fd=at, follow_symlinks=True)
     except FileExistsError:
         return False
+    except OSError as error:
+        raise _CannotLinkError from error
     return True
 
 
-def _link_and_move(handle: int, at: int, draft: str, name: str) -> None:
-    """Put a nameless file in the place of another."""
-    while not _link(handle, at, draft):  # what a kill has left, or a save at the same time, which then comes before
+def _link_to_draft(handle: int, at: int, name: str) -> str:
+    """Give a nameless file the name from which it is moved to `name`, and return that.
+
+    It tells of `name`: should the program be killed before it is moved, the next save finds what is left.
+    """
+    draft = f".lamina-{hashlib.sha256(os.fsencode(name)).hexdigest()[:16]}"
+    while not _link(handle, at, draft):
         with contextlib.suppress(FileNotFoundError):
             os.unlink(draft, dir_fd=at)
-    with contextlib.suppress(FileNotFoundError):  # that other save has put this one in place
-        os.replace(draft, name, src_dir_fd=at, dst_dir_fd=at)
+    return draft
 
 
-def _named(at: int, draft: str, mode: int) -> tuple[int, str]:
-    """A new file, locked, and its name: the draft's, or one of its own where another save has that."""
-    flags = os.O_RDWR | os.O_NOFOLLOW
-    new = flags | os.O_CREAT | os.O_EXCL
-    with contextlib.suppress(OSError):  # the draft is in use or not ours, or there are no locks
-        while True:
-            try:
-                handle, found = os.open(draft, new, mode, dir_fd=at), False
-            except FileExistsError:
-                handle, found = os.open(draft, flags, dir_fd=at), True
-            try:
-                # A lock ends with its program: a draft without one is what a kill has left.
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if not found and _is_at(handle, at, draft):
-                    return handle, draft
-                if _is_at(handle, at, draft):
-                    os.unlink(draft, dir_fd=at)
-            except BlockingIOError:
-                os.close(handle)
-                break
-            except BaseException:
-                os.close(handle)
-                if not found:
-                    os.unlink(draft, dir_fd=at)
-                raise
-            os.close(handle)
-    name = f"{draft}-{secrets.token_hex(8)}"
-    return os.open(name, new, mode, dir_fd=at), name
+def _named(at: int, mode: int) -> tuple[int, str]:
+    """A new file with a name of its own, locked for as long as it is written, and that name."""
+    _sweep(at)
+    while True:
+        name = f"{_PART}{secrets.token_hex(8)}"
+        handle = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode, dir_fd=at)
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        if _is_at(handle, at, name):
+            return handle, name
+        os.close(handle)  # swept away before it was locked
+
+
+def _sweep(at: int) -> None:
+    """Clear away what killed programs have left: a lock ends with its program."""
+    with contextlib.suppress(OSError):
+        for name in os.listdir(at):
+            if name.startswith(_PART):
+                with (
+                    contextlib.suppress(OSError),
+                    open(os.open(name, os.O_RDWR | os.O_NOFOLLOW, dir_fd=at), "rb") as file,
+                ):
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    if _is_at(file.fileno(), at, name):
+                        os.unlink(name, dir_fd=at)
 
 
 def _is_at(handle: int, at: int, name: str) -> bool:

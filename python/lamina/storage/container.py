@@ -32,8 +32,8 @@ _KEY = "lamina"
 _VERSION = 1
 # Bytes of a header, as many as safetensors itself reads.
 _LONGEST_HEADER = 100_000_000
-# Values and brackets in a header, or in the description inside it: Python takes about 100 bytes for each, where the file
-# may have three; a text costs what it is long. A network of 10,000 layers has less.
+# Values and brackets in a header, or in the description inside it: Python takes about 100 bytes for each, where the
+# file may have three; a text costs what it is long. A network of 10,000 layers has less.
 _MOST_PARTS = 2**18
 _TYPES = {"F32": "float32", "F64": "float64"}
 # What comes of taking a description for what it is not.

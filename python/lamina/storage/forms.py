@@ -79,6 +79,7 @@ class Forms:
 
 def form_of(array: Array) -> ArrayForm:
     """Return the form of an array that is there."""
+    array = np.asarray(array)
     return ArrayForm(array.dtype.name, array.shape)
 
 
