@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from lamina.data.records import HeldOut, Samples, SampleSpec, TrainingSet
 from lamina.data.samples import samples
 from lamina.data.splits import Split
+from lamina.data.targets import classes_of
 
 __all__ = ["set_aside"]
 
@@ -27,7 +26,7 @@ def set_aside(spec: SampleSpec, given: Samples, validation: Any, validation_weig
     if validation_weight is not None:
         raise ValueError("validation_sample_weight goes with validation=(X, y); a fraction takes sample_weight's")
     how = validation if isinstance(validation, Split) else Split(validation)
-    labels = given.targets if given.targets.dtype == np.int32 and not spec.each_step else None
+    labels = None if spec.each_step else classes_of(spec.loss, given.targets)
     train, held = how.indices(len(given), labels, seed)
     if given.weights is not None:
         by_sample = given.weights.reshape(len(given), -1)

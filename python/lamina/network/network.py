@@ -17,7 +17,7 @@ from lamina.data.arrays import Array, matrix
 from lamina.data.class_weights import weighted_by_class
 from lamina.data.held_out import set_aside
 from lamina.data.records import SampleSpec
-from lamina.data.samples import check_two_classes, inputs, samples
+from lamina.data.samples import inputs, samples
 from lamina.files import FilePath
 from lamina.network import stepping
 from lamina.network.old_pickles import memory_by_names
@@ -249,7 +249,7 @@ class Network:
         """
         given = samples(self._spec, X, y, sample_weight, lengths)
         if not resume:
-            check_two_classes(self._loss, given)
+            self._core.need_two_classes(given)
         training = set_aside(self._spec, given, validation, validation_sample_weight, self._seed)
         self._warn_of_a_second_link()
         training = weighted_by_class(training, class_weight, self._spec)
@@ -325,8 +325,7 @@ class Network:
     ) -> float:
         """Return the loss on these samples, without penalty."""
         given = samples(self._spec, X, y, sample_weight, lengths)
-        threads = thread_count(n_threads)
-        return float(self._core.evaluate(given.x, given.targets, given.weights, threads, given.lengths))
+        return float(self._core.evaluate(given, thread_count(n_threads)))
 
     def loss_and_gradients(
         self,
@@ -345,18 +344,9 @@ class Network:
         the network changes.
         """
         given = samples(self._spec, X, y, sample_weight, lengths)
-        loss, flat, _ = self._core.loss_and_gradients(
-            given.x,
-            given.targets,
-            given.weights,
-            number(l1, "l1"),
-            number(l2, "l2"),
-            training,
-            surrogates=True,
-            with_input=False,
-            threads=thread_count(n_threads),
-            lengths=given.lengths,
-        )
+        penalty = _core.PenaltyStrength(number(l1, "l1"), number(l2, "l2"))
+        how = _core.GradientOptions(penalty, bool(training), threads=thread_count(n_threads))
+        loss, flat, _ = self._core.loss_and_gradients(given, how)
         return float(loss), self._named(flat)
 
     def input_gradient(
@@ -364,18 +354,8 @@ class Network:
     ) -> Array:
         """Return d loss / d X, of the shape of X, of the loss averaged over the rows."""
         given = samples(self._spec, X, y, sample_weight, lengths)
-        return self._core.loss_and_gradients(  # type: ignore[no-any-return]
-            given.x,
-            given.targets,
-            given.weights,
-            0.0,
-            0.0,
-            training,
-            surrogates=True,
-            with_input=True,
-            threads=0,
-            lengths=given.lengths,
-        )[2]
+        how = _core.GradientOptions(training=bool(training))
+        return self._core.loss_and_gradients(given, how, with_input=True)[2]  # type: ignore[no-any-return]
 
     def _named(self, flat: Array) -> dict[str, Array]:
         """A flat gradient as arrays by parameter name."""
@@ -474,10 +454,11 @@ class Network:
     def __getstate__(self) -> dict[str, Any]:
         """Return everything that makes the network what it is, the optimizer's memory included."""
         state = {k: v for k, v in self.__dict__.items() if k not in ("_core", "_spec")}
-        state["parameters"] = {name: view.copy() for name, view in self.parameters.items()}
-        state["normalization"] = self._core.normalization
-        state["memory"] = self._core.memory
-        state["sequences"] = (self._core.sequences_under_way, self._core.state)
+        still = self._core.copy()  # as it is between two steps, where another thread trains it
+        state["parameters"] = {name: view.copy() for name, view in still.parameters().items()}
+        state["normalization"] = still.normalization
+        state["memory"] = still.memory
+        state["sequences"] = (still.sequences_under_way, still.state)
         return with_version(state)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
