@@ -476,12 +476,6 @@ class Network:
         self.input_normalization = normalization
         self._core.memory = memory_by_names(memory) if isinstance(memory, tuple) else memory
         if count:
-            whole_number(count, "the number of sequences", 1)
-            if sequences.shape != (count * sum(self._core.state_sizes),):
-                raise ValueError(
-                    f"the state of {count} sequences must have {self._core.state_sizes} numbers for each; got "
-                    f"{sequences.shape} in all"
-                )
             self._core.state = (count, sequences)
 
 
