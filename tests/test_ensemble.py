@@ -96,10 +96,13 @@ def test_one_file_keeps_all_members(normalize, tmp_path):
     net = lamina.Network(layers, n_inputs=64, loss="cross_entropy", seed=3, normalize_inputs=normalize)
     net.metadata["made"] = "here"
     ensemble = lamina.Ensemble(net, members=3).fit(X, y, epochs=2)
+    ensemble.metadata["of"] = "digits"
     ensemble.save(tmp_path / "e.lamina")
     other = lamina.load(tmp_path / "e.lamina")
     assert isinstance(other, lamina.Ensemble)
     assert repr(other) == repr(ensemble)
+    assert other.summary() == ensemble.summary()
+    assert other.metadata == ensemble.metadata
     assert [member.seed for member in other.members] == [3, 4, 5]
     assert [member.metadata for member in other.members] == [{"made": "here"}] * 3
     np.testing.assert_array_equal(other.predictions(X), ensemble.predictions(X))

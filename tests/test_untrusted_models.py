@@ -105,6 +105,7 @@ def works(net, path):
     """Whether what was loaded can do what its kind does."""
     members = net.members if isinstance(net, lamina.Ensemble) else [net]
     assert repr(net)
+    assert net.summary()
     for member in members:
         assert member.summary()
         if member.n_inputs <= 1000:
@@ -200,7 +201,7 @@ def test_claims_cost_nothing(claim, tmp_path):
     path = tmp_path / "model"
     path.write_bytes(file_of(*CLAIMS[claim]))
     seconds, mib = cost_of_loading(path)
-    assert seconds < 1
+    assert seconds < 5
     assert mib < 16
 
 
@@ -210,7 +211,7 @@ def test_a_large_file_that_is_no_model_is_not_read(begin, tmp_path):
     path.write_bytes(begin)
     os.truncate(path, 2**31)
     seconds, mib = cost_of_loading(path)
-    assert seconds < 1
+    assert seconds < 5
     assert mib < 16
 
 
@@ -229,7 +230,7 @@ def test_deep_and_large_headers(header, tmp_path):
     path = tmp_path / "model"
     path.write_bytes(raw(header if isinstance(header, bytes) else header.encode()))
     seconds, mib = cost_of_loading(path)
-    assert seconds < 2
+    assert seconds < 5
     assert mib < 10 * path.stat().st_size / 2**20 + 16
 
 

@@ -41,12 +41,18 @@ class Ensemble:
         whole_number(members, "members", 1)
         #: The member networks.
         self.members: list[Network] = [fresh(net, (net.seed + i) % 2**64) for i in range(members)]
+        #: What a caller wants to keep with the ensemble: strings by name, saved and loaded with it.
+        self.metadata: dict[str, str] = {}
 
     def __len__(self) -> int:
         return len(self.members)
 
     def __repr__(self) -> str:
         return f"<lamina.Ensemble of {len(self)}: {self.members[0]!r}>"
+
+    def summary(self) -> str:
+        """Return a table of a member's layers, their outputs and parameters."""
+        return f"Ensemble of {len(self)} members, the first of which is\n{self.members[0].summary()}"
 
     @property
     def histories(self) -> list[History]:
@@ -107,7 +113,7 @@ class Ensemble:
         arrays: dict[str, Array] = {}
         for i, net in enumerate(self.members):
             arrays |= {f"{i}/{name}": array for name, array in Contents.of(net).arrays.items()}
-        write(path, Contents(self.architecture(), arrays, {}))
+        write(path, Contents(self.architecture(), arrays, {str(k): str(v) for k, v in self.metadata.items()}))
 
     def architecture(self) -> dict[str, Any]:
         """Return what makes the members, beside their weights, as plain JSON values; TypeError for custom parts."""
@@ -139,18 +145,20 @@ class Ensemble:
         for name, array in contents.arrays.items():
             number, _, own = name.partition("/")
             members[int(number)].arrays[own] = array
-        return cls._of([Network.from_contents(member) for member in members])
+        ensemble = cls._of([Network.from_contents(member) for member in members])
+        ensemble.metadata = dict(contents.metadata)
+        return ensemble
 
     @classmethod
     def _of(cls, members: list[Network]) -> Ensemble:
         if not members:
             raise ValueError("an ensemble must have at least one member")
         ensemble = cls.__new__(cls)
-        ensemble.n_jobs, ensemble.members = jobs(None), members
+        ensemble.n_jobs, ensemble.members, ensemble.metadata = jobs(None), members, {}
         return ensemble
 
     def __getstate__(self) -> dict[str, Any]:
         return with_version(self.__dict__)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(without_version(state, "ensemble"))
+        self.__dict__.update({"metadata": {}, **without_version(state, "ensemble")})
