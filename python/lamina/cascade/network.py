@@ -411,8 +411,12 @@ class CascadeNetwork:
 
     def save(self, path: FilePath) -> None:
         """Write a safetensors file, whole or not at all: weights by name, the rest as JSON in its metadata."""
-        self._grown()
-        write(path, Contents.of(self))
+        write(path, self.contents())
+
+    def contents(self) -> Contents:
+        """Return what a model file holds of the network."""
+        parameters = {name: view.copy() for name, view in self.parameters.items()}
+        return Contents.of(self.architecture(), parameters, self.input_normalization, self.metadata)
 
     def architecture(self) -> dict[str, Any]:
         """Return what makes the network, beside its weights, as plain JSON values; TypeError where a part is custom."""

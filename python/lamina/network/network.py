@@ -412,7 +412,12 @@ class Network:
 
         `lamina.load` reads it. A link is followed, a file that is there keeps its owner and mode.
         """
-        write(path, Contents.of(self))
+        write(path, self.contents())
+
+    def contents(self) -> Contents:
+        """Return what a model file holds of the network, between two steps where another thread trains it."""
+        still = self._core.copy(with_memory=False)
+        return Contents.of(self.architecture(), still.parameters(), still.normalization, self.metadata)
 
     def architecture(self) -> dict[str, Any]:
         """Return what makes the network, beside its weights, as plain JSON values; TypeError where a part is custom."""

@@ -12,7 +12,7 @@ from lamina.data.arrays import Array, weights
 from lamina.files import FilePath
 from lamina.network.network import Network
 from lamina.selection.side_by_side import Hook, Task, fresh, jobs, one_target_a_sample, options_of, run
-from lamina.storage.container import Contents, write
+from lamina.storage.container import Contents, as_strings, write
 from lamina.storage.forms import ArrayForm, Forms
 from lamina.storage.pickles import with_version, without_version
 from lamina.training.callbacks import History, callbacks_of
@@ -110,14 +110,18 @@ class Ensemble:
 
         The weights of member i have its number before their names: ``"0/0.weight"``.
         """
+        write(path, self.contents())
+
+    def contents(self) -> Contents:
+        """Return what a model file holds of the members."""
         arrays: dict[str, Array] = {}
         for i, net in enumerate(self.members):
-            arrays |= {f"{i}/{name}": array for name, array in Contents.of(net).arrays.items()}
-        write(path, Contents(self.architecture(), arrays, {str(k): str(v) for k, v in self.metadata.items()}))
+            arrays |= {f"{i}/{name}": array for name, array in net.contents().arrays.items()}
+        return Contents.of(self.architecture(), arrays, None, self.metadata)
 
     def architecture(self) -> dict[str, Any]:
         """Return what makes the members, beside their weights, as plain JSON values; TypeError for custom parts."""
-        members = [{"architecture": net.architecture(), "user": Contents.of(net).metadata} for net in self.members]
+        members = [{"architecture": net.architecture(), "user": as_strings(net.metadata)} for net in self.members]
         return {"network": "Ensemble", "members": members}
 
     @staticmethod

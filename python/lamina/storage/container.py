@@ -26,7 +26,7 @@ from lamina.files import open_regular, path_of, write_whole
 from lamina.storage.forms import NORMALIZATION, ArrayForm, Forms, check_finite, form_of
 from lamina.storage.parts import ModelFileError
 
-__all__ = ["Contents", "Storable", "read", "understood", "write"]
+__all__ = ["Contents", "Restorable", "as_strings", "read", "understood", "write"]
 
 _KEY = "lamina"
 _VERSION = 1
@@ -40,8 +40,8 @@ _TYPES = {"F32": "float32", "F64": "float64"}
 _OF_A_WRONG_DESCRIPTION = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 
 
-class Storable(Protocol):
-    """A network of any kind, as far as a model file goes."""
+class Restorable(Protocol):
+    """A network, as far as its restoration from a model file goes."""
 
     metadata: dict[str, str]
     input_normalization: Any
@@ -50,13 +50,10 @@ class Storable(Protocol):
     def parameters(self) -> Mapping[str, Array]:
         """Writable views by name."""
 
-    def architecture(self) -> dict[str, Any]:
-        """Return what makes the network, beside its weights, as plain JSON values."""
-
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What a model file holds.
+    """What a model file holds: a network as it is at one moment, whatever becomes of it meanwhile.
 
     Attributes
     ----------
@@ -73,14 +70,20 @@ class Contents:
     metadata: dict[str, str]
 
     @classmethod
-    def of(cls, net: Storable) -> Contents:
-        """Return what a file of `net` holds; TypeError where a part of it is custom."""
-        arrays = {name: np.ascontiguousarray(view) for name, view in net.parameters.items()}
-        if net.input_normalization is not None:
-            arrays.update(zip(NORMALIZATION, net.input_normalization, strict=True))
-        return cls(net.architecture(), arrays, {str(k): str(v) for k, v in net.metadata.items()})
+    def of(
+        cls,
+        architecture: dict[str, Any],
+        parameters: Mapping[str, Array],
+        normalization: tuple[Array, Array] | None,
+        metadata: Mapping[Any, Any],
+    ) -> Contents:
+        """Return what a file of these parts holds; nobody else may change the parameters."""
+        arrays = {name: np.ascontiguousarray(view) for name, view in parameters.items()}
+        if normalization is not None:
+            arrays.update(zip(NORMALIZATION, normalization, strict=True))
+        return cls(architecture, arrays, as_strings(metadata))
 
-    def restore(self, net: Storable) -> None:
+    def restore(self, net: Restorable) -> None:
         """Give a network of this architecture what else the file holds."""
         for name, view in net.parameters.items():
             view[...] = self.arrays[name]
@@ -88,6 +91,11 @@ class Contents:
             mean, scale = (self.arrays[name] for name in NORMALIZATION)
             net.input_normalization = (mean, scale)
         net.metadata = dict(self.metadata)
+
+
+def as_strings(metadata: Mapping[Any, Any]) -> dict[str, str]:
+    """Return what a caller keeps with a network, as a file keeps it."""
+    return {str(name): str(text) for name, text in metadata.items()}
 
 
 def _checksum(description: dict[str, Any], tensors: dict[str, Any]) -> str:
