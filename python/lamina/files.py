@@ -48,9 +48,9 @@ def open_regular(path: str) -> BinaryIO:
 def write_whole(path: str, data: bytes) -> None:
     """Write a file that holds what it held, or all of `data`, at every moment, whatever ends the program.
 
-    Links are followed. A file that is there keeps its owner, mode and access list, and is refused where it may not be
-    written. What is no regular file is written straight into; so is a file that cannot be replaced by one of the same
-    owner, and that alone can be left torn.
+    Links are followed. A file that is there keeps its owner, mode and access list, and is refused where it is read-only
+    or may not be written. What is no regular file is written straight into; so is a file that cannot be replaced by one
+    of the same owner, and that alone can be left torn.
     """
     target = os.path.realpath(path)
     try:
@@ -60,6 +60,8 @@ def write_whole(path: str, data: bytes) -> None:
             raise FileNotFoundError(errno.ENOENT, "path must lie in a folder that exists", path) from None
         old = None
     if old is not None and stat.S_ISREG(old.st_mode):
+        if not old.st_mode & 0o222:  # somebody meant it to stay; root, who may write it, is no exception
+            raise PermissionError(errno.EACCES, "the file is read-only", path)
         os.close(os.open(path, os.O_WRONLY))  # the error of a file that may not be written
     if old is None or (stat.S_ISREG(old.st_mode) and not _is_descriptor(path)):
         try:
