@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import resource
 
 import numpy as np
 import pytest
@@ -307,6 +308,21 @@ def test_a_trial_of_another_search_is_not_believed(kept, tmp_path):
     path.write_bytes(path.read_bytes().split(b"\n")[0] + b"\n" + whole.split(b"\n")[1] + b"\n")
     with pytest.raises(lamina.SearchFileError, match="line 2 of"):
         lamina.search(build, SPACE, path=path, **other)
+
+
+def test_a_full_disk_leaves_whole_lines(kept, tmp_path):
+    settings, _ = kept
+    path = tmp_path / "search.jsonl"
+    lamina.search(build, SPACE, path=path, **settings)
+    before, limits = path.read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
+    path.write_bytes(before[: before.rindex(b"\n", 0, -1) + 1])
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) - 9, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            lamina.search(build, SPACE, path=path, **settings)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert path.read_bytes() == before[: before.rindex(b"\n", 0, -1) + 1]
 
 
 def test_a_link_to_the_file_stays_a_link(tmp_path, kept):

@@ -116,8 +116,15 @@ class TrialFile:
         if self._path is None:
             return
         kept = {**trial, "params": {name: _plain(value) for name, value in params.items()}}
-        with self._lock, open(self._path, "ab") as file:
-            file.write(_line(kept, self._of_header))
+        line = _line(kept, self._of_header)
+        with self._lock, open(self._path, "ab", buffering=0) as file:
+            end = file.seek(0, os.SEEK_END)
+            try:
+                while line:
+                    line = line[file.write(line) :]
+            except OSError:  # such as a full disk: part of a line would spoil those that come after
+                file.truncate(end)
+                raise
 
 
 # What comes of taking a line for what it is not.
