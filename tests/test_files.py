@@ -215,6 +215,27 @@ def test_devices_stay_devices(net):
     assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
 
 
+def test_a_full_disk_leaves_a_file_that_is_written_straight_into(net, tmp_path, monkeypatch):
+    """As one is that cannot be replaced: another user's, or one that is mounted."""
+    path = tmp_path / "model"
+    net.save(path)
+    before, inode = path.read_bytes(), path.stat().st_ino
+    monkeypatch.setattr(os, "replace", lambda *args, **kwargs: (_ for _ in ()).throw(OSError(16, "busy")))
+    wider = lamina.Network([lamina.Dense(300), lamina.Dense(1)], n_inputs=2)
+    with monkeypatch.context() as patch:
+        fallocate = os.posix_fallocate
+        patch.setattr(os, "posix_fallocate", lambda *args: fallocate(args[0], 0, 2000) or fallocate(args[0], 0, 2**62))
+        with pytest.raises(OSError, match=r"too large|No space"):
+            wider.save(path)
+    assert path.read_bytes() == before
+    wider.save(path)
+    assert lamina.load(path).layers[0].units == 300
+    net.save(path)
+    assert path.read_bytes() == before
+    assert path.stat().st_ino == inode
+    assert os.listdir(tmp_path) == ["model"]
+
+
 @pytest.mark.skipif(not Path("/dev/stdout").exists(), reason="Linux")
 @pytest.mark.parametrize("to", ["pipe", "file"])
 def test_the_output_of_a_program(to, tmp_path):
