@@ -23,9 +23,13 @@ from lamina.cascade.samples import (
 from lamina.data.arguments import float_type, thread_count, whole_number
 from lamina.data.arrays import Array, matrix
 from lamina.data.records import Samples, SampleSpec
+from lamina.files import FilePath
 from lamina.network.network import Network
 from lamina.plots.cascade import diagram
+from lamina.storage.container import Contents, write
+from lamina.storage.forms import NORMALIZATION, ArrayForm, Forms, form_of
 from lamina.storage.parts import described
+from lamina.storage.pickles import with_version, without_version
 from lamina.training.callbacks import DivergenceWarning
 
 __all__ = ["CascadeNetwork"]
@@ -382,18 +386,37 @@ class CascadeNetwork:
         return out
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_shape": None}
+        return with_version(self.__dict__ | {"_shape": None})
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take what was pickled; ValueError where the arrays do not fit the units."""
+        state = without_version(state, "cascade network")
+        inputs, outputs, dtype = state["_n_inputs"], state["_n_outputs"], state["_dtype"].name
+        units, stages, (grown, of_units) = state["_units"], state["_stages"], state["_stage_units"]
+        arrays = {"weights": state["_flat"]}
+        forms = Forms.of({"weights": (0 if units is None else _size(inputs, outputs, len(units)),)}, inputs, dtype)
+        if state["_normalization"] is not None:
+            arrays.update(zip(NORMALIZATION, state["_normalization"], strict=True))
+        if stages:  # in double precision, as the core gave them
+            sizes = {f"outputs of {k} units": outputs * (1 + inputs + k) for k in range(len(stages))}
+            arrays |= {**dict(zip(sizes, stages, strict=True)), "units": of_units}
+            sizes["units"] = _unit_offset(inputs, len(grown))
+            forms.needed.update({name: ArrayForm("float64", (size,)) for name, size in sizes.items()})
+        forms.check({name: form_of(array) for name, array in arrays.items()})
+        self.__dict__.update(state)
 
     def copy(self) -> CascadeNetwork:
         """Return an independent copy."""
         return _copy.deepcopy(self)
 
-    def save(self, path: Any) -> None:
+    def save(self, path: FilePath) -> None:
         """Write a safetensors file, whole or not at all: weights by name, the rest as JSON in its metadata."""
-        from lamina.storage.container import write
+        write(path, self.contents())
 
-        self._grown()
-        write(path, self)
+    def contents(self) -> Contents:
+        """Return what a model file holds of the network."""
+        parameters = {name: view.copy() for name, view in self.parameters.items()}
+        return Contents.of(self.architecture(), parameters, self.input_normalization, self.metadata)
 
     def architecture(self) -> dict[str, Any]:
         """Return what makes the network, beside its weights, as plain JSON values; TypeError where a part is custom."""
@@ -413,9 +436,20 @@ class CascadeNetwork:
             "history": None if self.history is None else self.history.as_dict(),
         }
 
+    @staticmethod
+    def forms_of(architecture: dict[str, Any]) -> Forms:
+        """Return what arrays a network from the result of `architecture` has; nothing is built."""
+        inputs, outputs = (whole_number(architecture[name], name, 1) for name in ("n_inputs", "n_outputs"))
+        n_units = len(architecture["units"])
+        shapes: dict[str, tuple[int, ...]] = {}
+        for k in range(n_units):
+            shapes |= {f"{k}.weight": (inputs + k,), f"{k}.bias": (1,)}
+        shapes |= {"output.weight": (inputs + n_units, outputs), "output.bias": (outputs,)}
+        return Forms.of(shapes, inputs, float_type(architecture["dtype"]).name)
+
     @classmethod
     def from_architecture(cls, architecture: dict[str, Any]) -> CascadeNetwork:
-        """Return a network with weights of zero from the result of `architecture`."""
+        """Return a network with weights of zero from the result of `architecture`; ValueError where it has no sense."""
         net = cls(
             architecture["n_inputs"],
             architecture["n_outputs"],
@@ -429,10 +463,18 @@ class CascadeNetwork:
         )
         net._units = [activations.get(**entry) for entry in architecture["units"]]
         net._output = architecture["output"]
-        fan_out = net._n_outputs * (1 + net._n_inputs + net.n_units)
-        net._flat = np.zeros(_unit_offset(net._n_inputs, net.n_units) + fan_out, net._dtype)
+        if net._output not in ([*_LOSSES] if net._output_setting == "auto" else [net._output_setting]):
+            raise ValueError(f"output cannot be {net._output!r} where {net._output_setting!r} was asked for")
+        net._flat = np.zeros(_size(net._n_inputs, net._n_outputs, net.n_units), net._dtype)
         if architecture["history"] is not None:
-            net.history = CascadeHistory(**architecture["history"])
+            net.history = CascadeHistory.from_dict(architecture["history"], [f.name for f in net._units])
+        return net
+
+    @classmethod
+    def from_contents(cls, contents: Contents) -> CascadeNetwork:
+        """Return the network that a model file holds."""
+        net = cls.from_architecture(contents.architecture)
+        contents.restore(net)
         return net
 
     def plot(self, ax: Any = None, path: Any = None) -> Any:
@@ -455,3 +497,8 @@ def _pool_of(activation: Any, candidates: int) -> list[Any]:
 def _unit_offset(inputs: int, k: int) -> int:
     """Where the bias of unit k is in the flat parameters, its weights following it."""
     return k * (inputs + 1) + k * (k - 1) // 2
+
+
+def _size(inputs: int, outputs: int, units: int) -> int:
+    """How many flat parameters there are: those of the units, then those of the outputs."""
+    return _unit_offset(inputs, units) + outputs * (1 + inputs + units)
