@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from lamina._core import Dense
-from lamina.data.arrays import Array, to_array
+from lamina.data.arrays import Array, to_array, unmasked
 from lamina.data.splits import fold_indices
 from lamina.network.network import Network
 from lamina.plots.training import fold_scores
@@ -148,7 +148,7 @@ def compare(
 
 def _targets(y: Any) -> tuple[Array, Array | None]:
     """Labels as 0 .. n - 1 and what they stand for, or values and None."""
-    values = np.asarray(y)
+    values = unmasked(y, "y")
     if values.ndim == 1 and values.dtype.kind in "iubOUST":
         classes, labels = np.unique(values, return_inverse=True)
         return labels.reshape(-1), classes
