@@ -325,10 +325,10 @@ class Network:
     def evaluate(
         self, X: Any, y: Any, sample_weight: Any = None, n_threads: int | None = None, lengths: Any = None
     ) -> float:
-        """Return the loss on these samples, without penalty: of a row as `lamina.losses` defines it, averaged over rows.
+        """Return the loss on these samples, without penalty: the mean over the rows.
 
-        So with ``"squared_error"`` it is half the squared error, summed over the outputs: for one output, half of
-        scikit-learn's `mean_squared_error`.
+        A row's loss is what `lamina.losses` says: for ``"squared_error"`` half the squared error, summed over the
+        outputs, so that with one output this is half of scikit-learn's `mean_squared_error`.
         """
         given = samples(self._spec, X, y, sample_weight, lengths)
         threads = thread_count(n_threads)

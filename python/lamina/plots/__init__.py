@@ -13,3 +13,7 @@ __all__ = [
     "gradient_flow",
     "learning_curves",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -33,7 +33,7 @@ class History:
     ----------
     loss, validation_loss, learning_rate : list of float
         One entry an epoch; `loss` is the mean over the epoch's batches as they were seen, penalty included;
-        `validation_loss` is empty without a validation set.
+        `validation_loss` is empty without a validation set. The loss ``"squared_error"`` is half the squared error.
     validation_score : list of float
         One entry an epoch where `fit` got a `scoring`, else empty.
     best_epoch : int
