@@ -21,8 +21,8 @@ class SearchResult:
     Attributes
     ----------
     trials : list of dict
-        ``trial``, ``rung``, ``params``, ``score`` (None where training diverged), ``std`` over the folds,
-        ``best_epoch``, ``seconds``.
+        ``trial``, ``rung``, ``params``, ``score`` (None where training diverged or the trial failed), ``std`` over the
+        folds, ``best_epoch``, ``seconds``, ``error`` (what a trial failed by, else None).
     lower_is_better : bool
         Whether scores are losses.
     """
@@ -80,7 +80,7 @@ class SearchResult:
         lines = [["", *names, "score", *(name.replace("_", " ") for name in rest)]]
         for place, trial in enumerate(self.ranked[:rows], 1):
             cells = [_cell(trial["params"][name]) for name in names]
-            score = "diverged" if trial["score"] is None else _cell(trial["score"])
+            score = ("failed" if trial["error"] else "diverged") if trial["score"] is None else _cell(trial["score"])
             lines.append([str(place), *cells, score, *(_cell(trial[name]) for name in rest)])
         return "\n".join(aligned(lines))
 
