@@ -49,18 +49,10 @@ def test_a_network_goes_through_every_protocol(protocol):
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-def test_what_cannot_be_pickled_says_so(protocol):
-    for name, kind in vars(core).items():
-        if not isinstance(kind, type) or hasattr(kind, "__getstate__") and "__getstate__" in vars(kind):
-            continue
-        try:
-            value = kind()
-        except TypeError:
-            continue
-        try:
-            pickle.loads(pickle.dumps(value, protocol))
-        except TypeError as error:
-            assert "pickle" in str(error), name
+@pytest.mark.parametrize("kind", [core.History, core.FitOptions, core.CascadeOptions], ids=lambda kind: kind.__name__)
+def test_what_cannot_be_pickled_says_so(kind, protocol):
+    with pytest.raises(TypeError, match="pickle"):
+        pickle.dumps(kind(), protocol)
 
 
 def test_an_object_that_was_made_without_its_constructor_is_refused():

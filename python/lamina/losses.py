@@ -10,6 +10,10 @@ from lamina.activations import free_name
 __all__ = ["LossFunction", "custom", "describe", "get", "names"]
 
 
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
 def names() -> list[str]:
     """Return every name there is; aliases resolve to these."""
     return list(_core.loss_names())

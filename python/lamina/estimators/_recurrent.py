@@ -25,7 +25,8 @@ _PARAMETERS = """
 
     Without `window`, `X` is (n, steps, features) or a list of (steps, features) arrays, and `y` has an entry for each
     sequence. With it, `X` is one time series, (times,) or (times, features), in order, and what is learned is
-    ``y[t + horizon]`` from ``X`` at the `window` times up to t, `stride` apart.
+    ``y[t + horizon]`` from ``X`` at the `window` times up to t, `stride` apart. There are fewer windows than times: in
+    cross-validation give ``scoring=lamina.estimators.window_scorer(...)``, or no `scoring`.
 
     Parameters
     ----------
@@ -163,6 +164,16 @@ class _BaseRecurrent(BaseEstimator):  # type: ignore[misc]
         if first >= n:
             raise ValueError(f"X must have more than {first} times, for a window and its target; got {n}")
         return inputs[: n - first], y[first:], None
+
+    def windows(self, X: Any, y: Any = None) -> tuple[Any, Any]:
+        """Return the windows of a time series, (windows, steps, features), whose targets are in it, and these targets.
+
+        An estimator without `window` takes them as its sequences. Without `y` the series is its own target.
+        """
+        if self.window is None:
+            raise ValueError("window must be given; without it X holds sequences")
+        inputs, targets, _ = self._with_targets(X, X if y is None else y, None)
+        return inputs, targets
 
     # Fitting ------------------------------------------------------------------------------------------------------
 

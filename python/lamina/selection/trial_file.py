@@ -99,7 +99,7 @@ class TrialFile:
     def find(self, number: int, rung: int, params: dict[str, Any], made: dict[str, Any]) -> dict[str, Any] | None:
         """Return the trial of an earlier run, or None; ValueError where it had other parameters, epochs or layers."""
         known = self._known.get((number, rung))
-        if known is None:
+        if known is None or known.get("error"):  # what failed is tried again
             return None
         if known["params"] != {name: _plain(value) for name, value in params.items()}:
             had = known["params"]
