@@ -155,12 +155,13 @@ class _BaseRecurrent(BaseLamina):
 
     def _series(self, X: Any, reset: bool, finite: bool) -> Any:
         """Return a time series as (times, features); its features are those of the fit."""
-        if np.ndim(X) == 1 and not (reset or self.n_features_in_ == 1):
+        flat = (X.ndim if hasattr(X, "ndim") else np.asarray(X).ndim) == 1
+        if flat and not (reset or self.n_features_in_ == 1):
             raise ValueError(
                 f"X has one axis, which is a series of 1 feature, but {type(self).__name__} is expecting "
                 f"{self.n_features_in_} features as input. Reshape your data to (times, features)."
             )
-        X = np.asarray(X).reshape(-1, 1) if np.ndim(X) == 1 else X
+        X = np.asarray(X).reshape(-1, 1) if flat else X
         accepted = {"dtype": float_type(self.dtype), "ensure_all_finite": finite}
         with np.errstate(over="ignore"):  # what float32 cannot hold is refused as such
             return validate_data(self, X, reset=reset, order="C", **accepted)

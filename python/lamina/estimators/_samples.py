@@ -63,7 +63,7 @@ def class_labels(y: Any) -> Any:
 def two_classes(classes: Any) -> Any:
     """Return `classes`; ValueError where there is one alone."""
     if len(classes) < 2:
-        raise ValueError(f"y has one class alone, {classes[0]!r}; a classifier needs at least two classes")
+        raise ValueError(f"y has one class alone, {classes.tolist()[0]!r}; a classifier needs at least two classes")
     return classes
 
 
