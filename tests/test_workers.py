@@ -39,7 +39,10 @@ def test_cloudpickle_takes_no_class_along_by_value():
     given = [made.replace("GaussianNoise()", "GaussianNoise(0.5)") for made in given]
     run(f"""
 import os, pickle, lamina
-from joblib.externals import cloudpickle
+try:
+    import cloudpickle
+except ImportError:
+    from joblib.externals import cloudpickle  # before joblib 1.6
 for made in {given!r}:
     pid = os.fork()
     if not pid:
