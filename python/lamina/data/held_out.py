@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
 
 from lamina.data.records import HeldOut, Samples, SampleSpec, TrainingSet
-from lamina.data.samples import samples
+from lamina.data.samples import counted_samples
 from lamina.data.splits import Split
 
 __all__ = ["set_aside"]
@@ -23,14 +24,17 @@ def set_aside(spec: SampleSpec, given: Samples, validation: Any, validation_weig
         if len(validation) not in ((2, 3) if spec.recurrent else (2,)):
             raise ValueError(f"validation must be a fraction or (X, y); got a tuple of {len(validation)}")
         X, y, lengths = (*validation, None)[:3]
-        return TrainingSet(given, None, HeldOut(samples(spec, X, y, validation_weight, lengths, "validation ")))
+        return TrainingSet(given, None, HeldOut(counted_samples(spec, X, y, validation_weight, lengths, "validation ")))
     if validation_weight is not None:
         raise ValueError("validation_sample_weight goes with validation=(X, y); a fraction takes sample_weight's")
     how = validation if isinstance(validation, Split) else Split(validation)
     labels = given.targets if given.targets.dtype == np.int32 and not spec.each_step else None
     train, held = how.indices(len(given), labels, seed)
-    if given.weights is not None:
-        by_sample = given.weights.reshape(len(given), -1)
-        if not by_sample[train].any() or not by_sample[held].any():
-            raise ValueError("sample_weight must not be all zero in the training or the validation part")
+    if len(held) == 1 or len(given) < 10:
+        warnings.warn(
+            f"validation sets {len(held)} of the {len(given)} samples aside: that tells little, and {len(train)} are left to learn "
+            "from. Give validation=None to learn all; few need optimizer=lamina.LBFGS(), or many epochs at a high rate",
+            UserWarning,
+            stacklevel=3,
+        )
     return TrainingSet(given, train, HeldOut(given, held))

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from lamina.data.samples import samples
+from lamina.data.samples import counted_samples
 from lamina.network.network import Network
 
 __all__ = ["check_gradients"]
@@ -41,7 +41,7 @@ def check_gradients(
         Whether random layers and batch norm work as in training (with the draws of step 0) or as in prediction.
     """
     copy = net.astype("float64")
-    given = samples(copy.spec, X, y, sample_weight, lengths)
+    given = counted_samples(copy.spec, X, y, sample_weight, lengths)
     batch = (given.x, given.targets, given.weights)
     options = (l1, l2, training)
     analytic = copy.core.loss_and_gradients(

@@ -1,22 +1,21 @@
 """Cascade-correlation for scikit-learn: the classifier and the regressor."""
 
-from abc import ABC, abstractmethod
-from numbers import Integral
+from abc import abstractmethod
 from typing import Any
 
-import joblib
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-from sklearn.utils import check_random_state, column_or_1d
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.base import ClassifierMixin, RegressorMixin
+from sklearn.utils import column_or_1d
 
 from lamina.cascade import CascadeNetwork
+from lamina.estimators._estimator import BaseLamina, all_or_nothing
+from lamina.estimators._parameters import CASCADE, check_parameters
+from lamina.estimators._samples import class_labels, two_classes
 
 __all__ = ["CascadeClassifier", "CascadeRegressor"]
 
 
-class BaseCascade(BaseEstimator, ABC):  # type: ignore[misc]
+class BaseCascade(BaseLamina):
     """The fit and its attributes; the subclasses know targets and predictions."""
 
     def __init__(
@@ -52,19 +51,17 @@ class BaseCascade(BaseEstimator, ABC):  # type: ignore[misc]
     def _encode(self, y: Any) -> tuple[Any, int, str]:
         """Return the network's targets, its number of outputs, and their activation."""
 
+    @all_or_nothing
     def fit(self, X: Any, y: Any) -> "BaseCascade":
         """Grow a network on `X` (n, features) and `y`, labels or values.
 
         With `early_stopping` a fraction of the rows is set aside: growth ends when their error has not fallen for
         `n_iter_no_change` units, and the best network is kept.
         """
-        if isinstance(self.random_state, Integral) and not isinstance(self.random_state, bool):
-            seed = int(self.random_state)
-        else:
-            seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
-        X, y = validate_data(
-            self, X, y, multi_output=True, dtype=(np.float64, np.float32), y_numeric=self._numeric_targets
-        )
+        check_parameters(self, CASCADE)
+        if self.early_stopping and self.validation_fraction == 0:
+            raise ValueError("early_stopping=True needs a validation_fraction above 0")
+        X, y, _ = self._training_rows(X, y)
         targets, outputs, output = self._encode(y)
         network = CascadeNetwork(
             X.shape[1],
@@ -74,32 +71,32 @@ class BaseCascade(BaseEstimator, ABC):  # type: ignore[misc]
             activation=self.activation,
             output=output,
             dtype=np.dtype(X.dtype).name,
-            seed=seed,
+            seed=self._network_seed(),
             normalize_inputs=bool(self.standardize),
         )
-        history = network.fit(
-            X,
-            targets,
-            validation=self.validation_fraction if self.early_stopping else None,
-            patience=self.n_iter_no_change,
-            optimizer=self.optimizer,
-            tolerance=self.tolerance,
-            n_threads=None if self.n_jobs is None else int(joblib.effective_n_jobs(self.n_jobs)),
-            verbose=int(bool(self.verbose)),
-        )
+        with self._interruptible(network):
+            network.fit(
+                X,
+                targets,
+                validation=self.validation_fraction if self.early_stopping else None,
+                patience=self.n_iter_no_change,
+                optimizer=self.optimizer,
+                tolerance=self.tolerance,
+                n_threads=self._threads(),
+                verbose=int(bool(self.verbose)),
+            )
+        assert network.history is not None
         self.network_ = network
-        self.history_ = history
+        self.history_ = network.history
         self.n_outputs_ = outputs
         self.n_units_ = self.n_iter_ = network.n_units
-        self.stop_reason_ = history.stop_reason
+        self.stop_reason_ = network.history.stop_reason
         return self
-
-    _numeric_targets = False
 
     def _outputs(self, X: Any) -> Any:
         """Return the network's predictions, (n, outputs), for inputs that are checked here."""
-        check_is_fitted(self)
-        return self.network_.predict(validate_data(self, X, reset=False, dtype=(np.float64, np.float32)))
+        rows = self._rows(X)
+        return self.network_.predict(rows)
 
 
 _PARAMETERS = """
@@ -153,18 +150,14 @@ class CascadeClassifier(ClassifierMixin, BaseCascade):  # type: ignore[misc]
             return np.log(self.predict_proba(X))
 
     def _encode(self, y: Any) -> tuple[Any, int, str]:
-        y = column_or_1d(y, warn=True)
-        check_classification_targets(y)
-        self.classes_, place = np.unique(y, return_inverse=True)
-        if len(self.classes_) < 2:
-            raise ValueError(f"y has one class alone, {self.classes_[0]!r}; a classifier needs at least two classes")
+        y = column_or_1d(class_labels(y))
+        classes, place = np.unique(y, return_inverse=True)
+        self.classes_ = two_classes(classes)
         return place, 1 if len(self.classes_) == 2 else len(self.classes_), "logistic"
 
 
 class CascadeRegressor(RegressorMixin, BaseCascade):  # type: ignore[misc]
     __doc__ = "A regressor that grows its hidden units one by one (Fahlman and Lebiere, 1990).\n" + _PARAMETERS
-
-    _numeric_targets = True
 
     def predict(self, X: Any) -> Any:
         """Return the prediction for each row, (n,) for one target, else (n, targets)."""

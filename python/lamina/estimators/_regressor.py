@@ -12,6 +12,7 @@ from sklearn.utils.metaestimators import available_if
 
 from lamina import losses
 from lamina.estimators._base import BaseMLP, Rows
+from lamina.estimators._estimator import all_or_nothing
 
 __all__ = ["MLPRegressor"]
 
@@ -129,6 +130,7 @@ feature_names_in_, n_iter_, n_layers_, n_outputs_, out_activation_, coefs_, inte
         self.max_time = max_time
         self.standardize = standardize
 
+    @all_or_nothing
     def fit(
         self,
         X: Any,
@@ -143,12 +145,15 @@ feature_names_in_, n_iter_, n_layers_, n_outputs_, out_activation_, coefs_, inte
         With `X_val` and `y_val` the validation loss is recorded, and early stopping watches these rows in place of a
         fraction of `X`. A row with sample weight 2 counts as the row given twice.
         """
-        return self._fit(X, y, sample_weight, False, (X_val, y_val, sample_weight_val))  # type: ignore[no-any-return]
+        self._fit(X, y, sample_weight, False, (X_val, y_val, sample_weight_val))
+        return self
 
     @available_if(lambda self: self._check_solver())  # type: ignore[untyped-decorator]
+    @all_or_nothing
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> "MLPRegressor":
         """Train one epoch more on these rows, from where the last call stopped."""
-        return self._fit(X, y, sample_weight, True)  # type: ignore[no-any-return]
+        self._fit(X, y, sample_weight, True)
+        return self
 
     def predict(self, X: Any) -> Any:
         """Return the prediction for each row, (n,) for one target, else (n, targets)."""

@@ -17,7 +17,7 @@ from lamina.data.arrays import Array, matrix
 from lamina.data.class_weights import weighted_by_class
 from lamina.data.held_out import set_aside
 from lamina.data.records import SampleSpec
-from lamina.data.samples import check_two_classes, inputs, samples
+from lamina.data.samples import check_two_classes, counted_rows, counted_samples, inputs
 from lamina.network import stepping
 from lamina.network.old_pickles import memory_by_names
 from lamina.network.summary import short, table_of_layers
@@ -243,7 +243,7 @@ class Network:
             Also kept as `history`, where it survives Ctrl-C. A fit that ends by an exception, or diverges, leaves the
             best weights so far, with or without early stopping (Ctrl-C in the first epoch: those of the last step).
         """
-        given = samples(self._spec, X, y, sample_weight, lengths)
+        given = counted_samples(self._spec, X, y, sample_weight, lengths)
         if not resume:
             check_two_classes(self._loss, given)
         training = set_aside(self._spec, given, validation, validation_sample_weight, self._seed)
@@ -320,7 +320,7 @@ class Network:
         self, X: Any, y: Any, sample_weight: Any = None, n_threads: int | None = None, lengths: Any = None
     ) -> float:
         """Return the loss on these samples, without penalty."""
-        given = samples(self._spec, X, y, sample_weight, lengths)
+        given = counted_samples(self._spec, X, y, sample_weight, lengths)
         threads = thread_count(n_threads)
         return float(self._core.evaluate(given.x, given.targets, given.weights, threads, given.lengths))
 
@@ -340,7 +340,7 @@ class Network:
         With `training`, batch norm uses the batch's own statistics, and random layers the draws of step 0; nothing in
         the network changes.
         """
-        given = samples(self._spec, X, y, sample_weight, lengths)
+        given = counted_samples(self._spec, X, y, sample_weight, lengths)
         loss, flat, _ = self._core.loss_and_gradients(
             given.x,
             given.targets,
@@ -359,8 +359,8 @@ class Network:
         self, X: Any, y: Any, sample_weight: Any = None, training: bool = False, lengths: Any = None
     ) -> Array:
         """Return d loss / d X, of the shape of X, of the loss averaged over the rows."""
-        given = samples(self._spec, X, y, sample_weight, lengths)
-        return self._core.loss_and_gradients(  # type: ignore[no-any-return]
+        given = counted_samples(self._spec, X, y, sample_weight, lengths)
+        gradient: Array = self._core.loss_and_gradients(
             given.x,
             given.targets,
             given.weights,
@@ -372,6 +372,12 @@ class Network:
             threads=0,
             lengths=given.lengths,
         )[2]
+        rows = counted_rows(self._spec, X, sample_weight)
+        if rows is None:
+            return gradient
+        everywhere = np.zeros((len(X), *gradient.shape[1:]), gradient.dtype)
+        everywhere[rows] = gradient
+        return everywhere
 
     def _named(self, flat: Array) -> dict[str, Array]:
         """A flat gradient as arrays by parameter name."""
