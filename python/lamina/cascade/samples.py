@@ -11,6 +11,7 @@ from lamina._dispatch import core as _core
 from lamina import losses
 from lamina.data.arrays import Array, matrix, to_array, weights
 from lamina.data.records import Samples, SampleSpec
+from lamina.data.samples import counted
 from lamina.data.splits import Split
 from lamina.data.targets import classes_of, targets
 
@@ -24,27 +25,11 @@ def cascade_samples(
 
     `which` of them, for errors: "" or "validation ". Rows of weight 0 are left out, whatever they hold.
     """
-    weight = None
-    if sample_weight is not None:
-        X, y = to_array(X, f"{which}X"), to_array(y, f"{which}y")
-        weight = weights(
-            sample_weight, X.shape[0] if X.ndim else 0, spec.dtype, f"{which}sample_weight".replace(" ", "_")
-        )
-    if weight is None or weight.all():
-        x = matrix(X, spec.n_inputs, spec.dtype, f"{which}X")
-        output = _output_of(output, y, spec.n_outputs)
-        return Samples(x, _targets(spec, y, len(x), output, f"{which}y"), weight), output
-    counts = weight > 0
-    # Zeros stand for what does not count, so that errors about the others name their rows.
-    x = matrix(_zeroed(X, counts), spec.n_inputs, spec.dtype, f"{which}X")
-    if y.ndim and len(y) == len(x):
-        output, y = _output_of(output, y[counts], spec.n_outputs), _zeroed(y, counts)
-    return Samples(x, _targets(spec, y, len(x), output, f"{which}y"), weight).take(counts), output
-
-
-def _zeroed(array: Array, counts: Array) -> Array:
-    """The array with zeros in the rows that do not count."""
-    return np.where(counts.reshape(-1, *[1] * (array.ndim - 1)), array, np.zeros((), array.dtype))
+    X, y, sample_weight, _ = counted(spec, X, y, sample_weight, None, which)
+    x = matrix(X, spec.n_inputs, spec.dtype, f"{which}X")
+    output = _output_of(output, y, spec.n_outputs)
+    t = _targets(spec, y, len(x), output, f"{which}y")
+    return Samples(x, t, weights(sample_weight, len(x), spec.dtype, f"{which}sample_weight".replace(" ", "_"))), output
 
 
 def _output_of(setting: str, y: Any, n_outputs: int) -> str:
