@@ -341,7 +341,7 @@ def test_targets_beyond_the_range_are_refused(dtype):
     y, steep = np.where(DATA[:, 0] > 0, 1.0, -1.0) * float(np.finfo(dtype).max), DATA * 0.02
     for part in (y, np.abs(y) * (DATA[:, 0] > 1)):
         with pytest.raises(ValueError, match=f"is beyond {dtype}: bring y to a smaller scale"):
-            net.fit(steep, part, output_epochs=2000, output_patience=500, candidate_epochs=20, tolerance=0.0)
+            net.fit(steep, part, optimizer="rprop", output_threshold=0.0, tolerance=0.0)
     np.testing.assert_array_equal(net.predict(DATA), before)
     assert net.history is history
 
