@@ -30,10 +30,11 @@ def set_aside(spec: SampleSpec, given: Samples, validation: Any, validation_weig
     how = validation if isinstance(validation, Split) else Split(validation)
     labels = given.targets if given.targets.dtype == np.int32 and not spec.each_step else None
     train, held = how.indices(len(given), labels, seed)
-    if len(held) == 1 or len(given) < 10:
+    if not isinstance(validation, Split) and (len(held) == 1 or len(given) < 10):  # a Split was thought about
         warnings.warn(
-            f"validation sets {len(held)} of the {len(given)} samples aside: that tells little, and {len(train)} are left to learn "
-            "from. Give validation=None to learn all; few need optimizer=lamina.LBFGS(), or many epochs at a high rate",
+            f"validation sets {len(held)} of the {len(given)} samples aside: that tells little, and {len(train)} are "
+            "left to learn from. Give validation=None (in an estimator validation_fraction=0) to learn all; so few "
+            "need optimizer=lamina.LBFGS(), or many epochs at a high rate",
             UserWarning,
             stacklevel=3,
         )
