@@ -1,8 +1,8 @@
 /// Cascade-correlation in Python's hands. The Python layer has checked and converted the arrays.
 #include "train/cascade.hpp"
 
+#include "bind/lock.hpp"
 #include "bind/registry.hpp"
-#include "bind/training.hpp"
 #include "model/normalization.hpp"
 
 namespace lamina::bind {
@@ -36,11 +36,11 @@ template <class T> void bind_scalar(py::module_& m) {
         options.poll = &poll_signals;
         if (!on_stage.is_none()) {
           options.on_stage = [&] {
-            const py::gil_scoped_acquire locked;
-            return on_stage().cast<bool>();
+            const Locked locked;
+            return call(on_stage).cast<bool>();
           };
         }
-        const py::gil_scoped_release released;
+        const Unlocked unlocked;
         fit_cascade(train, validation, options, result);
       },
       py::arg("x").noconvert(), py::arg("targets").noconvert(), py::arg("held"), py::arg("options"), py::arg("result"),
@@ -72,7 +72,7 @@ template <class T> void bind_scalar(py::module_& m) {
           throw py::value_error("X and the parameters must fit the network");
         py::array_t<T> out({rows.rows(), shape.outputs});
         const Matrix<T> to(out.mutable_data(), rows.rows(), shape.outputs);
-        const py::gil_scoped_release released;
+        const Unlocked unlocked;
         infer_cascade<T>(shape, {parameters.data(), parameters.size()}, rows, link, threads, to);
         return out;
       },

@@ -5,11 +5,10 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-import numpy as np
-
 from lamina.data.records import HeldOut, Samples, SampleSpec, TrainingSet
 from lamina.data.samples import counted_samples
 from lamina.data.splits import Split
+from lamina.data.targets import classes_of
 
 __all__ = ["set_aside"]
 
@@ -28,7 +27,7 @@ def set_aside(spec: SampleSpec, given: Samples, validation: Any, validation_weig
     if validation_weight is not None:
         raise ValueError("validation_sample_weight goes with validation=(X, y); a fraction takes sample_weight's")
     how = validation if isinstance(validation, Split) else Split(validation)
-    labels = given.targets if given.targets.dtype == np.int32 and not spec.each_step else None
+    labels = None if spec.each_step else classes_of(spec.loss, given.targets)
     train, held = how.indices(len(given), labels, seed)
     if not isinstance(validation, Split) and (len(held) == 1 or len(given) < 10):  # a Split was thought about
         warnings.warn(
