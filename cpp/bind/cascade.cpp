@@ -2,7 +2,6 @@
 #include "train/cascade.hpp"
 
 #include "bind/callable.hpp"
-#include "bind/training.hpp"
 #include "model/samples.hpp"
 
 namespace lamina::bind {
@@ -11,8 +10,8 @@ namespace {
 struct PythonStageHook {
   Callable f;
   bool operator()() const {
-    const py::gil_scoped_acquire locked;
-    return f.object()().cast<bool>();
+    const Locked locked;
+    return call(f.object()).cast<bool>();
   }
 };
 
@@ -65,7 +64,7 @@ template <class T> void bind_scalar(py::module_& m) {
               Set<T>{parts[0].cast<Array<T>>(), parts[1].cast<Array<T>>(), parts[2].cast<std::optional<Array<T>>>()};
         }
         const CascadeSet<T> train = given.view(), validation = apart ? apart->view() : CascadeSet<T>{};
-        const py::gil_scoped_release released;
+        const Unlocked unlocked;
         fit_cascade(train, validation, options, result);
       },
       py::arg("x").noconvert(), py::arg("targets").noconvert(), py::arg("weights").noconvert(), py::arg("held"),
@@ -79,7 +78,11 @@ template <class T> void bind_scalar(py::module_& m) {
         rows.count = rows.x.rows();
         if (!rows.weights.empty() && rows.weights.size() != rows.count)
           throw py::value_error("weights must have the rows of X");
-        const Normalization<T> n = normalization_of(rows);
+        Normalization<T> n;
+        {
+          const Unlocked unlocked;
+          n = normalization_of(rows, &poll_signals);
+        }
         const auto array = [](const std::vector<T>& v) { return py::array_t<T>(v.size(), v.data()); };
         return py::make_tuple(array(n.mean), array(n.scale));
       },
@@ -103,7 +106,7 @@ template <class T> void bind_scalar(py::module_& m) {
           throw py::value_error("X and the parameters must fit the network");
         py::array_t<T> out({rows.rows(), shape.outputs});
         const Matrix<T> to(out.mutable_data(), rows.rows(), shape.outputs);
-        const py::gil_scoped_release released;
+        const Unlocked unlocked;
         infer_cascade<T>(shape, {parameters.data(), parameters.size()}, rows, {link, threads, &poll_signals}, to);
         return out;
       },
@@ -131,15 +134,15 @@ void bind_cascade(py::module_& m) {
   bind_constructor(phase);
   bind_fields(phase);
   py::class_<CascadeOptions> options(m, "CascadeOptions", "How a network grows.");
-  options.def(py::init([] {
+  bind_constructor(options, [] {
     CascadeOptions o;
     o.poll = &poll_signals;
     return o;
-  }));
+  });
   bind_fields(options);
   py::class_<CascadeResult> result(m, "CascadeResult", "The network as it grew.");
   result.def(py::init<>());
-  bind_fields(result, [](std::string_view) { return false; });
+  bind_fields(result, no_field);
   py::class_<CascadeShape>(m, "CascadeShape", "What a grown network is, beside its weights.")
       .def(py::init([](Index inputs, Index outputs, std::vector<Activation> units, const Activation& output) {
              return CascadeShape{inputs, outputs, std::move(units), output};

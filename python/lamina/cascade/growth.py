@@ -122,16 +122,17 @@ def growth_options(
     The arguments are those of `CascadeNetwork.fit`, which says what they mean; TypeError or ValueError names them.
     `ready` is what the core takes as it is, by the core's names.
     """
-    out = _core.CascadeOptions()
-    out.output, out.rprop = activations.get(output), _is_rprop(optimizer)
     usual = 0.4 if output == "logistic" else 0.2
-    out.tolerance = usual if tolerance is None else number(tolerance, "tolerance")
-    out.unit_patience = whole_number(patience, "patience", 1)
-    out.mu, out.decay = number(mu, "mu", above=True), number(decay, "decay")
-    out.threads = thread_count(n_threads)
-    for name, value in ready.items():
-        setattr(out, name, value)
-    return out
+    return _core.CascadeOptions(
+        output=activations.get(output),
+        rprop=_is_rprop(optimizer),
+        tolerance=usual if tolerance is None else number(tolerance, "tolerance"),
+        unit_patience=whole_number(patience, "patience", 1),
+        mu=number(mu, "mu", above=True),
+        decay=number(decay, "decay"),
+        threads=thread_count(n_threads),
+        **ready,
+    )
 
 
 def _is_rprop(optimizer: Any) -> bool:

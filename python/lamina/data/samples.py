@@ -11,7 +11,7 @@ from lamina.data.records import Indices, Samples, SampleSpec
 from lamina.data.sequences import sequence_inputs, sequence_samples
 from lamina.data.targets import targets
 
-__all__ = ["check_two_classes", "counted", "counted_rows", "counted_samples", "inputs", "samples"]
+__all__ = ["counted", "counted_rows", "counted_samples", "inputs", "samples"]
 
 
 def samples(
@@ -69,13 +69,3 @@ def inputs(spec: SampleSpec, X: Any, lengths: Any = None, name: str = "X") -> tu
     if lengths is not None:
         raise ValueError("lengths needs a network with a Recurrent layer; this one has none")
     return matrix(X, spec.n_inputs, spec.dtype, name), None
-
-
-def check_two_classes(loss: Any, given: Samples) -> None:
-    """Raise ValueError where the loss is for classes and all samples are of the same one: nothing is to be learned."""
-    if loss.targets != "classes" or len(given) < 2:
-        return
-    t = given.targets
-    classes = t if t.dtype == np.int32 else t.argmax(axis=1)
-    if classes.min() == classes.max():
-        raise ValueError(f"y must hold at least 2 classes; got only class {int(classes[0])}")

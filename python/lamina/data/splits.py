@@ -23,7 +23,7 @@ class Split:
     fraction : float, default 0.1
         Share of the rows, in (0, 1).
     stratify : bool, optional
-        Keep the classes' shares. By default, wherever the targets are labels and every class can be shared.
+        Keep the classes' shares. By default, wherever the targets are classes and every class can be shared.
     shuffle : bool, default True
         False takes the last rows, in order: for time series.
     """
@@ -51,7 +51,7 @@ class Split:
 
 
 def _can_stratify(labels: Any, shuffle: bool) -> bool:
-    return labels is not None and shuffle and int(np.unique(labels, return_counts=True)[1].min()) >= 2
+    return labels is not None and shuffle and bool(_core.can_stratify(np.ascontiguousarray(labels, np.int32), 2))
 
 
 def split_indices(n_rows: int, fractions: Sequence[float], labels: Any, shuffle: bool, seed: int) -> list[Indices]:

@@ -11,6 +11,7 @@ from sklearn.metrics import check_scoring
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 
+from lamina import losses
 from lamina.estimators._estimator import BaseLamina
 from lamina.estimators._monitor import IterationMonitor, Monitor, Progress
 from lamina.estimators._network import (
@@ -58,9 +59,14 @@ class BaseMLP(BaseLamina):
     network_: Network
     best_validation_score_: float | None
 
-    @abstractmethod
     def _loss_name(self) -> str:
-        """Return the name of the loss, as the user gave it."""
+        """Return the name of the loss, as the registry has it; what is no loss is returned as it is."""
+        if self.loss == "log_loss":  # scikit-learn's, of which there are two
+            return "log_loss"
+        try:
+            return str(losses.get(self.loss).name)
+        except (TypeError, ValueError):
+            return str(self.loss)
 
     @abstractmethod
     def _network_loss(self) -> Any:

@@ -205,9 +205,6 @@ feature_names_in_, n_iter_, n_layers_, n_outputs_, out_activation_
         outputs = self._outputs(X)
         return outputs[:, 0] if outputs.shape[1] == 1 else outputs
 
-    def _loss_name(self) -> str:
-        return str(getattr(self.loss, "name", self.loss))
-
     def _check_probabilities(self) -> bool:
         if self._loss_name() in MARGINS:
             raise AttributeError(f"loss={self._loss_name()!r} gives margins, no probabilities; see decision_function")

@@ -240,11 +240,12 @@ class _BaseRecurrent(BaseLamina):
             self._network_seed(),
             normalize_inputs=bool(self.standardize),
         )
-        validation = None
+        validation: Any = None
         if self.validation_fraction:
             if len(inputs) < 2:
                 raise ValueError("validation_fraction must be 0 where there is one sample alone; got n_samples=1")
-            validation = Split(self.validation_fraction, shuffle=self.window is None)
+            in_time = self.window is not None
+            validation = Split(self.validation_fraction, shuffle=False) if in_time else float(self.validation_fraction)
         stopping = EarlyStopping(patience=self.n_iter_no_change) if self.early_stopping else None
         with self._interruptible(network):
             network.fit(

@@ -16,6 +16,7 @@ from lamina.estimators._estimator import all_or_nothing
 
 __all__ = ["MLPRegressor"]
 
+_SIZES = (100,)  # the default, and nothing that a caller gives, is this very object
 LOSSES = tuple(name for name in losses.names() if losses.get(name).targets in ("real", "count"))
 
 
@@ -59,7 +60,7 @@ feature_names_in_, n_iter_, n_layers_, n_outputs_, out_activation_, coefs_, inte
     def __init__(
         self,
         loss: Any = "squared_error",
-        hidden_layer_sizes: Any = (100,),
+        hidden_layer_sizes: Any = _SIZES,
         activation: Any = "relu",
         *,
         solver: Any = "adam",
@@ -95,7 +96,11 @@ feature_names_in_, n_iter_, n_layers_, n_outputs_, out_activation_, coefs_, inte
         # Before scikit-learn 1.7 the first two were the layer sizes and the activation.
         if isinstance(loss, (int, np.integer, tuple, list, np.ndarray)):
             if isinstance(hidden_layer_sizes, str):
+                if activation != "relu":
+                    raise TypeError(f"activation was given twice: {hidden_layer_sizes!r} and {activation!r}")
                 activation = hidden_layer_sizes
+            elif hidden_layer_sizes is not _SIZES:
+                raise TypeError(f"hidden_layer_sizes were given twice: {loss!r} and {hidden_layer_sizes!r}")
             loss, hidden_layer_sizes = "squared_error", loss
         self.loss = loss
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -158,9 +163,6 @@ feature_names_in_, n_iter_, n_layers_, n_outputs_, out_activation_, coefs_, inte
     def predict(self, X: Any) -> Any:
         """Return the prediction for each row, (n,) for one target, else (n, targets)."""
         return _flat(self._outputs(X))
-
-    def _loss_name(self) -> str:
-        return str(getattr(self.loss, "name", self.loss))
 
     def _network_loss(self) -> Any:
         return self.loss

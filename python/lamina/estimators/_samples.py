@@ -83,7 +83,7 @@ def balanced(y: Any, weight: Any) -> Any:
 
 def check_scale(targets: Any, loss: Any, dtype: Any) -> None:
     """Raise ValueError where targets, or (but for None) their loss, are beyond what the network's type can hold."""
-    limit = np.finfo(dtype).max
+    limit = float(np.finfo(dtype).max)
     extremes = np.array([targets.min(axis=0), targets.max(axis=0)], np.float64)
     largest = np.abs(extremes).max()
     hint = "bring y to a smaller scale" + (", or use float64" if np.dtype(dtype) == np.float32 else "")

@@ -17,7 +17,7 @@ from lamina.data.arrays import Array, matrix
 from lamina.data.class_weights import weighted_by_class
 from lamina.data.held_out import set_aside
 from lamina.data.records import SampleSpec
-from lamina.data.samples import check_two_classes, counted_rows, counted_samples, inputs
+from lamina.data.samples import counted_rows, counted_samples, inputs
 from lamina.network import stepping
 from lamina.network.old_pickles import memory_by_names
 from lamina.network.summary import short, table_of_layers
@@ -245,7 +245,7 @@ class Network:
         """
         given = counted_samples(self._spec, X, y, sample_weight, lengths)
         if not resume:
-            check_two_classes(self._loss, given)
+            self._core.need_two_classes(given)
         training = set_aside(self._spec, given, validation, validation_sample_weight, self._seed)
         self._warn_of_a_second_link()
         training = weighted_by_class(training, class_weight, self._spec)
@@ -321,8 +321,7 @@ class Network:
     ) -> float:
         """Return the loss on these samples, without penalty."""
         given = counted_samples(self._spec, X, y, sample_weight, lengths)
-        threads = thread_count(n_threads)
-        return float(self._core.evaluate(given.x, given.targets, given.weights, threads, given.lengths))
+        return float(self._core.evaluate(given, thread_count(n_threads)))
 
     def loss_and_gradients(
         self,
@@ -341,18 +340,9 @@ class Network:
         the network changes.
         """
         given = counted_samples(self._spec, X, y, sample_weight, lengths)
-        loss, flat, _ = self._core.loss_and_gradients(
-            given.x,
-            given.targets,
-            given.weights,
-            number(l1, "l1"),
-            number(l2, "l2"),
-            training,
-            surrogates=True,
-            with_input=False,
-            threads=thread_count(n_threads),
-            lengths=given.lengths,
-        )
+        penalty = _core.PenaltyStrength(number(l1, "l1"), number(l2, "l2"))
+        how = _core.GradientOptions(penalty, bool(training), threads=thread_count(n_threads))
+        loss, flat, _ = self._core.loss_and_gradients(given, how)
         return float(loss), self._named(flat)
 
     def input_gradient(
@@ -360,18 +350,8 @@ class Network:
     ) -> Array:
         """Return d loss / d X, of the shape of X, of the loss averaged over the rows."""
         given = counted_samples(self._spec, X, y, sample_weight, lengths)
-        gradient: Array = self._core.loss_and_gradients(
-            given.x,
-            given.targets,
-            given.weights,
-            0.0,
-            0.0,
-            training,
-            surrogates=True,
-            with_input=True,
-            threads=0,
-            lengths=given.lengths,
-        )[2]
+        how = _core.GradientOptions(training=bool(training))
+        gradient: Array = self._core.loss_and_gradients(given, how, with_input=True)[2]
         rows = counted_rows(self._spec, X, sample_weight)
         if rows is None:
             return gradient
@@ -461,10 +441,11 @@ class Network:
     def __getstate__(self) -> dict[str, Any]:
         """Return everything that makes the network what it is, the optimizer's memory included."""
         state = {k: v for k, v in self.__dict__.items() if k not in ("_core", "_spec")}
-        state["parameters"] = {name: view.copy() for name, view in self.parameters.items()}
-        state["normalization"] = self._core.normalization
-        state["memory"] = self._core.memory
-        state["sequences"] = (self._core.sequences_under_way, self._core.state)
+        still = self._core.copy()  # as it is between two steps, where another thread trains it
+        state["parameters"] = {name: view.copy() for name, view in still.parameters().items()}
+        state["normalization"] = still.normalization
+        state["memory"] = still.memory
+        state["sequences"] = (still.sequences_under_way, still.state)
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
