@@ -1,5 +1,7 @@
 """The pictures: what they draw, where they are written, and what they refuse."""
 
+import os
+
 import matplotlib
 import numpy as np
 import pytest
@@ -54,6 +56,14 @@ def test_a_wide_range_of_losses_is_drawn_on_a_logarithmic_scale():
     assert plots.learning_curves(HISTORY).get_yscale() == "linear"
     steep = History(loss=[10.0, 0.1, 0.01], best_epoch=3, stop_reason="epochs")
     assert plots.learning_curves(steep).get_yscale() == "log"
+
+
+@pytest.mark.parametrize("kind", [str, os.fsencode])
+def test_a_picture_goes_to_any_path(kind, tmp_path):
+    plots.learning_curves(HISTORY, path=kind(tmp_path / "curves.png"))
+    assert written(tmp_path / "curves.png")
+    with pytest.raises(TypeError, match="path must be a path"):
+        plots.learning_curves(HISTORY, path=7)
 
 
 def test_all_activations_with_their_derivatives(tmp_path):

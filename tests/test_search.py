@@ -1,6 +1,8 @@
 """The search for hyper-parameters: what it draws, how it scores, that it goes on where it was stopped."""
 
 import json
+import os
+import re
 
 import numpy as np
 import pytest
@@ -232,6 +234,88 @@ def test_a_file_of_something_else_is_left_alone(tmp_path):
     with pytest.raises(ValueError, match="path must be new, or the file of an earlier search"):
         lamina.search(build, SPACE, X, y, path=path)
     assert path.read_text() == "dear diary\n"
+
+
+@pytest.mark.parametrize("content", ["one line", '{"a": 1}', "[" * 9000, '{"lamina search": 2, "method"', "\x00" * 64])
+def test_a_file_without_a_line_end_is_left_alone(content, tmp_path):
+    X, y = digits()
+    path = tmp_path / "notes.json"
+    path.write_text(content)
+    with pytest.raises(lamina.SearchFileError, match="path must be new, or the file of an earlier search"):
+        lamina.search(build, SPACE, X, y, path=path)
+    assert path.read_text() == content
+
+
+def test_a_pipe_is_refused_at_once(tmp_path):
+    X, y = digits()
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(lamina.SearchFileError, match="no regular file"):
+        lamina.search(build, SPACE, X, y, path=tmp_path / "pipe")
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """The settings of a search and the bytes of its file."""
+    X, y = digits()
+    path = tmp_path_factory.mktemp("search") / "search.jsonl"
+    settings = {"X": X, "y": y, "validation": 0.25, "n_trials": 2, "epochs": 2}
+    lamina.search(build, SPACE, path=os.fsencode(path), **settings)
+    return settings, path.read_bytes()
+
+
+def test_every_altered_byte_of_a_trial_is_noticed(kept, tmp_path):
+    settings, whole = kept
+    path = tmp_path / "search.jsonl"
+    for position in np.linspace(20, len(whole) - 2, 60).astype(int):
+        altered = bytearray(whole)
+        altered[position] ^= 0x01
+        path.write_bytes(altered)
+        with pytest.raises(lamina.SearchFileError):
+            lamina.search(build, SPACE, path=path, **settings)
+        assert path.read_bytes() == altered
+
+
+def test_a_digit_of_a_score_is_not_believed(kept, tmp_path):
+    settings, whole = kept
+    path = tmp_path / "search.jsonl"
+    path.write_text(re.sub(r'"score": \d', '"score": 0', whole.decode()))
+    with pytest.raises(lamina.SearchFileError, match=r"line 2 of .* was altered or damaged .*: its checksum does not"):
+        lamina.search(build, SPACE, path=path, **settings)
+
+
+WRONG_LINES = ["", "[]", "1", "null", "{}", '"trial"', "[" * 100_000, '{"trial": 0}', "\ud800", "{'trial': 0}"]
+
+
+@pytest.mark.parametrize("line", WRONG_LINES)
+def test_damaged_lines_give_one_error(line, kept, tmp_path):
+    settings, whole = kept
+    path = tmp_path / "search.jsonl"
+    line = line.encode(errors="surrogatepass")
+    path.write_bytes(whole + line + b"\n")
+    with pytest.raises(lamina.SearchFileError, match=r"line 4 of .* was altered or damaged"):
+        lamina.search(build, SPACE, path=path, **settings)
+    path.write_bytes(b'{"lamina search": ' + line + b"\n")
+    with pytest.raises(lamina.SearchFileError, match="first line"):
+        lamina.search(build, SPACE, path=path, **settings)
+
+
+def test_a_trial_of_another_search_is_not_believed(kept, tmp_path):
+    settings, whole = kept
+    path = tmp_path / "other.jsonl"
+    other = {**settings, "seed": 1, "n_trials": 1}
+    lamina.search(build, SPACE, path=path, **other)
+    path.write_bytes(path.read_bytes().split(b"\n")[0] + b"\n" + whole.split(b"\n")[1] + b"\n")
+    with pytest.raises(lamina.SearchFileError, match="line 2 of"):
+        lamina.search(build, SPACE, path=path, **other)
+
+
+def test_a_link_to_the_file_stays_a_link(tmp_path, kept):
+    settings, _ = kept
+    (tmp_path / "now.jsonl").symlink_to("first.jsonl")
+    for _ in range(2):
+        lamina.search(build, SPACE, path=tmp_path / "now.jsonl", **settings)
+    assert (tmp_path / "now.jsonl").is_symlink()
+    assert len((tmp_path / "first.jsonl").read_bytes().splitlines()) == 3
 
 
 # What it shows ----------------------------------------------------------------------------------------------------

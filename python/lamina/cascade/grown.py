@@ -13,6 +13,7 @@ from lamina import activations
 from lamina.cascade.growth import CascadeHistory
 from lamina.cascade.samples import normalized
 from lamina.data.arrays import Array
+from lamina.storage.forms import NORMALIZATION, ArrayForm, Forms, form_of
 
 __all__ = ["Grown", "Stages"]
 
@@ -56,8 +57,23 @@ class Grown:
     @classmethod
     def zeros(cls, n_inputs: int, n_outputs: int, units: tuple[Any, ...], output: str, dtype: Any) -> Grown:
         """Return a network whose parameters are all zero."""
-        size = _unit_offset(n_inputs, len(units)) + n_outputs * (1 + n_inputs + len(units))
-        return cls(n_inputs, n_outputs, units, output, np.zeros(size, dtype))
+        flat = np.zeros(_size(n_inputs, n_outputs, len(units)), dtype)
+        return cls(n_inputs, n_outputs, units, output, flat)
+
+    def check(self, dtype: str) -> None:
+        """Raise ValueError where arrays do not fit the units, as those from outside may."""
+        inputs, outputs = self.n_inputs, self.n_outputs
+        arrays = {"weights": self.flat}
+        forms = Forms.of({"weights": (_size(inputs, outputs, len(self.units)),)}, inputs, dtype)
+        if self.normalization is not None:
+            arrays.update(zip(NORMALIZATION, self.normalization, strict=True))
+        if self.stages is not None:  # in double precision, as the core gave them
+            of_outputs = {f"outputs of {k} units": weights for k, weights in enumerate(self.stages.output_weights)}
+            sizes = {name: outputs * (1 + inputs + k) for k, name in enumerate(of_outputs)}
+            sizes["units"] = _unit_offset(inputs, len(self.stages.units))
+            arrays |= {**of_outputs, "units": self.stages.unit_weights}
+            forms.needed.update({name: ArrayForm("float64", (size,)) for name, size in sizes.items()})
+        forms.check({name: form_of(array) for name, array in arrays.items()})
 
     def at(self, k: int) -> Grown:
         """Return the network as it was with `k` units; FloatingPointError where it has weights beyond its dtype."""
@@ -95,3 +111,8 @@ class Grown:
 def _unit_offset(inputs: int, k: int) -> int:
     """Where the bias of unit k is in the flat parameters, its weights following it."""
     return k * (inputs + 1) + k * (k - 1) // 2
+
+
+def _size(inputs: int, outputs: int, units: int) -> int:
+    """How many flat parameters there are: those of the units, then those of the outputs."""
+    return _unit_offset(inputs, units) + outputs * (1 + inputs + units)

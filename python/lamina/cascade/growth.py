@@ -60,6 +60,42 @@ class CascadeHistory:
         """Return the history as plain lists and numbers."""
         return asdict(self)
 
+    @classmethod
+    def from_dict(cls, value: dict[str, Any], units: list[str]) -> CascadeHistory:
+        """Return the history of a network with these units from the result of `as_dict`.
+
+        ValueError or TypeError where it can be none: a list of another length, an entry of another type.
+        """
+        history = cls(**value)
+        grown, stages = len(history.units), len(history.error)
+        lengths = {"units": grown, "correlation": grown, "candidate_epochs": grown, "error": stages}
+        lengths |= {"validation_error": stages, "wrong": stages, "output_epochs": stages}
+        if not history.validation_error:
+            del lengths["validation_error"]
+        for name, length in lengths.items():
+            entries, kinds = getattr(history, name), _ENTRIES[name]
+            if not isinstance(entries, list) or not all(type(entry) in kinds for entry in entries):
+                raise TypeError(f"the history's {name} must be a list of {kinds[0].__name__}")
+            if len(entries) != length:
+                raise ValueError(f"the history's {name} must have {length} entries; got {len(entries)}")
+        whole_number(history.best_units, "the history's best_units", 0, grown)
+        if grown != stages - 1 or history.units[: len(units)] != units:
+            raise ValueError("the history is that of another network")
+        if not isinstance(history.stop_reason, str) or not isinstance(history.diverged, bool):
+            raise TypeError("the history's stop_reason must be a str, and diverged a bool")
+        return history
+
+
+_ENTRIES: dict[str, tuple[type, ...]] = {
+    "units": (str,),
+    "error": (float,),
+    "validation_error": (float,),
+    "wrong": (int, float),
+    "correlation": (float,),
+    "output_epochs": (int,),
+    "candidate_epochs": (int,),
+}
+
 
 class CascadeStage:
     """What a callback gets when the outputs of a network with `units` units are trained.

@@ -25,9 +25,13 @@ from lamina.cascade.samples import (
 from lamina.data.arguments import float_type, thread_count, whole_number
 from lamina.data.arrays import Array, matrix
 from lamina.data.records import Samples, SampleSpec
+from lamina.files import FilePath
 from lamina.network.network import Network
 from lamina.plots.cascade import diagram
+from lamina.storage.container import Contents, write
+from lamina.storage.forms import Forms
 from lamina.storage.parts import described
+from lamina.storage.pickles import with_version, without_version
 from lamina.training.callbacks import DivergenceWarning
 
 __all__ = ["CascadeNetwork"]
@@ -388,22 +392,37 @@ class CascadeNetwork:
         out.metadata = dict(self.metadata)
         return out
 
+    def __getstate__(self) -> dict[str, Any]:
+        return with_version(self.__dict__)
+
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state if "_grown" in state else _one_record(state))
+        """Take what was pickled; ValueError where the arrays do not fit the units."""
+        state = without_version(state, "cascade network")
+        state = state if "_grown" in state else _one_record(state)
+        if state["_grown"] is not None:
+            state["_grown"].check(state["_dtype"].name)
+        self.__dict__.update(state)
 
     def copy(self) -> CascadeNetwork:
         """Return an independent copy."""
         return _copy.deepcopy(self)
 
-    def save(self, path: Any) -> None:
+    def save(self, path: FilePath) -> None:
         """Write a safetensors file, whole or not at all: weights by name, the rest as JSON in its metadata."""
-        from lamina.storage.container import write
+        write(path, self.contents())
 
-        self._network()
-        write(path, self)
+    def contents(self) -> Contents:
+        """Return what a model file holds of the network."""
+        grown = self._network()
+        parameters = {name: view.copy() for name, view in grown.views().items()}
+        return Contents.of(self._architecture(grown), parameters, grown.normalization, self.metadata)
 
     def architecture(self) -> dict[str, Any]:
         """Return what makes the network, beside its weights, as plain JSON values; TypeError where a part is custom."""
+        return self._architecture(self._grown)
+
+    def _architecture(self, grown: Grown | None) -> dict[str, Any]:
+        history = None if grown is None else grown.history
         return {
             "network": "CascadeNetwork",
             "n_inputs": self._n_inputs,
@@ -412,17 +431,28 @@ class CascadeNetwork:
             "max_units": self._max_units,
             "pool": [described(f) for f in self._pool],
             "output_setting": self._output_setting,
-            "output": self.output,
-            "units": [described(f) for f in self.units],
+            "output": self._output_setting if grown is None else grown.output,
+            "units": [] if grown is None else [described(f) for f in grown.units],
             "dtype": self._dtype.name,
             "seed": self._seed,
             "normalize_inputs": self.normalize_inputs,
-            "history": None if self.history is None else self.history.as_dict(),
+            "history": None if history is None else history.as_dict(),
         }
+
+    @staticmethod
+    def forms_of(architecture: dict[str, Any]) -> Forms:
+        """Return what arrays a network from the result of `architecture` has; nothing is built."""
+        inputs, outputs = (whole_number(architecture[name], name, 1) for name in ("n_inputs", "n_outputs"))
+        n_units = len(architecture["units"])
+        shapes: dict[str, tuple[int, ...]] = {}
+        for k in range(n_units):
+            shapes |= {f"{k}.weight": (inputs + k,), f"{k}.bias": (1,)}
+        shapes |= {"output.weight": (inputs + n_units, outputs), "output.bias": (outputs,)}
+        return Forms.of(shapes, inputs, float_type(architecture["dtype"]).name)
 
     @classmethod
     def from_architecture(cls, architecture: dict[str, Any]) -> CascadeNetwork:
-        """Return a network with weights of zero from the result of `architecture`."""
+        """Return a network with weights of zero from the result of `architecture`; ValueError where it has no sense."""
         net = cls(
             architecture["n_inputs"],
             architecture["n_outputs"],
@@ -435,11 +465,20 @@ class CascadeNetwork:
             architecture["normalize_inputs"],
         )
         units = tuple(activations.get(**entry) for entry in architecture["units"])
-        told = architecture["history"]
+        output, asked, told = architecture["output"], net._output_setting, architecture["history"]
+        if output not in ([*_LOSSES] if asked == "auto" else [asked]):
+            raise ValueError(f"output cannot be {output!r} where {asked!r} was asked for")
         net._grown = replace(
-            Grown.zeros(net._n_inputs, net._n_outputs, units, architecture["output"], net._dtype),
-            history=None if told is None else CascadeHistory(**told),
+            Grown.zeros(net._n_inputs, net._n_outputs, units, output, net._dtype),
+            history=None if told is None else CascadeHistory.from_dict(told, [f.name for f in units]),
         )
+        return net
+
+    @classmethod
+    def from_contents(cls, contents: Contents) -> CascadeNetwork:
+        """Return the network that a model file holds."""
+        net = cls.from_architecture(contents.architecture)
+        contents.restore(net)
         return net
 
     def plot(self, ax: Any = None, path: Any = None) -> Any:

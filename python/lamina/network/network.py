@@ -18,10 +18,14 @@ from lamina.data.class_weights import weighted_by_class
 from lamina.data.held_out import set_aside
 from lamina.data.records import SampleSpec
 from lamina.data.samples import counted_rows, counted_samples, inputs
+from lamina.files import FilePath
 from lamina.network import stepping
 from lamina.network.old_pickles import memory_by_names
 from lamina.network.summary import short, table_of_layers
+from lamina.storage.container import Contents, write
+from lamina.storage.forms import NORMALIZATION, Forms, form_of
 from lamina.storage.parts import described, described_layer, layer_from
+from lamina.storage.pickles import with_version, without_version
 from lamina.training.callbacks import DivergenceWarning, EarlyStopping, Epoch, History
 from lamina.training.fit import Fit, FitOptions
 
@@ -409,11 +413,17 @@ class Network:
         other.metadata = dict(self.metadata)
         return other
 
-    def save(self, path: Any) -> None:
-        """Write a safetensors file, whole or not at all: weights by name, the architecture as JSON in its metadata."""
-        from lamina.storage.container import write  # with what it imports as long to load as all the rest
+    def save(self, path: FilePath) -> None:
+        """Write a safetensors file, whole or not at all: weights by name, the architecture as JSON in its metadata.
 
-        write(path, self)
+        `lamina.load` reads it. A link is followed, a file that is there keeps its owner and mode.
+        """
+        write(path, self.contents())
+
+    def contents(self) -> Contents:
+        """Return what a model file holds of the network, between two steps where another thread trains it."""
+        still = self._core.copy(with_memory=False)
+        return Contents.of(self.architecture(), still.parameters(), still.normalization, self.metadata)
 
     def architecture(self) -> dict[str, Any]:
         """Return what makes the network, beside its weights, as plain JSON values; TypeError where a part is custom."""
@@ -438,6 +448,20 @@ class Network:
             architecture["normalize_inputs"],
         )
 
+    @staticmethod
+    def forms_of(architecture: dict[str, Any]) -> Forms:
+        """Return what arrays a network from the result of `architecture` has; nothing is built."""
+        layers = [layer_from(entry) for entry in architecture["layers"]]
+        n_inputs = whole_number(architecture["n_inputs"], "n_inputs", 1)
+        return _forms(layers, n_inputs, float_type(architecture["dtype"]))
+
+    @classmethod
+    def from_contents(cls, contents: Contents) -> Network:
+        """Return the network that a model file holds."""
+        net = cls.from_architecture(contents.architecture)
+        contents.restore(net)
+        return net
+
     def __getstate__(self) -> dict[str, Any]:
         """Return everything that makes the network what it is, the optimizer's memory included."""
         state = {k: v for k, v in self.__dict__.items() if k not in ("_core", "_spec")}
@@ -446,13 +470,16 @@ class Network:
         state["normalization"] = still.normalization
         state["memory"] = still.memory
         state["sequences"] = (still.sequences_under_way, still.state)
-        return state
+        return with_version(state)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Make the core's network anew, and give it what `state` holds."""
-        state = dict(state)
+        """Make the core's network anew, and give it what `state` holds; ValueError where that does not fit."""
+        state = without_version(state, "network")
         parameters, memory = state.pop("parameters"), state.pop("memory")
         normalization, (count, sequences) = state.pop("normalization"), state.pop("sequences")
+        normalized = {} if normalization is None else dict(zip(NORMALIZATION, normalization, strict=True))
+        forms = _forms(state["_layers"], state["_n_inputs"], state["_dtype"])
+        forms.check({name: form_of(array) for name, array in {**parameters, **normalized}.items()})
         self.__dict__.update(state)
         self._make_core()
         for name, view in self._core.parameters().items():
@@ -461,3 +488,8 @@ class Network:
         self._core.memory = memory_by_names(memory) if isinstance(memory, tuple) else memory
         if count:
             self._core.state = (count, sequences)
+
+
+def _forms(layers: Sequence[Any], n_inputs: int, dtype: np.dtype[Any]) -> Forms:
+    """What arrays a network of these layers has."""
+    return Forms.of(_core.parameter_shapes(list(layers), n_inputs), n_inputs, dtype.name)

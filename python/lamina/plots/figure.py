@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from os import PathLike
 from typing import Any
 
-__all__ = ["MARK", "TRAINING", "VALIDATION", "axes", "done", "figure"]
+from lamina.files import FilePath, path_of
+
+__all__ = ["MARK", "TRAINING", "VALIDATION", "axes", "done", "figure", "write_picture"]
 
 TRAINING, VALIDATION, MARK = "#1f77b4", "#d95f02", "#444444"
 
@@ -28,8 +29,13 @@ def axes(ax: Any, size: tuple[float, float]) -> Any:
     return figure(size).add_subplot() if ax is None else ax
 
 
-def done(ax: Any, path: str | PathLike[str] | None) -> Any:
+def done(ax: Any, path: FilePath | None) -> Any:
     """Write the picture where there is a `path`, and return its axes."""
-    if path is not None:
-        ax.figure.savefig(path, dpi=150)
+    write_picture(ax.figure, path)
     return ax
+
+
+def write_picture(picture: Any, path: FilePath | None, dpi: int = 150) -> None:
+    """Write a figure where there is a `path`."""
+    if path is not None:
+        picture.savefig(path_of(path), dpi=dpi)

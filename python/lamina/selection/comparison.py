@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ import numpy as np
 from lamina._core import Dense
 from lamina.data.arrays import Array, to_array
 from lamina.data.splits import fold_indices
+from lamina.files import FilePath
 from lamina.network.network import Network
 from lamina.plots.training import fold_scores
 from lamina.selection.cross_validation import cross_validate
@@ -61,7 +61,7 @@ class Comparison:
             ]
         )
 
-    def plot(self, ax: Any = None, path: str | PathLike[str] | None = None) -> Any:
+    def plot(self, ax: Any = None, path: FilePath | None = None) -> Any:
         """Draw each learner's folds and their mean; see ``lamina.plots.fold_scores``."""
         ranked = {name: self.scores[name] for name in reversed(self.ranked)}
         return fold_scores(ranked, ax=ax, path=path, label=self.scoring)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from lamina.data.arguments import whole_number
+from lamina.files import FilePath
 from lamina.selection.search_result import SearchProgress, SearchResult
 from lamina.selection.side_by_side import Hook, Task, jobs, run
 from lamina.selection.space import candidates
@@ -33,7 +34,7 @@ def search(
     factor: int = 3,
     scoring: str | Callable[..., float] | None = None,
     groups: Any = None,
-    path: Any = None,
+    path: FilePath | None = None,
     n_jobs: int | None = None,
     verbose: int = 0,
     **fit_options: Any,
@@ -68,6 +69,7 @@ def search(
         Rows of one group stay in one fold.
     path : path-like, optional
         A file of JSON lines that keeps every trial as it ends; a search that finds its own file goes on from there.
+        Nothing else is written to, and no trial believed whose line was altered.
     n_jobs : int, optional
         Trials at work at a time, each on one thread; by default `lamina.get_num_threads()`. Never another result.
     verbose : int, default 0
@@ -83,7 +85,9 @@ def search(
     Raises
     ------
     ValueError
-        For a space without a trial, a file of another search, or a search of which every trial diverged.
+        For a space without a trial, or a search of which every trial diverged.
+    SearchFileError
+        Where there is something at `path` that is not the file of this search, or that was damaged; a ValueError.
     """
     if method not in ("random", "halving"):
         raise ValueError(f"method must be 'random' or 'halving'; got {method!r}")
