@@ -103,6 +103,22 @@ def test_min_delta_counts_small_gains_as_none():
     assert len(history.loss) == 4
 
 
+@pytest.mark.parametrize("monitor", ["validation_loss", lambda epoch: epoch.validation_loss])
+def test_min_delta_does_not_choose_what_is_put_back(monitor):
+    """Patience ends by it; the best weights are those of the lowest value that was watched."""
+    x, t = regression()
+    stopping = lamina.EarlyStopping(patience=8, min_delta=0.02, monitor=monitor)
+    net = network(units=16)
+    history = net.fit(x, t, epochs=60, optimizer=lamina.SGD(0.01), validation=(x, t), early_stopping=stopping)
+    best = int(np.argmin(history.validation_loss))
+    assert history.stop_reason.startswith("early stopping")
+    assert len(history.loss) < 60
+    assert history.best_epoch == best + 1
+    np.testing.assert_allclose(net.evaluate(x, t), history.validation_loss[best], rtol=1e-12)
+    falls = [v for i, v in enumerate(history.validation_loss) if v == min(history.validation_loss[: i + 1])]
+    assert 0 < falls[-2] - falls[-1] < 0.02
+
+
 def test_early_stopping_on_the_training_loss():
     x, t = regression()
     stopping = lamina.EarlyStopping(patience=3, min_delta=10.0, monitor="loss")
