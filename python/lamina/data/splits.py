@@ -9,7 +9,7 @@ import numpy as np
 
 from lamina._dispatch import core as _core
 from lamina.data.arguments import whole_number
-from lamina.data.arrays import unmasked
+from lamina.data.arrays import rows_of, unmasked
 from lamina.data.records import Indices
 
 __all__ = ["Split", "fold_indices", "split", "split_indices"]
@@ -159,16 +159,10 @@ def split(
         raise ValueError(f"X must have at least {len(shares)} rows, one for each part; got {n_rows}")
     if groups is not None:
         home = _grouped(groups, n_rows, shares, seed, "fractions")
-        return [(_rows(X, part), _rows(y, part)) for part in (np.flatnonzero(home == i) for i in range(len(shares)))]
+        return [
+            (rows_of(X, part), rows_of(y, part)) for part in (np.flatnonzero(home == i) for i in range(len(shares)))
+        ]
     labels = np.asarray(y)
     use_labels = stratify and shuffle and labels.ndim == 1 and labels.dtype.kind in "iubOUST"
     parts = split_indices(n_rows, shares, labels if use_labels else None, shuffle, seed)
-    return [(_rows(X, part), _rows(y, part)) for part in parts]
-
-
-def _rows(data: Any, index: Indices) -> Any:
-    if hasattr(data, "iloc"):
-        return data.iloc[index]
-    if hasattr(data, "to_numpy") or isinstance(data, np.ndarray):
-        return data[index]
-    return np.asarray(data)[index]
+    return [(rows_of(X, part), rows_of(y, part)) for part in parts]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from lamina._dispatch import core as _core
-from lamina.data.arrays import Array, check_finite, to_array
+from lamina.data.arrays import Array, check_finite, in_type, to_array
 from lamina.data.records import SampleSpec
 
 __all__ = ["classes_of", "labels", "targets"]
@@ -16,7 +16,7 @@ __all__ = ["classes_of", "labels", "targets"]
 def targets(spec: SampleSpec, value: Any, n_rows: int, name: str = "y") -> Array:
     """Return the targets as the loss wants them: int32 labels (rows,), or floats (rows, outputs)."""
     loss, n_outputs = spec.loss, spec.n_outputs
-    array = to_array(value, name)
+    array = _target_array(value, name, loss)
     if array.ndim == 0 or array.ndim > 2:
         raise ValueError(f"{name} must have 1 or 2 axes; got shape {array.shape}")
     if array.shape[0] != n_rows:
@@ -31,9 +31,25 @@ def targets(spec: SampleSpec, value: Any, n_rows: int, name: str = "y") -> Array
         return one_hot
     if array.ndim == 1:
         array = array[:, None]
-    array = np.ascontiguousarray(array, dtype=spec.dtype)
+    given = array
+    array = in_type(given, spec.dtype)
+    if array.dtype.itemsize < given.dtype.itemsize:  # the core does not know what was given
+        check_finite(array, name, given)
     _core.check_targets(loss, array, n_outputs, name)
     return array
+
+
+def _target_array(value: Any, name: str, loss: Any) -> Array:
+    """`to_array`, with a hint where labels are text."""
+    try:
+        return to_array(value, name)
+    except TypeError as error:
+        if loss.targets not in ("classes", "binary") or hasattr(value, "toarray"):
+            raise
+        raise TypeError(
+            f"{error}; labels are 0, 1, ...: classes, {name} = np.unique({name}, return_inverse=True) numbers them "
+            "(lamina.MLPClassifier takes labels of any kind)"
+        ) from None
 
 
 def labels(array: Array, n_classes: int, name: str) -> Array:

@@ -8,7 +8,7 @@ import numpy as np
 
 from lamina._dispatch import core as _core
 from lamina.data.arguments import number
-from lamina.data.samples import samples
+from lamina.data.samples import counted_samples
 from lamina.network.network import Network
 
 __all__ = ["check_gradients"]
@@ -43,7 +43,7 @@ def check_gradients(
         Whether random layers and batch norm work as in training (with the draws of step 0) or as in prediction.
     """
     copy = net.astype("float64")
-    given = samples(copy.spec, X, y, sample_weight, lengths)
+    given = counted_samples(copy.spec, X, y, sample_weight, lengths)
     penalty = _core.PenaltyStrength(number(l1, "l1"), number(l2, "l2"))
     options = _core.GradientOptions(penalty, bool(training), surrogates=False, threads=1)
     analytic = copy.core.loss_and_gradients(given, options)[1]

@@ -17,7 +17,7 @@ from lamina.data.arrays import Array, matrix
 from lamina.data.class_weights import weighted_by_class
 from lamina.data.held_out import set_aside
 from lamina.data.records import SampleSpec
-from lamina.data.samples import inputs, samples
+from lamina.data.samples import counted_rows, counted_samples, inputs
 from lamina.files import FilePath
 from lamina.network import stepping
 from lamina.network.old_pickles import memory_by_names
@@ -247,7 +247,7 @@ class Network:
             Also kept as `history`, where it survives Ctrl-C. A fit that ends by an exception, or diverges, leaves the
             best weights so far, with or without early stopping (Ctrl-C in the first epoch: those of the last step).
         """
-        given = samples(self._spec, X, y, sample_weight, lengths)
+        given = counted_samples(self._spec, X, y, sample_weight, lengths)
         if not resume:
             self._core.need_two_classes(given)
         training = set_aside(self._spec, given, validation, validation_sample_weight, self._seed)
@@ -334,7 +334,7 @@ class Network:
         A row's loss is what `lamina.losses` says: for ``"squared_error"`` half the squared error, summed over the
         outputs, so that with one output this is half of scikit-learn's `mean_squared_error`.
         """
-        given = samples(self._spec, X, y, sample_weight, lengths)
+        given = counted_samples(self._spec, X, y, sample_weight, lengths)
         return float(self._core.evaluate(given, thread_count(n_threads)))
 
     def loss_and_gradients(
@@ -353,7 +353,7 @@ class Network:
         With `training`, batch norm uses the batch's own statistics, and random layers the draws of step 0; nothing in
         the network changes.
         """
-        given = samples(self._spec, X, y, sample_weight, lengths)
+        given = counted_samples(self._spec, X, y, sample_weight, lengths)
         penalty = _core.PenaltyStrength(number(l1, "l1"), number(l2, "l2"))
         how = _core.GradientOptions(penalty, bool(training), threads=thread_count(n_threads))
         loss, flat, _ = self._core.loss_and_gradients(given, how)
@@ -363,9 +363,15 @@ class Network:
         self, X: Any, y: Any, sample_weight: Any = None, training: bool = False, lengths: Any = None
     ) -> Array:
         """Return d loss / d X, of the shape of X, of the loss averaged over the rows."""
-        given = samples(self._spec, X, y, sample_weight, lengths)
+        given = counted_samples(self._spec, X, y, sample_weight, lengths)
         how = _core.GradientOptions(training=bool(training))
-        return self._core.loss_and_gradients(given, how, with_input=True)[2]  # type: ignore[no-any-return]
+        gradient: Array = self._core.loss_and_gradients(given, how, with_input=True)[2]
+        rows = counted_rows(self._spec, X, sample_weight)
+        if rows is None:
+            return gradient
+        everywhere = np.zeros((len(X), *gradient.shape[1:]), gradient.dtype)
+        everywhere[rows] = gradient
+        return everywhere
 
     def _named(self, flat: Array) -> dict[str, Array]:
         """A flat gradient as arrays by parameter name."""

@@ -34,6 +34,16 @@ class Fold(Split):
         """Return the rows it was made of."""
         return self.train, self.held
 
+    def of_counted(self, given: Samples) -> tuple[Samples, Fold]:
+        """Return `given` without the samples of weight 0, and the split of those that are left."""
+        if given.weights is None or given.weights.all():
+            return given, self
+        place = np.cumsum(given.weights > 0) - 1
+        train, held = (place[rows[given.weights[rows] > 0]] for rows in (self.train, self.held))
+        if len(train) == 0 or len(held) == 0:
+            raise ValueError("sample_weight must not be all zero in the training or the validation part of a fold")
+        return given.counted(), Fold(train, held)
+
     def with_inner(self, inner: Split, labels: Array | None, seed: int) -> Fold:
         """Return a split of the training rows alone, so that what is held out has no say in the fit."""
         part, stop = inner.indices(len(self.train), None if labels is None else labels[self.train], seed)
@@ -272,6 +282,7 @@ def _checked(pair: Any, fold: int, n_rows: int) -> tuple[Indices, Indices]:
 def fit_fold(net: Network, given: Samples, fold: Fold, hook: Hook, options: dict[str, Any]) -> Network:
     """Return a fresh network trained on the fold's rows, by default with those held out as its validation set."""
     options = options_of(options, hook)
+    given, fold = fold.of_counted(given)
     inner = options.pop("validation", None)
     if isinstance(inner, tuple):
         raise ValueError("validation must be a fraction or a Split of each fold's rows; got a tuple of arrays")
