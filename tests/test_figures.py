@@ -3,6 +3,7 @@
 On an x86-64 machine without fused multiply-add a network has other bits, and so other figures. Times are not compared.
 """
 
+import json
 import os
 import re
 import subprocess
@@ -91,3 +92,28 @@ def test_the_figures_of_mnist_are_the_same_everywhere():
         text = one_line((ROOT / page).read_text())
         assert error in text, f"{page} must say {error!r}"
         assert re.search(rf"{error}.{{0,10}}{seconds}", text), f"{page} must say {seconds!r}"
+
+
+def test_the_table_of_speeds_is_that_of_the_results():
+    """A ratio is the median over rounds, or that of the shortest times; a step is the shortest one."""
+    tasks = json.loads((ROOT / "benchmarks" / "results" / "zen3.json").read_text())["tasks"]
+    lines = (ROOT / "README.md").read_text().splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith("| network, batch | threads |"))
+    assert "lamina's step | of peak |" in lines[start]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[start + 2 : start + 9]]
+    for name, threads, *ratios, step, peak in rows:
+        wanted = name.removeprefix("one row predicted from Python, ").replace(", ", ", batch ")
+        task = next(t for t in tasks if t["title"].endswith(f", {wanted}") or t["title"] == f"one row through {wanted}")
+        measured = task["ratios"]["best" if threads == "each at its best" else threads]
+        for engine, cell in zip(("torch", "jax", "sklearn"), ratios, strict=True):
+            both = measured["engines"][engine]
+            for number in re.findall(r"([\d.]+)x", cell):
+                half = 0.0501 if "." in number else 0.501
+                near = [abs(float(number) - both[kind]) <= half for kind in ("median_by_round", "of_minima")]
+                assert any(near), f"{name}, {threads}: {engine} is {both}, not {number}"
+        entries = [e for e in task["entries"] if e["engine"] == "lamina"]
+        best = next(e for e in entries if e["threads"] == measured["baseline_threads"])
+        number, unit = step.split()
+        seconds = float(number) * {"µs": 1e-6, "ms": 1e-3}[unit]
+        assert abs(seconds / best["min"] - 1) < 0.04, f"{name}, {threads}: {best['min']} s, not {step}"
+        assert not peak or abs(float(peak.rstrip("%")) - best["percent_of_peak"]) < 0.51, f"{name}, {threads}: {peak}"
