@@ -1,5 +1,7 @@
 """The course of training: validation, early stopping, history, callbacks, divergence, normalisation."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -299,3 +301,13 @@ def test_progress_is_silent_by_default_and_shown_when_asked(capfd):
     network().fit(x, t, epochs=2, verbose=1)
     shown = capfd.readouterr()
     assert shown.out or shown.err
+
+
+def test_progress_is_told_in_lines_where_there_is_no_rich(capfd, monkeypatch):
+    monkeypatch.setitem(sys.modules, "rich", None)
+    x, t = regression()
+    network().fit(x, t, epochs=2, verbose=1)
+    lamina.search(lambda units: network(units=units), {"units": [2, 3]}, x, t, validation=0.2, epochs=1, verbose=1)
+    first, *trials = capfd.readouterr().err.splitlines()
+    assert first.startswith("epoch 2/2  loss ")
+    assert [line.split("  ")[0] for line in trials] == ["trial 1/2", "trial 2/2"]
