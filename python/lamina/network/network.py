@@ -13,7 +13,7 @@ import numpy as np
 from lamina._dispatch import core as _core
 from lamina import losses
 from lamina.data.arguments import float_type, number, thread_count, whole_number
-from lamina.data.arrays import Array, matrix
+from lamina.data.arrays import Array, matrix_blocks
 from lamina.data.class_weights import weighted_by_class
 from lamina.data.held_out import set_aside
 from lamina.data.records import SampleSpec
@@ -313,8 +313,9 @@ class Network:
         if lengths is not None or self._spec.recurrent:
             x, checked = inputs(self._spec, X, lengths)
             return self._core.infer(x, link, thread_count(n_threads), checked)  # type: ignore[no-any-return]
-        X = matrix(X, self._n_inputs, self._dtype, finite=False)
-        return self._core.infer(X, link, thread_count(n_threads))  # type: ignore[no-any-return]
+        threads = thread_count(n_threads)
+        parts = [self._core.infer(block, link, threads) for block in matrix_blocks(X, self._n_inputs, self._dtype)]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def evaluate(
         self, X: Any, y: Any, sample_weight: Any = None, n_threads: int | None = None, lengths: Any = None
