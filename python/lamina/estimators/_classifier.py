@@ -42,13 +42,14 @@ beta_1, beta_2, epsilon, n_iter_no_change, max_fun
     l1 : float, default=0.0
         Strength of the L1 penalty, divided by the weight sum of the batch as `alpha` is.
     class_weight : dict or "balanced", default=None
-        Weights of the classes, multiplied into `sample_weight`.
+        Weights of the classes, multiplied into `sample_weight`; "balanced" counts rows by their sample weights.
     callbacks : callable or sequence of callables, default=None
         Called after each epoch, as in `Network.fit`.
     n_jobs : int, default=None
         Threads; None is lamina's own choice, -1 all cores.
     scoring : str or callable, default=None
-        The score that early stopping watches: a scorer of scikit-learn, or "loss". None is the accuracy.
+        The score that early stopping watches: a scorer of scikit-learn, or "loss". None is the accuracy. Without early
+        stopping it is refused.
     max_time : float, default=None
         Seconds after which training stops at the end of the epoch.
     standardize : bool, default=False
@@ -163,7 +164,7 @@ feature_names_in_, n_iter_, n_layers_, n_outputs_, out_activation_
         """Train on `X` (n, features), dense or sparse, and `y`: labels (n,) or an indicator matrix (n, labels).
 
         With `X_val` and `y_val` the validation loss is recorded, and early stopping watches these rows in place of a
-        fraction of `X`. A row with sample weight 2 counts as the row given twice.
+        fraction of `X`. A row with sample weight 2 counts as the row given twice, one with 0 as if it were not there.
         """
         self._fit(X, y, sample_weight, False, (X_val, y_val, sample_weight_val))
         return self

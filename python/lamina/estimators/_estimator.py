@@ -106,9 +106,8 @@ class BaseLamina(BaseEstimator, ABC):  # type: ignore[misc]
     def _rows(self, X: Any) -> Any:
         """Return X (n, features) to predict for, checked against that of the fit, and dense."""
         check_is_fitted(self)
-        accepted = {
-            name: value for name, value in self._accepted().items() if name not in ("multi_output", "y_numeric")
-        }
+        # In what order rows lie in memory is left to the network, which converts them by blocks.
+        accepted = {name: self._accepted()[name] for name in ("accept_sparse", "dtype")}
         return _dense(validate_data(self, X, reset=False, **accepted))
 
     def __sklearn_tags__(self) -> Any:

@@ -61,7 +61,7 @@ _PARAMETERS = """
     shuffle : bool, default=True
         Whether training takes its samples in a new order each epoch.
     standardize : bool, default=True
-        Bring every feature to zero mean and unit variance, and every target of the regressor.
+        Bring every feature to zero mean and unit variance, and for training every target of the regressor.
     dtype : {"float32", "float64"}, default="float32"
     random_state : int, RandomState or None
     n_jobs : int, optional
@@ -74,7 +74,10 @@ _PARAMETERS = """
     history_ : lamina.History
     n_iter_, n_features_in_ : int
     target_mean_, target_scale_ : array, (outputs,)
-        Of the regressor alone: a prediction is the network's output times the scale, plus the mean.
+        Of the regressor alone: a prediction is the network's output times the scale, plus the mean. They are 1 and 0,
+        since `network_` gives values in the units of y, but for kind "jordan", whose outputs feed back.
+    feature_names_in_ : array
+        Of the data frame that a time series was in.
     """
 
 

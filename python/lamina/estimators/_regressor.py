@@ -148,7 +148,7 @@ feature_names_in_, n_iter_, n_layers_, n_outputs_, out_activation_, coefs_, inte
         """Train on `X` (n, features), dense or sparse, and `y` (n,) or (n, targets).
 
         With `X_val` and `y_val` the validation loss is recorded, and early stopping watches these rows in place of a
-        fraction of `X`. A row with sample weight 2 counts as the row given twice.
+        fraction of `X`. A row with sample weight 2 counts as the row given twice, one with 0 as if it were not there.
         """
         self._fit(X, y, sample_weight, False, (X_val, y_val, sample_weight_val))
         return self

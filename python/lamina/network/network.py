@@ -215,9 +215,10 @@ class Network:
             What to set aside: a fraction (stratified for labels), a `Split`, a set of your own, or nothing.
         early_stopping : lamina.EarlyStopping or None, default lamina.EarlyStopping(patience=10)
         sample_weight, validation_sample_weight : array-like, (rows,), optional
-            A row of weight 2 counts as the row given twice.
+            A row of weight 2 counts as the row given twice, one of weight 0 as if it were not there.
         class_weight : dict or "balanced", optional
-            What each row of a class counts, in training and validation; "balanced" makes the classes count alike.
+            What each row of a class counts, in training and validation; "balanced" makes the classes count alike, by
+            the weights of their rows.
         scoring : str or callable, optional
             "accuracy", "r2" or a callable of (network, X, y): early stopping keeps the epoch with the highest.
         max_time : float, optional
