@@ -382,6 +382,23 @@ def test_sequences_in_lists_and_object_arrays(name):
     assert flat.n_features_in_ == 1
 
 
+def test_pairs_of_windows():
+    model = make("RecurrentRegressor", window=3, horizon=2, stride=2).fit(X, VALUES)
+    targets, predictions = model.pairs(X, VALUES)
+    np.testing.assert_array_equal(targets, VALUES[6:])
+    np.testing.assert_array_equal(predictions, model.predict(X)[:-2])
+    labels = make("RecurrentClassifier", window=2).fit(X, LABELS)
+    assert labels.score(X, LABELS) == np.mean(labels.predict(X) == LABELS[1:])
+
+
+@pytest.mark.parametrize("name", MLPS)
+def test_validation_rows_are_spoken_of_as_such(name):
+    D, y = data(name)
+    for given in ((D[:, :1], y), (np.full_like(D, np.nan), y), (D, y, -np.ones(ROWS)), (D, y, np.zeros(ROWS))):
+        with pytest.raises(ValueError, match=r"^X_val, y_val or sample_weight_val: "):
+            make(name).fit(D, y, None, *given)
+
+
 @pytest.mark.parametrize("name", MLPS)
 def test_early_stopping_is_spoken_of_as_such(name):
     y = data(name)[1]
@@ -512,6 +529,16 @@ def test_targets_beyond_what_the_network_can_hold():
     ):
         with pytest.raises(ValueError, match=message):
             make(name).fit(D, VALUES * size)
+    largest = np.sign(VALUES) * 3.3e38
+    models = [make("RecurrentRegressor", hidden_layer_sizes=1, random_state=seed) for seed in range(9)]
+    refused = 0
+    for model in models:  # by the weights that the last layer happens to have
+        try:
+            assert np.isfinite(model.fit(S, largest).predict(S)).all()
+        except ValueError as error:
+            assert "y is too large for predictions in float32" in str(error)  # noqa: PT017
+            refused += 1
+    assert 0 < refused < 9
     with pytest.raises(ValueError, match="squared_error of y is beyond float64's range"):
         make("RecurrentRegressor", standardize=False, dtype="float64").fit(S, VALUES * 1e200)
     assert np.isfinite(make("MLPRegressor", loss="absolute_error").fit(X, VALUES * 1e200).loss_)

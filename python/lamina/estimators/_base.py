@@ -188,8 +188,11 @@ class BaseMLP(BaseLamina):
         """Return training and validation rows: the user's own, scikit-learn's split, or none."""
         X_val, y_val, weight_val = given
         if X_val is not None:
-            X_val, y_val, weight_val = self._training_rows(X_val, y_val, weight_val, reset=False)
-            return rows, Rows(X_val, y_val, self._encode_more(y_val), weight_val)
+            try:
+                X_val, y_val, weight_val = self._training_rows(X_val, y_val, weight_val, reset=False)
+                return rows, Rows(X_val, y_val, self._encode_more(y_val), weight_val)
+            except ValueError as error:
+                raise ValueError(f"X_val, y_val or sample_weight_val: {error}") from None
         if not self.early_stopping or full_batch_solver(self) is not None:
             return rows, None
         # scikit-learn keeps the proportions of two classes, and splits several at random.

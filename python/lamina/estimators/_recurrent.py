@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any
 
 import numpy as np
@@ -74,7 +75,7 @@ _PARAMETERS = """
     history_ : lamina.History
     n_iter_, n_features_in_ : int
     target_mean_, target_scale_ : array, (outputs,)
-        Of the regressor alone: a prediction is the network's output times the scale, plus the mean. They are 1 and 0,
+        Of the regressor alone: a prediction is the network's output times the scale, plus the mean. They are 0 and 1,
         since `network_` gives values in the units of y, but for kind "jordan", whose outputs feed back.
     feature_names_in_ : array
         Of the data frame that a time series was in.
@@ -277,13 +278,21 @@ class _BaseRecurrent(BaseLamina):
         inputs, lengths = self._inputs(X, lengths)
         return self.network_.predict(inputs, lengths=lengths)
 
-    def _known(self, predictions: Any, y: Any) -> tuple[Any, Any]:
-        """Return targets and predictions where there are both."""
-        y = np.asarray(y)
+    def pairs(self, X: Any, y: Any = None, lengths: Any = None) -> tuple[Any, Any]:
+        """Return targets and predictions of what has both, entry by entry, as measures of scikit-learn want them.
+
+        Of windows those whose target is in the series; without `y` a series is its own target.
+        """
+        y = np.asarray(X if y is None else y)
+        predictions = self.predict(X, lengths)
         if self.window is None:
             return y, predictions
         targets = y[self._span() + self._ahead() :]
         return targets, predictions[: len(targets)]
+
+    @abstractmethod
+    def predict(self, X: Any, lengths: Any = None) -> Any:
+        """Return the prediction for each sequence or window."""
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -349,8 +358,11 @@ class RecurrentRegressor(RegressorMixin, _BaseRecurrent):  # type: ignore[misc]
             return mean, scale
         last = f"{len(self.network_.layers) - 1}"
         weight, bias = (self.network_.parameters[f"{last}.{name}"] for name in ("weight", "bias"))
-        weight[...] = weight * scale
-        bias[...] = bias * scale + mean
+        with np.errstate(over="ignore"):
+            weight[...] = weight * scale
+            bias[...] = bias * scale + mean
+        if not (np.isfinite(weight).all() and np.isfinite(bias).all()):
+            raise ValueError(f"y is too large for predictions in {self.dtype}: bring it to a smaller scale")
         self.network_.core.memory = None  # the optimizer's, of weights of another scale
         return np.zeros_like(mean), np.ones_like(scale)
 
@@ -362,7 +374,7 @@ class RecurrentRegressor(RegressorMixin, _BaseRecurrent):  # type: ignore[misc]
 
     def score(self, X: Any, y: Any = None, lengths: Any = None) -> float:
         """Return R squared, over the windows whose target is known."""
-        return float(r2_score(*self._known(self.predict(X, lengths), X if y is None else y)))
+        return float(r2_score(*self.pairs(X, y, lengths)))
 
 
 class RecurrentClassifier(ClassifierMixin, _BaseRecurrent):  # type: ignore[misc]
@@ -401,4 +413,4 @@ class RecurrentClassifier(ClassifierMixin, _BaseRecurrent):  # type: ignore[misc
 
     def score(self, X: Any, y: Any, lengths: Any = None) -> float:
         """Return the accuracy, over the windows whose label is known."""
-        return float(accuracy_score(*self._known(self.predict(X, lengths), y)))
+        return float(accuracy_score(*self.pairs(X, y, lengths)))
