@@ -426,10 +426,9 @@ def test_what_would_be_dropped_in_silence(name):
 
 
 def test_layers_are_given_once():
-    with pytest.raises(TypeError, match=r"hidden_layer_sizes were given twice: \(5,\) and \(7,\)"):
-        lamina.MLPRegressor((5,), hidden_layer_sizes=(7,))
-    with pytest.raises(TypeError, match="activation was given twice: 'tanh' and 'elu'"):
-        lamina.MLPRegressor((5,), "tanh", "elu")
+    for twice in (lamina.MLPRegressor((5,), hidden_layer_sizes=(7,)), lamina.MLPRegressor((5,), "tanh", "elu")):
+        with pytest.raises(ValueError, match=r"got loss=\(5,\), hidden_layer_sizes=.*: give sizes and activation once"):
+            clone(twice).fit(X, VALUES)
     assert clone(lamina.MLPRegressor((5,), "tanh")).get_params()["activation"] == "tanh"
     assert lamina.MLPRegressor("huber", (5,)).loss == "huber"
 

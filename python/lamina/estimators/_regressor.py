@@ -93,15 +93,13 @@ feature_names_in_, n_iter_, n_layers_, n_outputs_, out_activation_, coefs_, inte
         max_time: float | None = None,
         standardize: bool = False,
     ) -> None:
-        # Before scikit-learn 1.7 the first two were the layer sizes and the activation.
-        if isinstance(loss, (int, np.integer, tuple, list, np.ndarray)):
-            if isinstance(hidden_layer_sizes, str):
-                if activation != "relu":
-                    raise TypeError(f"activation was given twice: {hidden_layer_sizes!r} and {activation!r}")
-                activation = hidden_layer_sizes
-            elif hidden_layer_sizes is not _SIZES:
-                raise TypeError(f"hidden_layer_sizes were given twice: {loss!r} and {hidden_layer_sizes!r}")
-            loss, hidden_layer_sizes = "squared_error", loss
+        # Before scikit-learn 1.7 the first two were the layer sizes and the activation. What is given twice stays where
+        # it is, for `fit` to refuse.
+        if _are_sizes(loss):
+            if isinstance(hidden_layer_sizes, str) and activation == "relu":
+                loss, hidden_layer_sizes, activation = "squared_error", loss, hidden_layer_sizes
+            elif hidden_layer_sizes is _SIZES:
+                loss, hidden_layer_sizes = "squared_error", loss
         self.loss = loss
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -164,6 +162,14 @@ feature_names_in_, n_iter_, n_layers_, n_outputs_, out_activation_, coefs_, inte
         """Return the prediction for each row, (n,) for one target, else (n, targets)."""
         return _flat(self._outputs(X))
 
+    def _check_combination(self, incremental: bool, validation: tuple[Any, Any, Any]) -> None:
+        if _are_sizes(self.loss):
+            raise ValueError(
+                f"loss is no layer sizes; got loss={self.loss!r}, hidden_layer_sizes={self.hidden_layer_sizes!r}, "
+                f"activation={self.activation!r}: give sizes and activation once, as in MLPRegressor((50,), 'tanh')"
+            )
+        super()._check_combination(incremental, validation)
+
     def _network_loss(self) -> Any:
         return self.loss
 
@@ -214,3 +220,7 @@ feature_names_in_, n_iter_, n_layers_, n_outputs_, out_activation_, coefs_, inte
 
 def _flat(outputs: Any) -> Any:
     return outputs[:, 0] if outputs.shape[1] == 1 else outputs
+
+
+def _are_sizes(loss: Any) -> bool:
+    return isinstance(loss, (int, np.integer, tuple, list, np.ndarray))
