@@ -1,6 +1,7 @@
 """The rules that all six estimators obey: what a refused fit leaves, what is refused, rows of weight 0, units."""
 
 import pickle
+import threading
 import warnings
 
 import numpy as np
@@ -173,6 +174,35 @@ def test_a_fit_in_one_go_looks_as_before_to_who_predicts_beside_it(name):
         model.fit(D, y[::-1])
     assert seen == [True]
     assert model.network_ is not old["network_"]
+
+
+@pytest.mark.parametrize("name", CLASSIFIERS)
+def test_predictions_beside_refits_are_of_one_fit(name):
+    """Two classes and four by turns: none of one fit's places meets the other's classes."""
+    D, _ = data(name)
+    few, many = np.array(["a", "b"])[np.arange(ROWS) % 2], np.array(["c", "d", "e", "f"])[np.arange(ROWS) % 4]
+    model = make(name, n_jobs=1).fit(D, few)
+    known = {tuple(sorted(set(y))): make(name, n_jobs=1).fit(D, y).predict(D).tolist() for y in (few, many)}
+    done, wrong = threading.Event(), []
+
+    def predict():
+        while not done.is_set():
+            found = model.predict(D).tolist()
+            shares = model.predict_proba(D)
+            if found not in known.values() or shares.shape[1] not in (2, 4):
+                wrong.append(found)
+
+    threads = [threading.Thread(target=predict) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        for y in (many, few) * 8:
+            model.fit(D, y)
+    finally:
+        done.set()
+        for thread in threads:
+            thread.join()
+    assert not wrong
 
 
 def test_warnings_come_when_all_is_done():

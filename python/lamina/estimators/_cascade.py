@@ -8,7 +8,7 @@ from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils import column_or_1d
 
 from lamina.cascade import CascadeNetwork
-from lamina.estimators._estimator import BaseLamina, all_or_nothing
+from lamina.estimators._estimator import BaseLamina, all_or_nothing, of_one_fit
 from lamina.estimators._parameters import CASCADE, check_parameters
 from lamina.estimators._samples import class_labels, two_classes
 
@@ -130,12 +130,14 @@ _PARAMETERS = """
 class CascadeClassifier(ClassifierMixin, BaseCascade):  # type: ignore[misc]
     __doc__ = "A classifier that grows its hidden units one by one (Fahlman and Lebiere, 1990).\n" + _PARAMETERS
 
+    @of_one_fit
     def predict(self, X: Any) -> Any:
         """Return the class of each row, (n,)."""
         outputs = self._outputs(X)
         place = outputs[:, 0] > 0.5 if outputs.shape[1] == 1 else np.argmax(outputs, axis=1)
         return self.classes_[place.astype(np.intp)]
 
+    @of_one_fit
     def predict_proba(self, X: Any) -> Any:
         """Return the share of each class, (n, classes): the logistic outputs, brought to a sum of 1."""
         outputs = self._outputs(X)
@@ -144,6 +146,7 @@ class CascadeClassifier(ClassifierMixin, BaseCascade):  # type: ignore[misc]
         total = outputs.sum(axis=1, keepdims=True)
         return np.divide(outputs, total, out=np.full_like(outputs, 1 / outputs.shape[1]), where=total > 0)
 
+    @of_one_fit
     def predict_log_proba(self, X: Any) -> Any:
         """Return the logarithm of `predict_proba`."""
         with np.errstate(divide="ignore"):
@@ -159,6 +162,7 @@ class CascadeClassifier(ClassifierMixin, BaseCascade):  # type: ignore[misc]
 class CascadeRegressor(RegressorMixin, BaseCascade):  # type: ignore[misc]
     __doc__ = "A regressor that grows its hidden units one by one (Fahlman and Lebiere, 1990).\n" + _PARAMETERS
 
+    @of_one_fit
     def predict(self, X: Any) -> Any:
         """Return the prediction for each row, (n,) for one target, else (n, targets)."""
         outputs = self._outputs(X)

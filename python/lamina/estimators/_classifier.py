@@ -11,7 +11,7 @@ from sklearn.utils.multiclass import unique_labels
 
 from lamina import losses
 from lamina.estimators._base import BaseMLP
-from lamina.estimators._estimator import all_or_nothing
+from lamina.estimators._estimator import all_or_nothing, of_one_fit
 from lamina.estimators._samples import balanced, class_labels, two_classes
 
 __all__ = ["MLPClassifier"]
@@ -183,11 +183,13 @@ feature_names_in_, n_iter_, n_layers_, n_outputs_, out_activation_
         self._fit(X, y, sample_weight, True)
         return self
 
+    @of_one_fit
     def predict(self, X: Any) -> Any:
         """Return the label of each row, (n,), or the indicator matrix (n, labels)."""
         return self._labels(self._outputs(X))
 
     @available_if(lambda self: self._check_probabilities())  # type: ignore[untyped-decorator]
+    @of_one_fit
     def predict_proba(self, X: Any) -> Any:
         """Return the probability of each class, (n, classes), in the order of `classes_`."""
         outputs = self._outputs(X)
@@ -199,12 +201,14 @@ feature_names_in_, n_iter_, n_layers_, n_outputs_, out_activation_
         return outputs
 
     @available_if(lambda self: self._check_probabilities())  # type: ignore[untyped-decorator]
+    @of_one_fit
     def predict_log_proba(self, X: Any) -> Any:
         """Return the logarithm of `predict_proba`."""
         with np.errstate(divide="ignore"):
             return np.log(self.predict_proba(X))
 
     @available_if(lambda self: self._loss_name() in MARGINS)  # type: ignore[untyped-decorator]
+    @of_one_fit
     def decision_function(self, X: Any) -> Any:
         """Return the margins of a loss such as "hinge": (n,) for two classes, else (n, classes)."""
         outputs = self._outputs(X)

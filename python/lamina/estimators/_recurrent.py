@@ -17,7 +17,7 @@ from lamina.data.arguments import float_type, whole_number
 from lamina.data.arrays import to_array
 from lamina.data.sequences import pad
 from lamina.data.splits import Split
-from lamina.estimators._estimator import BaseLamina, all_or_nothing
+from lamina.estimators._estimator import BaseLamina, all_or_nothing, of_one_fit
 from lamina.estimators._parameters import RECURRENT, check_parameters
 from lamina.estimators._samples import check_scale, class_labels, counted, mean_and_scale, two_classes, weights_in
 from lamina.layers import Dense, Recurrent
@@ -278,6 +278,7 @@ class _BaseRecurrent(BaseLamina):
         inputs, lengths = self._inputs(X, lengths)
         return self.network_.predict(inputs, lengths=lengths)
 
+    @of_one_fit
     def pairs(self, X: Any, y: Any = None, lengths: Any = None) -> tuple[Any, Any]:
         """Return targets and predictions of what has both, entry by entry, as measures of scikit-learn want them.
 
@@ -366,6 +367,7 @@ class RecurrentRegressor(RegressorMixin, _BaseRecurrent):  # type: ignore[misc]
         self.network_.core.memory = None  # the optimizer's, of weights of another scale
         return np.zeros_like(mean), np.ones_like(scale)
 
+    @of_one_fit
     def predict(self, X: Any, lengths: Any = None) -> Any:
         """Return the prediction for every sequence, or for the time `horizon` after the end of every window."""
         out = self._outputs(X, lengths)
@@ -402,10 +404,12 @@ class RecurrentClassifier(ClassifierMixin, _BaseRecurrent):  # type: ignore[misc
         self._fit(inputs, targets, lengths, len(classes), weight)
         return self
 
+    @of_one_fit
     def predict_proba(self, X: Any, lengths: Any = None) -> Any:
         """Return the probability of every class, in the order of `classes_`."""
         return self._outputs(X, lengths)
 
+    @of_one_fit
     def predict(self, X: Any, lengths: Any = None) -> Any:
         """Return the most probable label for every sequence or window."""
         place = self._outputs(X, lengths).argmax(axis=1)

@@ -12,7 +12,7 @@ from sklearn.utils.metaestimators import available_if
 
 from lamina import losses
 from lamina.estimators._base import BaseMLP, Rows
-from lamina.estimators._estimator import all_or_nothing
+from lamina.estimators._estimator import all_or_nothing, of_one_fit
 
 __all__ = ["MLPRegressor"]
 
@@ -158,6 +158,7 @@ feature_names_in_, n_iter_, n_layers_, n_outputs_, out_activation_, coefs_, inte
         self._fit(X, y, sample_weight, True)
         return self
 
+    @of_one_fit
     def predict(self, X: Any) -> Any:
         """Return the prediction for each row, (n,) for one target, else (n, targets)."""
         return _flat(self._outputs(X))
