@@ -2,6 +2,7 @@
 
 import pickle
 import threading
+import tracemalloc
 import warnings
 
 import numpy as np
@@ -436,6 +437,25 @@ def test_early_stopping_is_spoken_of_as_such(name):
         with pytest.raises(ValueError, match=r"validation_fraction") as error:
             make(name, early_stopping=True, validation_fraction=fraction).fit(X[:rows], y[:rows])
         assert "test_size" not in str(error.value)
+
+
+def test_no_more_copies_of_x_than_there_have_to_be():
+    many = np.random.default_rng(0).normal(size=(60_000, 30))
+    y = many[:, 0]
+    for given, parameters, copies in (
+        (many, {}, 0.2),
+        (many, {"early_stopping": True, "solver": "sgd"}, 0.4),  # what is held out, for its score
+        (np.asfortranarray(many), {}, 1.2),
+        (np.asfortranarray(many), {"early_stopping": True}, 1.4),
+    ):
+        model = make("MLPRegressor", **{**parameters, "max_iter": 1})
+        tracemalloc.start()
+        model.fit(given, y)
+        assert tracemalloc.get_traced_memory()[1] < copies * many.nbytes
+        tracemalloc.reset_peak()
+        model.predict(given)
+        assert tracemalloc.get_traced_memory()[1] < (copies // 1 + 1.4) * many.nbytes
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("name", MLPS)
