@@ -413,15 +413,6 @@ def test_sequences_in_lists_and_object_arrays(name):
     assert flat.n_features_in_ == 1
 
 
-def test_pairs_of_windows():
-    model = make("RecurrentRegressor", window=3, horizon=2, stride=2).fit(X, VALUES)
-    targets, predictions = model.pairs(X, VALUES)
-    np.testing.assert_array_equal(targets, VALUES[6:])
-    np.testing.assert_array_equal(predictions, model.predict(X)[:-2])
-    labels = make("RecurrentClassifier", window=2).fit(X, LABELS)
-    assert labels.score(X, LABELS) == np.mean(labels.predict(X) == LABELS[1:])
-
-
 @pytest.mark.parametrize("name", MLPS)
 def test_validation_rows_are_spoken_of_as_such(name):
     D, y = data(name)

@@ -152,6 +152,7 @@ double evaluate_samples(const Network<T>& network, kernels::Team& team, const Sa
   if (network.recurrent()) return evaluate_sequences(network, team, samples, poll);
   InferOptions options;
   options.poll = poll;
+  Poll between(poll);
   constexpr Index most = 8192;
   const Index chunk = std::min(samples.count, most);
   Arena<T> outputs(chunk * network.outputs()), row_loss(chunk);
@@ -159,6 +160,7 @@ double evaluate_samples(const Network<T>& network, kernels::Team& team, const Sa
   for (Index begin = 0; begin < samples.count; begin += chunk) {
     const Samples<T> rows = samples.slice(begin, std::min(chunk, samples.count - begin));
     const Matrix<T> y(outputs.data(), rows.count, network.outputs());
+    between();
     infer<T>(network, team, rows, options, y);
     evaluate_loss<T>(network.loss(), y, rows.targets(), {row_loss.data(), rows.count}, T(1), {});
     for (Index i = 0; i < rows.count; ++i) total += static_cast<double>(row_loss[i]);

@@ -91,6 +91,7 @@ double evaluate_sequences(const Network<T>& network, kernels::Team& team, const 
                           const std::function<void()>& poll) {
   InferOptions options;
   options.poll = poll;
+  Poll between(poll);
   const Index n = network.outputs(), each = network.each_step() ? samples.steps : 1;
   const Index chunk = samples_for(8192, samples.steps, samples.count);
   Arena<T> outputs(chunk * each * n), row_loss(each);
@@ -98,6 +99,7 @@ double evaluate_sequences(const Network<T>& network, kernels::Team& team, const 
   for (Index begin = 0; begin < samples.count; begin += chunk) {
     const Samples<T> part = samples.slice(begin, std::min(chunk, samples.count - begin));
     const Matrix<T> y(outputs.data(), part.count * each, n);
+    between();
     infer<T>(network, team, part, options, y);
     for (Index i = 0; i < part.count; ++i) {
       TargetRows<T> targets = part.targets();

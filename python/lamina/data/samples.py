@@ -11,7 +11,7 @@ from lamina.data.records import Indices, Samples, SampleSpec
 from lamina.data.sequences import sequence_inputs, sequence_samples
 from lamina.data.targets import targets
 
-__all__ = ["counted_rows", "counted_samples", "inputs", "samples"]
+__all__ = ["counted", "counted_rows", "counted_samples", "inputs", "samples"]
 
 
 def samples(
@@ -42,18 +42,24 @@ def counted_samples(
     spec: SampleSpec, X: Any, y: Any, sample_weight: Any = None, lengths: Any = None, which: str = ""
 ) -> Samples:
     """Return `samples` without those of weight 0, which are as if not there: they may be anything, NaN too."""
+    return samples(spec, *counted(spec, X, y, sample_weight, lengths, which), which)
+
+
+def counted(
+    spec: SampleSpec, X: Any, y: Any, sample_weight: Any = None, lengths: Any = None, which: str = ""
+) -> tuple[Any, Any, Any, Any]:
+    """Return X, y, weights and lengths without the samples of weight 0; nothing else has been looked at."""
     if sample_weight is None:
-        return samples(spec, X, y, None, lengths, which)
+        return X, y, None, lengths
     name = f"{which}sample_weight".replace(" ", "_")
     X, weight = to_array(X, f"{which}X"), to_array(sample_weight, name)
     rows = counted_rows(spec, X, weight, name) if X.ndim > 1 else None
     if rows is None:
-        return samples(spec, X, y, weight, lengths, which)
+        return X, y, weight, lengths
     for part, whose in ((y, "y"), (lengths, "lengths")):
         if part is not None and np.shape(part)[:1] != (len(X),):
             raise ValueError(f"{which}{whose} must have one entry for each of the {len(X)} rows of X")
-    lengths = None if lengths is None else rows_of(lengths, rows)
-    return samples(spec, X[rows], rows_of(y, rows), weight[rows], lengths, which)
+    return X[rows], rows_of(y, rows), weight[rows], None if lengths is None else rows_of(lengths, rows)
 
 
 def inputs(spec: SampleSpec, X: Any, lengths: Any = None, name: str = "X") -> tuple[Array, Array | None]:

@@ -6,9 +6,11 @@ from typing import Any
 import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils import column_or_1d
+from sklearn.utils.multiclass import unique_labels
 
 from lamina.cascade import CascadeNetwork
 from lamina.estimators._estimator import BaseLamina, all_or_nothing, of_one_fit
+from lamina.estimators._labels import labels_of, shares_of
 from lamina.estimators._parameters import CASCADE, check_parameters
 from lamina.estimators._samples import class_labels, two_classes
 
@@ -52,16 +54,17 @@ class BaseCascade(BaseLamina):
         """Return the network's targets, its number of outputs, and their activation."""
 
     @all_or_nothing
-    def fit(self, X: Any, y: Any) -> "BaseCascade":
-        """Grow a network on `X` (n, features) and `y`, labels or values.
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "BaseCascade":
+        """Grow a network on `X` (n, features), dense or sparse, and `y`: labels or values.
 
-        With `early_stopping` a fraction of the rows is set aside: growth ends when their error has not fallen for
+        A row with sample weight 2 counts as the row given twice, one with 0 as if it were not there. With
+        `early_stopping` a fraction of the rows is set aside: growth ends when their error has not fallen for
         `n_iter_no_change` units, and the best network is kept.
         """
         check_parameters(self, CASCADE)
         if self.early_stopping and self.validation_fraction == 0:
             raise ValueError("early_stopping=True needs a validation_fraction above 0")
-        X, y, _ = self._training_rows(X, y)
+        X, y, weight = self._training_rows(X, y, sample_weight)
         targets, outputs, output = self._encode(y)
         network = CascadeNetwork(
             X.shape[1],
@@ -78,6 +81,7 @@ class BaseCascade(BaseLamina):
             network.fit(
                 X,
                 targets,
+                sample_weight=weight,
                 validation=self.validation_fraction if self.early_stopping else None,
                 patience=self.n_iter_no_change,
                 optimizer=self.optimizer,
@@ -128,23 +132,25 @@ _PARAMETERS = """
 
 
 class CascadeClassifier(ClassifierMixin, BaseCascade):  # type: ignore[misc]
-    __doc__ = "A classifier that grows its hidden units one by one (Fahlman and Lebiere, 1990).\n" + _PARAMETERS
+    __doc__ = (
+        "A classifier that grows its hidden units one by one (Fahlman and Lebiere, 1990).\n\n"
+        "    Two classes, several, or several labels at once (an indicator matrix).\n" + _PARAMETERS
+    )
+
+    _several = False  # as in pickles from before there could be several labels
 
     @of_one_fit
     def predict(self, X: Any) -> Any:
-        """Return the class of each row, (n,)."""
-        outputs = self._outputs(X)
-        place = outputs[:, 0] > 0.5 if outputs.shape[1] == 1 else np.argmax(outputs, axis=1)
-        return self.classes_[place.astype(np.intp)]
+        """Return the class of each row, (n,), or the indicator matrix (n, labels)."""
+        return labels_of(self._outputs(X), self.classes_, self._several)
 
     @of_one_fit
     def predict_proba(self, X: Any) -> Any:
-        """Return the share of each class, (n, classes): the logistic outputs, brought to a sum of 1."""
-        outputs = self._outputs(X)
-        if outputs.shape[1] == 1:
-            return np.hstack([1 - outputs, outputs])
-        total = outputs.sum(axis=1, keepdims=True)
-        return np.divide(outputs, total, out=np.full_like(outputs, 1 / outputs.shape[1]), where=total > 0)
+        """Return the share of each class, (n, classes): the logistic outputs, brought to a sum of 1.
+
+        Of several labels at once it is the probability of each, (n, labels).
+        """
+        return shares_of(self._outputs(X), self._several)
 
     @of_one_fit
     def predict_log_proba(self, X: Any) -> Any:
@@ -153,10 +159,17 @@ class CascadeClassifier(ClassifierMixin, BaseCascade):  # type: ignore[misc]
             return np.log(self.predict_proba(X))
 
     def _encode(self, y: Any) -> tuple[Any, int, str]:
-        y = column_or_1d(class_labels(y))
-        classes, place = np.unique(y, return_inverse=True)
-        self.classes_ = two_classes(classes)
-        return place, 1 if len(self.classes_) == 2 else len(self.classes_), "logistic"
+        y = class_labels(y)
+        self._several = y.ndim == 2
+        self.classes_ = unique_labels(y) if self._several else two_classes(unique_labels(y))
+        if self._several:
+            return y, y.shape[1], "logistic"
+        return np.searchsorted(self.classes_, y), 1 if len(self.classes_) == 2 else len(self.classes_), "logistic"
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
 
 
 class CascadeRegressor(RegressorMixin, BaseCascade):  # type: ignore[misc]
@@ -173,3 +186,8 @@ class CascadeRegressor(RegressorMixin, BaseCascade):  # type: ignore[misc]
             y = column_or_1d(y, warn=True)
         self._flat = y.ndim == 1
         return y, 1 if self._flat else y.shape[1], "identity"
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags

@@ -12,6 +12,7 @@ from sklearn.utils.multiclass import unique_labels
 from lamina import losses
 from lamina.estimators._base import BaseMLP
 from lamina.estimators._estimator import all_or_nothing, of_one_fit
+from lamina.estimators._labels import labels_of, shares_of
 from lamina.estimators._samples import balanced, class_labels, two_classes
 
 __all__ = ["MLPClassifier"]
@@ -193,12 +194,7 @@ feature_names_in_, n_iter_, n_layers_, n_outputs_, out_activation_
     def predict_proba(self, X: Any) -> Any:
         """Return the probability of each class, (n, classes), in the order of `classes_`."""
         outputs = self._outputs(X)
-        if outputs.shape[1] == 1:
-            return np.hstack([1 - outputs, outputs])
-        if self.out_activation_ == "logistic" and not self._multilabel:
-            total = outputs.sum(axis=1, keepdims=True)
-            return np.divide(outputs, total, out=np.full_like(outputs, 1 / outputs.shape[1]), where=total > 0)
-        return outputs
+        return outputs if self.out_activation_ == "softmax" else shares_of(outputs, self._multilabel)
 
     @available_if(lambda self: self._check_probabilities())  # type: ignore[untyped-decorator]
     @of_one_fit
@@ -278,11 +274,8 @@ feature_names_in_, n_iter_, n_layers_, n_outputs_, out_activation_
 
     def _labels(self, outputs: Any) -> Any:
         """Return labels for the network's outputs, (n, outputs)."""
-        threshold = 0.0 if self.out_activation_ == "identity" else 0.5
-        if self._multilabel:
-            return (outputs > threshold).astype(np.int64)
-        place = outputs[:, 0] > threshold if outputs.shape[1] == 1 else np.argmax(outputs, axis=1)
-        return self.classes_[place.astype(np.intp)]
+        border = 0.0 if self.out_activation_ == "identity" else 0.5
+        return labels_of(outputs, self.classes_, self._multilabel, border)
 
     def _score_of(self, y: Any, outputs: Any, weight: Any) -> float:
         return float(accuracy_score(y, self._labels(outputs), sample_weight=weight))

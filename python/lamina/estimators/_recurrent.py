@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from typing import Any
 
 import numpy as np
@@ -30,7 +29,8 @@ _PARAMETERS = """
 
     Without `window`, `X` is (n, steps, features) or a list of (steps, features) arrays, and `y` has an entry for each
     sequence. With it, `X` is one time series, (times,) or (times, features), in order, and what is learned is
-    ``y[t + horizon]`` from ``X`` at the `window` times up to t, `stride` apart.
+    ``y[t + horizon]`` from ``X`` at the `window` times up to t, `stride` apart. There are fewer windows than times: in
+    cross-validation give ``scoring=lamina.estimators.window_scorer(...)``, or no `scoring`.
 
     Parameters
     ----------
@@ -160,15 +160,14 @@ class _BaseRecurrent(BaseLamina):
     def _series(self, X: Any, reset: bool, finite: bool) -> Any:
         """Return a time series as (times, features); its features are those of the fit."""
         flat = (X.ndim if hasattr(X, "ndim") else np.asarray(X).ndim) == 1
-        if flat and not (reset or self.n_features_in_ == 1):
+        if flat and not (reset or getattr(self, "n_features_in_", 1) == 1):
             raise ValueError(
                 f"X has one axis, which is a series of 1 feature, but {type(self).__name__} is expecting "
                 f"{self.n_features_in_} features as input. Reshape your data to (times, features)."
             )
         X = np.asarray(X).reshape(-1, 1) if flat else X
-        accepted = {"dtype": float_type(self.dtype), "ensure_all_finite": finite}
-        with np.errstate(over="ignore"):  # what float32 cannot hold is refused as such
-            return validate_data(self, X, reset=reset, order="C", **accepted)
+        accepted = {"dtype": (np.float64, np.float32), "ensure_all_finite": finite}
+        return validate_data(self, X, reset=reset, order="C", **accepted)
 
     def _sequences(self, X: Any, lengths: Any, reset: bool) -> tuple[Any, Any]:
         """Return sequences as (samples, steps, features) and their lengths; their features are those of the fit."""
@@ -206,16 +205,30 @@ class _BaseRecurrent(BaseLamina):
                 raise ValueError(f"y must have an entry for each of the {len(inputs)} sequences of X; got {len(y)}")
             return inputs, y, lengths, weight
         inputs, lengths = self._inputs(X, lengths, reset=True, finite=weight is None)
+        if weight is not None:
+            weight = _check_sample_weight(weight, y, dtype=np.float64)[self._span() + self._ahead() :]
+        inputs, y, weight = counted(*self._with_known(inputs, y), weight)
+        return inputs, y, lengths, weight
+
+    def _with_known(self, inputs: Any, y: Any) -> tuple[Any, Any]:
+        """Return the windows whose target is in the series, and these targets."""
         n, first = len(inputs) + self._span(), self._span() + self._ahead()
         y = np.asarray(y)
         if len(y) != n:
             raise ValueError(f"y must have an entry for each of the {n} times of X; got {len(y)}")
         if first >= n:
             raise ValueError(f"X must have more than {first} times, for a window and its target; got {n}")
-        if weight is not None:
-            weight = _check_sample_weight(weight, y, dtype=np.float64)[first:]
-        inputs, y, weight = counted(inputs[: n - first], y[first:], weight)
-        return inputs, y, lengths, weight
+        return inputs[: n - first], y[first:]
+
+    def windows(self, X: Any, y: Any = None) -> tuple[Any, Any]:
+        """Return the windows of a time series, (windows, steps, features), whose targets are in it, and these targets.
+
+        An estimator without `window` takes them as its sequences. Without `y` the series is its own target.
+        """
+        if self.window is None:
+            raise ValueError("window must be given; without it X holds sequences")
+        inputs, _ = self._inputs(X, None)
+        return self._with_known(inputs, X if y is None else y)
 
     # Fitting ------------------------------------------------------------------------------------------------------
 
@@ -278,22 +291,13 @@ class _BaseRecurrent(BaseLamina):
         inputs, lengths = self._inputs(X, lengths)
         return self.network_.predict(inputs, lengths=lengths)
 
-    @of_one_fit
-    def pairs(self, X: Any, y: Any = None, lengths: Any = None) -> tuple[Any, Any]:
-        """Return targets and predictions of what has both, entry by entry, as measures of scikit-learn want them.
-
-        Of windows those whose target is in the series; without `y` a series is its own target.
-        """
-        y = np.asarray(X if y is None else y)
-        predictions = self.predict(X, lengths)
+    def _known(self, predictions: Any, y: Any) -> tuple[Any, Any]:
+        """Return targets and predictions where there are both."""
+        y = np.asarray(y)
         if self.window is None:
             return y, predictions
         targets = y[self._span() + self._ahead() :]
         return targets, predictions[: len(targets)]
-
-    @abstractmethod
-    def predict(self, X: Any, lengths: Any = None) -> Any:
-        """Return the prediction for each sequence or window."""
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -376,7 +380,7 @@ class RecurrentRegressor(RegressorMixin, _BaseRecurrent):  # type: ignore[misc]
 
     def score(self, X: Any, y: Any = None, lengths: Any = None) -> float:
         """Return R squared, over the windows whose target is known."""
-        return float(r2_score(*self.pairs(X, y, lengths)))
+        return float(r2_score(*self._known(self.predict(X, lengths), X if y is None else y)))
 
 
 class RecurrentClassifier(ClassifierMixin, _BaseRecurrent):  # type: ignore[misc]
@@ -417,4 +421,4 @@ class RecurrentClassifier(ClassifierMixin, _BaseRecurrent):  # type: ignore[misc
 
     def score(self, X: Any, y: Any, lengths: Any = None) -> float:
         """Return the accuracy, over the windows whose label is known."""
-        return float(accuracy_score(*self.pairs(X, y, lengths)))
+        return float(accuracy_score(*self._known(self.predict(X, lengths), y)))
