@@ -1,5 +1,6 @@
 """Cross-validation: each fold is a fit of its own, to the bit, however many run at a time."""
 
+import functools
 import threading
 import time
 
@@ -277,6 +278,7 @@ def test_inner_parts_keep_the_shares_of_classes_whatever_the_loss(kind, monkeypa
     net = lamina.Network([lamina.Dense(2 if kind == "cross_entropy" else 1)], n_inputs=64, loss=kind)
     seen, fit = [], lamina.Network.fit
 
+    @functools.wraps(fit)
     def spy(self, *args, validation, **options):
         seen.append(validation)
         return fit(self, *args, validation=validation, **options)
