@@ -466,6 +466,18 @@ def test_what_would_be_dropped_in_silence(name):
         make(name, activation="softmax").fit(D, y)
 
 
+@pytest.mark.parametrize("rows", [2, 3, 30, 31, 32, 59, 61])
+def test_batch_norm_takes_any_number_of_rows(rows):
+    targets = X[:rows, :2]
+    for batch_size in ("auto", 30, 2):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a batch larger than the rows
+            model = make("MLPRegressor", batch_norm=True, batch_size=batch_size, alpha=0.5).fit(X[:rows], targets)
+        assert np.isfinite(model.loss_curve_).all()
+    with pytest.raises(ValueError, match="batch_size leaves a batch of 1 row"):
+        make("MLPRegressor", batch_norm=True, batch_size=1).fit(X, VALUES)
+
+
 def test_layers_are_given_once():
     for twice in (lamina.MLPRegressor((5,), hidden_layer_sizes=(7,)), lamina.MLPRegressor((5,), "tanh", "elu")):
         with pytest.raises(ValueError, match=r"got loss=\(5,\), hidden_layer_sizes=.*: give sizes and activation once"):

@@ -261,9 +261,6 @@ class BaseMLP(BaseLamina):
                     f"Got `batch_size` {self.batch_size}, larger than the {rows} rows; it is going to be clipped."
                 )
             size = min(int(self.batch_size), rows)
-        # A last batch of one row has no variance for batch norm to divide by.
-        while self.batch_norm and rows > 1 and rows % size == 1:
-            size += 1
         return size
 
     def _fit_stochastic(

@@ -205,7 +205,8 @@ feature_names_in_, n_iter_, n_layers_, n_outputs_, out_activation_, coefs_, inte
         if self._loss_name() != "squared_error" or self.n_outputs_ == 1:
             return super()._loss_in_sklearns_terms(train, batch_size)
         rows = len(train.targets) if train.weight is None else np.sum(train.weight, dtype=np.float64)
-        steps = -(-len(train.targets) // batch_size)
+        # With batch norm a last row alone goes with the batch before it.
+        steps = -(-(len(train.targets) - bool(self.batch_norm)) // batch_size)
 
         def mean_over_targets(loss: float) -> float:
             square = sum(float(np.sum(np.square(w, dtype=np.float64))) for w in self.coefs_)
