@@ -92,7 +92,7 @@ template <class T> void TrainingPass<T>::load_input(kernels::Worker& w, const Sa
   if (w.id == 0) {
     in_ = out_ = chunk;
     if (network_.recurrent()) load_sequences(chunk, input_gradient);
-    load_weights(chunk);
+    if (!chunk.weights.empty() || !row_weights_.empty() || !zero_rows_.empty()) load_weights(chunk);
     const bool in_place = reads_in_place();
     if (!in_place) input_.reserve(rows_ * steps_ * network_.inputs());
     const Matrix<const T> loaded(input_.data(), in_.count, network_.inputs());
