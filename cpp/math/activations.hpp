@@ -522,6 +522,13 @@ using Activation =
                  activation::Selu, activation::Celu, activation::HardSigmoid, activation::HardSwish, activation::Relu6,
                  activation::Squareplus, activation::Custom>;
 
+inline constexpr const char* softmax_advice =
+    "the loss has it. Give the last layer none (activation='identity'), and the network loss='cross_entropy'; its "
+    "predictions are then the softmax";
+template <>
+inline constexpr std::array<Elsewhere, 3> elsewhere<Activation>{
+    {{"softmax", softmax_advice}, {"log_softmax", softmax_advice}, {"logsoftmax", softmax_advice}}};
+
 /// The slope of a unit before anything is learned or drawn: its parity, where learned slopes start from, or the mean of
 /// random ones, which inference uses; 0 where there are no slopes.
 template <class T> T slope_at_start(const Activation& f, Index unit) {
