@@ -5,18 +5,20 @@ from __future__ import annotations
 from os import PathLike
 from typing import Any
 
+from lamina.extras import how_to_install
+
 __all__ = ["MARK", "TRAINING", "VALIDATION", "axes", "done", "figure"]
 
 TRAINING, VALIDATION, MARK = "#1f77b4", "#d95f02", "#444444"
 
 
 def figure(size: tuple[float, float]) -> Any:
-    """Return a figure of `size` inches; ImportError names the extra where matplotlib is not installed."""
+    """Return a figure of `size` inches; ImportError says how to get it where matplotlib is not installed."""
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise ImportError("pictures need matplotlib; install it with: pip install lamina[plots]") from error
+        raise ImportError(f"pictures need matplotlib; {how_to_install(['matplotlib'])}") from error
     # Not pyplot: it would keep the figure alive, and ask for a display where there is none.
     made = Figure(figsize=size, layout="constrained")
     FigureCanvasAgg(made)

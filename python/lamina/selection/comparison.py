@@ -1,4 +1,4 @@
-"""A network beside the course's other learners, on the same folds; needs `pip install lamina[sklearn]`."""
+"""A network beside the course's other learners, on the same folds; needs scikit-learn."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 from lamina._core import Dense
 from lamina.data.arrays import Array, to_array
 from lamina.data.splits import fold_indices
+from lamina.extras import how_to_install
 from lamina.network.network import Network
 from lamina.plots.training import fold_scores
 from lamina.selection.cross_validation import cross_validate
@@ -117,7 +118,7 @@ def compare(
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
     except ImportError as error:
-        raise ImportError("compare needs scikit-learn; install it with: pip install lamina[sklearn]") from error
+        raise ImportError(f"compare needs scikit-learn; {how_to_install(['sklearn'])}") from error
     x = np.ascontiguousarray(to_array(X, "X"), np.float64)
     target, classes = _targets(y)
     if len(target) != len(x):
