@@ -148,7 +148,7 @@ BAD = {
     "rate": (["train", "data.csv", "--target", "city", "--out", "m", "--lr", "0"], "not above 0"),
     "no model": (["predict", "none.lamina", "data.csv"], "none.lamina"),
     "not a model": (["predict", "data.csv", "data.csv"], "data.csv"),
-    "empty": (["train", "empty.csv", "--target", "a", "--out", "m"], "No columns to parse"),
+    "empty": (["train", "empty.csv", "--target", "a", "--out", "m"], "empty.csv is empty: it has no header line"),
     "header": (["train", "header.csv", "--target", "a", "--out", "m"], "0 rows"),
     "one class": (["train", "one.csv", "--target", "a", "--task", "classification", "--out", "m"], "one value alone"),
     "infinite": (["train", "inf.csv", "--target", "a", "--out", "m"], "'b' has values that are infinite"),
@@ -205,15 +205,18 @@ def test_installed_command_and_version():
     assert done.stdout.strip() == f"lamina {lamina.__version__}"
 
 
-@pytest.mark.parametrize("missing", ["pandas", "rich", "matplotlib"])
-def test_a_missing_extra_is_named(missing):
+EXTRAS = [("pandas", '"pandas>=2"'), ("rich", '"rich>=13"'), ("matplotlib", '"matplotlib>=3.7"')]
+
+
+@pytest.mark.parametrize(("missing", "wanted"), EXTRAS)
+def test_a_missing_extra_is_named(missing, wanted):
     code = (
         f"import sys; sys.modules[{missing!r}] = None\n"
         "from lamina.cli import main; sys.exit(main(['train', 'a.csv', '--target', 'b', '--out', 'c']))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert "pip install lamina[" in done.stderr
+    assert f"install with: pip install {wanted}\n" in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 

@@ -1,42 +1,66 @@
 """The command `lamina`: demo, train, predict, info."""
 
+import os
 import sys
 import warnings
 from collections.abc import Sequence
 from importlib import import_module
 
 from lamina.cli.arguments import build_parser
+from lamina.extras import how_to_install
 
 __all__ = ["main"]
 
-# What a command imports, and the name it is installed by.
+# What a command imports.
 NEEDS = {
-    "demo": {"rich": "rich", "matplotlib": "matplotlib", "sklearn": "scikit-learn"},
-    "train": {"pandas": "pandas", "rich": "rich", "matplotlib": "matplotlib"},
-    "predict": {"pandas": "pandas", "rich": "rich"},
-    "info": {"pandas": "pandas", "rich": "rich"},
+    "demo": ("rich", "matplotlib", "sklearn"),
+    "train": ("pandas", "rich", "matplotlib"),
+    "predict": ("pandas", "rich"),
+    "info": (),
 }
+CLOSED_PIPE = 141  # as shells say of a command that writes on to `head` which has seen enough
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code: 0, or 2 after one line that says what is wrong with the input."""
+    """Run one command and return its exit code.
+
+    0; 2 after one line that says what is wrong with the input; 130 after Ctrl-C; 141 where nobody reads on.
+    """
+    _open_streams()
     options = build_parser().parse_args(arguments)
-    missing = [package for module, package in NEEDS[options.command].items() if not _importable(module)]
+    missing = [module for module in NEEDS[options.command] if not _importable(module)]
     if missing:
-        return _refuse(options.command, f"needs {', '.join(missing)}; install with: pip install lamina[cli]")
+        return _refuse(options.command, f"needs {', '.join(missing)}; {how_to_install(missing)}")
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
-            return int(import_module(f"lamina.cli.{options.command}").run(options))
+            code = int(import_module(f"lamina.cli.{options.command}").run(options))
+            sys.stdout.flush()
+            return code
+    except BrokenPipeError:
+        import_module("lamina.cli.report").let_go(sys.stdout)
+        return CLOSED_PIPE
     except FileNotFoundError as error:
         return _refuse(options.command, f"there is no file {str(error.filename)!r}")
     except OSError as error:
         where = f": {error.filename}" if error.filename else ""
         return _refuse(options.command, f"{error.strerror or error}{where}")
+    except MemoryError as error:
+        return _refuse(options.command, f"out of memory{f': {error}' if str(error) else ''}")
     except (ValueError, TypeError, ArithmeticError, RuntimeError) as error:
         return _refuse(options.command, str(error))
     except KeyboardInterrupt:
-        return _refuse(options.command, "interrupted", code=130)
+        return _refuse(options.command, "interrupted; nothing was saved", code=130)
+
+
+def _open_streams() -> None:
+    """Give what was closed, or cannot write every letter, a stream that can."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 (for as long as the process runs)
+        reconfigure = getattr(getattr(sys, name), "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
 
 
 def _refuse(command: str, why: str, code: int = 2) -> int:
