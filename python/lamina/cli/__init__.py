@@ -28,10 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     _open_streams()
     options = build_parser().parse_args(arguments)
-    missing = [module for module in NEEDS[options.command] if not _importable(module)]
-    if missing:
-        return _refuse(options.command, f"needs {', '.join(missing)}; {how_to_install(missing)}")
     try:
+        if missing := [module for module in NEEDS[options.command] if not _importable(module)]:
+            return _refuse(options.command, f"needs {', '.join(missing)}; {how_to_install(missing)}")
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
             code = int(import_module(f"lamina.cli.{options.command}").run(options))
@@ -50,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, TypeError, ArithmeticError, RuntimeError) as error:
         return _refuse(options.command, str(error))
     except KeyboardInterrupt:
-        return _refuse(options.command, "interrupted; nothing was saved", code=130)
+        return _refuse(options.command, "interrupted before there was anything to save", code=130)
 
 
 def _open_streams() -> None:

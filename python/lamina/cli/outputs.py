@@ -93,7 +93,7 @@ def _check_place(path: Path, output: Output) -> None:
     folder = Path(os.path.realpath(path)).parent
     if path.is_dir():
         raise OutputError(f"{output.how} {output.path} is a folder; name a file")
-    if not folder.is_dir():
+    if not path.exists() and not folder.is_dir():
         raise OutputError(f"there is no folder {folder} to write {output.path} to")
     if not os.access(path if path.exists() else folder, os.W_OK):
         raise OutputError(f"{output.how} {output.path} must not be written to: permission denied")
@@ -113,7 +113,7 @@ def write_whole(path: str, data: bytes) -> None:
     """
     target = os.path.realpath(path)
     try:
-        old = os.stat(target)
+        old = os.stat(path)
     except FileNotFoundError:
         old = None
     if old is not None and not stat.S_ISREG(old.st_mode):

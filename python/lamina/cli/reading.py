@@ -192,6 +192,10 @@ def _doubt(name: str, column: str, found: Numbers, text: TextTable, rules: CellR
     return Doubt(share, False, why, "write all numbers alike, or see --decimal and --thousands")
 
 
+def _rows(count: int) -> str:
+    return f"{count:,} row{'s'[: count != 1]}"
+
+
 def _marks_in_text(columns: Mapping[str, str], rules: CellRules) -> list[str]:
     """Tell of categories that are called as missing values often are."""
     found: list[str] = []
@@ -199,7 +203,7 @@ def _marks_in_text(columns: Mapping[str, str], rules: CellRules) -> list[str]:
     for name, column in columns.items():
         counts = Counter(cell for cell in column.split(JOINT) if rules.is_missing_number(cell))
         for cell in counts.keys() - set(rules.missing):
-            found.append(f"{name!r} ({cell!r} in {counts[cell]:,} rows)")
+            found.append(f"{name!r} ({cell!r} in {_rows(counts[cell])})")
             marks.add(cell)
     if not found:
         return []
@@ -219,6 +223,6 @@ def _frame(columns: dict[str, Any], rows: int | None = None) -> pd.DataFrame:
 def _told(text: TextTable, written: NumberFormat) -> str:
     separator = {"\t": "tab separated", " ": "blank separated"}.get(text.separator, f"{text.separator!r} separated")
     width = len(text.header)
-    parts = [separator if width > 1 else "one column", str(written), text.encoding, f"{len(text.lines):,} rows",
+    parts = [separator if width > 1 else "one column", str(written), text.encoding, _rows(len(text.lines)),
              f"{width:,} column{'s'[: width != 1]}"]  # fmt: skip
     return "read as: " + ", ".join(part for part in parts if part)

@@ -21,15 +21,21 @@ MAX_CATEGORIES = 50
 MAX_CLASSES = 20
 # Beyond it the squares in the scores overflow.
 LARGEST_TARGET = 1e150
+# Of a column's sizes, those that float32 holds.
+SMALLEST_INPUT, LARGEST_INPUT = 1e-30, float(np.finfo(np.float32).max)
 
 
 @dataclass
 class Column:
-    """An input column: a number, or a text that becomes one 0/1 input for each category."""
+    """An input column: a number, or a text that becomes one 0/1 input for each category.
+
+    Of numbers that differ by little for their size the network gets what they are more than `shift`.
+    """
 
     name: str
     categories: list[str] | None = None
     fill: float | str | None = None
+    shift: float = 0.0
 
     @property
     def inputs(self) -> int:
@@ -40,7 +46,11 @@ class Column:
         """Raise TypeError where a model file gave it what no column has."""
         texts = self.categories
         kind = (int, float) if texts is None else str
-        if not isinstance(self.name, str) or not (self.fill is None or isinstance(self.fill, kind)):
+        if (
+            not isinstance(self.name, str)
+            or not isinstance(self.shift, (int, float))
+            or not (self.fill is None or isinstance(self.fill, kind))
+        ):
             raise TypeError(f"no column is {self}")
         if texts is not None and not (_are(texts, str) and len(set(texts)) == len(texts)):
             raise TypeError(f"the categories of {self.name!r} are no list of different texts")
@@ -163,7 +173,8 @@ class Table:
                 notes.append(f"column {name!r} has {distinct} different texts in {len(values)} rows: left out")
                 varied.append(name)
             else:
-                kept.append(Column(str(name), sorted(set(map(str, values.dropna()))) if text else None))
+                categories = sorted(set(map(str, values.dropna()))) if text else None
+                kept.append(Column(str(name), categories, shift=0.0 if text else _shift(values)))
         table = cls(kept, CellRules() if cells is None else cells)
         if not kept:
             raise TableError("no column is left to learn from" + (f": {'; '.join(notes[:3])}" if notes else ""))
@@ -265,6 +276,19 @@ def _fill_value(values: pd.Series, column: Column, impute: str) -> float | str:
     return float({"mean": numbers.mean, "median": numbers.median}.get(impute, lambda: numbers.mode()[0])())
 
 
+def _shift(values: pd.Series) -> float:
+    """Return what to take from numbers so that float32 keeps their differences; TableError where they vanish in it."""
+    numbers = values.dropna().to_numpy(dtype=np.float64)
+    largest = float(np.abs(numbers).max())
+    if 0 < largest < SMALLEST_INPUT:
+        raise TableError(f"column {values.name!r} has no value larger than {largest:g}, too small for float32; "
+                         "multiply it by a number")  # fmt: skip
+    if not largest < LARGEST_INPUT:
+        return 0.0
+    middle = float(numbers.mean())
+    return middle if largest > 2**12 * np.abs(numbers - middle).max() > 0 else 0.0
+
+
 def _numbers(values: pd.Series, column: Column) -> Any:
     import pandas as pd
 
@@ -277,7 +301,7 @@ def _numbers(values: pd.Series, column: Column) -> Any:
     if np.isinf(numbers).any():
         raise TableError(f"column {column.name!r} has values that are infinite")
     largest = float(np.abs(numbers).max(initial=0))
-    if largest > np.finfo(np.float32).max:
+    if largest > LARGEST_INPUT:
         raise TableError(f"column {column.name!r} has values as large as {largest:g}, too large for float32; divide it "
                          "by a number")  # fmt: skip
-    return numbers
+    return numbers - column.shift
