@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ import lamina
 from lamina.cli import main
 from lamina.cli.report import classification_scores, regression_scores
 from lamina.cli.tables import Table, TableError, Target, detect_task
+from lamina.extras import REQUIREMENTS
 from lamina.plots import learning_curves
 
 ROWS = 240
@@ -218,6 +220,17 @@ def test_a_missing_extra_is_named(missing, wanted):
     assert done.returncode == 2
     assert f"install with: pip install {wanted}\n" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_what_pip_is_asked_for_is_what_the_package_needs():
+    """In one place, since a message must be right in a checkout, where no extra of an index is."""
+    project = Path(__file__).parents[1] / "pyproject.toml"
+    if not project.is_file():
+        pytest.skip("the sources are not here")
+    for requirement in REQUIREMENTS.values():
+        assert f'"{requirement.replace(">=", " >=")}"' in project.read_text()
+    for path in Path(lamina.__file__).parent.rglob("*.py"):
+        assert "pip install" not in path.read_text() or path.name == "extras.py", path
 
 
 @pytest.mark.parametrize(

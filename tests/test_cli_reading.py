@@ -379,6 +379,21 @@ def test_columns_far_from_zero_keep_their_differences(folder, numbers):
     assert main(["predict", "m.lamina", "stamps.csv", "--out", "p.csv"]) == 0
 
 
+def test_a_target_of_one_value_teaches_nothing(folder, numbers, capsys):
+    numbers.assign(y=2.5).to_csv("one.csv", index=False)
+    train(data="one.csv", code=2)
+    assert "has one value alone, 2.5" in capsys.readouterr().err
+
+
+def test_row_numbers_are_left_out(folder, numbers, capsys):
+    numbers.to_csv("index.csv")
+    train(data="index.csv")
+    assert "the first column has no name and counts the rows: left out" in capsys.readouterr().out
+    numbers.set_index("a").rename_axis("").to_csv("index.csv")
+    train(data="index.csv")
+    assert "left out" not in capsys.readouterr().out
+
+
 def test_a_class_that_is_never_predicted_is_told_of(folder, numbers, capsys):
     rare = np.where(np.arange(ROWS) % 20 == 0, "yes", "no")
     numbers.assign(y=rare).to_csv("rare.csv", index=False)

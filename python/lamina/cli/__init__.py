@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Sequence
 from importlib import import_module
 
+from lamina.cli import report
 from lamina.cli.arguments import build_parser
 from lamina.extras import how_to_install
 
@@ -27,17 +28,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0; 2 after one line that says what is wrong with the input; 130 after Ctrl-C; 141 where nobody reads on.
     """
     _open_streams()
-    options = build_parser().parse_args(arguments)
+    try:
+        options = build_parser().parse_args(arguments)
+    except SystemExit:
+        _flushed()  # of --help
+        raise
     try:
         if missing := [module for module in NEEDS[options.command] if not _importable(module)]:
             return _refuse(options.command, f"needs {', '.join(missing)}; {how_to_install(missing)}")
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
             code = int(import_module(f"lamina.cli.{options.command}").run(options))
-            sys.stdout.flush()
-            return code
+        return code if _flushed() else CLOSED_PIPE
     except BrokenPipeError:
-        import_module("lamina.cli.report").let_go(sys.stdout)
+        report.let_go(sys.stdout)
         return CLOSED_PIPE
     except FileNotFoundError as error:
         return _refuse(options.command, f"there is no file {str(error.filename)!r}")
@@ -62,8 +66,18 @@ def _open_streams() -> None:
             reconfigure(errors="backslashreplace")
 
 
+def _flushed() -> bool:
+    """Write out what waits for the standard output, and return whether somebody reads it."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        report.let_go(sys.stdout)
+        return False
+    return True
+
+
 def _refuse(command: str, why: str, code: int = 2) -> int:
-    print(f"lamina {command}: {' '.join(why.split())}", file=sys.stderr)
+    report.note(f"lamina {command}: {' '.join(why.split())}", stderr=True)
     return code
 
 
@@ -76,4 +90,4 @@ def _importable(module: str) -> bool:
 
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
-    print(f"warning: {message}", file=sys.stderr)
+    report.note(f"warning: {message}", stderr=True)

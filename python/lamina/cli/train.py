@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import sys
 import time
 from argparse import Namespace
 from pathlib import Path
@@ -88,7 +89,8 @@ def _train(network: Any, inputs: Any, encoded: Any, rows: dict[str, Any], option
             early_stopping=EarlyStopping(patience=options.patience) if len(held_out) else None,
             class_weight=None if options.class_weight == "none" else options.class_weight,
             n_threads=options.threads,
-            verbose=0 if options.quiet else 1,
+            # What is no terminal shows no bar, and may be closed before training ends.
+            verbose=int(not options.quiet and sys.stderr.isatty()),
         )
     except KeyboardInterrupt:
         if network.history is None or not network.history.loss:
@@ -107,6 +109,7 @@ def _features_and_target(reading: Reading, options: Namespace) -> tuple[pd.DataF
         raise TableError(f"the header has the target {options.target!r} more than once; rename one of the columns")
     if options.target in options.drop:
         raise TableError(f"--drop {options.target} leaves out the target")
+    frame = _without_row_numbers(frame, options)
     if len(frame) < 3:
         raise TableError(f"{options.data} has {len(frame)} rows; three are the least to train and to test on")
     missing = frame[options.target].isna()
@@ -127,10 +130,24 @@ def _features_and_target(reading: Reading, options: Namespace) -> tuple[pd.DataF
     return frame.drop(columns=[options.target, *options.drop]), frame[options.target]
 
 
+def _without_row_numbers(frame: pd.DataFrame, options: Namespace) -> pd.DataFrame:
+    """Leave out what a data frame's index became in the file: a first column without a name that counts the rows."""
+    name = frame.columns[0]
+    if name != "Unnamed: 0" or name in (options.target, *options.drop):
+        return frame
+    first, counted = frame[name], np.arange(len(frame))
+    if not any(np.array_equal(first, counted + start) for start in (0, 1)):
+        return frame
+    report.note("note: the first column has no name and counts the rows: left out")
+    return frame.drop(columns=name)
+
+
 def _task(values: pd.Series, reading: Reading, options: Namespace) -> str:
     """Return what is asked for or found; TableError for texts that are meant as numbers."""
     task, why = (options.task, "as asked") if options.task != "auto" else detect_task(values)
     doubt, distinct = reading.doubts.get(options.target), values.nunique()
+    if distinct < 2:
+        raise TableError(f"the target {options.target!r} has one value alone, {values.tolist()[0]!r}: nothing to learn")
     if doubt is not None and options.task == "regression":
         raise TableError(f"the target {options.target!r} is text; --task regression needs numbers: {doubt.why}; "
                          f"{doubt.remedy}")  # fmt: skip
