@@ -15,6 +15,7 @@ from lamina.cli.text_table import JOINT
 __all__ = [
     "NEARLY_ALL",
     "PLAIN",
+    "SAMPLE",
     "TRUTH",
     "CellRules",
     "NumberFormat",
@@ -23,8 +24,9 @@ __all__ = [
     "formats",
     "is_code",
     "is_number",
-    "looks_like_numbers",
+    "number_share",
     "numbers_of",
+    "sample_of",
     "stripped",
     "truth_values",
 ]
@@ -54,7 +56,7 @@ class NumberFormat:
 
 PLAIN = NumberFormat()
 # The share of a column's cells that makes it one of numbers with a few odd cells, and of how many they are taken.
-NEARLY_ALL, SAMPLE = 0.9, 2000
+NEARLY_ALL, SAMPLE = 0.9, 4000
 
 
 @dataclass
@@ -100,6 +102,7 @@ class CellRules:
 
 # By what the user may say of the thousands mark, the characters that it stands for.
 THOUSANDS = {"": "", ",": ",", ".": ".", " ": " \u00a0\u2009\u202f", "'": "'\u2019"}
+MARKS = "".join(THOUSANDS.values())
 
 
 def formats(separator: str, decimal: str | None = None, thousands: str | None = None) -> list[NumberFormat]:
@@ -125,16 +128,20 @@ def _pattern(written: NumberFormat) -> re.Pattern[str]:
     return re.compile(rf"(?:\A|(?<={JOINT}))(?!{number}(?:{JOINT}|\Z))[^{JOINT}]*", re.ASCII | re.IGNORECASE)
 
 
+# Of ASCII; other letters may be blanks, too.
+BLANKS = " \t\n\r\v\f\x1c\x1d\x1e\x1f"
+
+
 def stripped(column: str) -> str:
     """Return a joined column without the blanks around its cells."""
-    if not re.search(rf"\s{JOINT}|{JOINT}\s|\A\s|\s\Z", column):
+    if column.isascii() and not any(blank in column for blank in BLANKS):
         return column
-    return JOINT.join(cell.strip() for cell in column.split(JOINT))
+    return JOINT.join([cell.strip() for cell in column.split(JOINT)])
 
 
 def is_code(column: str) -> bool:
     """Whether a joined column has whole numbers that begin with zeros, as numbers that count nothing do."""
-    return re.search(rf"(?:\A|{JOINT})0\d+(?={JOINT}|\Z)", column, re.ASCII) is not None
+    return re.search(rf"{JOINT}0\d+(?={JOINT})", f"{JOINT}{column}{JOINT}", re.ASCII) is not None
 
 
 def truth_values(cells: Sequence[str]) -> Any:
@@ -168,23 +175,27 @@ def numbers_of(column: str, written: NumberFormat, rules: CellRules) -> Numbers:
     if values is None:
         odd = frozenset(_pattern(written).findall(column))
         texts = _rewritten(column, written).split(JOINT)
-        values = np.array(["nan" if c in odd else t for c, t in zip(cells, texts, strict=True)], dtype=np.float64)
-    marks = {mark for mark in rules.missing if mark}
-    given = np.array([cell in marks for cell in cells]) if marks else np.zeros(len(cells), dtype=bool)
-    values[given] = np.nan
+        if odd:
+            texts = ["nan" if cell in odd else text for cell, text in zip(cells, texts, strict=True)]
+        values = np.fromiter(map(float, texts), np.float64, len(texts))
     # An "e" is an exponent's, an "n" one of "nan" or "inf".
-    whole = not odd and not given.any() and not re.search(f"[en{re.escape(written.decimal)}]", column, re.IGNORECASE)
+    whole = not odd and not any(mark in column for mark in f"eEnN{written.decimal}")
+    marks = {mark for mark in rules.missing if mark}
+    if marks:
+        given = np.array([cell in marks for cell in cells])
+        values[given] = np.nan
+        whole = whole and not given.any()
     if whole:
         values = _whole(_rewritten(column, written).split(JOINT), values)
     return Numbers(values, frozenset(cell for cell in odd if not rules.is_missing_number(cell)))
 
 
 def _as_python_reads(column: str, cells: list[str]) -> Any:
-    """Return the cells as NumPy converts them, which is fast; None where it would take more, or less, for a number."""
+    """Return the cells as Python's floats, which is fast; None where it would take more, or less, for a number."""
     if not column.isascii() or "_" in column:
         return None
     try:
-        return np.array(cells, dtype=np.float64)
+        return np.fromiter(map(float, cells), np.float64, len(cells))
     except ValueError:
         return None
 
@@ -204,32 +215,31 @@ def _whole(cells: Sequence[str], values: Any) -> Any:
         return values
 
 
-def _sample(column: str, rules: CellRules) -> list[str]:
-    """Return some of the different cells that are not missing, spread over the column."""
-    distinct = [cell for cell in dict.fromkeys(column.split(JOINT)) if not rules.is_missing_number(cell)]
-    return distinct[:: len(distinct) // SAMPLE + 1]
+def sample_of(column: str, rules: CellRules) -> list[str]:
+    """Return some of the cells that are not missing, spread over a joined, stripped column."""
+    cells = column.split(JOINT)
+    return [cell for cell in dict.fromkeys(cells[:: len(cells) // SAMPLE + 1]) if not rules.is_missing_number(cell)]
 
 
-def _number_share(cells: Sequence[str], written: NumberFormat) -> float:
+def number_share(cells: Sequence[str], written: NumberFormat) -> float:
+    """Return how much of these cells are numbers in this way of writing, from 0 to 1."""
     return 1 - len(_pattern(written).findall(JOINT.join(cells))) / len(cells) if cells else 0.0
 
 
-def choose_format(columns: Iterable[str], tried: Sequence[NumberFormat], rules: CellRules) -> NumberFormat:
-    """Return the way of writing numbers that makes the most of these joined, stripped columns numbers."""
-    votes = dict.fromkeys(tried, 0)
-    for column in columns:
+def choose_format(samples: Iterable[Sequence[str]], tried: Sequence[NumberFormat]) -> NumberFormat:
+    """Return the way of writing numbers that makes the most of these columns' cells numbers, the first of equal ones.
+
+    A column that has more than a few cells that are none does not count.
+    """
+    votes = dict.fromkeys(tried, 0.0)
+    for cells in samples:
+        shares = [number_share(cells, tried[0])]
         # Whole numbers and words are the same in any way of writing.
-        if re.search(r"\d", column) and re.search(r"[.,'\u2019 \u00a0\u2009\u202f]", column):
-            cells = _sample(column, rules)
-            for written in tried:
-                votes[written] += _number_share(cells, written) >= NEARLY_ALL
+        if shares[0] < 1 or any(mark in cell for cell in cells for mark in MARKS):
+            shares += [number_share(cells, written) for written in tried[1:]]
+            for written, share in zip(tried, shares, strict=True):
+                votes[written] += share if share >= NEARLY_ALL else 0
     return max(tried, key=votes.__getitem__)
-
-
-def looks_like_numbers(column: str, rules: CellRules) -> tuple[float, NumberFormat]:
-    """Return how much of the different cells of a joined, stripped column are numbers, and in what way of writing."""
-    cells = _sample(column, rules) if re.search(r"\d", column) else []
-    return max(((_number_share(cells, written), written) for written in formats(",")), key=lambda found: found[0])
 
 
 def is_number(cell: str, written: NumberFormat) -> bool:

@@ -140,11 +140,15 @@ def _numbers(
     columns: Mapping[str, str], tried: Sequence[NumberFormat], rules: CellRules
 ) -> tuple[NumberFormat, dict[str, Numbers]]:
     """Return the way of writing numbers that fits most columns, and the columns read in it."""
-    written = tried[0]
+    samples = {name: cells.sample_of(column, rules) for name, column in columns.items()}
+    written = cells.choose_format(samples.values(), tried)
     found = {name: cells.numbers_of(column, written, rules) for name, column in columns.items()}
-    if any(numbers.others for numbers in found.values()):
-        written = cells.choose_format(columns.values(), tried, rules)
-        if written != tried[0]:
+    # What the samples did not have.
+    odd = {name: sorted(numbers.others)[: cells.SAMPLE] for name, numbers in found.items() if numbers.others}
+    if odd:
+        again = cells.choose_format((sample + odd.get(name, []) for name, sample in samples.items()), tried)
+        if again != written:
+            written = again
             found = {name: cells.numbers_of(column, written, rules) for name, column in columns.items()}
     return written, found
 
@@ -180,8 +184,10 @@ def _doubt(name: str, column: str, found: Numbers, text: TextTable, rules: CellR
     if code:
         reads = f"--numbers {name} reads them as numbers"
         return None if found.others else Doubt(1.0, True, "its numbers begin with zeros, as codes do", reads)
-    share, written = cells.looks_like_numbers(column, rules)
-    if share == 0:
+    sample = cells.sample_of(column, rules)
+    shares = {written: cells.number_share(sample, written) for written in cells.formats(text.separator)}
+    written = max(shares, key=shares.__getitem__)
+    if not (share := shares[written]):
         return None
     if odd := {cell for cell in found.others if not cells.is_number(cell, written)}:
         cell = next(cell for cell in column.split(JOINT) if cell in odd)
@@ -201,8 +207,8 @@ def _marks_in_text(columns: Mapping[str, str], rules: CellRules) -> list[str]:
     found: list[str] = []
     marks: set[str] = set()
     for name, column in columns.items():
-        counts = Counter(cell for cell in column.split(JOINT) if rules.is_missing_number(cell))
-        for cell in counts.keys() - set(rules.missing):
+        counts = Counter(column.split(JOINT))
+        for cell in sorted(cell for cell in counts if cell not in rules.missing and rules.is_missing_number(cell)):
             found.append(f"{name!r} ({cell!r} in {_rows(counts[cell])})")
             marks.add(cell)
     if not found:
