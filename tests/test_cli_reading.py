@@ -379,6 +379,13 @@ def test_columns_far_from_zero_keep_their_differences(folder, numbers):
     assert main(["predict", "m.lamina", "stamps.csv", "--out", "p.csv"]) == 0
 
 
+def test_training_that_diverges(folder, numbers, capsys):
+    train("--lr", "1e30", code=2)
+    assert "training diverged: " in (error := capsys.readouterr().err)
+    assert "nothing is saved" in error
+    assert not (folder / "m.lamina").exists()
+
+
 def test_a_target_of_one_value_teaches_nothing(folder, numbers, capsys):
     numbers.assign(y=2.5).to_csv("one.csv", index=False)
     train(data="one.csv", code=2)

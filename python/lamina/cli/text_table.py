@@ -197,6 +197,8 @@ def _found_encoding(source: _Source, path: str) -> str:
         for odd, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
             if places[odd] > 9 * places[1 - odd]:
                 return encoding
+    if b"\0" in start:
+        raise TableError(_no_text(path, start.count(b"\n", 0, start.index(b"\0")) + 1))
     decoders = {name: codecs.getincrementaldecoder(name)() for name in ("utf-8", "cp1252")}
     failed: dict[str, UnicodeDecodeError] = {}
     for block in chain([start], blocks, [b""]):
@@ -222,12 +224,16 @@ def _lines(source: _Source, path: str, encoding: str) -> Iterator[str]:
         try:
             for number, line in enumerate(text, start=1):
                 if JOINT in line:
-                    raise TableError(f"{path} is no table of text: line {number} has a NUL character")
+                    raise TableError(_no_text(path, number))
                 yield line.removeprefix("\ufeff") if number == 1 else line
         except UnicodeError:
             raise TableError(
                 f"{path} is not {_shown(encoding)} text after line {number}; say what it is by --encoding"
             ) from None
+
+
+def _no_text(path: str, line: int) -> str:
+    return f"{path} is no table of text: line {line} has a NUL character"
 
 
 def _shown(encoding: str) -> str:

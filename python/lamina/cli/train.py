@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import sys
 import time
+import warnings
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from lamina.cli.tables import MAX_CATEGORIES, MAX_CLASSES, Table, TableError, Ta
 from lamina.data.splits import split
 from lamina.layers import Dense, Dropout
 from lamina.network import Network
-from lamina.training.callbacks import EarlyStopping
+from lamina.training.callbacks import DivergenceWarning, EarlyStopping
 
 __all__ = ["run"]
 
@@ -60,10 +61,15 @@ def run(options: Namespace) -> int:
     started = time.perf_counter()
     interrupted = _train(network, inputs, encoded, rows, options)
     seconds, history = time.perf_counter() - started, network.history
+    if history.diverged and not history.best_epoch:
+        raise ArithmeticError(f"training {history.stop_reason}; nothing is saved. A lower --lr may help")
     network.metadata["table"] = table.to_json(target, task)
     network.save(options.out)
     if interrupted:
         report.note(f"interrupted: the weights of the best epoch so far, {history.best_epoch}, are saved", stderr=True)
+    if history.diverged:
+        report.note(f"warning: training {history.stop_reason}; the weights of the best epoch, {history.best_epoch}, "
+                    "are saved. A lower --lr may help", stderr=True)  # fmt: skip
     draw(history)
     report.note(f"{len(history.loss)} epochs in {seconds:.2f} s, best {history.best_epoch}; {history.stop_reason}")
     part = "test" if len(rows["test"]) else "training"
@@ -77,21 +83,23 @@ def _train(network: Any, inputs: Any, encoded: Any, rows: dict[str, Any], option
     """Train, and return whether Ctrl-C ended it; KeyboardInterrupt where it came before the first epoch was over."""
     held_out = rows["validation"]
     try:
-        network.fit(
-            inputs[rows["training"]],
-            encoded[rows["training"]],
-            epochs=options.epochs,
-            batch_size=min(options.batch_size, len(rows["training"])),
-            optimizer=optimizers.get(options.optimizer, lr=options.lr),
-            l1=options.l1,
-            l2=options.l2,
-            validation=(inputs[held_out], encoded[held_out]) if len(held_out) else None,
-            early_stopping=EarlyStopping(patience=options.patience) if len(held_out) else None,
-            class_weight=None if options.class_weight == "none" else options.class_weight,
-            n_threads=options.threads,
-            # What is no terminal shows no bar, and may be closed before training ends.
-            verbose=int(not options.quiet and sys.stderr.isatty()),
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DivergenceWarning)  # said in the command's own words
+            network.fit(
+                inputs[rows["training"]],
+                encoded[rows["training"]],
+                epochs=options.epochs,
+                batch_size=min(options.batch_size, len(rows["training"])),
+                optimizer=optimizers.get(options.optimizer, lr=options.lr),
+                l1=options.l1,
+                l2=options.l2,
+                validation=(inputs[held_out], encoded[held_out]) if len(held_out) else None,
+                early_stopping=EarlyStopping(patience=options.patience) if len(held_out) else None,
+                class_weight=None if options.class_weight == "none" else options.class_weight,
+                n_threads=options.threads,
+                # What is no terminal shows no bar, and may be closed before training ends.
+                verbose=int(not options.quiet and sys.stderr.isatty()),
+            )
     except KeyboardInterrupt:
         if network.history is None or not network.history.loss:
             raise
