@@ -77,12 +77,14 @@ def test_a_file_of_another_kind_is_replaced_by_force_alone(folder, capsys):
     (folder / "table.csv").write_text("a,b\n1,2\n")
     (folder / "notes.png").write_text("precious")
     (folder / "empty").touch()
-    assert train() == train() == 0  # a model and a picture replace theirs
+    (folder / "photo.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(500))
+    for suffix in ("png", "svg", "pdf", "eps"):  # a model and a picture replace theirs
+        assert train("--plot", f"m.{suffix}") == train("--plot", f"m.{suffix}") == 0
     before = snapshot(folder)
     for name in ("notes.txt", "table.csv", "m.png"):
         assert train("--plot", "m.svg", out=name) == 2
         assert f"{name} exists and holds no model" in capsys.readouterr().err
-    for name in ("notes.png", "table.csv", "m.lamina"):
+    for name in ("notes.png", "photo.png", "table.csv", "m.lamina"):
         assert train("--plot", name, out="n.lamina") == 2
     for name in ("notes.txt", "table.csv", "m.png"):
         assert main(["predict", "m.lamina", "data.csv", "--out", name]) == 2
@@ -268,6 +270,6 @@ def test_ctrl_c_before_the_first_epoch_is_over_leaves_an_older_model(folder):
     process.send_signal(signal.SIGINT)
     _, error = process.communicate()
     assert process.returncode == 130
-    assert error == "lamina train: interrupted before there was anything to save\n"
+    assert error == "lamina train: interrupted before the first epoch was over: nothing is saved\n"
     (folder / "large.csv").unlink()
     assert snapshot(folder) == before

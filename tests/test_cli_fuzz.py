@@ -168,7 +168,9 @@ def one_line_or_a_result(arguments):
 
 @pytest.fixture
 def no_pictures(monkeypatch):
-    monkeypatch.setattr("lamina.cli.train.picture_of", lambda path: lambda history: Path(path).write_bytes(b"\x89PNG"))
+    monkeypatch.setattr(
+        "lamina.cli.train.picture_of", lambda path: lambda history: Path(path).write_bytes(b"matplotlib")
+    )
 
 
 @settings(

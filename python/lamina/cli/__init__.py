@@ -52,8 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _refuse(options.command, f"out of memory{f': {error}' if str(error) else ''}")
     except (ValueError, TypeError, ArithmeticError, RuntimeError) as error:
         return _refuse(options.command, str(error))
-    except KeyboardInterrupt:
-        return _refuse(options.command, "interrupted before there was anything to save", code=130)
+    except KeyboardInterrupt as error:
+        return _refuse(options.command, f"interrupted {error}", code=130)
 
 
 def _open_streams() -> None:

@@ -58,7 +58,9 @@ def _score(frame: pd.DataFrame, target: Target, outputs: Any) -> None:
     truth = frame[target.name][known]
     if target.classes is None:
         numbers = truth.to_numpy(dtype=np.float64)
-        report.results("given", None, numbers, target.decode(outputs[known]), None, stderr=True)
+        if (finite := np.isfinite(numbers)).any():
+            found = target.decode(outputs[known])
+            report.results("given", None, numbers[finite], found[finite], None, stderr=True)
         return
     familiar = truth.isin(target.classes).to_numpy()
     if not familiar.all():

@@ -191,8 +191,9 @@ def _doubt(name: str, column: str, found: Numbers, text: TextTable, rules: CellR
         return None
     if odd := {cell for cell in found.others if not cells.is_number(cell, written)}:
         cell = next(cell for cell in column.split(JOINT) if cell in odd)
-        call = cell if cell.isalnum() else repr(cell)
-        remedy = f"correct it, or make it a missing value by --na {call}" if len(cell) <= 20 else "correct it"
+        call = f" {cell}" if cell.isalnum() else f"={cell!r}"
+        nameable = len(cell) <= 20 and "," not in cell
+        remedy = f"correct it, or make it a missing value by --na{call}" if nameable else "correct it"
         return Doubt(share, False, f"{_where(column, odd, text)} is no number", remedy)
     why = f"{_where(column, found.others, text)} is one with {written}, unlike other columns"
     return Doubt(share, False, why, "write all numbers alike, or see --decimal and --thousands")

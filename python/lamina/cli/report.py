@@ -80,10 +80,10 @@ def classification_scores(labels: Any, predicted: Any, classes: int) -> dict[str
 
 def regression_scores(values: Any, predicted: Any) -> dict[str, float]:
     """Return R squared, the root mean square error and the mean absolute error; R squared is 0 for equal values."""
-    error, spread = np.asarray(values) - predicted, np.asarray(values) - np.mean(values)
-    # In units in which no square vanishes or overflows.
-    unit = float(max(np.abs(error).max(), np.abs(spread).max())) or 1.0
-    error, spread = error / unit, spread / unit
+    # In a unit in which no sum or square overflows or vanishes.
+    unit = float(max(np.abs(values).max(), np.abs(predicted).max())) or 1.0
+    truth, found = np.asarray(values) / unit, np.asarray(predicted) / unit
+    error, spread = truth - found, truth - truth.mean()
     total = float(np.sum(spread**2))
     return {
         "R2": 1 - float(np.sum(error**2)) / total if total > 0 else 0.0,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import os
 import sys
 import time
 import warnings
 from argparse import Namespace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -36,7 +36,7 @@ def run(options: Namespace) -> int:
 
     Ctrl-C ends the training alone: what there is of it is saved and reported, and the code is 130.
     """
-    picture = options.plot or str(Path(options.out).with_suffix(".png"))
+    picture = options.plot or os.path.splitext(options.out)[0] + ".png"
     outputs = [Output(options.out, "model", "--out"), Output(picture, "picture", "--plot")]
     check_outputs([options.data], outputs, force=options.force)
     draw = picture_of(picture)
@@ -102,7 +102,7 @@ def _train(network: Any, inputs: Any, encoded: Any, rows: dict[str, Any], option
             )
     except KeyboardInterrupt:
         if network.history is None or not network.history.loss:
-            raise
+            raise KeyboardInterrupt("before the first epoch was over: nothing is saved") from None
         return True
     return False
 
