@@ -1,5 +1,6 @@
 """Fixtures made from lamina's registries, so that a new entry is tested because it is there; and a measure of ULPs."""
 
+import os
 import signal
 from functools import partial
 
@@ -11,6 +12,9 @@ from reference import initializers
 from reference.activations import ACTIVATIONS
 from reference.losses import LOSSES
 from reference.optimizers import OPTIMIZERS
+
+# Tests that try at random try so many times as much: LAMINA_TEST_TIMES=100 for an hour.
+TIMES = int(os.environ.get("LAMINA_TEST_TIMES", "1"))
 
 # What a test that asks for one of these arguments runs over.
 REGISTRIES = {

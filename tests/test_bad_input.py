@@ -112,6 +112,52 @@ def test_prediction_checks_its_input(method, case):
     assert re.search(message, str(error.value), re.DOTALL), f"{case}: {error.value}"
 
 
+class Derived(np.ndarray):
+    """What some libraries make of their arrays."""
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("method", ["predict", "forward"])
+def test_prediction_takes_derived_arrays_and_no_mask(method, dtype, tmp_path):
+    net = network(dtype=dtype)
+    x = X.astype(dtype)
+    mapped = np.memmap(tmp_path / "x", dtype, "w+", shape=x.shape)
+    mapped[:] = x
+    whole = np.ma.array(x, mask=np.zeros(x.shape, bool))
+    with pytest.warns(PendingDeprecationWarning):
+        matrix = np.matrix(x)
+    outputs = getattr(net, method)(x)
+    for derived in (mapped, whole, matrix, x.view(Derived)):
+        got = getattr(net, method)(derived)
+        assert type(got) is np.ndarray
+        np.testing.assert_array_equal(got, outputs)
+    hidden = whole.copy()
+    hidden[3, 1] = np.ma.masked
+    for masked in (hidden, list(hidden)):
+        with pytest.raises(ValueError, match="X must have no masked entries"):
+            getattr(net, method)(masked)
+
+
+MASKED = np.ma.array(np.arange(ROWS) % 3, mask=np.arange(ROWS) == 7)
+
+
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        (lambda: network().evaluate(X, MASKED), "y"),
+        (lambda: network().evaluate(X, Y, sample_weight=MASKED), "sample_weight"),
+        (lambda: lamina.cross_validate(network(), X, Y, groups=MASKED), "groups"),
+        (lambda: lamina.split(X, Y, groups=MASKED), "groups"),
+        (lambda: lamina.compare(X, MASKED), "y"),
+        (lambda: lamina.pad([np.zeros((3, 1)), MASKED[:, None]]), r"sequences\[1\]"),
+        (lambda: lamina.CascadeNetwork(4).fit(X, MASKED), "y"),
+    ],
+)
+def test_a_mask_is_nowhere_lost(call, name):
+    with pytest.raises(ValueError, match=f"{name} must have no masked entries"):
+        call()
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -211,3 +257,66 @@ def test_prediction_names_the_first_of_many_bad_rows(threads):
             predict(x, n_threads=threads)
     x[list(bad), 2] = 0
     assert np.isfinite(net.predict(x, n_threads=threads)).all()
+
+
+@pytest.mark.parametrize("method", ["predict", "fit", "evaluate"])
+def test_finite_numbers_beyond_float32_are_not_called_infinite(method):
+    net = network(dtype="float32")
+    arguments = () if method == "predict" else (Y,)
+    wanted = r"X must be within float32's range, up to 3.4e\+38; use dtype='float64'; got 1e\+200 in row 1, column 3"
+    with pytest.raises(ValueError, match=wanted):
+        getattr(net, method)(with_value(X, 1e200), *arguments)
+    with pytest.raises(ValueError, match="X must be finite; got infinity in row 1, column 3"):
+        getattr(net, method)(with_value(X, -np.inf), *arguments)
+
+
+def test_targets_weights_and_sequences_beyond_float32():
+    net = network("squared_error", dtype="float32")
+    y = RNG.normal(size=(ROWS, 3))
+    with pytest.raises(ValueError, match=r"y must be within float32's range, .*; got 1e\+200 in row 2, column 1"):
+        net.fit(X, with_value(y, 1e200))
+    with pytest.raises(ValueError, match=r"sample_weight must be within float32's range, .*; got 1e\+200 in row 7"):
+        net.fit(X, y, sample_weight=with_value(np.ones(ROWS), 1e200))
+    net = lamina.Network([lamina.Recurrent(3)], 2)
+    with pytest.raises(ValueError, match=r"X must be within float32's range, .*; got 1e\+200 in sample 1, step 1"):
+        net.predict(with_value(X.reshape(ROWS, 2, 2), 1e200))
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_data_frames(library):
+    frame = pytest.importorskip(library).DataFrame(X.astype(np.float32), [*"abcd"] if library == "polars" else None)
+    twice = frame.copy() if library == "pandas" else frame
+    if library == "pandas":
+        frame.columns, twice.columns = list("abcd"), list("aabb")
+    np.testing.assert_array_equal(network().predict(twice), network().predict(X.astype(np.float32)))
+    if library == "pandas":
+        twice.isetitem(1, ["text"] * ROWS)
+        with pytest.raises(TypeError, match="X must hold numbers; got text or objects in column a"):
+            network().predict(twice)
+
+
+def test_what_to_do_is_said():
+    with pytest.raises(TypeError, match=r"classes, y = np.unique\(y, return_inverse=True\)"):
+        network().fit(X, np.array(list("abc"))[Y])
+    sequences = np.empty(3, object)
+    sequences[:] = [X[:3], X[:5], X[:2]]
+    for given in (sequences, list(sequences)):
+        with pytest.raises((TypeError, ValueError), match=r"X, lengths = lamina.pad\(X\)"):
+            lamina.Network([lamina.Recurrent(3)], 4).predict(given)
+    with pytest.raises(ValueError, match=r"'softmax' is no activation: .* loss='cross_entropy'"):
+        lamina.activations.get("softmax")
+    for name, wanted in {
+        "mse": "squared_error",
+        "MAE": "absolute_error",
+        "mean_squared_error": "squared_error",
+    }.items():
+        assert lamina.losses.get(name).name == wanted
+
+
+def test_tiny_data_warn_of_what_is_set_aside():
+    x, y = np.array([[0, 0], [0, 1], [1, 0], [1, 1]]), np.array([0, 1, 1, 0])
+    net = lamina.Network([lamina.Dense(4, "tanh"), lamina.Dense(2)], 2, "cross_entropy")
+    with pytest.warns(UserWarning, match=r"2 of the 4 samples aside.* validation=None .*lamina.LBFGS\(\)"):
+        net.fit(x, y, epochs=1)
+    net.fit(x, y, validation=None, optimizer=lamina.LBFGS())  # as it says
+    assert (net.predict(x).argmax(axis=1) == y).all()

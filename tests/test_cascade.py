@@ -215,7 +215,7 @@ def test_bits_do_not_depend_on_threads(rows, dtype, rng):
     for n_threads in (1, 2, 3, 4):
         net = lamina.CascadeNetwork(3, 2, max_units=4, activation=["tanh", "gaussian", "relu"], dtype=dtype)
         history = net.fit(x, t, validation=0.2, n_threads=n_threads)
-        results.append((net._flat.tobytes(), history, net.predict(x, n_threads=n_threads).tobytes()))
+        results.append((net._grown.flat.tobytes(), history, net.predict(x, n_threads=n_threads).tobytes()))
     assert all(result == results[0] for result in results)
 
 

@@ -1,6 +1,7 @@
 """Networks that have grown: conversion, files, copies, pictures, callbacks, errors, estimators."""
 
 import copy
+import dataclasses
 import os
 import pickle
 import signal
@@ -9,10 +10,13 @@ import time
 
 import numpy as np
 import pytest
+import scipy.sparse
 from sklearn.datasets import load_digits, make_regression
+from sklearn.exceptions import NotFittedError
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import lamina
+from lamina._dispatch import core
 from reference.cascade import regression, spirals
 
 STEPS = ("heaviside", "sign")  # a sum that rounds to the other side of 0 changes them by a whole unit
@@ -257,3 +261,220 @@ def test_regressor():
     assert model.score(x[200:], y[200:]) > 0.9
     two = lamina.CascadeRegressor(random_state=0, max_units=3).fit(x, np.column_stack([y, -y]))
     assert two.predict(x).shape == (300, 2)
+
+
+LABELS = np.arange(90) % 3
+DATA = np.random.default_rng(0).normal(size=(90, 4))
+VALUES = DATA[:, 0] * DATA[:, 1]
+
+
+@pytest.mark.parametrize("targets", [np.array(["cat", "dog", "eel"])[LABELS], np.array(["no", "yes"])[LABELS % 2]])
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_estimators_leave_out_rows_of_weight_0(targets, early_stopping):
+    junk, kept = DATA.copy(), np.arange(90) % 4 != 1
+    junk[~kept, 2] = np.tile([np.nan, 1e200, np.inf], 8)[: (~kept).sum()]
+    weight = np.where(kept, 0.5 + np.arange(90) % 3, 0)
+    options = {"max_units": 2, "random_state": 1, "early_stopping": early_stopping}
+    other = np.where(kept, targets, "a word of its own")
+    one = lamina.CascadeClassifier(**options).fit(junk, other, sample_weight=weight)
+    two = lamina.CascadeClassifier(**options).fit(DATA[kept], targets[kept], sample_weight=weight[kept])
+    np.testing.assert_array_equal(one.classes_, two.classes_)
+    np.testing.assert_array_equal(one.predict_proba(DATA), two.predict_proba(DATA))
+    values = np.where(kept, VALUES, np.nan)
+    one = lamina.CascadeRegressor(**options).fit(junk, values, sample_weight=weight)
+    two = lamina.CascadeRegressor(**options).fit(DATA[kept], VALUES[kept], weight[kept])
+    np.testing.assert_array_equal(one.predict(DATA), two.predict(DATA))
+    with pytest.raises(ValueError, match="at least one non-zero"):
+        two.fit(DATA, VALUES, np.zeros(90))
+
+
+@pytest.mark.parametrize("kind", ["csr_array", "csc_array", "csr_matrix", "coo_matrix"])
+def test_estimators_take_sparse_rows(kind):
+    x = np.where(np.abs(DATA) > 1, DATA, 0)
+    sparse = getattr(scipy.sparse, kind)(x)
+    options = {"max_units": 2, "random_state": 1}
+    for estimator, y in ((lamina.CascadeClassifier, LABELS), (lamina.CascadeRegressor, VALUES)):
+        expected = estimator(**options).fit(x, y).predict(x)
+        np.testing.assert_array_equal(estimator(**options).fit(sparse, y).predict(sparse), expected)
+
+
+def test_several_labels_at_once():
+    y = np.column_stack([DATA[:, 0] > 0, DATA[:, 1] + DATA[:, 2] > 0, DATA[:, 3] > 0.5]).astype(int)
+    model = lamina.CascadeClassifier(random_state=0, max_units=4).fit(DATA, y)
+    np.testing.assert_array_equal(model.classes_, [0, 1, 2])
+    assert model.n_outputs_ == 3
+    assert model.predict(DATA).shape == model.predict_proba(DATA).shape == (90, 3)
+    assert model.predict(DATA).dtype == np.int64
+    assert model.score(DATA, y) > 0.9
+    np.testing.assert_array_equal(model.predict_proba(DATA) > 0.5, model.predict(DATA))
+    sparse = lamina.CascadeClassifier(random_state=0, max_units=4).fit(DATA, scipy.sparse.csr_array(y))
+    np.testing.assert_array_equal(sparse.predict_proba(DATA), model.predict_proba(DATA))
+    stopped = lamina.CascadeClassifier(random_state=0, max_units=4, early_stopping=True).fit(DATA, y)
+    assert stopped.history_.validation_error
+    with pytest.raises(ValueError, match="several columns must hold 0 and 1 alone"):
+        model.fit(DATA, np.column_stack([LABELS, LABELS]))
+    np.testing.assert_array_equal(sparse.predict(DATA), model.predict(DATA))
+
+
+@pytest.mark.parametrize("power", [-900, 600, 1018])
+def test_targets_of_any_size_are_learned_alike(power):
+    model = lamina.CascadeRegressor(random_state=0, max_units=3)
+    expected = model.fit(DATA, VALUES).predict(DATA)
+    large = model.fit(DATA, np.ldexp(VALUES, power)).predict(DATA)
+    np.testing.assert_allclose(np.ldexp(large, -power), expected, rtol=1e-12)
+
+
+def test_targets_of_1e200_are_not_called_solved_and_predicted_as_nan():
+    model = lamina.CascadeRegressor().fit(DATA, DATA[:, 0] * 1e200)
+    assert model.stop_reason_ == "solved"
+    assert model.history_.error[-1] <= 0.2
+    assert np.abs(model.predict(DATA) / 1e200 - DATA[:, 0]).max() < 0.6
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_targets_beyond_the_range_are_refused(dtype):
+    net = lamina.CascadeNetwork(4, 1, max_units=2, dtype=dtype)
+    history, before = net.fit(DATA, VALUES), net.predict(DATA)
+    with pytest.raises(ValueError, match="y must be within float32's range"):
+        lamina.CascadeNetwork(4).fit(DATA, VALUES * 1e200)
+    # As large as they can be: the weights that give them from small inputs are larger still.
+    y, steep = np.where(DATA[:, 0] > 0, 1.0, -1.0) * float(np.finfo(dtype).max), DATA * 0.02
+    for part in (y, np.abs(y) * (DATA[:, 0] > 1)):
+        with pytest.raises(ValueError, match=f"is beyond {dtype}: bring y to a smaller scale"):
+            net.fit(steep, part, optimizer="rprop", output_threshold=0.0, tolerance=0.0)
+    np.testing.assert_array_equal(net.predict(DATA), before)
+    assert net.history is history
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"y": ["red"] * 90},
+        {"X": DATA[:, :2], "sample_weight": -np.ones(90)},
+        {"X": np.full((90, 2), np.nan)},
+        {"sample_weight": np.ones(3)},
+        {"parameters": {"optimizer": "adam"}},
+        {"parameters": {"max_units": -1}},
+        {"parameters": {"candidates": 1, "activation": ["tanh", "relu"]}},
+        {"parameters": {"early_stopping": True, "validation_fraction": 0.0}},
+        {"X": DATA * 1e200},
+    ],
+)
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_a_refused_fit_changes_nothing(change):
+    names = np.array(["cat", "dog"])[LABELS % 2]
+    model = lamina.CascadeClassifier(max_units=2, random_state=0)
+    given = {"X": DATA, "y": np.array(["red", "blue", "green"])[LABELS]} | change
+    parameters = given.pop("parameters", {})
+    refused = lamina.CascadeClassifier(max_units=2, random_state=0).set_params(**parameters)
+    with pytest.raises((ValueError, TypeError)):
+        refused.fit(**given)
+    with pytest.raises(NotFittedError):
+        refused.predict(DATA)
+    model.fit(DATA, names)
+    before, proba = dict(model.__dict__), model.predict_proba(DATA)
+    model.set_params(**parameters)
+    with pytest.raises((ValueError, TypeError)):
+        model.fit(**given)
+    assert {name: value for name, value in model.__dict__.items() if name.endswith("_")} == {
+        name: value for name, value in before.items() if name.endswith("_")
+    }
+    np.testing.assert_array_equal(model.predict_proba(DATA), proba)
+
+
+# Beside each other ----------------------------------------------------------------------------------------------
+
+
+def test_predictions_beside_a_refit_are_those_of_one_network(rng):
+    x = rng.normal(size=(300, 3))
+    sets = [(x, np.sin(x[:, 0]) + offset) for offset in (0.0, 100.0)]
+    net = lamina.CascadeNetwork(3, 1, normalize_inputs=True, dtype="float64")
+    expected = []
+    for units, (inputs, y) in enumerate(sets):
+        net._max_units = 1 + 3 * units
+        net.fit(inputs * (1 + 50 * units), y, tolerance=0.0)
+        expected.append(net.predict(x).tobytes())
+    done, wrong = threading.Event(), []
+
+    def look():
+        while not done.is_set():
+            copied = pickle.loads(pickle.dumps(net))
+            seen = [net.predict(x).tobytes(), copied.predict(x).tobytes(), net.copy().predict(x).tobytes()]
+            wrong.extend(one for one in seen if one not in expected)
+            for use in (repr, lamina.CascadeNetwork.summary, lamina.CascadeNetwork.to_network):
+                use(net)
+
+    watchers = [threading.Thread(target=look) for _ in range(3)]
+    for watcher in watchers:
+        watcher.start()
+    try:
+        for turn in range(12):
+            net._max_units = 1 + 3 * (turn % 2)
+            inputs, y = sets[turn % 2]
+            net.fit(inputs * (1 + 50 * (turn % 2)), y, tolerance=0.0)
+    finally:
+        done.set()
+        for watcher in watchers:
+            watcher.join()
+    assert not wrong
+
+
+def test_what_normalizes_the_inputs_is_checked_and_belongs_to_the_network(rng):
+    net, x = grown(rng, normalize_inputs=True)
+    mean, scale = net.input_normalization
+    before, twin = net.predict(x), net.copy()
+    net.input_normalization = (mean + 1, scale)
+    assert not np.array_equal(net.predict(x), before)
+    np.testing.assert_array_equal(twin.predict(x), before)
+    for bad in ((mean[:2], scale), (mean, -scale), (mean, np.full(3, np.inf))):
+        with pytest.raises(ValueError, match="input_normalization must be mean and scale by input"):
+            net.input_normalization = bad
+    net.input_normalization = None
+    assert net.input_normalization is None
+    np.testing.assert_array_equal(net.copy().predict(x), net.predict(x))
+    with pytest.raises(ValueError, match="has not grown yet"):
+        lamina.CascadeNetwork(3).input_normalization = (mean, scale)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_ctrl_c_ends_a_prediction_soon(n_threads, rng):
+    net, _ = grown(rng, ["tanh", "softplus"], units=12, dtype="float32")
+    x = np.zeros((20_000_000, 3), np.float32)
+    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+    start = time.perf_counter()
+    with pytest.raises(KeyboardInterrupt):
+        net.predict(x, n_threads=n_threads)
+    assert time.perf_counter() - start < 5
+
+
+# Records of the core --------------------------------------------------------------------------------------------
+
+
+def test_what_the_core_tells_is_what_the_history_holds():
+    told = {name for name in vars(core.CascadeResult) if not name.startswith("_")}
+    held = {field.name for field in dataclasses.fields(lamina.cascade.CascadeHistory)}
+    assert told - held == {"unit_weights", "output_weights"}
+    assert held <= told
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("pool", [], "pool of CascadeOptions must hold at least one activation"),
+        ("output", "tanh", "output of CascadeOptions must be identity or logistic; got tanh"),
+        ("candidates", 0, "candidates of CascadeOptions must be at least 1; got 0"),
+        ("max_units", -1, "max_units of CascadeOptions must be at least 0; got -1"),
+        ("mu", 0.0, "mu of CascadeOptions must be greater than 0; got 0"),
+        ("tolerance", np.nan, "tolerance of CascadeOptions must be at least 0; got nan"),
+        ("threads", -1, "threads of CascadeOptions must be at least 0; got -1"),
+    ],
+)
+def test_options_out_of_bounds(name, value, message):
+    options = core.CascadeOptions()
+    before = getattr(options, name)
+    with pytest.raises(ValueError, match=message):
+        setattr(options, name, value)
+    assert getattr(options, name) == before
+    with pytest.raises(ValueError, match="patience of PhaseLimits must be at least 1; got 0"):
+        core.PhaseLimits(10, 0, 0.1)

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import stat
 import subprocess
 import sys
 import time
@@ -12,8 +11,8 @@ import pandas as pd
 import pytest
 
 import lamina
+from lamina import plots
 from lamina.cli import main
-from lamina.cli.outputs import write_whole
 
 ROWS = 120
 
@@ -118,19 +117,21 @@ def test_where_nothing_can_be_written_nothing_is_trained(folder, capsys, monkeyp
         assert "permission denied" in capsys.readouterr().err
 
 
-def test_predictions_are_written_whole(folder, monkeypatch):
-    (folder / "real.csv").write_text("prediction\n1\n")
-    (folder / "real.csv").chmod(0o640)
-    os.symlink("real.csv", "link.csv")
-    write_whole("link.csv", b"prediction\n2\n")
-    assert (folder / "link.csv").is_symlink()
-    assert (folder / "real.csv").read_bytes() == b"prediction\n2\n"
-    assert stat.S_IMODE((folder / "real.csv").stat().st_mode) == 0o640
+def test_what_is_written_is_written_whole(folder, monkeypatch):
+    assert train() == 0
+    assert main(["predict", "m.lamina", "data.csv", "--out", "p.csv"]) == 0
+    os.symlink("p.csv", "link.csv")
+    before = snapshot(folder)
     monkeypatch.setattr(os, "fsync", lambda handle: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    assert main(["predict", "m.lamina", "data.csv", "--proba", "--out", "link.csv"]) == 2
+    assert main(["predict", "m.lamina", "data.csv", "--out", "link.csv"]) == 2
     with pytest.raises(OSError, match="No space"):
-        write_whole("link.csv", b"prediction\n3\n")
-    assert set(os.listdir()) == {"data.csv", "real.csv", "link.csv"}
-    assert (folder / "real.csv").read_bytes() == b"prediction\n2\n"
+        plots.learning_curves(lamina.callbacks.History(loss=[1.0]), path="m.png")
+    assert snapshot(folder) == before
+    monkeypatch.undo()
+    os.chdir(folder)
+    assert main(["predict", "m.lamina", "data.csv", "--out", "link.csv"]) == 0
+    assert (folder / "link.csv").is_symlink()
 
 
 # Streams and signals --------------------------------------------------------------------------------------------------

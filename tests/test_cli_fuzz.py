@@ -168,9 +168,10 @@ def one_line_or_a_result(arguments):
 
 @pytest.fixture
 def no_pictures(monkeypatch):
-    monkeypatch.setattr(
-        "lamina.cli.train.picture_of", lambda path: lambda history: Path(path).write_bytes(b"matplotlib")
-    )
+    def draw(history, path):
+        Path(path).write_bytes(b"matplotlib")
+
+    monkeypatch.setattr("lamina.cli.train.learning_curves", draw)
 
 
 @settings(

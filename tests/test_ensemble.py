@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 from sklearn.datasets import load_digits
 
 import lamina
@@ -86,6 +87,31 @@ def test_of_sequences_of_different_lengths():
     X[np.arange(5) >= lengths[:, None]] = np.nan
     assert np.isfinite(ensemble.predict(X, lengths=lengths)).all()
     assert np.isfinite(ensemble.spread(X, lengths=lengths)).all()
+
+
+@pytest.mark.parametrize("normalize", [False, True])
+def test_one_file_keeps_all_members(normalize, tmp_path):
+    X, y = digits(100)
+    layers = [lamina.Dense(8, "relu"), lamina.BatchNorm(), lamina.Dense(10)]
+    net = lamina.Network(layers, n_inputs=64, loss="cross_entropy", seed=3, normalize_inputs=normalize)
+    net.metadata["made"] = "here"
+    ensemble = lamina.Ensemble(net, members=3).fit(X, y, epochs=2)
+    ensemble.metadata["of"] = "digits"
+    ensemble.save(tmp_path / "e.lamina")
+    other = lamina.load(tmp_path / "e.lamina")
+    assert isinstance(other, lamina.Ensemble)
+    assert repr(other) == repr(ensemble)
+    assert other.summary() == ensemble.summary()
+    assert other.metadata == ensemble.metadata
+    assert [member.seed for member in other.members] == [3, 4, 5]
+    assert [member.metadata for member in other.members] == [{"made": "here"}] * 3
+    np.testing.assert_array_equal(other.predictions(X), ensemble.predictions(X))
+    other.save(tmp_path / "again.lamina")
+    assert (tmp_path / "again.lamina").read_bytes() == (tmp_path / "e.lamina").read_bytes()
+    refitted = other.fit(X, y, epochs=2)
+    np.testing.assert_array_equal(refitted.predictions(X), ensemble.predictions(X))
+    tensors = load_file(tmp_path / "e.lamina")
+    np.testing.assert_array_equal(tensors["2/0.weight"], ensemble.members[2].parameters["0.weight"])
 
 
 def test_misuse():

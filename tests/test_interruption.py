@@ -45,21 +45,8 @@ def test_interruption_stops_within_a_tenth_of_a_second():
     net.fit(x[:100], t[:100], epochs=1)
 
 
-@SIGNALS
-@pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize("layer", [lamina.Dense(512, "tanh"), lamina.Recurrent(96)])
-def test_a_long_prediction_can_be_interrupted(layer, threads):
-    net = lamina.Network([layer, lamina.Dense(2)], n_inputs=64, loss="squared_error")
-    x = np.ones((60_000, 64) if isinstance(layer, lamina.Dense) else (1_500, 50, 64), dtype="float32")
-
-    def seconds():
-        start = time.perf_counter()
-        net.predict(x, n_threads=threads)
-        return time.perf_counter() - start
-
-    seconds()
-    whole = min(seconds() for _ in range(3))
-    x = np.concatenate([x] * max(1, round(1.5 / whole)))
+def must_end_within(work):
+    """Signals that wait for the end of the call come as one: the third one can only be met within it."""
     met = []
 
     def handler(*_):
@@ -70,12 +57,55 @@ def test_a_long_prediction_can_be_interrupted(layer, threads):
     signal.signal(signal.SIGALRM, handler)
     signal.setitimer(signal.ITIMER_REAL, 0.05, 0.05)
     try:
-        # Signals that wait for the end of the call come as one: the third one can only be met within it.
         with pytest.raises(KeyboardInterrupt):
-            net.predict(x, n_threads=threads)
+            work()
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
+
+
+def long_enough(work, x):
+    """As many times the rows of x as keep `work` busy for a second and a half."""
+
+    def seconds():
+        start = time.perf_counter()
+        work(x)
+        return time.perf_counter() - start
+
+    seconds()
+    return np.concatenate([x] * max(1, round(1.5 / min(seconds() for _ in range(3)))))
+
+
+@SIGNALS
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("layer", [lamina.Dense(512, "tanh"), lamina.Recurrent(96)])
+def test_a_long_prediction_can_be_interrupted(layer, threads):
+    net = lamina.Network([layer, lamina.Dense(2)], n_inputs=64, loss="squared_error")
+    x = np.ones((60_000, 64) if isinstance(layer, lamina.Dense) else (1_500, 50, 64), dtype="float32")
+    x = long_enough(lambda x: net.predict(x, n_threads=threads), x)
+    must_end_within(lambda: net.predict(x, n_threads=threads))
+
+
+@SIGNALS
+@pytest.mark.parametrize("layer", [lamina.Dense(256, "tanh"), lamina.Recurrent(64)])
+@pytest.mark.parametrize("work", ["evaluate", "loss_and_gradients", "input_gradient", "validation"])
+def test_all_that_goes_on_without_the_interpreter_can_be_interrupted(layer, work):
+    net = lamina.Network([layer, lamina.Dense(2)], n_inputs=32, loss="squared_error")
+    shape = (8_000, 32) if isinstance(layer, lamina.Dense) else (400, 50, 32)
+    x = long_enough(lambda x: net.evaluate(x, np.zeros((len(x), 2))), np.ones(shape, dtype="float32"))
+    y = np.zeros((len(x), 2), dtype="float32")
+    if work == "validation":
+        must_end_within(lambda: net.fit(x[:64], y[:64], epochs=1, validation=(x, y)))
+        assert net.history.stop_reason == "interrupted"
+    else:
+        must_end_within(lambda: getattr(net, work)(x, y))
+
+
+@SIGNALS
+def test_a_check_of_gradients_can_be_interrupted():
+    net = lamina.Network([lamina.Dense(200, "tanh"), lamina.Dense(2)], n_inputs=32)
+    x = np.random.default_rng(0).normal(size=(500, 32))
+    must_end_within(lambda: lamina.check_gradients(net, x, np.zeros((500, 2))))
 
 
 LITTLE_MEMORY = """

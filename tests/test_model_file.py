@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import threading
 
 import numpy as np
 import pytest
@@ -154,3 +155,20 @@ def test_error_is_a_value_error_and_a_missing_file_says_so(tmp_path):
     assert issubclass(lamina.ModelFileError, ValueError)
     with pytest.raises(FileNotFoundError):
         lamina.load(tmp_path / "nothing")
+
+
+def test_a_network_may_be_saved_while_it_is_trained(tmp_path):
+    net = lamina.Network([lamina.Dense(200, "tanh"), lamina.BatchNorm(), lamina.Dense(3)], 4, "cross_entropy")
+    stop = threading.Event()
+    options = {"epochs": 10**6, "validation": None, "early_stopping": None, "n_threads": 1}
+    training = threading.Thread(
+        target=net.fit, args=(X, Y), kwargs={**options, "callbacks": [lambda epoch: stop.is_set() and epoch.stop()]}
+    )
+    training.start()
+    try:
+        for number in range(60):
+            net.save(tmp_path / str(number))
+    finally:
+        stop.set()
+        training.join()
+    assert len({lamina.load(tmp_path / str(number)).predict(X).tobytes() for number in range(60)}) > 10

@@ -61,7 +61,7 @@ def test_a_refused_fit_leaves_it_alone():
         normalize_inputs=True,
     )
     with pytest.raises(ValueError, match="batch"):
-        net.fit(X, y, batch_size=32, validation=None)
+        net.fit(X, y, batch_size=1, validation=None)
     assert net.input_normalization is None
     assert net.history is None
 

@@ -1,5 +1,7 @@
 """Dropout, batch norm, clipping and sharpness-aware steps against the reference, step for step."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
@@ -141,12 +143,33 @@ def test_noise_is_added_in_training_alone():
     assert net.loss_and_gradients(x, t)[0] == pytest.approx(loss, rel=1e-12)
 
 
-def test_one_row_left_over_in_batch_norm_is_named():
+@pytest.mark.parametrize(("rows", "batch_size"), [(1, 8), (8, 1)])
+def test_one_row_a_batch_in_batch_norm_is_named(rows, batch_size):
     net, x, t = problem()
     before = net.parameters["0.weight"].copy()
     with pytest.raises(ValueError, match="at least 2 rows in every training batch"):
-        net.fit(x[:9], t[:9], batch_size=8, validation=None, early_stopping=None, epochs=1)
+        net.fit(x[:rows], t[:rows], batch_size=batch_size, validation=None, early_stopping=None, epochs=1)
     np.testing.assert_array_equal(net.parameters["0.weight"], before)
+
+
+@pytest.mark.parametrize(("clip", "batches"), [(None, 2), (lamina.ClipNorm(0.5), 3)])
+def test_one_row_left_over_in_batch_norm_goes_with_the_last_batch(clip, batches):
+    """Cut as 4, 4, ... and 5 rows: the losses are those of the batches as they were seen."""
+    _, x, t = problem()
+    rows = 4 * batches + 1
+    layers = [lamina.Dense(6, "tanh"), lamina.BatchNorm(), lamina.Dense(2)]
+    net = lamina.Network(layers, n_inputs=3, dtype="float64")
+    want = net.copy()
+    options = {"validation": None, "early_stopping": None, "shuffle": False, "optimizer": lamina.SGD(0.1), "clip": clip}
+    history = net.fit(x[:rows], t[:rows], batch_size=4, epochs=1, **options)
+    cuts = [*range(0, rows - 1, 4), rows]
+    losses = []
+    for begin, end in pairwise(cuts):
+        losses.append((end - begin) * want.loss_and_gradients(x[begin:end], t[begin:end])[0])
+        want.fit(x[begin:end], t[begin:end], batch_size=end - begin, epochs=1, **options)
+    assert history.loss[0] == pytest.approx(sum(losses) / rows, rel=1e-6)
+    for name, got in net.parameters.items():
+        np.testing.assert_allclose(got, want.parameters[name], rtol=1e-5, atol=1e-6, err_msg=name)
 
 
 @pytest.mark.parametrize("value", [-0.5, float("nan"), float("inf")])

@@ -23,7 +23,7 @@ SEES = {folder: LAYERS[: i + 1] for i, folder in enumerate(LAYERS)} | {
 # The floors of the Python package, from the ground up. A module imports what is below it or on its own floor.
 FLOORS = [
     {"_cpu", "_core", "_dispatch"},
-    {"runtime", "text", "extras"},
+    {"runtime", "text", "files", "extras"},
     {"activations", "losses", "initializers", "layers", "optimizers", "schedules"},
     {"plots"},
     {"data"},
@@ -31,8 +31,8 @@ FLOORS = [
     {"training"},
     {"network"},
     {"cascade"},
-    {"model_file"},
     {"selection"},
+    {"model_file"},
     {"diagnosis"},
     {"estimators"},
     {"cli"},

@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "bind/lock.hpp"
 #include "bind/registry.hpp"
 #include "train/trainer.hpp"
 
@@ -13,7 +14,7 @@ class Callable {
  public:
   explicit Callable(py::handle f)
       : f_(new py::object(py::reinterpret_borrow<py::object>(f)), [](py::object* last) {
-          const py::gil_scoped_acquire locked;
+          const Locked locked;
           delete last;
         }) {}
   const py::object& object() const { return *f_; }

@@ -1,9 +1,26 @@
 /// Cascade-correlation in Python's hands. The Python layer has checked and converted the arrays.
 #include "train/cascade.hpp"
 
-#include "bind/registry.hpp"
-#include "bind/training.hpp"
-#include "model/normalization.hpp"
+#include "bind/callable.hpp"
+#include "model/samples.hpp"
+
+namespace lamina::bind {
+namespace {
+
+struct PythonStageHook {
+  Callable f;
+  bool operator()() const {
+    const Locked locked;
+    return call(f.object()).cast<bool>();
+  }
+};
+
+}  // namespace
+}  // namespace lamina::bind
+
+namespace pybind11::detail {
+template <> struct type_caster<lamina::StageHook> : hook_caster<lamina::bind::PythonStageHook, lamina::StageHook> {};
+}  // namespace pybind11::detail
 
 namespace lamina::bind {
 namespace {
@@ -15,44 +32,61 @@ template <class T> Matrix<const T> matrix_of(const Array<T>& x, const char* name
   return {x.data(), x.shape(0), x.shape(1)};
 }
 
-template <class T> CascadeSet<T> set_of(const Array<T>& x, const Array<T>& targets) {
-  const CascadeSet<T> set{matrix_of(x, "X"), matrix_of(targets, "targets")};
-  if (set.x.rows() != set.t.rows()) throw py::value_error("targets must be (rows of X, outputs)");
-  return set;
+/// Row weights, or none.
+template <class T> Vector<const T> vector_of(const std::optional<Array<T>>& weights) {
+  if (!weights) return {};
+  if (weights->ndim() != 1) throw py::value_error("weights must have 1 axis");
+  return {weights->data(), weights->size()};
 }
+
+/// Arrays that are kept alive, and the set that they are.
+template <class T> struct Set {
+  Array<T> x, targets;
+  std::optional<Array<T>> weights;
+  CascadeSet<T> view() const {
+    const CascadeSet<T> set{matrix_of(x, "X"), matrix_of(targets, "targets"), vector_of(weights)};
+    if (set.x.rows() != set.t.rows() || (weights && set.weights.size() != set.x.rows()))
+      throw py::value_error("targets and weights must have the rows of X");
+    return set;
+  }
+};
 
 template <class T> void bind_scalar(py::module_& m) {
   m.def(
       "cascade_fit",
-      [](const Array<T>& x, const Array<T>& t, const py::object& held, CascadeOptions options, CascadeResult& result,
-         const py::object& on_stage) {
-        const CascadeSet<T> train = set_of(x, t);
-        std::pair<Array<T>, Array<T>> held_arrays;  // kept alive
-        if (!held.is_none()) held_arrays = held.cast<std::pair<Array<T>, Array<T>>>();
-        const CascadeSet<T> validation =
-            held.is_none() ? CascadeSet<T>{} : set_of(held_arrays.first, held_arrays.second);
-        if (!held.is_none() && (validation.x.cols() != train.x.cols() || validation.t.cols() != train.t.cols()))
-          throw py::value_error("the validation set must have the columns of the training set");
-        options.poll = &poll_signals;
-        if (!on_stage.is_none()) {
-          options.on_stage = [&] {
-            const py::gil_scoped_acquire locked;
-            return on_stage().cast<bool>();
-          };
+      [](const Array<T>& x, const Array<T>& t, const std::optional<Array<T>>& weights, const py::object& held,
+         const CascadeOptions& options, CascadeResult& result) {
+        const Set<T> given{x, t, weights};
+        std::optional<Set<T>> apart;
+        if (!held.is_none()) {
+          const auto parts = held.cast<py::tuple>();
+          apart =
+              Set<T>{parts[0].cast<Array<T>>(), parts[1].cast<Array<T>>(), parts[2].cast<std::optional<Array<T>>>()};
         }
-        const py::gil_scoped_release released;
+        const CascadeSet<T> train = given.view(), validation = apart ? apart->view() : CascadeSet<T>{};
+        const Unlocked unlocked;
         fit_cascade(train, validation, options, result);
       },
-      py::arg("x").noconvert(), py::arg("targets").noconvert(), py::arg("held"), py::arg("options"), py::arg("result"),
-      py::arg("on_stage") = py::none());
+      py::arg("x").noconvert(), py::arg("targets").noconvert(), py::arg("weights").noconvert(), py::arg("held"),
+      py::arg("options"), py::arg("result"));
   m.def(
       "normalization_of",
-      [](const Array<T>& x) {
-        const Normalization<T> n = normalization_of(matrix_of(x, "X"));
+      [](const Array<T>& x, const std::optional<Array<T>>& weights) {
+        Samples<T> rows;
+        rows.x = matrix_of(x, "X");
+        rows.weights = vector_of(weights);
+        rows.count = rows.x.rows();
+        if (!rows.weights.empty() && rows.weights.size() != rows.count)
+          throw py::value_error("weights must have the rows of X");
+        Normalization<T> n;
+        {
+          const Unlocked unlocked;
+          n = normalization_of(rows, &poll_signals);
+        }
         const auto array = [](const std::vector<T>& v) { return py::array_t<T>(v.size(), v.data()); };
         return py::make_tuple(array(n.mean), array(n.scale));
       },
-      py::arg("x").noconvert(),
+      py::arg("x").noconvert(), py::arg("weights").noconvert() = py::none(),
       "Mean and 1 / standard deviation by column: the rule of Network's input normalisation.");
   m.def(
       "normalized",
@@ -72,65 +106,43 @@ template <class T> void bind_scalar(py::module_& m) {
           throw py::value_error("X and the parameters must fit the network");
         py::array_t<T> out({rows.rows(), shape.outputs});
         const Matrix<T> to(out.mutable_data(), rows.rows(), shape.outputs);
-        const py::gil_scoped_release released;
-        infer_cascade<T>(shape, {parameters.data(), parameters.size()}, rows, link, threads, to);
+        const Unlocked unlocked;
+        infer_cascade<T>(shape, {parameters.data(), parameters.size()}, rows, {link, threads, &poll_signals}, to);
         return out;
       },
       py::arg("shape"), py::arg("parameters").noconvert(), py::arg("x").noconvert(), py::arg("link"),
       py::arg("threads"));
   m.def(
       "cascade_correlation",
-      [](const Activation& f, const Array<T>& x, const Array<T>& w, const Array<T>& error) {
-        const CascadeSet<T> set = set_of(x, error);
-        if (w.size() != set.x.cols() + 1) throw py::value_error("w must be (1 + columns of X)");
+      [](const Activation& f, const Array<T>& x, const Array<T>& w, const Array<T>& error,
+         const std::optional<Array<T>>& weights) {
+        const Set<T> given{x, error, weights};
+        if (w.size() != x.shape(1) + 1) throw py::value_error("w must be (1 + columns of X)");
         py::array_t<T> gradient(w.size());
         const double score =
-            cascade_correlation<T>(f, set.x, {w.data(), w.size()}, set.t, {gradient.mutable_data(), gradient.size()});
+            cascade_correlation<T>(f, given.view(), {w.data(), w.size()}, {gradient.mutable_data(), gradient.size()});
         return py::make_tuple(score, gradient);
       },
-      py::arg("activation"), py::arg("x").noconvert(), py::arg("w").noconvert(), py::arg("error").noconvert());
+      py::arg("activation"), py::arg("x").noconvert(), py::arg("w").noconvert(), py::arg("error").noconvert(),
+      py::arg("weights").noconvert() = py::none());
 }
 
 }  // namespace
 
 void bind_cascade(py::module_& m) {
-  py::class_<PhaseLimits>(m, "PhaseLimits", "When a phase of cascade-correlation ends.")
-      .def(py::init<Index, Index, double>(), py::arg("epochs"), py::arg("patience"), py::arg("threshold"));
-  using O = CascadeOptions;
-  py::class_<O>(m, "CascadeOptions", "How a network grows.")
-      .def(py::init<>())
-      .def_readwrite("pool", &O::pool)
-      .def_readwrite("candidates", &O::candidates)
-      .def_readwrite("max_units", &O::max_units)
-      .def_readwrite("output", &O::output)
-      .def_readwrite("rprop", &O::rprop)
-      .def_readwrite("output_rate", &O::output_rate)
-      .def_readwrite("candidate_rate", &O::candidate_rate)
-      .def_readwrite("mu", &O::mu)
-      .def_readwrite("decay", &O::decay)
-      .def_readwrite("output_phase", &O::output_phase)
-      .def_readwrite("candidate_phase", &O::candidate_phase)
-      .def_readwrite("tolerance", &O::tolerance)
-      .def_readwrite("deviation", &O::deviation)
-      .def_readwrite("unit_patience", &O::unit_patience)
-      .def_readwrite("weight_range", &O::weight_range)
-      .def_readwrite("seed", &O::seed)
-      .def_readwrite("threads", &O::threads);
-  using R = CascadeResult;
-  py::class_<R>(m, "CascadeResult", "The network as it grew.")
-      .def(py::init<>())
-      .def_readonly("units", &R::units)
-      .def_readonly("unit_weights", &R::unit_weights)
-      .def_readonly("output_weights", &R::output_weights)
-      .def_readonly("error", &R::error)
-      .def_readonly("validation_error", &R::validation_error)
-      .def_readonly("output_epochs", &R::output_epochs)
-      .def_readonly("correlation", &R::correlation)
-      .def_readonly("candidate_epochs", &R::candidate_epochs)
-      .def_readonly("wrong", &R::wrong)
-      .def_readonly("best", &R::best)
-      .def_readonly("stop_reason", &R::stop_reason)
-      .def_readonly("diverged", &R::diverged);
+  py::class_<PhaseLimits> phase(m, "PhaseLimits", "When a phase of cascade-correlation ends.");
+  bind_constructor(phase);
+  bind_fields(phase);
+  py::class_<CascadeOptions> options(m, "CascadeOptions", "How a network grows.");
+  bind_constructor(options, [] {
+    CascadeOptions o;
+    o.poll = &poll_signals;
+    return o;
+  });
+  bind_fields(options);
+  py::class_<CascadeResult> result(m, "CascadeResult", "The network as it grew.");
+  result.def(py::init<>());
+  bind_fields(result, no_field);
   py::class_<CascadeShape>(m, "CascadeShape", "What a grown network is, beside its weights.")
       .def(py::init([](Index inputs, Index outputs, std::vector<Activation> units, const Activation& output) {
              return CascadeShape{inputs, outputs, std::move(units), output};

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <vector>
 
+#include "bind/lock.hpp"
+
 namespace lamina::bind {
 namespace {
 
@@ -36,7 +38,7 @@ class Functions {
   Functions(const Functions&) = delete;
   Functions& operator=(const Functions&) = delete;
   ~Functions() {
-    const py::gil_scoped_acquire locked;
+    const Locked locked;
     value_ = {};
     derivative_ = {};
   }
@@ -59,7 +61,7 @@ class Functions {
   /// f(arrays...) written to `out`; TypeError or ValueError where the result is not an array of numbers of this shape.
   template <class T, class... Arrays>
   void call(const py::object& f, const char* which, T* out, const Shape& shape, const Arrays&... arrays) const {
-    const py::object result = f(arrays...);
+    const py::object result = bind::call(f, arrays...);
     const auto array = py::array::ensure(result);
     if (!array || std::string("fiub").find(array.dtype().kind()) == std::string::npos)
       throw py::type_error(which + (" of the " + who_) + " must return an array of numbers; got " +
@@ -90,11 +92,11 @@ struct PythonActivation final : CustomActivation {
 
  private:
   template <class T> void value_of(const T* x, T* y, Index rows, Index n) const {
-    const py::gil_scoped_acquire locked;
+    const Locked locked;
     functions.value(y, {rows, n}, copy_of(x, rows, n));
   }
   template <class T> void derivative_of(const T* x, T* d, Index rows, Index n) const {
-    const py::gil_scoped_acquire locked;
+    const Locked locked;
     functions.derivative(d, {rows, n}, copy_of(x, rows, n));
   }
 };
@@ -120,11 +122,11 @@ struct PythonLoss final : CustomLoss {
 
  private:
   template <class T> void value_of(const T* y, const T* t, T* row_loss, Index rows, Index n) const {
-    const py::gil_scoped_acquire locked;
+    const Locked locked;
     functions.value(row_loss, {rows}, copy_of(y, rows, n), copy_of(t, rows, n));
   }
   template <class T> void derivative_of(const T* y, const T* t, T* gradient, Index rows, Index n) const {
-    const py::gil_scoped_acquire locked;
+    const Locked locked;
     functions.derivative(gradient, {rows, n}, copy_of(y, rows, n), copy_of(t, rows, n));
   }
 };

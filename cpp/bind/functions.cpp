@@ -1,9 +1,10 @@
 /// Activations, losses and initialisers as Python objects.
 #include <algorithm>
-#include <cmath>
 
+#include "bind/lock.hpp"
 #include "bind/registry.hpp"
 #include "math/activate.hpp"
+#include "model/targets.hpp"
 
 namespace lamina::bind {
 namespace {
@@ -19,7 +20,7 @@ template <class F32, class F64> py::object over_array(const py::object& x, F32&&
     T* to = out.mutable_data();
     const Index n = array.size();
     {
-      const py::gil_scoped_release released;
+      const Unlocked unlocked;
       const Index rows = units > 0 ? n / units : 0;
       f(Matrix<const T>(from, rows, units), Matrix<T>(to, rows, units));
     }
@@ -36,51 +37,40 @@ template <class F32, class F64> py::object over_array(const py::object& x, F32&&
 
 using Doubles = py::array_t<double, py::array::c_style | py::array::forcecast>;
 
-/// Labels (rows,) as rows of zeros with a one; ValueError for a label that is no column.
-Doubles one_hot(const Doubles& labels, Index n) {
-  Doubles out(std::vector<py::ssize_t>{labels.size(), n});
-  std::fill_n(out.mutable_data(), out.size(), 0.0);
-  for (Index i = 0; i < labels.size(); ++i) {
-    const double label = labels.data()[i];
-    if (!(label >= 0 && label < static_cast<double>(n) && label == std::floor(label))) {
-      throw py::value_error("target must hold labels in 0 .. " + std::to_string(n - 1) + "; got " +
-                            std::to_string(label));
-    }
-    out.mutable_data()[i * n + static_cast<Index>(label)] = 1;
-  }
-  return out;
-}
-
 double loss_value(const NamedLoss& l, const Doubles& outputs, const py::object& target, const py::object& sample_weight,
                   py::array_t<double>* gradient) {
   if (outputs.ndim() != 2)
     throw py::value_error("outputs must be (rows, outputs); got " + std::to_string(outputs.ndim()) + " axes");
   const Index rows = outputs.shape(0), n = outputs.shape(1);
   if (rows < 1 || n < 1) throw py::value_error("outputs must have at least one row and one column");
-  Targets<double> y;
+  Samples<double> samples;
+  samples.x = Matrix<const double>(outputs.data(), rows, n);
+  samples.count = rows;
+  Targets<double>& y = samples.y;
   py::array_t<std::int32_t, py::array::c_style | py::array::forcecast> labels;
   Doubles values, weights;
   const auto array = py::array::ensure(target);
   if (!array || array.ndim() < 1 || array.shape(0) != rows)
     throw py::value_error("target must have one entry for each of the " + std::to_string(rows) + " rows of outputs");
-  if (targets_of(l.entry) == TargetKind::classes && array.ndim() == 1) {
+  const TargetKind kind = targets_of(l.entry);
+  if (array.ndim() == 1 && (kind == TargetKind::classes || (kind == TargetKind::binary && n > 1))) {
     labels = decltype(labels)::ensure(target);
-    for (Index i = 0; i < rows; ++i) {
-      if (labels.at(i) < 0 || labels.at(i) >= n)
-        throw py::value_error("target must hold labels in 0 .. " + std::to_string(n - 1) + "; got " +
-                              std::to_string(labels.at(i)));
-    }
     y.labels = labels.data();
-  } else {
+    check_targets(Loss(loss::CrossEntropy{}), samples, n, "target");
+  }
+  if (y.labels && kind == TargetKind::binary) {
+    values = Doubles(std::vector<py::ssize_t>{rows, n});
+    one_hot<double>(labels.data(), {values.mutable_data(), rows, n});
+    y = {};
+  } else if (!y.labels) {
     values = decltype(values)::ensure(target);
     if (!values) throw py::type_error("target must hold numbers; got dtype " + str_of(array.dtype()));
-    if (targets_of(l.entry) == TargetKind::binary && array.ndim() == 1 && n > 1) values = one_hot(values, n);
     if (values.size() != rows * n) {
       throw py::value_error("target must have the shape of outputs, (" + std::to_string(rows) + ", " +
                             std::to_string(n) + "); got " + std::to_string(values.size()) + " entries");
     }
-    y.values = Matrix<const double>(values.data(), rows, n);
   }
+  if (!y.labels) y.values = Matrix<const double>(values.data(), rows, n);
   Vector<const double> w;
   if (!sample_weight.is_none()) {
     weights = decltype(weights)::ensure(sample_weight);
@@ -89,6 +79,52 @@ double loss_value(const NamedLoss& l, const Doubles& outputs, const py::object& 
   }
   const Matrix<double> delta = gradient ? Matrix<double>(gradient->mutable_data(), rows, n) : Matrix<double>();
   return mean_loss<double>(l.entry, {outputs.data(), rows, n}, {y, w}, delta);
+}
+
+/// Targets as the core takes them: int32 labels (rows,), or values (rows, outputs).
+template <class T> Samples<T> targets_from(const py::array& array, Index outputs) {
+  Samples<T> s;
+  s.count = array.shape(0);
+  s.x = Matrix<const T>(nullptr, s.count, 0);
+  if (array.ndim() == 1) s.y.labels = static_cast<const std::int32_t*>(array.data());
+  else s.y.values = Matrix<const T>(static_cast<const T*>(array.data()), s.count, outputs);
+  return s;
+}
+
+/// f of the targets in the type they have.
+template <class F> auto with_targets(const py::array& array, F&& f) {
+  const bool contiguous = (array.flags() & py::array::c_style) != 0;
+  const bool labels = contiguous && array.ndim() == 1 && py::isinstance<py::array_t<std::int32_t>>(array);
+  const Index outputs = array.ndim() == 2 ? array.shape(1) : 0;
+  if (labels || (contiguous && array.ndim() == 2 && py::isinstance<py::array_t<float>>(array)))
+    return f(targets_from<float>(array, outputs));
+  if (contiguous && array.ndim() == 2 && py::isinstance<py::array_t<double>>(array))
+    return f(targets_from<double>(array, outputs));
+  throw py::type_error("targets must be int32 labels (rows,) or floats (rows, outputs), C-contiguous");
+}
+
+void bind_targets(py::module_& m) {
+  m.def(
+      "check_targets",
+      [](const NamedLoss& l, const py::array& targets, Index outputs, const std::string& name) {
+        if (targets.ndim() == 2 && targets.shape(1) != outputs)
+          throw py::value_error(name + " must have " + std::to_string(outputs) +
+                                " columns, as the network has outputs; got " + std::to_string(targets.shape(1)));
+        with_targets(targets, [&](const auto& samples) { check_targets(l.entry, samples, outputs, name); });
+      },
+      py::arg("loss"), py::arg("targets").noconvert(), py::arg("outputs"), py::arg("name") = "y",
+      "Throws ValueError unless the loss takes these targets: int32 labels (rows,), or floats (rows, outputs).");
+  m.def(
+      "classes_of",
+      [](const NamedLoss& l, const py::array& targets) -> py::object {
+        const Index outputs = targets.ndim() == 2 ? targets.shape(1) : 0;
+        const std::vector<std::int32_t> classes =
+            with_targets(targets, [&](const auto& samples) { return classes_of(l.entry, samples, outputs); });
+        if (classes.empty()) return py::none();
+        return py::array_t<std::int32_t>(static_cast<py::ssize_t>(classes.size()), classes.data());
+      },
+      py::arg("loss"), py::arg("targets").noconvert(),
+      "The class of every row of such targets, int32; None where they are no classes.");
 }
 
 }  // namespace
@@ -141,6 +177,7 @@ void bind_functions(py::module_& m) {
           "link", [](const NamedLoss& l) { return link_names[static_cast<std::size_t>(link_of(l.entry))]; },
           "What turns raw outputs into predictions: identity, softmax, logistic or exponential.");
   bind_named<Initializer>(m, "InitializerFunction", "lamina.initializers");
+  bind_targets(m);
 }
 
 }  // namespace lamina::bind

@@ -5,6 +5,7 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include "bind/lock.hpp"
 #include "core/random.hpp"
 #include "kernels/threads.hpp"
 #include "train/split.hpp"
@@ -17,7 +18,7 @@ using Classes = py::array_t<std::int32_t, py::array::c_style>;
 }
 
 void bind_machine(py::module_& m) {
-  m.def("measure_peak", &kernels::measure_peak, py::arg("seconds") = 0.2, py::call_guard<py::gil_scoped_release>(),
+  m.def("measure_peak", &kernels::measure_peak, py::arg("seconds") = 0.2, py::call_guard<Unlocked>(),
         "Peak of float32 multiply-adds on one core, GFLOP/s.");
   m.def("max_threads", &kernels::max_threads);
   m.def("set_max_threads", &kernels::set_max_threads, py::arg("n"));
@@ -46,6 +47,12 @@ void bind_machine(py::module_& m) {
       },
       py::arg("rows"), py::arg("fractions"), py::arg("classes"), py::arg("shuffle"), py::arg("seed"),
       "The row numbers of each part, ascending; `classes`, None or int32 by row, keep their shares.");
+  m.def(
+      "can_stratify",
+      [](const Classes& classes, std::size_t parts) {
+        return can_stratify({classes.data(), classes.data() + classes.size()}, parts);
+      },
+      py::arg("classes"), py::arg("parts"), "Whether every class has a member for each of the parts.");
   m.attr("vector_bytes") = kernels::level().vector_bytes;
   m.attr("has_fma") = kernels::level().fused_multiply_add;
 }

@@ -6,23 +6,39 @@
 #include <atomic>
 #include <cmath>
 
+#include "bind/lock.hpp"
 #include "bind/memory.hpp"
-#include "bind/training.hpp"
+#include "bind/turnstile.hpp"
 #include "kernels/reduce.hpp"
 #include "model/infer.hpp"
 #include "model/sequence_infer.hpp"
+#include "model/targets.hpp"
 #include "train/gradient_check.hpp"
 
 namespace lamina::bind {
 
 template <class T> using Array = py::array_t<T, py::array::c_style>;
 
-/// Samples as Python gives them: x, y (int32 labels or values), weights, index and lengths, the last four or None. For
-/// a recurrent network x is (samples, steps, inputs), and y and weights have a step axis where the outputs have.
-template <class T>
-Samples<T> samples_from(const Network<T>& network, const Array<T>& x, const py::object& y = py::none(),
-                        const py::object& weights = py::none(), const py::object& index = py::none(),
-                        const py::object& lengths = py::none()) {
+/// The names of what Python's records of samples hold: made once, as a name looked up is.
+struct SampleNames {
+  static py::str interned(const char* name) { return py::reinterpret_steal<py::str>(PyUnicode_InternFromString(name)); }
+  const py::str x = interned("x"), targets = interned("targets"), weights = interned("weights"),
+                lengths = interned("lengths"), samples = interned("samples"), rows = interned("rows"),
+                held_out = interned("held_out");
+  static const SampleNames& get() {
+    static const auto* const names = new SampleNames;  // for ever: at the process's end there may be no interpreter
+    return *names;
+  }
+};
+
+/// An attribute of a record that is an array just as the core wants it, so that the record stays its owner.
+template <class A> A owned(const py::object& array, const char* what) {
+  if (!py::isinstance<A>(array)) throw py::type_error(std::string(what) + " must be a C-contiguous array of its type");
+  return py::reinterpret_borrow<A>(array);
+}
+
+/// The rows of X, (rows, inputs), or for a recurrent network sequences, (samples, steps, inputs), with their lengths.
+template <class T> Samples<T> inputs_from(const Network<T>& network, const Array<T>& x, const py::object& lengths) {
   Samples<T> s;
   const Index inputs = network.inputs();
   if (x.ndim() != (network.recurrent() ? 3 : 2) || x.shape(x.ndim() - 1) != inputs)
@@ -32,30 +48,43 @@ Samples<T> samples_from(const Network<T>& network, const Array<T>& x, const py::
   s.each_step = network.each_step();
   s.x = Matrix<const T>(x.data(), x.shape(0) * s.steps, inputs);
   s.count = x.shape(0);
+  if (lengths.is_none()) return s;
+  const auto l = owned<Array<std::int32_t>>(lengths, "lengths");
+  if (l.size() != s.count) throw py::value_error("lengths must have one entry a row of X");
+  for (Index i = 0; i < s.count; ++i) {
+    if (l.data()[i] < 1 || l.data()[i] > s.steps) throw py::value_error("lengths must lie in 1 .. the steps of X");
+  }
+  s.lengths = l.data();
+  return s;
+}
+
+/// A record of samples: x, targets (int32 labels or values), weights and lengths, the last two or None; they are the
+/// owners of the memory. `rows` of them, by number, or None for all. For a recurrent network targets and weights have a
+/// step axis where the outputs have.
+template <class T>
+Samples<T> samples_from(const Network<T>& network, py::handle record, const py::object& rows = py::none()) {
+  const SampleNames& names = SampleNames::get();
+  Samples<T> s = inputs_from<T>(network, owned<Array<T>>(record.attr(names.x), "X"), record.attr(names.lengths));
   const Index targets = s.each_step ? s.x.rows() : s.count;
+  const py::object y = record.attr(names.targets), weights = record.attr(names.weights);
   if (py::isinstance<Array<std::int32_t>>(y)) {
-    const auto labels = y.cast<Array<std::int32_t>>();
+    const auto labels = py::reinterpret_borrow<Array<std::int32_t>>(y);
     if (labels.size() != targets) throw py::value_error("y must have one label a row of X");
     s.y.labels = labels.data();
-  } else if (!y.is_none()) {
-    const auto values = y.cast<Array<T>>();
+  } else {
+    const auto values = owned<Array<T>>(y, "y");
     if (values.size() != targets * network.outputs()) throw py::value_error("y must be (rows of X, outputs)");
     s.y.values = Matrix<const T>(values.data(), targets, network.outputs());
   }
   if (!weights.is_none()) {
-    const auto w = weights.cast<Array<T>>();
+    const auto w = owned<Array<T>>(weights, "sample_weight");
     if (w.size() != targets) throw py::value_error("sample_weight must have one entry a row of X");
     s.weights = Vector<const T>(w.data(), w.size());
   }
-  if (!lengths.is_none()) {
-    const auto l = lengths.cast<Array<std::int32_t>>();
-    if (l.size() != s.count) throw py::value_error("lengths must have one entry a row of X");
-    s.lengths = l.data();
-  }
-  if (!index.is_none()) {
-    const auto i = index.cast<Array<std::int64_t>>();
+  if (!rows.is_none()) {
+    const auto i = owned<Array<std::int64_t>>(rows, "rows");
     for (Index k = 0; k < i.size(); ++k) {
-      if (i.data()[k] < 0 || i.data()[k] >= s.count) throw py::index_error("index out of range");
+      if (i.data()[k] < 0 || i.data()[k] >= s.count) throw py::index_error("a row is out of range");
     }
     s.index = i.data();
     s.count = i.size();
@@ -75,7 +104,7 @@ template <class T> void check_finite(const Matrix<const T>& x) {
 template <class T>
 py::object infer_array(const Network<T>& network, const Array<T>& x, bool link, Index threads,
                        const py::object& lengths = py::none()) {
-  const Samples<T> s = samples_from<T>(network, x, py::none(), py::none(), py::none(), lengths);
+  const Samples<T> s = inputs_from<T>(network, x, lengths);
   InferOptions options;
   options.link = link;
   options.finite = !s.lengths;
@@ -88,7 +117,7 @@ py::object infer_array(const Network<T>& network, const Array<T>& x, bool link, 
       infer(network, s, options, to, 1);
     } else {
       options.poll = &poll_signals;
-      const py::gil_scoped_release released;
+      const Unlocked unlocked;
       infer(network, s, options, to, threads);
     }
   } catch (const std::domain_error&) {
@@ -106,16 +135,36 @@ py::object infer_array(const Network<T>& network, const Array<T>& x, bool link, 
 template <class T> struct NetworkHandle {
   Network<T> network;
   OptimizerMemory<T> memory;
-  std::atomic<bool> training{false};
-  std::unique_ptr<Stepper<T>> stepper;  ///< sequences under way, for predictions step by step
+  Turnstile turnstile;
+  std::shared_ptr<Stepper<T>> stepper;  ///< sequences under way, for predictions step by step
+  std::atomic<bool> stepping{false};
 
   explicit NetworkHandle(Architecture a) : network(std::move(a)) {}
-  NetworkHandle(const NetworkHandle& other) : network(other.network), memory(other.memory) {
-    if (!other.stepper) return;
-    stepper = std::make_unique<Stepper<T>>(network, other.stepper->count());
-    stepper->state().copy_from(other.stepper->state());
-  }
+  NetworkHandle(const Network<T>& other, const OptimizerMemory<T>& remembered) : network(other), memory(remembered) {}
 };
+
+/// A copy between two steps, with the optimizer's memory or without. Of custom parts it shares the functions.
+template <class T> std::unique_ptr<NetworkHandle<T>> copy_of(NetworkHandle<T>& h, bool with_memory) {
+  const std::shared_ptr<Stepper<T>> stepper = h.stepper;
+  std::unique_ptr<NetworkHandle<T>> out;
+  {
+    const Unlocked unlocked;
+    h.turnstile.read([&] {
+      out = std::make_unique<NetworkHandle<T>>(h.network, with_memory ? h.memory : OptimizerMemory<T>{});
+      if (!stepper) return;
+      out->stepper = std::make_shared<Stepper<T>>(out->network, stepper->count());
+      out->stepper->state().copy_from(stepper->state());
+    });
+  }
+  return out;
+}
+
+/// f(), which changes the network. Throws where it is being trained.
+template <class T, class F> void change(NetworkHandle<T>& h, F&& f) {
+  const Unlocked unlocked;
+  const Turnstile::Change changing(h.turnstile);
+  f();
+}
 
 /// A view of `n` elements of an arena that keeps `owner` alive.
 template <class T> py::array view_of(T* data, const std::vector<py::ssize_t>& shape, const py::object& owner) {
@@ -134,23 +183,30 @@ template <class T> py::dict parameter_views(const py::object& self) {
   return out;
 }
 
-template <class T>
-void run_fit(NetworkHandle<T>& h, const Array<T>& x, const py::object& y, const py::object& weights,
-             const py::object& index, const py::object& validation, const FitOptions& options, History& history,
-             const py::object& lengths) {
-  const Samples<T> train = samples_from<T>(h.network, x, y, weights, index, lengths);
-  Samples<T> held;
-  if (!validation.is_none()) {
-    const auto v = validation.cast<py::tuple>();
-    held = samples_from<T>(h.network, v[0].cast<Array<T>>(), v[1], v[2], v[3],
-                           v.size() > 4 ? py::object(v[4]) : py::object(py::none()));
+/// Trains on a record of a fit's samples: `samples`, of which `rows` are for training, and `held_out` (None, or its own
+/// `samples` and `rows`).
+template <class T> void run_fit(NetworkHandle<T>& h, const py::object& training, FitOptions options, History& history) {
+  const SampleNames& names = SampleNames::get();
+  const Samples<T> train = samples_from<T>(h.network, training.attr(names.samples), training.attr(names.rows));
+  const py::object held_out = training.attr(names.held_out);
+  const Samples<T> held = held_out.is_none()
+                              ? Samples<T>{}
+                              : samples_from<T>(h.network, held_out.attr(names.samples), held_out.attr(names.rows));
+  const Unlocked unlocked;
+  Turnstile::Change changing(h.turnstile);
+  options.between_steps = [&] { changing.rest(); };
+  if (options.on_epoch) {
+    options.on_epoch = [&h, hook = std::move(options.on_epoch)](EpochReport& report) {
+      const Turnstile::Pause open(h.turnstile);
+      hook(report);
+    };
   }
-  if (h.training.exchange(true)) throw std::runtime_error("this network is being trained by another thread");
-  struct Reset {
-    std::atomic<bool>& flag;
-    ~Reset() { flag = false; }
-  } reset{h.training};
-  const py::gil_scoped_release released;
+  if (options.monitor) {
+    options.monitor = [&h, hook = std::move(options.monitor)](const EpochReport& report) {
+      const Turnstile::Pause open(h.turnstile);
+      return hook(report);
+    };
+  }
   fit<T>(h.network, train, held, options, h.memory, history);
 }
 
@@ -166,7 +222,8 @@ template <class T> void bind_network(py::module_& m, const char* name) {
           return std::make_unique<H>(std::move(a));
         }),
         py::arg("layers"), py::arg("n_inputs"), py::arg("loss"), py::arg("seed"));
-  c.def("copy", [](const H& h) { return std::make_unique<H>(h); });
+  c.def("copy", &copy_of<T>, py::arg("with_memory") = true,
+        "A copy as the network is between two steps, where it is being trained.");
   c.def_property_readonly("n_outputs", [](const H& h) { return h.network.outputs(); });
   c.def_property_readonly("layer_outputs", [](const H& h) {
     std::vector<Index> widths;
@@ -193,20 +250,29 @@ template <class T> void bind_network(py::module_& m, const char* name) {
     return view_of(h.network.parameters().data(), {h.network.parameters().size()}, self);
   });
   c.def_property(
-      "memory", [](const H& h) { return memory_to_dict(h.memory); },
-      [](H& h, const std::optional<py::dict>& memory) {
-        h.memory = memory ? memory_from_dict<T>(*memory, h.network.parameters().size()) : OptimizerMemory<T>{};
+      "memory",
+      [](H& h) {
+        std::optional<OptimizerMemory<T>> memory;
+        {
+          const Unlocked unlocked;
+          h.turnstile.read([&] { memory = h.memory; });
+        }
+        return memory_to_dict(*memory);
+      },
+      [](H& h, const std::optional<py::dict>& given) {
+        OptimizerMemory<T> memory;
+        if (given) memory = memory_from_dict<T>(*given, h.network.parameters().size());
+        change(h, [&] { h.memory = std::move(memory); });
       },
       "What the optimizer remembers, by name, or None before the first fit.");
-  c.def("initialize", [](H& h, std::uint64_t seed) { h.network.initialize(seed); });
+  c.def("initialize", [](H& h, std::uint64_t seed) { change(h, [&] { h.network.initialize(seed); }); });
   c.def(
       "fit_normalization",
-      [](H& h, const Array<T>& x, const py::object& weights, const py::object& lengths) {
-        const Samples<T> s = samples_from<T>(h.network, x, py::none(), weights, py::none(), lengths);
-        const py::gil_scoped_release released;
-        h.network.set_normalization(normalization_of(s));
+      [](H& h, const py::object& samples) {
+        const Samples<T> s = samples_from<T>(h.network, samples);
+        change(h, [&] { h.network.set_normalization(normalization_of(s, &poll_signals)); });
       },
-      py::arg("x"), py::arg("weights") = py::none(), py::arg("lengths") = py::none());
+      py::arg("samples"));
   c.def_property(
       "normalization",
       [](const H& h) -> py::object {
@@ -220,10 +286,9 @@ template <class T> void bind_network(py::module_& m, const char* name) {
       [](H& h, const py::object& value) {
         Normalization<T> n;
         if (!value.is_none()) std::tie(n.mean, n.scale) = value.cast<std::pair<std::vector<T>, std::vector<T>>>();
-        h.network.set_normalization(std::move(n));
+        change(h, [&] { h.network.set_normalization(n); });
       });
-  c.def("fit", &run_fit<T>, py::arg("x"), py::arg("y"), py::arg("weights"), py::arg("index"), py::arg("validation"),
-        py::arg("options"), py::arg("history"), py::arg("lengths") = py::none());
+  c.def("fit", &run_fit<T>, py::arg("training"), py::arg("options"), py::arg("history"));
   c.def(
       "infer",
       [](const H& h, const Array<T>& x, bool link, Index threads, const py::object& lengths) {
@@ -233,12 +298,18 @@ template <class T> void bind_network(py::module_& m, const char* name) {
   c.def(
       "step",
       [](H& h, const Array<T>& x, bool link) {
+        if (h.stepping.exchange(true)) throw std::runtime_error("another step of this network is under way");
+        struct Reset {
+          std::atomic<bool>& flag;
+          ~Reset() { flag = false; }
+        } const reset{h.stepping};
         if (!h.stepper || h.stepper->count() != x.shape(0))
-          h.stepper = std::make_unique<Stepper<T>>(h.network, x.shape(0));
+          h.stepper = std::make_shared<Stepper<T>>(h.network, x.shape(0));
+        const std::shared_ptr<Stepper<T>> stepper = h.stepper;  // its own: `reset_state` may come beside it
         const Matrix<const T> rows(x.data(), x.shape(0), x.shape(1));
         check_finite<T>(rows);
         py::array_t<T> out({x.shape(0), static_cast<py::ssize_t>(h.network.outputs())});
-        h.stepper->step(h.network, rows, link, {out.mutable_data(), out.shape(0), out.shape(1)});
+        stepper->step(h.network, rows, link, {out.mutable_data(), out.shape(0), out.shape(1)});
         return out;
       },
       py::arg("x"), py::arg("link"));
@@ -251,9 +322,13 @@ template <class T> void bind_network(py::module_& m, const char* name) {
         return py::array_t<T>(h.stepper->state().size(), h.stepper->state().data());
       },
       [](H& h, const std::pair<Index, Array<T>>& state) {
-        auto stepper = std::make_unique<Stepper<T>>(h.network, state.first);
-        if (state.second.size() != stepper->state().size()) throw py::value_error("state has the wrong size");
-        std::copy_n(state.second.data(), state.second.size(), stepper->state().data());
+        const auto [count, values] = state;
+        if (count < 1 || values.size() % count != 0 || values.size() / count != carried_by(h.network))
+          throw py::value_error("state must have " + std::to_string(carried_by(h.network)) +
+                                " numbers a sequence; got " + std::to_string(values.size()) + " for " +
+                                std::to_string(count) + " sequences");
+        auto stepper = std::make_shared<Stepper<T>>(h.network, count);
+        std::copy_n(values.data(), values.size(), stepper->state().data());
         h.stepper = std::move(stepper);
       });
   c.def_property_readonly("recurrent", [](const H& h) { return h.network.recurrent(); });
@@ -270,54 +345,52 @@ template <class T> void bind_network(py::module_& m, const char* name) {
       py::arg("x"), py::arg("link"), "The outputs, or None where X has to be converted, or refused, first.");
   c.def(
       "evaluate",
-      [](const H& h, const Array<T>& x, const py::object& y, const py::object& weights, Index threads,
-         const py::object& lengths) {
-        const Samples<T> s = samples_from<T>(h.network, x, y, weights, py::none(), lengths);
-        const py::gil_scoped_release released;
-        double loss = 0;
-        const Index useful = useful_threads(h.network, s.count, false, kernels::choose_threads(threads), s.steps);
-        kernels::with_team(useful, [&](kernels::Team& team) { loss = evaluate_samples(h.network, team, s); });
-        return loss;
+      [](const H& h, const py::object& samples, Index threads) {
+        const Samples<T> s = samples_from<T>(h.network, samples);
+        const Unlocked unlocked;
+        return evaluate_samples(h.network, s, threads, &poll_signals);
       },
-      py::arg("x"), py::arg("y"), py::arg("weights"), py::arg("threads"), py::arg("lengths") = py::none());
+      py::arg("samples"), py::arg("threads"));
+  c.def(
+      "need_two_classes",
+      [](const H& h, const py::object& samples) {
+        need_two_classes(h.network.loss(), samples_from<T>(h.network, samples), h.network.outputs());
+      },
+      py::arg("samples"), "Throws ValueError where classes are to be learned, but all samples are of one.");
   c.def_static("first_nonfinite", [](const Array<T>& x) { return kernels::first_nonfinite(x.data(), x.size()); });
   c.def("penalty", [](const H& h, double l1, double l2) { return h.network.penalty(l1, l2); });
   c.def(
       "loss_and_gradients",
-      [](const H& h, const Array<T>& x, const py::object& y, const py::object& weights, double l1, double l2,
-         bool training, bool surrogates, bool with_input, Index threads, const py::object& lengths) {
-        const Samples<T> s = samples_from<T>(h.network, x, y, weights, py::none(), lengths);
+      [](const H& h, const py::object& samples, const GradientOptions& options, bool with_input) {
+        const Samples<T> s = samples_from<T>(h.network, samples);
         py::array_t<T> gradients(h.network.parameters().size());
+        const Vector<T> g(gradients.mutable_data(), gradients.size());
         py::array_t<T> input_gradient;
+        Matrix<T> dx;
         if (with_input) {
+          const auto x = owned<Array<T>>(samples.attr(SampleNames::get().x), "X");
           input_gradient = py::array_t<T>(std::vector<py::ssize_t>(x.shape(), x.shape() + x.ndim()));
           if (s.lengths) std::fill_n(input_gradient.mutable_data(), input_gradient.size(), T(0));
+          dx.view({input_gradient.mutable_data(), s.x.rows(), s.x.cols()});
         }
-        const Vector<T> g(gradients.mutable_data(), gradients.size());
-        Matrix<T> dx;
-        if (with_input) dx.view({input_gradient.mutable_data(), s.x.rows(), s.x.cols()});
         double loss = 0;
         {
-          const py::gil_scoped_release released;
-          loss = loss_and_gradients<T>(h.network, s, {{l1, l2}, training, surrogates, threads}, g, dx);
+          const Unlocked unlocked;
+          loss = loss_and_gradients<T>(h.network, s, options, g, dx);
         }
         return py::make_tuple(loss, gradients, input_gradient);
       },
-      py::arg("x"), py::arg("y"), py::arg("weights"), py::arg("l1"), py::arg("l2"), py::arg("training"),
-      py::arg("surrogates"), py::arg("with_input"), py::arg("threads"), py::arg("lengths") = py::none());
+      py::arg("samples"), py::arg("options"), py::arg("with_input") = false);
   c.def(
       "central_differences",
-      [](H& h, const Array<T>& x, const py::object& y, const py::object& weights, double l1, double l2, bool training,
-         T step, const py::object& lengths) {
-        const Samples<T> s = samples_from<T>(h.network, x, y, weights, py::none(), lengths);
+      [](H& h, const py::object& samples, const GradientOptions& options, T step) {
+        const Samples<T> s = samples_from<T>(h.network, samples);
         py::array_t<T> gradients(h.network.parameters().size());
         const Vector<T> g(gradients.mutable_data(), gradients.size());
-        const py::gil_scoped_release released;
-        central_differences<T>(h.network, s, {l1, l2}, training, step, g);
+        change(h, [&] { central_differences<T>(h.network, s, options, step, g); });
         return gradients;
       },
-      py::arg("x"), py::arg("y"), py::arg("weights"), py::arg("l1"), py::arg("l2"), py::arg("training"),
-      py::arg("step"), py::arg("lengths") = py::none());
+      py::arg("samples"), py::arg("options"), py::arg("step"));
 }
 
 }  // namespace lamina::bind

@@ -2,16 +2,33 @@
 #include "bind/registry.hpp"
 #include "math/optimizers.hpp"
 #include "math/solvers.hpp"
-#include "model/layers.hpp"
+#include "model/network.hpp"
 #include "train/clipping.hpp"
 
 namespace lamina::bind {
 
 void bind_parts(py::module_& m) {
-  bind_classes<LayerSpec>(m, "layer", "lamina");
+  // A network is made of its layers once: one that could be changed afterwards would say what the network is not.
+  bind_classes<LayerSpec>(m, "layer", "lamina", no_field);
   bind_classes<Optimizer>(m, "optimizer", "lamina");
   bind_classes<FullBatchSolver>(m, "solver", "lamina");
   bind_classes<Clipping>(m, "clipping", "lamina");
+  m.def(
+      "parameter_shapes",
+      [](const std::vector<LayerSpec>& layers, Index n_inputs) {
+        Architecture a;
+        a.layers = layers;
+        a.n_inputs = n_inputs;
+        py::dict shapes;
+        for (const NamedParameter& p : Network<float>::parameters_of(a)) {
+          const py::str name = std::to_string(p.layer) + "." + p.info.name;
+          if (p.info.rows > 0) shapes[name] = py::make_tuple(p.info.rows, p.info.columns);
+          else shapes[name] = py::make_tuple(p.info.columns);
+        }
+        return shapes;
+      },
+      py::arg("layers"), py::arg("n_inputs"),
+      "The shapes of the parameters that such a network has, by name; no memory is taken for them.");
   m.def("optimizer_describe", &describe<Optimizer>);
   m.def("solver_describe", &describe<FullBatchSolver>);
   m.def("layer_describe", &describe<LayerSpec>);

@@ -78,19 +78,52 @@ template <class S> py::dict fields_of(const S& s) {
   return d;
 }
 
+/// A dict that can only be read: what it was made of is no longer asked.
+inline py::object read_only(const py::dict& d) { return py::reinterpret_steal<py::object>(PyDictProxy_New(d.ptr())); }
+
 /// Parameters of an entry as a dict.
 template <class S> py::dict parameters_of(const S& entry) {
   if constexpr (!S::listed) return parameters_of_custom(entry);
   else return fields_of(entry);
 }
 
-/// What a field is to hold. Throws TypeError where it cannot.
+/// The values of M in words, and as a Python type.
+struct TypeText {
+  std::string words, type;
+};
+template <class M> TypeText type_text() {
+  if constexpr (is_optional<M>) {
+    const TypeText inner = type_text<typename M::value_type>();
+    return {inner.words + " or None", inner.type + " | None"};
+  } else if constexpr (std::is_same_v<M, bool>) {
+    return {"True or False", "bool"};
+  } else if constexpr (std::is_integral_v<M>) {
+    return {"a whole number", "int"};
+  } else if constexpr (std::is_floating_point_v<M>) {
+    return {"a number", "float"};
+  } else if constexpr (std::is_same_v<M, std::string>) {
+    return {"a string", "str"};
+  } else if constexpr (std::is_same_v<M, Activation>) {
+    return {"the name of an activation or one of lamina.activations", "object"};
+  } else if constexpr (std::is_same_v<M, Initializer>) {
+    return {"the name of an initializer or one of lamina.initializers", "object"};
+  } else {
+    return {"something else", "object"};
+  }
+}
+
+/// What a field is to hold. Throws TypeError where it cannot, ValueError for a whole number beyond all bounds.
 template <class S, class F> auto value_for(const F& field, py::handle value) {
   using M = std::decay_t<decltype(std::declval<S>().*(field.member))>;
+  const std::string who = std::string(field.name) + " of " + S::name;
   try {
     return value.cast<M>();
   } catch (const py::cast_error&) {
-    throw py::type_error(std::string(field.name) + " of " + S::name + " cannot be " + repr_of(value));
+    if constexpr (std::is_integral_v<M>) {
+      if (PyLong_Check(value.ptr()))
+        throw py::value_error(who + " must be a whole number of 64 bits; got " + repr_of(value));
+    }
+    throw py::type_error(who + " must be " + type_text<M>().words + "; got " + repr_of(value));
   }
 }
 
@@ -154,8 +187,9 @@ py::class_<Named<Variant>> bind_named(py::module_& m, const char* class_name, co
   c.attr("__module__") = module_name;
   c.def_property_readonly("name", [](const N& n) { return name_of(n.entry); }, "The entry's name.");
   c.def_property_readonly(
-      "params", [](const N& n) { return std::visit([](const auto& e) { return parameters_of(e); }, n.entry); },
-      "Its parameters by name.");
+      "params",
+      [](const N& n) { return read_only(std::visit([](const auto& e) { return parameters_of(e); }, n.entry)); },
+      "Its parameters by name, to read.");
   c.def("__repr__", [](const N& n) {
     std::string s = "<" + std::string(Kind<Variant>::name) + " " + name_of(n.entry);
     const py::dict params = std::visit([](const auto& e) { return parameters_of(e); }, n.entry);
@@ -181,7 +215,9 @@ py::class_<Named<Variant>> bind_named(py::module_& m, const char* class_name, co
   constexpr bool has_custom = !std::is_same_v<Variant, Initializer>;
   c.def(py::pickle(
       [](py::object self) {
-        return py::make_tuple(self.attr("name"), self.attr("params"), is_custom(self.cast<const N&>().entry));
+        const auto& entry = self.cast<const N&>().entry;
+        return py::make_tuple(self.attr("name"), std::visit([](const auto& e) { return parameters_of(e); }, entry),
+                              is_custom(entry));
       },
       [get](const py::tuple& state) {
         const auto name = state[0].cast<std::string>();
@@ -202,8 +238,11 @@ py::class_<Named<Variant>> bind_named(py::module_& m, const char* class_name, co
   return c;
 }
 
+inline bool every_field(std::string_view) { return true; }
+inline bool no_field(std::string_view) { return false; }
+
 /// Fields as attributes: those that `may_be_set` says, by their names, are checked when they are set.
-template <class S> void bind_fields(py::class_<S>& c, bool (*may_be_set)(std::string_view)) {
+template <class S> void bind_fields(py::class_<S>& c, bool (*may_be_set)(std::string_view) = every_field) {
   for_each_field<S>([&](const auto& field) {
     const auto get = [member = field.member](const S& s) { return s.*member; };
     if (!may_be_set(field.name)) {
@@ -224,43 +263,78 @@ template <class S> void bind_fields(py::class_<S>& c, bool (*may_be_set)(std::st
     c.def_property(field.name, get, set, field.doc);
   });
 }
-template <class S> void bind_fields(py::class_<S>& c) {
-  bind_fields(c, [](std::string_view) { return true; });
+
+/// An entry of the arguments of a call: its fields by position or by name. Throws TypeError as a function of Python's
+/// does, naming the entry.
+template <class S> S entry_from(S entry, const py::args& by_position, const py::kwargs& by_name) {
+  const std::string who = std::string(S::name) + "()";
+  constexpr std::size_t most = std::tuple_size_v<decltype(S::fields())>;
+  if (by_position.size() > most)
+    throw py::type_error(who + " takes at most " + std::to_string(most) + (most == 1 ? " argument; " : " arguments; ") +
+                         std::to_string(by_position.size()) + " were given");
+  std::size_t i = 0;
+  for_each_field<S>([&](const auto& field) {
+    const bool named = by_name.contains(field.name);
+    if (i < by_position.size()) {
+      if (named) throw py::type_error(who + " got " + field.name + " twice: by position and by name");
+      entry.*(field.member) = value_for<S>(field, by_position[i]);
+    } else if (!named && static_cast<int>(i) < S::required) {
+      throw py::type_error(who + " needs " + field.name + ": " + field.doc);
+    }
+    ++i;
+  });
+  for (auto [name, value] : by_name) set_parameter(entry, str_of(name), value);
+  check_fields(entry);
+  return entry;
 }
 
-template <class S, std::size_t I>
-using FieldType = std::decay_t<decltype(std::declval<S>().*(std::get<I>(S::fields()).member))>;
-
-template <class S, std::size_t I> auto argument() {
-  constexpr auto fields = S::fields();
-  if constexpr (static_cast<int>(I) < S::required) return py::arg(std::get<I>(fields).name);
-  else return py::arg(std::get<I>(fields).name) = S{}.*(std::get<I>(fields).member);
+/// (name, default) of every field, the name alone where there is none: what a signature is made of.
+template <class S> py::tuple arguments_of() {
+  py::list out;
+  int i = 0;
+  for_each_field<S>([&](const auto& field) {
+    if (i++ < S::required) out.append(py::make_tuple(field.name));
+    else out.append(py::make_tuple(field.name, py::cast(S{}.*(field.member))));
+  });
+  return out;
 }
 
-template <class S, std::size_t... I> void bind_constructor(py::class_<S>& c, std::index_sequence<I...>) {
-  c.def(py::init([](FieldType<S, I>... values) {
-          S entry;
-          ((entry.*(std::get<I>(S::fields()).member) = std::move(values)), ...);
-          check_fields(entry);
-          return entry;
+/// The constructor: of all fields, from what `fresh` makes.
+template <class S, class Fresh> void bind_constructor(py::class_<S>& c, Fresh fresh) {
+  std::string signature = "__init__(self";
+  int i = 0;
+  for_each_field<S>([&](const auto& field) {
+    using M = std::decay_t<decltype(std::declval<S>().*(field.member))>;
+    signature += std::string(", ") + field.name + ": " + type_text<M>().type;
+    if (i++ >= S::required) {
+      const py::object value = py::cast(S{}.*(field.member));
+      signature += " = " + repr_of(py::hasattr(value, "name") ? py::object(value.attr("name")) : value);
+    }
+  });
+  py::options plain;
+  plain.disable_function_signatures();
+  c.def(py::init([fresh](const py::args& by_position, const py::kwargs& by_name) {
+          return entry_from<S>(fresh(), by_position, by_name);
         }),
-        argument<S, I>()...);
+        (signature + ") -> None").c_str());
+  c.attr("_arguments") = arguments_of<S>();
 }
-
 template <class S> void bind_constructor(py::class_<S>& c) {
-  bind_constructor(c, std::make_index_sequence<std::tuple_size_v<decltype(S::fields())>>{});
+  bind_constructor(c, [] { return S{}; });
 }
 
 /// A Python class of its own for one entry: `lamina.Adam(lr=0.01)`.
-template <class S> py::class_<S> bind_class(py::module_& m, const char* module_name) {
+template <class S>
+py::class_<S> bind_class(py::module_& m, const char* module_name, bool (*may_be_set)(std::string_view) = every_field) {
   std::string doc = std::string(S::formula) + "\n\nSource: " + S::source + "\n";
   for_each_field<S>([&](const auto& field) { doc += std::string("\n") + field.name + ": " + field.doc; });
   py::class_<S> c(m, S::name, doc.c_str());
   c.attr("__module__") = module_name;
   if constexpr (says_full_batch<S>) c.attr("full_batch") = S::full_batch;
   bind_constructor(c);
-  bind_fields(c);
-  c.def_property_readonly("params", [](const S& s) { return parameters_of(s); }, "Its parameters by name.");
+  bind_fields(c, may_be_set);
+  c.def_property_readonly(
+      "params", [](const S& s) { return read_only(parameters_of(s)); }, "Its parameters by name, to read.");
   c.def("__repr__", [home = std::string(module_name)](const S& s) {
     std::string text = home + "." + S::name + "(";
     const py::dict params = parameters_of(s);
@@ -289,15 +363,18 @@ template <class S> py::class_<S> bind_class(py::module_& m, const char* module_n
 
 /// All entries of a variant that have fields as classes, and `<kind>_names`. `also` adds to each class.
 template <class Variant, class Also>
-void bind_classes(py::module_& m, const std::string& kind, const char* module_name, Also&& also) {
+void bind_classes(py::module_& m, const std::string& kind, const char* module_name,
+                  bool (*may_be_set)(std::string_view), Also&& also) {
   for_each_type<Variant>([&](const auto& entry) {
     using S = std::decay_t<decltype(entry)>;
-    if constexpr (std::tuple_size_v<decltype(S::fields())> > 0) also(bind_class<S>(m, module_name));
+    if constexpr (std::tuple_size_v<decltype(S::fields())> > 0) also(bind_class<S>(m, module_name, may_be_set));
   });
   m.def((kind + "_names").c_str(), [] { return names<Variant>(); });
 }
-template <class Variant> void bind_classes(py::module_& m, const std::string& kind, const char* module_name) {
-  bind_classes<Variant>(m, kind, module_name, [](auto&&) {});
+template <class Variant>
+void bind_classes(py::module_& m, const std::string& kind, const char* module_name,
+                  bool (*may_be_set)(std::string_view) = every_field) {
+  bind_classes<Variant>(m, kind, module_name, may_be_set, [](auto&&) {});
 }
 
 }  // namespace lamina::bind

@@ -1,6 +1,4 @@
 /// Options, reports and history of a fit as Python records.
-#include "bind/training.hpp"
-
 #include "bind/callable.hpp"
 
 namespace lamina::bind {
@@ -10,7 +8,7 @@ void bind_training(py::module_& m) {
   bind_constructor(progress);
   bind_fields(progress);
 
-  bind_classes<Schedule>(m, "schedule", "lamina.schedules", [](auto&& c) {
+  bind_classes<Schedule>(m, "schedule", "lamina.schedules", every_field, [](auto&& c) {
     using S = typename std::decay_t<decltype(c)>::type;
     c.def(
         "__call__", [](const S& s, const Progress& p) { return factor_of(s, p); }, py::arg("progress"),
@@ -34,7 +32,7 @@ void bind_training(py::module_& m) {
 
   py::class_<History> history(m, "History", "What a fit left behind.");
   history.def(py::init<>());
-  bind_fields(history, [](std::string_view) { return false; });
+  bind_fields(history, no_field);
 
   py::class_<PenaltyStrength> penalty(m, "PenaltyStrength", "L1 and L2 penalties on weights.");
   bind_constructor(penalty);
@@ -43,12 +41,19 @@ void bind_training(py::module_& m) {
   bind_constructor(early_stop);
   bind_fields(early_stop);
   py::class_<FitOptions> options(m, "FitOptions", "What `fit` passes to the core.");
-  options.def(py::init([] {
+  bind_constructor(options, [] {
     FitOptions o;
     o.poll = &poll_signals;
     return o;
-  }));
+  });
   bind_fields(options);
+  py::class_<GradientOptions> gradient(m, "GradientOptions", "How the gradient of a loss is taken.");
+  bind_constructor(gradient, [] {
+    GradientOptions o;
+    o.poll = &poll_signals;
+    return o;
+  });
+  bind_fields(gradient);
 }
 
 }  // namespace lamina::bind

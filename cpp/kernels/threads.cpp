@@ -1,5 +1,6 @@
 #include "kernels/threads.hpp"
 
+#include <cxxabi.h>
 #include <omp.h>
 
 #include <algorithm>
@@ -7,6 +8,8 @@
 #include <cstdlib>
 #include <exception>
 #include <fstream>
+#include <memory>
+#include <new>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -36,6 +39,20 @@ Index quota_of_container() {
   return std::max<Index>(1, static_cast<Index>(std::atof(quota.c_str()) / period));
 }
 
+/// Has the calling thread get its own memory for exceptions, which it has from then on. Where there is none left for
+/// that, the first `throw` of a thread ends the process: so a worker does it before it works.
+void prepare_to_throw() {
+  // Declared without effects, which it is not the first time.
+  [[maybe_unused]] const void* volatile kept = abi::__cxa_get_globals();
+}
+
+/// Whether there is memory for what so many new threads need of their own before they work.
+bool room_for(Index threads) {
+  constexpr std::size_t of_a_thread = std::size_t{1} << 18;
+  const std::unique_ptr<char[]> trial(new (std::nothrow) char[static_cast<std::size_t>(threads) * of_a_thread]);
+  return trial != nullptr;
+}
+
 /// As many of `threads` threads, the calling one included, as can be started: OpenMP ends the process where it fails to
 /// start one, so those that its pool does not have yet are tried beforehand.
 Index startable(Index threads) {
@@ -56,6 +73,7 @@ Index startable(Index threads) {
     }
   }
   for (std::thread& t : trial) t.join();
+  if (!room_for(threads)) threads = pool;
   return pool = threads;
 }
 
@@ -127,6 +145,7 @@ void Team::announce(Index threads) {
 }
 
 void Team::serve(Index id) {
+  prepare_to_throw();
   std::uint64_t seen = 0;
   const auto arrived = [&] { return job_.load(std::memory_order_seq_cst) != seen; };
   for (;;) {
@@ -151,6 +170,7 @@ void Team::serve(Index id) {
 }
 
 void with_team(Index threads, const std::function<void(Team&)>& body) {
+  prepare_to_throw();
   Team team;
   threads = omp_in_parallel() ? 1 : startable(choose_threads(threads));
   if (threads <= 1) {

@@ -1,11 +1,13 @@
 #include "lamina/data.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <sstream>
 #include <stdexcept>
 #include <type_traits>
 
 #include "kernels/reduce.hpp"
+#include "model/targets.hpp"
 
 namespace lamina::api {
 namespace {
@@ -73,36 +75,20 @@ void CheckedData<T>::take_inputs(const lamina::Network<T>& network, const detail
   }
 }
 
-template <class T> bool CheckedData<T>::counts(Index row) const {
-  const Samples<T>& s = samples_;
-  return !s.each_step || !s.lengths || row % s.steps < s.length(row / s.steps);
-}
-
 template <class T> void CheckedData<T>::take_labels(const Labels& labels, const Loss& loss, Index outputs) {
-  const TargetKind wanted = targets_of(loss);
-  if (wanted != TargetKind::classes && wanted != TargetKind::binary)
-    refuse(which_, "y must hold values for ", name_of(loss), "; got labels");
+  static_assert(std::is_same_v<int, std::int32_t>);
+  const bool as_values = targets_of(loss) == TargetKind::binary;
   if (static_cast<Index>(labels.size()) != target_rows())
     refuse(which_, "y must have one label for each of the ", target_rows(), " samples of X; got ", labels.size());
-  const bool of_one_output = wanted == TargetKind::binary && outputs == 1;
-  const Index classes = of_one_output ? 2 : outputs;
-  for (Index i = 0; i < target_rows(); ++i) {
-    const int label = labels[static_cast<std::size_t>(i)];
-    if (counts(i) && (label < 0 || label >= classes))
-      refuse(which_, "y must hold labels in 0 .. ", classes - 1, "; got ", label);
-  }
-  if (wanted == TargetKind::classes) {
-    static_assert(std::is_same_v<int, std::int32_t>);
-    samples_.y.labels = labels.data();
-    return;
-  }
-  values_.assign(static_cast<std::size_t>(target_rows() * outputs), T(0));
-  for (Index i = 0; i < target_rows(); ++i) {
-    const Index label = counts(i) ? labels[static_cast<std::size_t>(i)] : 0;
-    if (of_one_output) values_[static_cast<std::size_t>(i)] = static_cast<T>(label);
-    else values_[static_cast<std::size_t>(i * outputs + label)] = T(1);
-  }
+  samples_.y.labels = labels.data();
+  // A binary loss takes values, of labels that are in range: those of a loss by classes.
+  check_targets(as_values ? Loss(loss::CrossEntropy{}) : loss, samples_,
+                as_values ? std::max<Index>(2, outputs) : outputs, which_ + "y");
+  if (!as_values) return;
+  values_.resize(static_cast<std::size_t>(target_rows() * outputs));
+  samples_.y.labels = nullptr;
   samples_.y.values.view({values_.data(), target_rows(), outputs});
+  one_hot<T>(labels.data(), {values_.data(), target_rows(), outputs});
 }
 
 template <class T> void CheckedData<T>::take_values(const detail::View<T>& values, const Loss& loss, Index outputs) {
@@ -110,20 +96,7 @@ template <class T> void CheckedData<T>::take_values(const detail::View<T>& value
     refuse(which_, "y must be (", target_rows(), ", ", outputs, "), samples and outputs; got (", values.rows, ", ",
            values.columns, ")");
   samples_.y.values.view(map_of(values));
-  const TargetDomain& domain = target_domain(loss);
-  for (Index i = 0; i < target_rows(); ++i) {
-    if (!counts(i)) continue;
-    double sum = 0;
-    for (Index j = 0; j < outputs; ++j) {
-      const auto v = static_cast<double>(samples_.y.values(i, j));
-      if (!std::isfinite(v)) refuse(which_, "y must be finite; got ", v, " in row ", i, ", column ", j);
-      if (v < domain.low || v > domain.high || (domain.whole && v != std::floor(v)))
-        refuse(which_, "y must ", domain.text, " for ", name_of(loss), "; got ", v, " in row ", i, ", column ", j);
-      sum += v;
-    }
-    if (domain.kind == TargetKind::classes && std::abs(sum - 1) > 1e-3)
-      refuse(which_, "y must ", domain.text, " for ", name_of(loss), "; got a sum of ", sum, " in row ", i);
-  }
+  check_targets(loss, samples_, outputs, which_ + "y");
 }
 
 template <class T> void CheckedData<T>::take_weights(const std::vector<double>& weights) {

@@ -27,9 +27,8 @@ template <class T> class CheckedData {
   void take_labels(const Labels& labels, const Loss& loss, Index outputs);
   void take_values(const detail::View<T>& values, const Loss& loss, Index outputs);
   void take_weights(const std::vector<double>& weights);
-  /// Rows of the samples' targets, and whether the i-th one counts.
+  /// Rows of the samples' targets.
   Index target_rows() const { return samples_.each_step ? samples_.x.rows() : samples_.count; }
-  bool counts(Index row) const;
 
   std::string which_;
   std::vector<T> values_, weights_;

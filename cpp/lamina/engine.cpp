@@ -1,13 +1,13 @@
 /// The public face on the core: what `lamina.hpp` promises, in the core's terms.
 #include <algorithm>
 #include <cmath>
-#include <set>
 #include <stdexcept>
 #include <utility>
 
 #include "lamina/data.hpp"
 #include "lamina/spec.hpp"
 #include "model/sequence_infer.hpp"
+#include "model/targets.hpp"
 #include "train/split.hpp"
 #include "train/trainer.hpp"
 
@@ -92,48 +92,23 @@ lamina::FitOptions core_options(const FitOptions& from, std::uint64_t seed) {
 
 /// Training and validation samples by number, as Python's `Split` takes them.
 template <class T>
-std::vector<std::vector<std::int64_t>> set_aside(const Split& how, const Samples<T>& samples, std::uint64_t seed) {
+std::vector<std::vector<std::int64_t>> set_aside(const Split& how, const lamina::Network<T>& network,
+                                                 const Samples<T>& samples) {
   if (!(how.fraction > 0 && how.fraction < 1))
     throw std::invalid_argument("validation must be a fraction greater than 0 and less than 1; got " +
                                 std::to_string(how.fraction));
   if (samples.count < 2)
     throw std::invalid_argument("X must have at least 2 samples to set a validation part aside; got " +
                                 std::to_string(samples.count));
-  const std::int32_t* labels = samples.each_step ? nullptr : samples.y.labels;
-  bool stratify = how.stratify.value_or(false);
-  if (stratify && !how.shuffle)
+  const auto classes =
+      samples.each_step ? std::vector<std::int32_t>{} : classes_of(network.loss(), samples, network.outputs());
+  const bool asked = how.stratify.value_or(false);
+  if (asked && !how.shuffle)
     throw std::invalid_argument("stratify needs shuffle: samples in order keep the shares they have");
-  if (stratify && !labels) throw std::invalid_argument("stratify needs class labels in y");
-  if (!how.stratify && labels && how.shuffle) {
-    std::vector<std::int32_t> sorted(labels, labels + samples.count);
-    std::sort(sorted.begin(), sorted.end());
-    stratify = true;  // where every class has two members
-    for (std::size_t i = 0; i < sorted.size(); ++i) {
-      const bool like_last = i > 0 && sorted[i] == sorted[i - 1];
-      const bool like_next = i + 1 < sorted.size() && sorted[i] == sorted[i + 1];
-      stratify = stratify && (like_last || like_next);
-    }
-  }
-  return split_rows(samples.count, {1 - how.fraction, how.fraction}, stratify ? labels : nullptr, how.shuffle, seed);
-}
-
-/// Throws std::invalid_argument where classes are to be learned, but all samples are of one.
-template <class T> void need_two_classes(const lamina::Network<T>& network, const Samples<T>& s) {
-  if (targets_of(network.loss()) != TargetKind::classes) return;
-  const Index rows = s.each_step ? s.x.rows() : s.count;
-  if (rows < 2) return;
-  std::set<Index> seen;
-  for (Index i = 0; i < rows && seen.size() < 2; ++i) {
-    if (s.each_step && i % s.steps >= s.length(i / s.steps)) continue;
-    if (s.y.labels) {
-      seen.insert(s.y.labels[i]);
-    } else {
-      const T* row = s.y.values.row_data(i);
-      seen.insert(std::max_element(row, row + network.outputs()) - row);
-    }
-  }
-  if (seen.size() < 2)
-    throw std::invalid_argument("y must hold at least 2 classes; got only class " + std::to_string(*seen.begin()));
+  if (asked && classes.empty()) throw std::invalid_argument("stratify needs class labels in y");
+  const bool stratify = how.stratify.value_or(how.shuffle && can_stratify(classes, 2));
+  return split_rows(samples.count, {1 - how.fraction, how.fraction}, stratify ? classes.data() : nullptr, how.shuffle,
+                    network.architecture().seed);
 }
 
 template <class T> void need_weight(const Samples<T>& samples) {
@@ -264,7 +239,7 @@ template <class T> History Engine<T>::fit(const Data<T>& data, const Data<T>* va
   lamina::Network<T>& network = parts_->network;
   const std::uint64_t seed = network.architecture().seed;
   const CheckedData<T> all(network, data, options.sample_weight, options.sequences);
-  if (!options.resume) need_two_classes(network, all.samples());
+  if (!options.resume) need_two_classes(network.loss(), all.samples(), network.outputs());
   Samples<T> train = all.samples(), held;
   std::optional<CheckedData<T>> own;
   std::vector<std::vector<std::int64_t>> parts;
@@ -276,7 +251,7 @@ template <class T> History Engine<T>::fit(const Data<T>& data, const Data<T>* va
   } else if (options.validation_sequences.steps != 0 || !options.validation_sequences.lengths.empty()) {
     throw std::invalid_argument("validation_sequences needs a validation set of your own");
   } else if (options.validation) {
-    parts = set_aside(*options.validation, train, seed);
+    parts = set_aside(*options.validation, network, train);
     held = part_of(train, parts[1]);
     train = part_of(train, parts[0]);
     need_weight(train);
@@ -302,12 +277,7 @@ void Engine<T>::infer(const View<T>& x, bool link, const Sequences& sequences, I
 template <class T> double Engine<T>::evaluate(const Data<T>& data, const LossOptions& options) const {
   const lamina::Network<T>& network = parts_->network;
   const CheckedData<T> checked(network, data, options.sample_weight, options.sequences);
-  const Samples<T>& s = checked.samples();
-  double loss = 0;
-  const Index useful =
-      useful_threads(network, s.count, false, kernels::choose_threads(checked_threads(options.threads)), s.steps);
-  kernels::with_team(useful, [&](kernels::Team& team) { loss = evaluate_samples(network, team, s); });
-  return loss;
+  return evaluate_samples(network, checked.samples(), checked_threads(options.threads));
 }
 
 template <class T>

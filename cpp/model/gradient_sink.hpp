@@ -39,7 +39,7 @@ template <class T> class GradientSink {
   template <class F> void matrix(const Parameter& p, F&& fill) const {
     const Range mine = part_of(p.rows, part_, parts_, row_grain);
     if (!step_on_) {
-      Matrix<T> to = whole(p).at_rows(mine);
+      Matrix<T> to = matrix_in(gradient_, p).at_rows(mine);
       return fill(mine, to, store_);
     }
     const Index height = piece_rows(p);
@@ -89,7 +89,6 @@ template <class T> class GradientSink {
   static Index piece_rows(const Parameter& p) {
     return std::max(least_rows, piece_size / p.columns / least_rows * least_rows);
   }
-  Matrix<T> whole(const Parameter& p) const { return {const_cast<T*>(gradient_.data()) + p.offset, p.rows, p.columns}; }
 
   Vector<T> gradient_;
   Store store_ = Store::set;

@@ -146,8 +146,13 @@ template <class T> bool is_short(const Network<T>& network, const Samples<T>& sa
   return network.work_per_row() * static_cast<double>(samples.count * samples.steps) < operations;
 }
 
-template <class T> double evaluate_samples(const Network<T>& network, kernels::Team& team, const Samples<T>& samples) {
-  if (network.recurrent()) return evaluate_sequences(network, team, samples);
+template <class T>
+double evaluate_samples(const Network<T>& network, kernels::Team& team, const Samples<T>& samples,
+                        const std::function<void()>& poll) {
+  if (network.recurrent()) return evaluate_sequences(network, team, samples, poll);
+  InferOptions options;
+  options.poll = poll;
+  Poll between(poll);
   constexpr Index most = 8192;
   const Index chunk = std::min(samples.count, most);
   Arena<T> outputs(chunk * network.outputs()), row_loss(chunk);
@@ -155,18 +160,30 @@ template <class T> double evaluate_samples(const Network<T>& network, kernels::T
   for (Index begin = 0; begin < samples.count; begin += chunk) {
     const Samples<T> rows = samples.slice(begin, std::min(chunk, samples.count - begin));
     const Matrix<T> y(outputs.data(), rows.count, network.outputs());
-    infer<T>(network, team, rows, {}, y);
+    between();
+    infer<T>(network, team, rows, options, y);
     evaluate_loss<T>(network.loss(), y, rows.targets(), {row_loss.data(), rows.count}, T(1), {});
     for (Index i = 0; i < rows.count; ++i) total += static_cast<double>(row_loss[i]);
   }
   return total / samples.weight_sum();
 }
 
+template <class T>
+double evaluate_samples(const Network<T>& network, const Samples<T>& samples, Index threads,
+                        const std::function<void()>& poll) {
+  double loss = 0;
+  const Index useful = useful_threads(network, samples.count, false, kernels::choose_threads(threads), samples.steps);
+  kernels::with_team(useful, [&](kernels::Team& team) { loss = evaluate_samples(network, team, samples, poll); });
+  return loss;
+}
+
 #define LAMINA_INSTANTIATE(T)                                                                                          \
   template void infer<T>(const Network<T>&, kernels::Team&, const Samples<T>&, const InferOptions&, const Matrix<T>&); \
   template void infer<T>(const Network<T>&, const Samples<T>&, const InferOptions&, const Matrix<T>&, Index);          \
   template bool is_short<T>(const Network<T>&, const Samples<T>&);                                                     \
-  template double evaluate_samples<T>(const Network<T>&, kernels::Team&, const Samples<T>&);
+  template double evaluate_samples<T>(const Network<T>&, kernels::Team&, const Samples<T>&,                            \
+                                      const std::function<void()>&);                                                   \
+  template double evaluate_samples<T>(const Network<T>&, const Samples<T>&, Index, const std::function<void()>&);
 LAMINA_INSTANTIATE(float)
 LAMINA_INSTANTIATE(double)
 #undef LAMINA_INSTANTIATE

@@ -29,7 +29,13 @@ void infer(const Network<T>& network, const Samples<T>& samples, const InferOpti
 /// Whether a prediction of these samples takes some tens of microseconds at most: too little to hand anything over for.
 template <class T> bool is_short(const Network<T>& network, const Samples<T>& samples);
 
-/// The weighted mean loss of the samples, without penalty.
-template <class T> double evaluate_samples(const Network<T>& network, kernels::Team& team, const Samples<T>& samples);
+/// The weighted mean loss of the samples, without penalty. `poll` is as that of a prediction.
+template <class T>
+double evaluate_samples(const Network<T>& network, kernels::Team& team, const Samples<T>& samples,
+                        const std::function<void()>& poll = {});
+/// The same on up to `threads` threads of its own (0: as many as pay off).
+template <class T>
+double evaluate_samples(const Network<T>& network, const Samples<T>& samples, Index threads,
+                        const std::function<void()>& poll = {});
 
 }  // namespace lamina

@@ -60,7 +60,7 @@ template <class T> struct Weights {
   Vector<const T> state;
   Vector<T> moving;  ///< the state to write, where a training pass moves it; else empty
 
-  Matrix<const T> matrix(const Parameter& p) const { return {parameters.data() + p.offset, p.rows, p.columns}; }
+  Matrix<const T> matrix(const Parameter& p) const { return matrix_in(parameters, p); }
   Vector<const T> vector(const Parameter& p) const {
     return {(p.trained ? parameters : state).data() + p.offset, p.columns};
   }
@@ -101,8 +101,8 @@ template <class T> class Layer {
   virtual Index kept_per_batch() const { return 0; }
   /// Multiplications and additions of a forward pass, a row.
   virtual double work_per_row() const { return static_cast<double>(outputs_); }
-  /// Throws std::invalid_argument when a training batch of `rows` rows is impossible.
-  virtual void check_batch(Index /*rows*/) const {}
+  /// The fewest rows that a training batch may have.
+  virtual Index least_batch() const { return 1; }
 
   /// tape.output of the rows (or, split by columns, of the columns) `part`.
   virtual void forward(const Pass<T>&, const Weights<T>&, const Tape<T>&, Range part, Scratch<T>&) const = 0;

@@ -1,5 +1,6 @@
 #include "model/network.hpp"
 
+#include <algorithm>
 #include <new>
 #include <stdexcept>
 #include <string>
@@ -23,6 +24,22 @@ void check_width(const std::string& what, Index width) {
 }  // namespace
 
 template <class T> Network<T>::Network(Architecture architecture) : architecture_(std::move(architecture)) {
+  const Slices all = build();
+  parameters_ = Arena<T>(all.parameters.end);
+  state_ = Arena<T>(all.state.end);
+  normalization_.mean.resize(static_cast<std::size_t>(inputs()));
+  normalization_.scale.resize(static_cast<std::size_t>(inputs()));
+  initialize(architecture_.seed);
+}
+
+template <class T> std::vector<NamedParameter> Network<T>::parameters_of(Architecture architecture) {
+  Network network;
+  network.architecture_ = std::move(architecture);
+  network.build();
+  return std::move(network.named_);
+}
+
+template <class T> typename Network<T>::Slices Network<T>::build() {
   if (architecture_.layers.empty()) throw std::invalid_argument("layers must hold at least one layer; got none");
   if (architecture_.n_inputs < 1) {
     throw std::invalid_argument("n_inputs must be at least 1; got " + std::to_string(architecture_.n_inputs));
@@ -61,9 +78,7 @@ template <class T> Network<T>::Network(Architecture architecture) : architecture
     width = layers_.back()->outputs();
   }
   if (each_step()) sequence_depth_ = depth();
-  parameters_ = Arena<T>(parameters);
-  state_ = Arena<T>(state);
-  initialize(architecture_.seed);
+  return {{0, parameters}, {0, state}};
 }
 
 template <class T>
@@ -74,7 +89,8 @@ Network<T>::Network(const Network& other)
       sequence_depth_(other.sequence_depth_),
       parameters_(other.parameters_),
       state_(other.state_),
-      normalization_(other.normalization_) {
+      normalization_(other.normalization_),
+      normalized_(other.normalized_) {
   for (const auto& l : other.layers_) layers_.push_back(l->clone());
 }
 
@@ -86,12 +102,14 @@ template <class T> void Network<T>::initialize(std::uint64_t seed) {
     const Random random(seed, Purpose::initialize, static_cast<std::uint32_t>(i));
     layer(i).initialize(random, parameters_.vector().at(s.parameters), state_.vector().at(s.state));
   }
-  normalization_ = {};
+  normalized_ = false;
 }
 
-template <class T> void Network<T>::set_normalization(Normalization<T> normalization) {
+template <class T> void Network<T>::set_normalization(const Normalization<T>& normalization) {
   normalization.check(inputs());
-  normalization_ = std::move(normalization);
+  std::copy(normalization.mean.begin(), normalization.mean.end(), normalization_.mean.begin());
+  std::copy(normalization.scale.begin(), normalization.scale.end(), normalization_.scale.begin());
+  normalized_ = !normalization.empty();
 }
 
 template <class T> double Network<T>::work_per_row() const {
@@ -105,6 +123,19 @@ template <class T> bool Network<T>::needs_whole_batch() const {
     if (l->split() == Split::columns) return true;
   }
   return false;
+}
+
+template <class T> void Network<T>::check_batch(Index rows) const {
+  if (rows >= least_batch()) return;
+  throw std::invalid_argument("batch_size leaves a batch of " + std::to_string(rows) +
+                              " row, and BatchNorm has no variance to normalise by: wanted at least " +
+                              std::to_string(least_batch()) + " rows in every training batch");
+}
+
+template <class T> Index Network<T>::least_batch() const {
+  Index least = 1;
+  for (const auto& l : layers_) least = std::max(least, l->least_batch());
+  return least;
 }
 
 template <class T> double Network<T>::penalty(double l1, double l2) const {

@@ -29,6 +29,8 @@ template <class T> class Network {
  public:
   /// Builds the layers and draws the weights. Throws std::invalid_argument for an empty list or sizes below 1.
   explicit Network(Architecture architecture);
+  /// The parameters that such a network has, without the memory for any of them. Throws as the constructor does.
+  static std::vector<NamedParameter> parameters_of(Architecture architecture);
   Network(const Network& other);
   Network& operator=(const Network& other) {
     *this = Network(other);
@@ -61,10 +63,10 @@ template <class T> class Network {
   Range parameter_range(Index i) const { return slices_[static_cast<std::size_t>(i)].parameters; }
 
   /// What x is brought to before the first layer; empty when inputs are taken as they are.
-  const Normalization<T>& normalization() const { return normalization_; }
+  const Normalization<T>& normalization() const { return normalized_ ? normalization_ : none_; }
   /// Throws std::invalid_argument unless it is empty, or has one finite entry for each input and all scales are greater
-  /// than 0.
-  void set_normalization(Normalization<T> normalization);
+  /// than 0. Like the weights it is written in place: a prediction beside it reads memory that is there.
+  void set_normalization(const Normalization<T>& normalization);
 
   /// Layers, from the first, whose input has a row for every time step of a sequence; 0 without recurrent layers.
   Index sequence_depth() const { return sequence_depth_; }
@@ -79,6 +81,10 @@ template <class T> class Network {
   double work_per_row() const;
   /// Whether a batch must be seen whole in training (batch norm), or may be cut into chunks.
   bool needs_whole_batch() const;
+  /// The fewest rows that a training batch may have: 2 with batch norm.
+  Index least_batch() const;
+  /// Throws std::invalid_argument when a training batch of `rows` rows is impossible.
+  void check_batch(Index rows) const;
   /// The sum of |w| and of w^2 over weights, the course's penalty.
   double penalty(double l1, double l2) const;
 
@@ -86,13 +92,19 @@ template <class T> class Network {
   struct Slices {
     Range parameters, state;
   };
+  Network() = default;
+  /// Everything but the memory; returns where the last slices end.
+  Slices build();
+
   Architecture architecture_;
   std::vector<std::unique_ptr<Layer<T>>> layers_;
   std::vector<Slices> slices_;
   std::vector<NamedParameter> named_;
   Index sequence_depth_ = 0;
   Arena<T> parameters_, state_;
-  Normalization<T> normalization_;
+  Normalization<T> normalization_;  // of the inputs' size from the beginning
+  bool normalized_ = false;
+  inline static const Normalization<T> none_{};
 };
 
 }  // namespace lamina

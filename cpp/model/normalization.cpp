@@ -59,18 +59,9 @@ template <class T> Normalization<T> ColumnMoments<T>::normalization() const {
   return out;
 }
 
-template <class T> Normalization<T> normalization_of(const Matrix<const T>& x) {
-  ColumnMoments<T> moments(x.cols());
-  for (Index i = 0; i < x.rows(); ++i) moments.add(x.row_data(i), 1.0);
-  moments.centre();
-  for (Index i = 0; i < x.rows(); ++i) moments.add(x.row_data(i), 1.0);
-  return moments.normalization();
-}
-
 #define LAMINA_INSTANTIATE(T)       \
   template struct Normalization<T>; \
-  template class ColumnMoments<T>;  \
-  template Normalization<T> normalization_of<T>(const Matrix<const T>&);
+  template class ColumnMoments<T>;
 LAMINA_INSTANTIATE(float)
 LAMINA_INSTANTIATE(double)
 #undef LAMINA_INSTANTIATE

@@ -42,7 +42,4 @@ template <class T> class ColumnMoments {
   bool centred_ = false;
 };
 
-/// The normalisation of rows that all count the same.
-template <class T> Normalization<T> normalization_of(const Matrix<const T>& x);
-
 }  // namespace lamina

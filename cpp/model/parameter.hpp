@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "core/index.hpp"
+#include "core/types.hpp"
 
 namespace lamina {
 
@@ -20,5 +20,11 @@ struct Parameter {
   Index size() const { return (rows > 0 ? rows : 1) * columns; }
   Range range() const { return {offset, offset + size()}; }
 };
+
+/// The matrix, (rows, columns) or (1, columns), of a parameter within the values it has its offset in.
+template <class T> Matrix<T> matrix_in(const Vector<T>& values, const Parameter& p) {
+  // A map is as const as what it maps, whoever holds it.
+  return {const_cast<T*>(values.data()) + p.offset, p.rows > 0 ? p.rows : 1, p.columns};
+}
 
 }  // namespace lamina

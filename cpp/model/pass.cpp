@@ -92,14 +92,13 @@ template <class T> void TrainingPass<T>::load_input(kernels::Worker& w, const Sa
   if (w.id == 0) {
     in_ = out_ = chunk;
     if (network_.recurrent()) load_sequences(chunk, input_gradient);
-    const bool in_place = usable_in_place(network_, in_);
-    if (!in_place) input_.reserve(rows_ * steps_ * network_.inputs());
+    in_place_ = usable_in_place(network_, in_);
+    if (!in_place_) input_.reserve(rows_ * steps_ * network_.inputs());
     const Matrix<const T> loaded(input_.data(), in_.count, network_.inputs());
-    view_rows(chunk, in_place ? chunk.x.at_rows({chunk.first, chunk.first + chunk.count}) : loaded);
+    view_rows(chunk, in_place_ ? chunk.x.at_rows({chunk.first, chunk.first + chunk.count}) : loaded);
   }
   w.barrier();
-  if (!usable_in_place(network_, in_))
-    load_rows<T>(network_, in_, rows_of(w, 0), {input_.data(), in_.count, network_.inputs()});
+  if (!in_place_) load_rows<T>(network_, in_, rows_of(w, 0), {input_.data(), in_.count, network_.inputs()});
 }
 
 /// The worker's rows of a layer's input.
@@ -170,6 +169,25 @@ void TrainingPass<T>::run(kernels::Worker& w, const Pass<T>& pass, const Samples
   }
   if (!input_gradient.empty() && network_.recurrent()) spread_input_gradient(rows_of(w, 0), input_gradient);
   w.barrier();
+}
+
+template <class T>
+double TrainingPass<T>::run_all(kernels::Team& team, Index threads, Pass<T> pass, const Samples<T>& batch,
+                                double weight_sum, const Vector<T>& gradients, const Matrix<T>& input_gradient,
+                                const std::function<void()>& between) {
+  const T scale = static_cast<T>(1 / weight_sum);
+  double sum = 0;
+  for (Index begin = 0; begin < batch.count; begin += rows_) {
+    if (begin > 0 && between) between();
+    const Samples<T> chunk = batch.slice(begin, std::min(rows_, batch.count - begin));
+    const Range rows{begin * batch.steps, (begin + chunk.count) * batch.steps};
+    pass.first_row = rows.begin;
+    const Matrix<T> dx = input_gradient.empty() ? input_gradient : input_gradient.at_rows(rows);
+    const auto store = begin > 0 ? kernels::Store::add : kernels::Store::set;
+    team.run(threads, [&](kernels::Worker& w) { run(w, pass, chunk, scale, gradients, store, dx); });
+    sum += loss_sum();
+  }
+  return sum;
 }
 
 template <class T>

@@ -1,6 +1,7 @@
 /// Training passes: a network over rows, with everything kept for the gradients.
 #pragma once
 
+#include <functional>
 #include <vector>
 
 #include "kernels/threads.hpp"
@@ -30,6 +31,13 @@ template <class T> class TrainingPass {
   /// `loss_sum` is then that of the chunk.
   void run(kernels::Worker& w, const Pass<T>& pass, const Samples<T>& chunk, T scale, const Vector<T>& gradients,
            kernels::Store store, const Matrix<T>& input_gradient = {});
+
+  /// Loss and gradients of a whole batch, chunk by chunk on `threads` of the team's threads: what `run` does for each
+  /// chunk of it, `pass` being that of the batch. `between`, if there is one, is called between chunks. Returns the
+  /// weighted sum of the rows' losses; `gradients` are those of their mean.
+  double run_all(kernels::Team& team, Index threads, Pass<T> pass, const Samples<T>& batch, double weight_sum,
+                 const Vector<T>& gradients, const Matrix<T>& input_gradient = {},
+                 const std::function<void()>& between = {});
 
   /// The same for a whole batch whose gradients are stepped on at once instead of kept. Where the loss is not finite,
   /// nothing is stepped on.
@@ -67,10 +75,10 @@ template <class T> class TrainingPass {
 
   const Network<T>& network_;
   Index rows_;
-  bool stepped_ = false;
-  Index steps_ = 0;      // that the memory has room for
-  Sequences sequences_;  // the last chunk's
-  Samples<T> in_, out_;  // its rows of inputs, and those of targets
+  bool stepped_ = false, in_place_ = false;  // in_place_: the last chunk's inputs are read where they are
+  Index steps_ = 0;                          // that the memory has room for
+  Sequences sequences_;                      // the last chunk's
+  Samples<T> in_, out_;                      // its rows of inputs, and those of targets
   std::vector<Tape<T>> tapes_;
   Arena<T> memory_;
   Arena<T> input_;

@@ -1,5 +1,7 @@
 #include "model/samples.hpp"
 
+#include "core/poll.hpp"
+
 namespace lamina {
 
 template <class T> double Samples<T>::weight_sum() const {
@@ -27,10 +29,12 @@ template <class T> void load_rows(const Network<T>& network, const Samples<T>& s
   }
 }
 
-template <class T> Normalization<T> normalization_of(const Samples<T>& samples) {
+template <class T> Normalization<T> normalization_of(const Samples<T>& samples, const std::function<void()>& hook) {
+  Poll poll(hook);
   ColumnMoments<T> moments(samples.x.cols());
   const auto add_all = [&] {
     for (Index i = 0; i < samples.count; ++i) {
+      if (i % 1024 == 1023) poll();
       const Index sample = samples.sample(i);
       for (Index t = 0; t < samples.length(sample); ++t) {
         const Index row = sample * samples.steps + t;
@@ -48,7 +52,7 @@ template <class T> Normalization<T> normalization_of(const Samples<T>& samples) 
 #define LAMINA_INSTANTIATE(T)                                                         \
   template struct Samples<T>;                                                         \
   template void load_rows<T>(const Network<T>&, const Samples<T>&, Range, Matrix<T>); \
-  template Normalization<T> normalization_of<T>(const Samples<T>&);
+  template Normalization<T> normalization_of<T>(const Samples<T>&, const std::function<void()>&);
 LAMINA_INSTANTIATE(float)
 LAMINA_INSTANTIATE(double)
 #undef LAMINA_INSTANTIATE

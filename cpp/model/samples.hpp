@@ -1,6 +1,8 @@
 /// The samples of a fit or prediction, as the caller has them, and their rows as the passes want them.
 #pragma once
 
+#include <functional>
+
 #include "model/network.hpp"
 
 namespace lamina {
@@ -42,7 +44,8 @@ template <class T> bool usable_in_place(const Network<T>& network, const Samples
   return !samples.index && network.normalization().empty();
 }
 
-/// The weighted moments of the samples' rows, as the normalisation of the network's inputs.
-template <class T> Normalization<T> normalization_of(const Samples<T>& samples);
+/// The weighted moments of the samples' rows, as the normalisation of the network's inputs. `poll`, if there is one, is
+/// called now and then.
+template <class T> Normalization<T> normalization_of(const Samples<T>& samples, const std::function<void()>& poll = {});
 
 }  // namespace lamina

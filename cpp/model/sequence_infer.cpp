@@ -87,7 +87,11 @@ void infer_sequences(const Network<T>& network, kernels::Team& team, const Sampl
 }
 
 template <class T>
-double evaluate_sequences(const Network<T>& network, kernels::Team& team, const Samples<T>& samples) {
+double evaluate_sequences(const Network<T>& network, kernels::Team& team, const Samples<T>& samples,
+                          const std::function<void()>& poll) {
+  InferOptions options;
+  options.poll = poll;
+  Poll between(poll);
   const Index n = network.outputs(), each = network.each_step() ? samples.steps : 1;
   const Index chunk = samples_for(8192, samples.steps, samples.count);
   Arena<T> outputs(chunk * each * n), row_loss(each);
@@ -95,7 +99,8 @@ double evaluate_sequences(const Network<T>& network, kernels::Team& team, const 
   for (Index begin = 0; begin < samples.count; begin += chunk) {
     const Samples<T> part = samples.slice(begin, std::min(chunk, samples.count - begin));
     const Matrix<T> y(outputs.data(), part.count * each, n);
-    infer<T>(network, team, part, {}, y);
+    between();
+    infer<T>(network, team, part, options, y);
     for (Index i = 0; i < part.count; ++i) {
       TargetRows<T> targets = part.targets();
       targets.index = nullptr;
@@ -109,12 +114,15 @@ double evaluate_sequences(const Network<T>& network, kernels::Team& team, const 
   return total / samples.weight_sum();
 }
 
-template <class T>
-Stepper<T>::Stepper(const Network<T>& network, Index count) : count_(count), pass_(network, count, 1) {
+template <class T> Index carried_by(const Network<T>& network) {
   Index carried = 0;
   for (Index i = 0; i < network.depth(); ++i) carried += network.layer(i).state_size();
-  state_ = Arena<T>(count * carried);
+  return carried;
 }
+
+template <class T>
+Stepper<T>::Stepper(const Network<T>& network, Index count)
+    : count_(count), state_(count * carried_by(network)), pass_(network, count, 1) {}
 
 template <class T>
 void Stepper<T>::step(const Network<T>& network, const Matrix<const T>& x, bool link, Matrix<T> out) {
@@ -128,7 +136,9 @@ void Stepper<T>::step(const Network<T>& network, const Matrix<const T>& x, bool 
 #define LAMINA_INSTANTIATE(T)                                                                                 \
   template void infer_sequences<T>(const Network<T>&, kernels::Team&, const Samples<T>&, const InferOptions&, \
                                    Matrix<T>);                                                                \
-  template double evaluate_sequences<T>(const Network<T>&, kernels::Team&, const Samples<T>&);                \
+  template double evaluate_sequences<T>(const Network<T>&, kernels::Team&, const Samples<T>&,                 \
+                                        const std::function<void()>&);                                        \
+  template Index carried_by<T>(const Network<T>&);                                                            \
   template class SequencePass<T>;                                                                             \
   template class Stepper<T>;
 LAMINA_INSTANTIATE(float)

@@ -9,7 +9,9 @@ namespace lamina {
 template <class T>
 void infer_sequences(const Network<T>& network, kernels::Team& team, const Samples<T>& samples,
                      const InferOptions& options, Matrix<T> out);
-template <class T> double evaluate_sequences(const Network<T>& network, kernels::Team& team, const Samples<T>& samples);
+template <class T>
+double evaluate_sequences(const Network<T>& network, kernels::Team& team, const Samples<T>& samples,
+                          const std::function<void()>& poll);
 
 /// Memory for predictions of up to `samples` sequences of up to `steps` steps, on one thread.
 template <class T> class SequencePass {
@@ -27,6 +29,9 @@ template <class T> class SequencePass {
   T *buffers_[2], *kept_;
   Scratch<T> scratch_;
 };
+
+/// Numbers that a sequence carries from one step to the next, in all recurrent layers.
+template <class T> Index carried_by(const Network<T>& network);
 
 /// A number of sequences, side by side, whose steps come one at a time.
 template <class T> class Stepper {

@@ -11,8 +11,11 @@ void Sequences::arrange(const std::int64_t* index, Index first, Index count, con
   place_.resize(static_cast<std::size_t>(count));
   std::iota(place_.begin(), place_.end(), Index{0});
   if (lengths) {
-    std::stable_sort(place_.begin(), place_.end(),
-                     [&](Index a, Index b) { return length(number(a)) > length(number(b)); });
+    // Longest first, in the order they have: told by place, as a stable sort would need memory for every batch.
+    std::sort(place_.begin(), place_.end(), [&](Index a, Index b) {
+      const Index of_a = length(number(a)), of_b = length(number(b));
+      return of_a != of_b ? of_a > of_b : a < b;
+    });
   }
   order_.resize(place_.size());
   std::transform(place_.begin(), place_.end(), order_.begin(), number);

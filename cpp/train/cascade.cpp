@@ -25,24 +25,35 @@ template <class T> struct Candidate {
   Index epochs = 0;
 };
 
+/// What is told of a unit once the outputs are trained with it.
+struct Installed {
+  Activation f;
+  std::vector<double> weights;
+  double correlation = 0;
+  Index epochs = 0;
+};
+
 /// A set as growth sees it: a row for each source and each target, a column for each pattern.
 template <class T> struct Patterns {
-  /// With room for `units` sources beside the inputs. What a target's row is padded with is what an output of no
-  /// sources gives, so that it is no misfit.
-  Patterns(const CascadeSet<T>& set, Index units, T padding)
+  /// With room for `units` sources beside the inputs.
+  Patterns(const CascadeSet<T>& set, Index units)
       : count(set.x.rows()),
         sources(1 + set.x.cols() + units, count),
-        targets(set.t.cols(), count),
-        t(targets.top(set.t.cols())) {
+        targets(set.t.cols() + 1, count),
+        t(targets.top(set.t.cols())),
+        counts(row(targets.top(set.t.cols() + 1), set.t.cols())) {
     load_sources<T>(set.x, sources.top(1 + set.x.cols()));
-    t = padding;
     t.at_columns({0, count}) = set.t.transpose();
+    load_weights<T>(set.weights, count, counts);
+    weight = total_of<T>(counts);
   }
   Patterns(const Patterns&) = delete;
 
   const Index count;
   PatternRows<T> sources, targets;
-  Matrix<T> t;  ///< all targets
+  Matrix<T> t;       ///< all targets
+  Vector<T> counts;  ///< how often each pattern counts; 0 in the padding
+  double weight;     ///< their sum
 };
 
 template <class T> class Growth {
@@ -52,10 +63,10 @@ template <class T> class Growth {
         result_(result),
         inputs_(train.x.cols()),
         outputs_(train.t.cols()),
-        logistic_(o.output.index() != 0),
-        train_(train, o.max_units, logistic_ ? T(0.5) : T(0)),
-        held_(held, o.max_units, logistic_ ? T(0.5) : T(0)),
-        residuals_(outputs_, train_.count),
+        target_{o.tolerance, o.is_logistic()},
+        train_(train, o.max_units),
+        held_(held, o.max_units),
+        residuals_(outputs_, train_.count, train.weights),
         output_w_(outputs_ * fan_in()) {}
 
   void run(Team& team) {
@@ -67,7 +78,7 @@ template <class T> class Growth {
       const bool on = !o_.on_stage || o_.on_stage();
       if (solved()) return finish("solved");
       if (!on) return finish("stopped by a callback");
-      if (o_.unit_patience > 0 && held_.count > 0 && units() - result_.best >= o_.unit_patience) {
+      if (o_.unit_patience > 0 && held_.count > 0 && units() - result_.best_units >= o_.unit_patience) {
         return finish("the validation error has not fallen for " + std::to_string(o_.unit_patience) + " units");
       }
       if (units() == o_.max_units) return finish("all units installed");
@@ -76,23 +87,24 @@ template <class T> class Growth {
   }
 
  private:
-  Index units() const { return static_cast<Index>(result_.units.size()); }
+  Index units() const { return static_cast<Index>(scales_.size()); }
   Index fan_in() const { return 1 + inputs_ + units(); }
   Matrix<const T> output_w() const { return {output_w_.data(), outputs_, fan_in()}; }
-  bool solved() const { return logistic_ ? result_.wrong.back() == 0 : result_.error.back() <= o_.tolerance; }
+  bool solved() const { return target_.logistic ? result_.wrong.back() == 0 : result_.error.back() <= o_.tolerance; }
   void finish(std::string why, bool diverged = false) {
     result_.stop_reason = std::move(why);
     result_.diverged = diverged;
   }
-  double error_index(double squares, Index patterns) const {
-    return std::sqrt(squares / static_cast<double>(patterns * outputs_)) / o_.deviation;
+  double error_index(double squares, const Patterns<T>& set) const {
+    return std::sqrt(squares / (set.weight * static_cast<double>(outputs_))) / o_.deviation;
   }
 
-  /// An output's misfit on a block p of patterns, and what its weights w descend along.
-  Misfit misfit_of(const Patterns<T>& set, Index output, Range p, const Vector<const T>& w, Vector<T> descent) const {
+  /// An output's misfit on a block p of patterns that count as `counts` says, and what its weights w descend along.
+  Misfit misfit_of(const Patterns<T>& set, const Vector<const T>& counts, Index output, Range p,
+                   const Vector<const T>& w, Vector<T> descent) const {
     weighted_sum<T>(w, set.sources.top(fan_in()).at_columns(p), descent);
-    if (logistic_) activate<T>(o_.output, {}, as_row(descent), as_row(descent), {});
-    return misfit<T>(row(set.t, output).at(p), static_cast<T>(o_.tolerance), logistic_, descent);
+    if (target_.logistic) activate<T>(o_.output, {}, as_row(descent), as_row(descent), {});
+    return misfit<T>(row(set.t, output).at(p), counts.at(p), target_, descent);
   }
 
   /// Misfits and their gradient by the outputs' weights w: blocks of patterns and outputs are shared between workers,
@@ -107,11 +119,12 @@ template <class T> class Growth {
     parts.setZero();
     team.run(threads, [&](Worker& me) {
       const Range mine = me.share(jobs);
-      for (Index job = mine.begin; job < mine.end; ++job) {
+      for (Index job = mine.begin; job < mine.end && !me.failed(); ++job) {
+        if (me.id == 0) poll_();
         const Index output = job / blocks, first = job % blocks * block;
         const Range p{first, std::min(first + block, width)};
         const Vector<T> descent = worker(me).memory(p.size());
-        misfits_[static_cast<std::size_t>(job)] = misfit_of(train_, output, p, row(w, output), descent);
+        misfits_[static_cast<std::size_t>(job)] = misfit_of(train_, train_.counts, output, p, row(w, output), descent);
         add_products<T>(sources.at_columns(p), descent, row(parts, job));
       }
     });
@@ -127,21 +140,20 @@ template <class T> class Growth {
 
   /// Trains the outputs' weights and records the stage; false where the error stopped being finite.
   bool train_outputs(Team& team) {
-    Descent<T> descent(output_w_.size(), o_, o_.output_rate / static_cast<double>(train_.count));
+    Descent<T> descent(output_w_.size(), o_, o_.output_rate / train_.weight);
     descent.w.copy_from(output_w_);
     Arena<double> gradient(output_w_.size());
     Patience patience(o_.output_phase);
-    double least = std::numeric_limits<double>::infinity();
-    Index epoch = 1, wrong = 0;
+    double least = std::numeric_limits<double>::infinity(), wrong = 0;
+    Index epoch = 1;
     bool sound = true;
     for (;; ++epoch) {
-      poll_();
       const Misfit now =
           output_gradient(team, {descent.w.data(), outputs_, fan_in()}, {gradient.data(), outputs_, fan_in()});
       sound = std::isfinite(now.squares);
       if (!sound) break;
-      const double error = error_index(now.squares, train_.count);
-      const bool enough = logistic_ ? now.wrong == 0 : error <= o_.tolerance;
+      const double error = error_index(now.squares, train_);
+      const bool enough = target_.logistic ? now.wrong == 0 : error <= o_.tolerance;
       if (enough || now.squares < least) {
         least = now.squares;
         wrong = now.wrong;
@@ -152,26 +164,45 @@ template <class T> class Growth {
     }
     if (least == std::numeric_limits<double>::infinity()) return false;
     output_w_ = descent.best;
-    result_.output_weights.emplace_back();
-    for (Index o = 0; o < outputs_; ++o) append_unscaled(row(output_w(), o), result_.output_weights.back());
-    result_.output_epochs.push_back(epoch);
-    result_.error.push_back(error_index(least, train_.count));
-    result_.wrong.push_back(wrong);
-    if (held_.count > 0) result_.validation_error.push_back(validation_error());
-    const auto& watched = held_.count > 0 ? result_.validation_error : result_.error;
-    const bool better = watched.back() < watched[static_cast<std::size_t>(result_.best)];
-    if (better || (held_.count == 0 && solved())) result_.best = units();
+    tell(least, wrong, epoch);
     return sound;
   }
+
+  /// Records the stage. What it has to say is ready before it says anything.
+  void tell(double squares, double wrong, Index epochs) {
+    std::vector<double> weights;
+    for (Index o = 0; o < outputs_; ++o) append_unscaled(row(output_w(), o), weights);
+    const double error = error_index(squares, train_), held = held_.count > 0 ? validation_error() : error;
+    CascadeResult& r = result_;
+    make_room(r.units, r.correlation, r.candidate_epochs, r.output_weights, r.output_epochs, r.error, r.wrong,
+              r.validation_error);
+    if (units() > 0) {
+      r.unit_weights.insert(r.unit_weights.end(), installed_.weights.begin(), installed_.weights.end());
+      r.units.push_back(std::move(installed_.f));
+      r.correlation.push_back(installed_.correlation);
+      r.candidate_epochs.push_back(installed_.epochs);
+    }
+    r.output_weights.push_back(std::move(weights));
+    r.output_epochs.push_back(epochs);
+    r.error.push_back(error);
+    r.wrong.push_back(wrong);
+    if (held_.count > 0) r.validation_error.push_back(held);
+    const auto& watched = held_.count > 0 ? r.validation_error : r.error;
+    const bool better = watched.back() < watched[static_cast<std::size_t>(r.best_units)];
+    if (better || (held_.count == 0 && solved())) r.best_units = units();
+  }
+  template <class... V> static void make_room(V&... v) { (v.reserve(v.size() + 1), ...); }
 
   double validation_error() {
     double squares = 0;
     for (Index o = 0; o < outputs_; ++o) {
       for_blocks(held_.t.cols(), [&](Range p) {
-        squares += misfit_of(held_, o, p, row(output_w(), o), workers_[0].memory(p.size())).squares;
+        poll_();
+        const Vector<T> descent = workers_[0].memory(p.size());
+        squares += misfit_of(held_, held_.counts, o, p, row(output_w(), o), descent).squares;
       });
     }
-    return error_index(squares, held_.count);
+    return error_index(squares, held_);
   }
 
   const Activation& activation_of(Index candidate) const {
@@ -181,7 +212,7 @@ template <class T> class Growth {
   Candidate<T> train_candidate(Index number, Unit<T>& unit, const std::function<bool()>& stop) const {
     const Matrix<const T> sources = train_.sources.top(fan_in());
     const Random random(o_.seed, Purpose::cascade, static_cast<std::uint32_t>(units() * o_.candidates + number));
-    Descent<T> descent(fan_in(), o_, o_.candidate_rate / static_cast<double>(train_.count * fan_in()));
+    Descent<T> descent(fan_in(), o_, o_.candidate_rate / (train_.weight * static_cast<double>(fan_in())));
     for (Index i = 0; i < fan_in(); ++i) {
       descent.w[i] = static_cast<T>(o_.weight_range * (2 * random.uniform(static_cast<std::uint64_t>(i)) - 1));
     }
@@ -212,9 +243,13 @@ template <class T> class Growth {
     std::vector<Candidate<T>> pool(static_cast<std::size_t>(o_.candidates));
     std::atomic<Index> next{0};
     // An epoch of a small candidate takes a microsecond or two: waking other threads costs more than they bring.
-    const bool small = train_.sources.top(fan_in()).size() < 16384;
-    team.run(small ? 1 : std::min(team.size(), o_.candidates), [&](Worker& me) {
+    const Index size = train_.sources.top(fan_in()).size();
+    // A look at the clock for every 200,000 operations is enough.
+    const Index epochs_a_look = std::max<Index>(1, 50000 / size);
+    team.run(size < 16384 ? 1 : std::min(team.size(), o_.candidates), [&](Worker& me) {
+      Index epochs = 0;
       const auto stop = [&] {
+        if (++epochs % epochs_a_look != 0) return false;
         if (me.id == 0) poll_();
         return me.failed();
       };
@@ -226,8 +261,13 @@ template <class T> class Growth {
 
   /// What a unit's activations are divided by while others train on them, so that their rates suit them: 1 for a root
   /// mean square up to 1, else the next power of 2, which can be taken out of the weights without rounding.
-  static double scale_for(const Vector<const T>& v) {
-    const double size = std::sqrt(kernels::dot(v, v) / static_cast<double>(v.size()));
+  double scale_for(const Vector<const T>& v) const {
+    double squares = 0;
+    for (Index p = 0; p < train_.count; ++p) {
+      const auto value = static_cast<double>(v(p));
+      squares += static_cast<double>(train_.counts(p)) * value * value;
+    }
+    const double size = std::sqrt(squares / train_.weight);
     if (!(size > 1)) return 1.0;
     int exponent = 0;
     const double mantissa = std::frexp(size, &exponent);  // size = mantissa 2^exponent, 1/2 <= mantissa < 1
@@ -247,7 +287,10 @@ template <class T> class Growth {
     const Index fan = fan_in();
     const Matrix<T> errors = residuals_.errors();
     for (Index o = 0; o < outputs_; ++o) {
-      for_blocks(errors.cols(), [&](Range p) { misfit_of(train_, o, p, row(output_w(), o), row(errors, o).at(p)); });
+      for_blocks(errors.cols(), [&](Range p) {
+        poll_();
+        misfit_of(train_, row<const T>(train_.sources.top(fan), 0), o, p, row(output_w(), o), row(errors, o).at(p));
+      });
     }
     residuals_.centre();
     if (!(residuals_.squares() > 0)) return false;
@@ -260,24 +303,23 @@ template <class T> class Growth {
     if (!(chosen.score > 0)) return false;
     Unit<T>& unit = workers_[0];
     unit.become(activation_of(winner), units());
+    double scale = 1;
     for (Patterns<T>* set : {&train_, &held_}) {
       if (set->count == 0) continue;
       const Range all{0, set->count};
       unit.run(chosen.w.vector(), set->sources.top(fan));
-      if (set == &train_) scales_.push_back(scale_for(unit.v().at(all)));
-      row(set->sources.top(fan + 1), fan).at(all) = unit.v().at(all) / static_cast<T>(scales_.back());
+      if (set == &train_) scale = scale_for(unit.v());
+      row(set->sources.top(fan + 1), fan).at(all) = unit.v().at(all) / static_cast<T>(scale);
     }
     Arena<T> grown(outputs_ * (fan + 1));
     Matrix<T> grown_w(grown.data(), outputs_, fan + 1);
     grown_w.at_columns({0, fan}) = output_w();
-    grown_w.col(fan) = (-chosen.covariance.vector() / residuals_.squares() * scales_.back() / chosen.deviation)
-                           .template cast<T>()
-                           .transpose();
+    grown_w.col(fan) =
+        (-chosen.covariance.vector() / residuals_.squares() * scale / chosen.deviation).template cast<T>().transpose();
+    installed_ = {activation_of(winner), {}, chosen.score, chosen.epochs};
+    append_unscaled(chosen.w.vector(), installed_.weights);
     output_w_ = std::move(grown);
-    result_.units.push_back(activation_of(winner));
-    append_unscaled(chosen.w.vector(), result_.unit_weights);
-    result_.correlation.push_back(chosen.score);
-    result_.candidate_epochs.push_back(chosen.epochs);
+    scales_.push_back(scale);
     return true;
   }
 
@@ -286,25 +328,40 @@ template <class T> class Growth {
   const CascadeOptions& o_;
   CascadeResult& result_;
   const Index inputs_, outputs_;
-  const bool logistic_;
+  const Target target_;
   Patterns<T> train_, held_;
   Residuals<T> residuals_;
-  Arena<T> output_w_;           ///< (outputs, fan-in)
   std::vector<double> scales_;  ///< by unit
+  Arena<T> output_w_;           ///< (outputs, fan-in)
+  Installed installed_;         ///< the last unit
   std::vector<Unit<T>> workers_;
   std::vector<Misfit> misfits_;
   Arena<double> job_gradients_;
   Poll poll_{o_.poll};
 };
 
+/// Throws std::invalid_argument unless the parts of the set go together.
+template <class T> void check_set(const CascadeSet<T>& set) {
+  const Index n = set.x.rows();
+  if (set.t.rows() != n || (!set.weights.empty() && set.weights.size() != n))
+    throw std::invalid_argument("a cascade's inputs, targets and weights must have as many rows each");
+  for (const T w : set.weights) {
+    if (!(w > 0) || !std::isfinite(w)) throw std::invalid_argument("a cascade's weights must be greater than 0");
+  }
+}
+
 }  // namespace
 
 template <class T>
 void fit_cascade(const CascadeSet<T>& train, const CascadeSet<T>& held, const CascadeOptions& options,
                  CascadeResult& result) {
-  if (options.candidates < 1 || options.pool.empty()) throw std::invalid_argument("the pool has no candidates");
+  check_fields(options);
+  check_set(train);
+  check_set(held);
   if (train.x.rows() < 1 || train.t.cols() < 1)
     throw std::invalid_argument("cascade-correlation needs rows and outputs");
+  if (held.x.rows() > 0 && (held.x.cols() != train.x.cols() || held.t.cols() != train.t.cols()))
+    throw std::invalid_argument("the validation set must have the columns of the training set");
   Growth<T> growth(train, held, options, result);
   kernels::with_team(kernels::choose_threads(options.threads), [&](Team& team) { growth.run(team); });
 }

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "core/registry.hpp"
 #include "core/types.hpp"
 #include "math/activations.hpp"
 
@@ -28,73 +29,136 @@ struct CascadeShape {
   Index parameters() const { return unit_offset(size()) + outputs * output_fan_in(); }
 };
 
-/// When a phase of training ends: after `epochs`, or when the score's relative change stayed under `threshold` for
-/// `patience` epochs.
-struct PhaseLimits {
+/// When a phase of training ends.
+struct PhaseLimits : Entry {
+  static constexpr const char* name = "PhaseLimits";
   Index epochs = 200, patience = 12;
   double threshold = 0.01;
+  static constexpr auto fields() {
+    using P = PhaseLimits;
+    return std::tuple{Field{"epochs", &P::epochs, "the most that it takes", Bounds::at_least(1)},
+                      Field{"patience", &P::patience, "epochs without a change of the score", Bounds::at_least(1)},
+                      Field{"threshold", &P::threshold, "the relative change that counts as one", Bounds::at_least(0)}};
+  }
 };
 
-struct CascadeOptions {
-  std::vector<Activation> pool;  ///< of candidate c: pool[c % size]
+/// Called after every stage, with `CascadeResult` filled up to it; false ends growth. May throw like `poll`.
+using StageHook = std::function<bool()>;
+
+struct CascadeOptions : Entry {
+  static constexpr const char* name = "CascadeOptions";
+  std::vector<Activation> pool{activation::Tanh{}};
   Index candidates = 8, max_units = 25;
-  Activation output = activation::Identity{};  ///< identity or logistic
-  bool rprop = false;                          ///< else quickprop
-  double output_rate = 1.0;                    ///< quickprop's epsilon is this / rows
-  double candidate_rate = 100.0;               ///< ... this / (rows (inputs + units + 1))
+  Activation output = activation::Identity{};
+  bool rprop = false;
+  double output_rate = 1.0, candidate_rate = 100.0;
   double mu = 2.0, decay = 0.0;
-  PhaseLimits output_phase{200, 12, 0.01}, candidate_phase{200, 12, 0.03};
-  double tolerance = 0.4;   ///< success: every |y - t| (logistic), or the error index (identity), is at most this
-  double deviation = 1.0;   ///< standard deviation of the targets: the error index is the root mean square error / this
-  Index unit_patience = 0;  ///< units without a better validation error before growth ends; 0: any number
-  double weight_range = 1.0;  ///< candidates start from uniform weights within this of 0
+  PhaseLimits output_phase{{}, 200, 12, 0.01}, candidate_phase{{}, 200, 12, 0.03};
+  double tolerance = 0.4, deviation = 1.0;
+  Index unit_patience = 0;
+  double weight_range = 1.0;
   std::uint64_t seed = 0;
   Index threads = 0;
+  StageHook on_stage;
   /// Called every few hundredths of a second on the calling thread; may throw, which ends growth in good order.
   std::function<void()> poll;
-  /// Called after every stage, with `result` filled up to it; false ends growth. May throw like `poll`.
-  std::function<bool()> on_stage;
+  bool is_logistic() const { return std::holds_alternative<activation::Logistic>(output); }
+  static constexpr auto fields() {
+    using O = CascadeOptions;
+    return std::tuple{
+        Field{"pool", &O::pool, "activations of the candidates, in turn: candidate c has pool[c % size]"},
+        Field{"candidates", &O::candidates, "units trained for each one installed", Bounds::at_least(1)},
+        Field{"max_units", &O::max_units, "where growth ends at the latest", Bounds::at_least(0)},
+        Field{"output", &O::output, "activation of the outputs: identity or logistic"},
+        Field{"rprop", &O::rprop, "train by Rprop, not by quickprop"},
+        Field{"output_rate", &O::output_rate, "quickprop's rate of the outputs, times the rows", Bounds::above(0)},
+        Field{"candidate_rate", &O::candidate_rate, "of the candidates, times the rows and the weights of one",
+              Bounds::above(0)},
+        Field{"mu", &O::mu, "quickprop's largest growth of a step", Bounds::above(0)},
+        Field{"decay", &O::decay, "quickprop's weight decay", Bounds::at_least(0)},
+        Field{"output_phase", &O::output_phase, "when the outputs are trained"},
+        Field{"candidate_phase", &O::candidate_phase, "when the candidates are trained"},
+        Field{"tolerance", &O::tolerance,
+              "solved: every |y - t| (logistic), or the error index (identity), is at most this", Bounds::at_least(0)},
+        Field{"deviation", &O::deviation, "of the targets: the error index is the root mean square error over this",
+              Bounds::above(0)},
+        Field{"unit_patience", &O::unit_patience,
+              "units without a better validation error before growth ends; 0: any number", Bounds::at_least(0)},
+        Field{"weight_range", &O::weight_range, "candidates start from uniform weights within this of 0",
+              Bounds::above(0)},
+        Field{"seed", &O::seed, "decides where the candidates start"},
+        Field{"threads", &O::threads, "0: as many as are useful", Bounds::at_least(0)},
+        Field{"on_stage", &O::on_stage, "called after every stage; false ends growth"}};
+  }
+  void check() const {
+    if (pool.empty()) throw std::invalid_argument("pool of CascadeOptions must hold at least one activation");
+    if (!is_logistic() && !std::holds_alternative<activation::Identity>(output))
+      throw std::invalid_argument("output of CascadeOptions must be identity or logistic; got " + name_of(output));
+  }
 };
 
-/// The network as it grew. Entry k of the lists by stage belongs to the network with k units.
-struct CascadeResult {
+/// The network as it grew. Entry k of the lists by stage belongs to the network with k units; a stage is in all of them
+/// or in none.
+struct CascadeResult : Entry {
+  static constexpr const char* name = "CascadeResult";
   std::vector<Activation> units;
-  std::vector<double> unit_weights;                 ///< the units' part of the flat parameters
-  std::vector<std::vector<double>> output_weights;  ///< by stage: the outputs' part
-  std::vector<double> error, validation_error;      ///< by stage: error index
-  std::vector<Index> output_epochs;                 ///< by stage
-  std::vector<double> correlation;                  ///< by unit: S / sum E^2 when it was installed
-  std::vector<Index> candidate_epochs;              ///< by unit: of the candidate that won
-  std::vector<Index> wrong;                         ///< by stage: targets missed by more than the tolerance
-  Index best = 0;                                   ///< the stage to use
-  std::string stop_reason;
+  std::vector<double> unit_weights;
+  std::vector<std::vector<double>> output_weights;
+  std::vector<double> error, validation_error, wrong, correlation;
+  std::vector<Index> output_epochs, candidate_epochs;
+  Index best_units = 0;
+  std::string stop_reason = "interrupted";
   bool diverged = false;
+  static constexpr auto fields() {
+    using R = CascadeResult;
+    return std::tuple{
+        Field{"units", &R::units, "activations of the units, in the order of installation"},
+        Field{"unit_weights", &R::unit_weights, "the units' part of the flat parameters"},
+        Field{"output_weights", &R::output_weights, "by stage: the outputs' part"},
+        Field{"error", &R::error, "by stage: error index"},
+        Field{"validation_error", &R::validation_error, "by stage: error index of the validation set"},
+        Field{"wrong", &R::wrong, "by stage: targets missed by more than the tolerance, by their weights"},
+        Field{"correlation", &R::correlation, "by unit: S / sum E^2 when it was installed"},
+        Field{"output_epochs", &R::output_epochs, "by stage"},
+        Field{"candidate_epochs", &R::candidate_epochs, "by unit: of the candidate that won"},
+        Field{"best_units", &R::best_units, "the stage to use"},
+        Field{"stop_reason", &R::stop_reason, "why growth ended"},
+        Field{"diverged", &R::diverged, "whether the error stopped being finite"}};
+  }
 };
 
-/// Patterns and what the outputs should be.
+/// Patterns, what the outputs should be, and how often each pattern counts as given.
 template <class T> struct CascadeSet {
-  Matrix<const T> x;  ///< (patterns, inputs)
-  Matrix<const T> t;  ///< (patterns, outputs)
+  Matrix<const T> x;        ///< (patterns, inputs)
+  Matrix<const T> t;        ///< (patterns, outputs)
+  Vector<const T> weights;  ///< (patterns), all greater than 0; empty: all 1
 };
 
 /// Grows a network on `train`; `held`, for validation, may be empty. `result` is filled as it goes, also when `poll`
-/// throws. The same bits for any number of threads. Throws std::invalid_argument for a pool of no candidates, and for
-/// no patterns or no outputs.
+/// throws. The same bits for any number of threads. Throws std::invalid_argument, before anything is done, for options
+/// out of their bounds, no patterns, no outputs, sets that do not go together, and weights that are not greater than 0.
 template <class T>
 void fit_cascade(const CascadeSet<T>& train, const CascadeSet<T>& held, const CascadeOptions& options,
                  CascadeResult& result);
 
-/// out (rows, outputs) of the network; `link` false leaves out the outputs' activation. A row's bits depend neither on
-/// the rows beside it nor on the threads.
-template <class T>
-void infer_cascade(const CascadeShape& shape, const Vector<const T>& parameters, const Matrix<const T>& x, bool link,
-                   Index threads, Matrix<T> out);
+/// How predictions are asked for.
+struct CascadeInferOptions {
+  bool link = true;  ///< false leaves out the outputs' activation
+  Index threads = 0;
+  std::function<void()> poll;  ///< called every few hundredths of a second, on the calling thread; may throw
+};
 
-/// S = sum_o |sum_p (V_p - mean V)(E_po - mean E_o)| / max(1, deviation of V) of one candidate unit with weights w
-/// (bias first, then one a column of x), and dS/dw in `gradient`, both (1 + columns). E is `error`, (rows, outputs).
-/// The divisor is ours: it is 1 for every unit within [-1, 1], and keeps those without bounds from growing for ever.
+/// out (rows, outputs) of the network. A row's bits depend neither on the rows beside it nor on the threads.
 template <class T>
-double cascade_correlation(const Activation& f, const Matrix<const T>& x, const Vector<const T>& w,
-                           const Matrix<const T>& error, Vector<T> gradient);
+void infer_cascade(const CascadeShape& shape, const Vector<const T>& parameters, const Matrix<const T>& x,
+                   const CascadeInferOptions& options, Matrix<T> out);
+
+/// S = sum_o |sum_p c_p (V_p - mean V)(E_po - mean E_o)| / max(1, deviation of V) of one candidate unit with weights w
+/// (bias first, then one a column of x), and dS/dw in `gradient`, both (1 + columns). E is `errors.t`, and pattern p
+/// counts c_p = errors.weights times, in the means and in the deviation, too. The divisor is ours: it is 1 for every
+/// unit within [-1, 1], and keeps those without bounds from growing for ever.
+template <class T>
+double cascade_correlation(const Activation& f, const CascadeSet<T>& errors, const Vector<const T>& w,
+                           Vector<T> gradient);
 
 }  // namespace lamina

@@ -1,3 +1,4 @@
+#include "core/poll.hpp"
 #include "kernels/threads.hpp"
 #include "train/cascade.hpp"
 #include "train/cascade_unit.hpp"
@@ -7,12 +8,13 @@ namespace lamina {
 using namespace cascade;
 
 template <class T>
-void infer_cascade(const CascadeShape& shape, const Vector<const T>& parameters, const Matrix<const T>& x, bool link,
-                   Index threads, Matrix<T> out) {
+void infer_cascade(const CascadeShape& shape, const Vector<const T>& parameters, const Matrix<const T>& x,
+                   const CascadeInferOptions& options, Matrix<T> out) {
   constexpr Index batch = 256;
   const Index batches = (x.rows() + batch - 1) / batch, units = shape.size(), first_source = 1 + shape.inputs;
-  const Activation output = link ? shape.output : activation::Identity{};
-  threads = x.rows() * shape.parameters() > 200000 ? std::min(kernels::choose_threads(threads), batches) : 1;
+  const Activation output = options.link ? shape.output : activation::Identity{};
+  const bool large = x.rows() * shape.parameters() > 200000;
+  const Index threads = large ? std::min(kernels::choose_threads(options.threads), batches) : 1;
   kernels::with_team(threads, [&](kernels::Team& team) {
     struct Memory {
       Unit<T> unit;
@@ -30,7 +32,10 @@ void infer_cascade(const CascadeShape& shape, const Vector<const T>& parameters,
         unit.become(f, position);
         unit.run(parameters.at({offset, offset + fan_in}), sources.top(fan_in));
       };
-      for (Index first = mine.begin * batch; first < std::min(mine.end * batch, x.rows()); first += batch) {
+      Poll poll(me.id == 0 ? options.poll : nullptr);
+      const Index end = std::min(mine.end * batch, x.rows());
+      for (Index first = mine.begin * batch; first < end && !me.failed(); first += batch) {
+        poll();
         const Range rows{first, std::min(first + batch, x.rows())};
         load_sources<T>(x.at_rows(rows), sources.top(first_source));
         for (Index k = 0; k < units; ++k) {
@@ -47,15 +52,16 @@ void infer_cascade(const CascadeShape& shape, const Vector<const T>& parameters,
 }
 
 template <class T>
-double cascade_correlation(const Activation& f, const Matrix<const T>& x, const Vector<const T>& w,
-                           const Matrix<const T>& error, Vector<T> gradient) {
-  PatternRows<T> memory(w.size(), x.rows());
+double cascade_correlation(const Activation& f, const CascadeSet<T>& errors, const Vector<const T>& w,
+                           Vector<T> gradient) {
+  const Index patterns = errors.x.rows(), outputs = errors.t.cols();
+  PatternRows<T> memory(w.size(), patterns);
   const Matrix<T> sources = memory.top(w.size());
-  load_sources<T>(x, sources);
-  Residuals<T> residuals(error.cols(), x.rows());
-  residuals.errors().at_columns({0, x.rows()}) = error.transpose();
+  load_sources<T>(errors.x, sources);
+  Residuals<T> residuals(outputs, patterns, errors.weights);
+  residuals.errors().at_columns({0, patterns}) = errors.t.transpose();
   residuals.centre();
-  Unit<T> unit(x.rows(), error.cols(), w.size());
+  Unit<T> unit(patterns, outputs, w.size());
   unit.become(f, 0);
   unit.run(w, sources);
   const double score = unit.correlate(residuals);
@@ -63,11 +69,10 @@ double cascade_correlation(const Activation& f, const Matrix<const T>& x, const 
   return score * residuals.squares();
 }
 
-#define LAMINA_INSTANTIATE(T)                                                                                      \
-  template void infer_cascade<T>(const CascadeShape&, const Vector<const T>&, const Matrix<const T>&, bool, Index, \
-                                 Matrix<T>);                                                                       \
-  template double cascade_correlation<T>(const Activation&, const Matrix<const T>&, const Vector<const T>&,        \
-                                         const Matrix<const T>&, Vector<T>);
+#define LAMINA_INSTANTIATE(T)                                                                         \
+  template void infer_cascade<T>(const CascadeShape&, const Vector<const T>&, const Matrix<const T>&, \
+                                 const CascadeInferOptions&, Matrix<T>);                              \
+  template double cascade_correlation<T>(const Activation&, const CascadeSet<T>&, const Vector<const T>&, Vector<T>);
 LAMINA_INSTANTIATE(float)
 LAMINA_INSTANTIATE(double)
 #undef LAMINA_INSTANTIATE

@@ -41,6 +41,19 @@ template <class T> void load_sources(const Matrix<const T>& x, const Matrix<T>& 
   sources.at({{1, 1 + x.cols()}, patterns}) = x.transpose();
 }
 
+/// How often each pattern counts, where `weights` is empty once, and 0 times in the padding: then no sum sees it.
+template <class T> void load_weights(const Vector<const T>& weights, Index patterns, Vector<T> to) {
+  if (weights.empty()) to.at({0, patterns}).setOnes();
+  else to.at({0, patterns}) = weights;
+}
+
+/// The sum of `weights`, in double.
+template <class T> double total_of(const Vector<const T>& weights) {
+  double total = 0;
+  for (const T w : weights) total += static_cast<double>(w);
+  return total;
+}
+
 /// body(patterns) for every block of `width` patterns.
 template <class F> void for_blocks(Index width, F&& body) {
   for (Index p = 0; p < width; p += block) body(Range{p, std::min(p + block, width)});
@@ -110,29 +123,55 @@ LAMINA_INLINE void add_products(const Matrix<const T>& x, const Vector<const T>&
   if (i < x.rows()) add_products_of<1>(x.row_data(i), stride, d.data(), m, out.data() + i);
 }
 
+/// The sum of c (v - mean)^2 over at most a block of patterns that count c times each.
+template <class T> double squares_about(T mean, const Vector<const T>& v, const Vector<const T>& counts) {
+  constexpr int N = simd::lanes<T>, V = static_cast<int>(group) / N;
+  using Lanes = simd::Vec<T, N>;
+  Lanes sum[V];
+  for (auto& s : sum) s = Lanes(T(0));
+  for (Index p = 0; p < v.size(); p += group) {
+    for (int k = 0; k < V; ++k) {
+      const Index at = p + k * N;
+      const Lanes d = Lanes::load(v.data() + at) - Lanes(mean);
+      sum[k] = fma(Lanes::load(counts.data() + at) * d, d, sum[k]);
+    }
+  }
+  return static_cast<double>(sum_group(sum));
+}
+
 /// How far outputs are from their targets.
 struct Misfit {
   double squares = 0;
-  Index wrong = 0;  ///< targets missed by more than the tolerance
+  double wrong = 0;  ///< how many targets are missed by more than the tolerance
 };
 
-/// The misfit of at most a block of outputs y; y <- what the outputs' weights descend along, y - t, or for logistic
-/// outputs (y - t)(y (1 - y) + 0.1): the 0.1 keeps an output that is wrong and saturated moving.
-template <class T> Misfit misfit(const Vector<const T>& t, T tolerance, bool logistic, Vector<T> y) {
+/// What says how far is too far, and of which outputs.
+struct Target {
+  double tolerance;
+  bool logistic;
+};
+
+/// The misfit of at most a block of outputs y of patterns that count c times each; y <- c times what the outputs'
+/// weights descend along, y - t, or for logistic outputs (y - t)(y (1 - y) + 0.1): the 0.1 keeps an output that is
+/// wrong and saturated moving.
+template <class T>
+Misfit misfit(const Vector<const T>& t, const Vector<const T>& counts, const Target& target, Vector<T> y) {
   constexpr int N = simd::lanes<T>, V = static_cast<int>(group) / N;
   using Lanes = simd::Vec<T, N>;
+  const Lanes tolerance(static_cast<T>(target.tolerance));
   Lanes squares[V], wrong[V];
   for (int k = 0; k < V; ++k) squares[k] = wrong[k] = Lanes(T(0));
   for (Index p = 0; p < y.size(); p += group) {
     for (int k = 0; k < V; ++k) {
-      T* const at = y.data() + p + k * N;
-      const Lanes f = Lanes::load(at), e = f - Lanes::load(t.data() + p + k * N);
-      squares[k] = fma(e, e, squares[k]);
-      wrong[k] += select(simd::abs(e) <= Lanes(tolerance), Lanes(T(0)), Lanes(T(1)));
-      (logistic ? e * fma(f, Lanes(T(1)) - f, Lanes(static_cast<T>(0.1))) : e).store(at);
+      const Index at = p + k * N;
+      const Lanes f = Lanes::load(y.data() + at), e = f - Lanes::load(t.data() + at);
+      const Lanes c = Lanes::load(counts.data() + at), ce = c * e;
+      squares[k] = fma(ce, e, squares[k]);
+      wrong[k] += select(simd::abs(e) <= tolerance, Lanes(T(0)), c);
+      (target.logistic ? ce * fma(f, Lanes(T(1)) - f, Lanes(static_cast<T>(0.1))) : ce).store(y.data() + at);
     }
   }
-  return {static_cast<double>(sum_group(squares)), static_cast<Index>(sum_group(wrong))};
+  return {static_cast<double>(sum_group(squares)), static_cast<double>(sum_group(wrong))};
 }
 
 }  // namespace lamina::cascade

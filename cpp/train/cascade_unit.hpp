@@ -14,39 +14,45 @@ namespace lamina::cascade {
 /// The errors that the outputs leave, which candidates learn: E, (outputs, patterns), padded with zeros.
 template <class T> class Residuals {
  public:
-  Residuals(Index outputs, Index patterns) : outputs_(outputs), patterns_(patterns), rows_(1 + outputs, patterns) {
-    ones().at({0, patterns}).setOnes();
+  /// Of patterns that count as `weights` says (empty: once each).
+  Residuals(Index outputs, Index patterns, const Vector<const T>& weights)
+      : outputs_(outputs), patterns_(patterns), rows_(1 + outputs, patterns) {
+    load_weights<T>(weights, patterns, row(under_counts(), 0));
+    weight_ = total_of<T>(counts());
   }
-  Index patterns() const { return patterns_; }
-  Matrix<T> errors() { return under_ones().at_rows({1, 1 + outputs_}); }
-  Matrix<const T> errors() const { return under_ones().at_rows({1, 1 + outputs_}); }
-  /// The errors under a row of ones, 0 in the padding: V's sum comes with its covariances.
-  Matrix<const T> under_ones() const { return rows_.top(1 + outputs_); }
-  Vector<const T> ones() const { return row(under_ones(), 0); }
-  /// The sum of E^2 before `centre`.
+  /// How many patterns there are, as they count.
+  double weight() const { return weight_; }
+  /// E to be filled; c (E - mean E) after `centre`.
+  Matrix<T> errors() { return under_counts().at_rows({1, 1 + outputs_}); }
+  Matrix<const T> errors() const { return under_counts().at_rows({1, 1 + outputs_}); }
+  /// The errors under the row of the counts c, which is 0 in the padding: V's sum comes with its covariances.
+  Matrix<const T> under_counts() const { return rows_.top(1 + outputs_); }
+  Vector<const T> counts() const { return row(under_counts(), 0); }
+  /// The sum of c E^2 before `centre`.
   double squares() const { return squares_; }
 
-  /// Makes every row of E have mean 0.
+  /// Makes every row of E have mean 0, and every error count as often as its pattern.
   void centre() {
     squares_ = 0;
+    const Vector<const T> c = counts().at({0, patterns_});
     for (Index o = 0; o < outputs_; ++o) {
       Vector<T> e = row(errors(), o).at({0, patterns_});
       double sum = 0;
-      for (const T v : e) {
-        sum += static_cast<double>(v);
-        squares_ += static_cast<double>(v) * static_cast<double>(v);
+      for (Index p = 0; p < patterns_; ++p) {
+        const auto v = static_cast<double>(e(p)), cv = static_cast<double>(c(p)) * v;
+        sum += cv;
+        squares_ += cv * v;
       }
-      e -= static_cast<T>(sum / static_cast<double>(patterns_));
+      e = c * (e - static_cast<T>(sum / weight_));
     }
   }
 
  private:
-  Matrix<T> under_ones() { return rows_.top(1 + outputs_); }
-  Vector<T> ones() { return row(under_ones(), 0); }
+  Matrix<T> under_counts() { return rows_.top(1 + outputs_); }
 
   Index outputs_, patterns_;
   PatternRows<T> rows_;
-  double squares_ = 0;
+  double weight_ = 0, squares_ = 0;
 };
 
 /// A unit over all patterns, in memory that serves one unit after another.
@@ -81,19 +87,14 @@ template <class T> class Unit {
 
   /// S / sum E^2, of the last run. The covariances need no mean of V, since the errors' are 0.
   double correlate(const Residuals<T>& r) {
-    const auto n = static_cast<double>(r.patterns());
-    const Matrix<const T> errors = r.under_ones();
-    const Vector<const T> one = r.ones();
+    const Matrix<const T> errors = r.under_counts();
+    const Vector<const T> counts = r.counts();
     double squares = 0;
     sums_.vector().setZero();
-    for_blocks(one.size(), [&](Range p) { add_products<T>(errors.at_columns(p), v().at(p), sums_.vector()); });
-    mean_ = static_cast<T>(sums_[0] / n);
-    for_blocks(one.size(), [&](Range p) {
-      Vector<T> e = delta_.vector().at(p);
-      e = one.at(p) * (v().at(p) - mean_);
-      add_products<T>(as_row<const T>(e), e, {&squares, 1});
-    });
-    deviation = std::max(1.0, std::sqrt(squares / n));
+    for_blocks(counts.size(), [&](Range p) { add_products<T>(errors.at_columns(p), v().at(p), sums_.vector()); });
+    mean_ = static_cast<T>(sums_[0] / r.weight());
+    for_blocks(counts.size(), [&](Range p) { squares += squares_about<T>(mean_, v().at(p), counts.at(p)); });
+    deviation = std::max(1.0, std::sqrt(squares / r.weight()));
     double score = 0;
     for (Index o = 0; o < covariance.size(); ++o) {
       covariance[o] = sums_[1 + o] / deviation;
@@ -103,18 +104,18 @@ template <class T> class Unit {
     return score;
   }
 
-  /// dS/dw, of the last correlation: dS/dV = sum_o sigma_o E_o, and where V is divided by its deviation s,
-  /// (sum_o sigma_o E_o) / s - S (V - mean) / (s^2 patterns).
+  /// dS/dw, of the last correlation: dS/dV = sum_o sigma_o c E_o, and where V is divided by its deviation s,
+  /// (sum_o sigma_o c E_o) / s - S c (V - mean) / (s^2 sum c).
   Vector<const double> differentiate(const Residuals<T>& r, const Matrix<const T>& sources) {
     for (Index o = 0; o < sigma_.size(); ++o) sigma_[o] = static_cast<T>((covariance[o] > 0) - (covariance[o] < 0));
     const double s = deviation;
-    const T share = static_cast<T>(1 / s), growth = static_cast<T>(s_ / (s * s * static_cast<double>(r.patterns())));
+    const T share = static_cast<T>(1 / s), growth = static_cast<T>(s_ / (s * s * r.weight()));
     Vector<double> gradient = gradient_.vector().at({0, sources.rows()});
     gradient.setZero();
     for_blocks(sources.cols(), [&](Range p) {
       Vector<T> delta = delta_.vector().at(p);
       weighted_sum<T>(sigma_.vector(), r.errors().at_columns(p), delta);
-      if (s > 1) delta = share * delta - growth * (v().at(p) - mean_);
+      if (s > 1) delta = share * delta - growth * (r.counts().at(p) * (v().at(p) - mean_));
       multiply_derivative<T>(*f_, as_row(z_.vector().at(p)), as_row(v().at(p)), as_row(delta), slopes(p));
       add_products<T>(sources.at_columns(p), delta, gradient);
     });

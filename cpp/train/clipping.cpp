@@ -23,14 +23,14 @@ template <class T> ColumnArray<double> column_norms(const Matrix<const T>& m) {
 template <class T> void clip_units(const clipping::AGC& rule, const Network<T>& network, Vector<T> gradients) {
   for (const NamedParameter& p : network.named_parameters()) {
     if (!p.info.trained || p.layer == network.depth() - 1) continue;
-    const Index rows = std::max<Index>(p.info.rows, 1), columns = p.info.columns;
-    const Matrix<const T> weights(network.parameters().data() + p.info.offset, rows, columns);
-    const Matrix<T> gradient(gradients.data() + p.info.offset, rows, columns);
-    for (Index j = 0; j < columns; j += most_columns) {
-      const Range some{j, std::min(j + most_columns, columns)};
+    const Matrix<const T> weights = matrix_in(network.parameters().vector(), p.info);
+    const Matrix<T> gradient = matrix_in(gradients, p.info);
+    for (Index j = 0; j < weights.cols(); j += most_columns) {
+      const Range some{j, std::min(j + most_columns, weights.cols())};
       Matrix<T> g = gradient.at_columns(some);
       const ColumnArray<double> w_norm = column_norms<T>(weights.at_columns(some)), g_norm = column_norms<T>(g);
       const ColumnArray<double> limit = rule.clipping * (w_norm > rule.epsilon).select(w_norm, rule.epsilon);
+      if ((g_norm <= limit).all()) continue;
       const ColumnArray<double> factor = (g_norm > limit).select(limit / (g_norm < 1e-6).select(1e-6, g_norm), 1.0);
       const ColumnArray<T> rounded = factor.template cast<T>();  // once, not for every row
       g.rowwise() *= rounded;

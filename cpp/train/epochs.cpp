@@ -20,7 +20,6 @@ EpochKeeper<T>::EpochKeeper(Network<T>& network, const Samples<T>& validation, c
 }
 
 template <class T> void EpochKeeper<T>::run(const std::function<void(Index)>& epoch) {
-  history_.began = true;
   try {
     for (Index e = 1; e <= options_.epochs && !stopped_; ++e) epoch(e);
   } catch (...) {
@@ -32,6 +31,7 @@ template <class T> void EpochKeeper<T>::run(const std::function<void(Index)>& ep
 }
 
 template <class T> std::optional<double> EpochKeeper<T>::finish(Index epoch, double loss, double rate) {
+  history_.began = true;
   const Index bad = kernels::first_nonfinite(network_.parameters().vector());
   if (bad >= 0) {  // the last step of the epoch: no loss has met it yet
     Index layer = -1;
@@ -47,13 +47,14 @@ template <class T> std::optional<double> EpochKeeper<T>::finish(Index epoch, dou
   report.learning_rate = rate;
   report.seconds = std::chrono::duration<double>(Clock::now() - start_).count();
   if (validation_.count > 0) {
-    report.validation_loss = evaluate_samples(network_, team_, validation_);
+    report.validation_loss = evaluate_samples(network_, team_, validation_, [this] { poll(); });
     history_.validation_loss.push_back(*report.validation_loss);
   }
   history_.loss.push_back(loss);
   history_.learning_rate.push_back(rate);
   const bool by_training = options_.early_stop && options_.early_stop->monitor == Monitor::loss;
   const double validated = report.validation_loss.value_or(loss);
+  end_step();
   watch(epoch, options_.monitor ? options_.monitor(report) : by_training ? loss : validated);
   if (options_.on_epoch) options_.on_epoch(report);
   if (report.stop_reason) stop(report.stop_reason->empty() ? "stopped by a callback" : *report.stop_reason);

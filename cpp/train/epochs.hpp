@@ -32,6 +32,12 @@ template <class T> class EpochKeeper {
   bool stopped() const { return stopped_; }
   /// Calls the poll hook, but not more often than every few hundredths of a second.
   void poll();
+  /// To be called before every step: the first one is where nothing can refuse the fit any more.
+  void begin_step() { history_.began = true; }
+  /// To be called after every step.
+  void end_step() const {
+    if (options_.between_steps) options_.between_steps();
+  }
 
  private:
   using Clock = std::chrono::steady_clock;

@@ -44,7 +44,7 @@ template <class T>
 void fit_full_batch(Network<T>& network, const Samples<T>& train, const Samples<T>& validation,
                     const FitOptions& options, History& history) {
   check(network, options);
-  if (options.fit_normalization) network.set_normalization(normalization_of(train));
+  if (options.fit_normalization) network.set_normalization(normalization_of(train, options.poll));
   const Index useful = useful_threads(network, train.count, true, kernels::choose_threads(0));
   kernels::with_team(options.threads > 0 ? options.threads : useful, [&](kernels::Team& team) {
     EpochKeeper<T> keeper(network, validation, options, history, team);

@@ -17,12 +17,11 @@ template <class T> struct FitTask {
   const double weight = train.weight_sum();
   const double l2 = options.penalty_per_batch ? options.penalty.l2 / weight : options.penalty.l2;
 
-  /// A training pass over the samples from `sample` on.
-  Pass<T> training_pass(Index sample) const {
+  /// A training pass over the samples.
+  Pass<T> training_pass() const {
     Pass<T> pass;
     pass.training = true;
     pass.seed = options.seed;
-    pass.first_row = sample * train.steps;
     pass.statistics.view(network.state().vector());
     return pass;
   }

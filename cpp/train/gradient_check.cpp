@@ -2,27 +2,30 @@
 
 #include <cmath>
 
+#include "core/poll.hpp"
+
 namespace lamina {
 
 template <class T>
-void central_differences(Network<T>& network, const Samples<T>& samples, PenaltyStrength penalty, bool training, T h,
+void central_differences(Network<T>& network, const Samples<T>& samples, const GradientOptions& options, T h,
                          Vector<T> gradients) {
-  if (training) {
-    for (Index i = 0; i < network.depth(); ++i) network.layer(i).check_batch(samples.count);
-  }
+  check_fields(options);
+  if (options.training) network.check_batch(samples.count);
   const double weight = samples.weight_sum();
   kernels::with_team(1, [&](kernels::Team& team) {
     TrainingPass<T> passes(network, samples.count, 1);
     Pass<T> pass;
-    pass.training = training;
+    pass.training = options.training;
     pass.seed = network.architecture().seed;
     Arena<T> unused(network.parameters().size());
+    Poll poll(options.poll);
     const auto loss = [&] {
+      poll();
       team.run(1, [&](kernels::Worker& w) {
         passes.run(w, pass, samples, static_cast<T>(1 / weight), unused.vector(), kernels::Store::set);
       });
       pass.replay = true;  // truncated back-propagation takes the states at its cuts for constants
-      return passes.loss_sum() / weight + (penalty.active() ? network.penalty(penalty.l1, penalty.l2) : 0.0);
+      return passes.loss_sum() / weight + network.penalty(options.penalty.l1, options.penalty.l2);
     };
     loss();
     for (Index i = 0; i < network.parameters().size(); ++i) {
@@ -45,9 +48,9 @@ void central_differences(Network<T>& network, const Samples<T>& samples, Penalty
   });
 }
 
-template void central_differences<float>(Network<float>&, const Samples<float>&, PenaltyStrength, bool, float,
+template void central_differences<float>(Network<float>&, const Samples<float>&, const GradientOptions&, float,
                                          Vector<float>);
-template void central_differences<double>(Network<double>&, const Samples<double>&, PenaltyStrength, bool, double,
+template void central_differences<double>(Network<double>&, const Samples<double>&, const GradientOptions&, double,
                                           Vector<double>);
 
 }  // namespace lamina

@@ -79,6 +79,7 @@ template <class T> void LbfgsFit<T>::go_back() {
 
 template <class T> void LbfgsFit<T>::iterate(Index epoch) {
   EpochKeeper<T>& keeper = task_.keeper;
+  keeper.begin_step();
   if (epoch == 1) {
     loss_ = evaluate();
     if (!std::isfinite(loss_)) return keeper.diverge(epoch, 1, passes_.first_bad_layer(), loss_, 0);
@@ -140,17 +141,10 @@ template <class T> double LbfgsFit<T>::evaluate() {
   const Samples<T>& train = task_.train;
   ++task_.history.evaluations;
   state_.copy_from(start_state_);
-  double sum = 0;
-  for (Index begin = 0; begin < train.count; begin += passes_.rows()) {
-    const Samples<T> chunk = train.slice(begin, std::min(passes_.rows(), train.count - begin));
-    const Pass<T> pass = task_.training_pass(begin);
-    const auto store = begin > 0 ? kernels::Store::add : kernels::Store::set;
-    task_.team.run(task_.team.size(), [&](kernels::Worker& w) {
-      passes_.run(w, pass, chunk, static_cast<T>(1 / task_.weight), gradient_.vector(), store);
-    });
-    sum += passes_.loss_sum();
-    task_.keeper.poll();
-  }
+  const auto poll = [this] { task_.keeper.poll(); };
+  const double sum = passes_.run_all(task_.team, task_.team.size(), task_.training_pass(), train, task_.weight,
+                                     gradient_.vector(), {}, poll);
+  poll();
   add_penalty(task_.network, {0, task_.l2}, gradient_.vector());
   return sum / task_.weight + task_.network.penalty(0, task_.l2);
 }

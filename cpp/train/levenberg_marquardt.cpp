@@ -53,6 +53,7 @@ template <class T> void LevenbergMarquardtFit<T>::run() {
 
 template <class T> void LevenbergMarquardtFit<T>::iterate(Index epoch) {
   EpochKeeper<T>& keeper = task_.keeper;
+  keeper.begin_step();
   if (epoch == 1) {
     loss_ = evaluate();
     if (!std::isfinite(loss_)) return keeper.diverge(epoch, 1, -1, loss_, damping_);
@@ -140,7 +141,7 @@ template <class T> void LevenbergMarquardtFit<T>::linearize_samples(Range sample
       const Index sample = one.sample(0);
       const double weight = one.weights.empty() ? 1.0 : static_cast<double>(one.weights(sample));
       const double root = std::sqrt(weight / task_.weight);
-      const Vector<const T> y = own.pass.jacobian(task_.training_pass(0), one, rows);
+      const Vector<const T> y = own.pass.jacobian(task_.training_pass(), one, rows);
       const auto t = one.y.values.row(sample);
       const Range at{i * outputs, (i + 1) * outputs};
       residuals_.vector().at(at) = root * (y.template cast<double>() - t.template cast<double>());
@@ -200,7 +201,8 @@ template <class T> bool LevenbergMarquardtFit<T>::find_step() {
 
 template <class T> double LevenbergMarquardtFit<T>::evaluate() {
   ++task_.history.evaluations;
-  return evaluate_samples(task_.network, task_.team, task_.train) + task_.network.penalty(0, task_.l2);
+  const auto poll = [this] { task_.keeper.poll(); };
+  return evaluate_samples<T>(task_.network, task_.team, task_.train, poll) + task_.network.penalty(0, task_.l2);
 }
 
 template class LevenbergMarquardtFit<float>;

@@ -54,6 +54,13 @@ std::vector<Index> part_sizes(Index n, const std::vector<double>& fractions) {
   return sizes;
 }
 
+bool can_stratify(const std::vector<std::int32_t>& classes, std::size_t parts) {
+  std::map<std::int32_t, std::size_t> members;
+  for (const std::int32_t c : classes) ++members[c];
+  return !members.empty() &&
+         std::all_of(members.begin(), members.end(), [&](const auto& own) { return own.second >= parts; });
+}
+
 std::vector<Numbers> split_rows(Index rows, const std::vector<double>& fractions, const std::int32_t* classes,
                                 bool shuffle, std::uint64_t seed) {
   std::vector<Numbers> parts(fractions.size());

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "core/poll.hpp"
 #include "kernels/reduce.hpp"
 #include "kernels/thread_choice.hpp"
 #include "train/epochs.hpp"
@@ -12,6 +13,19 @@
 
 namespace lamina {
 namespace {
+
+/// How an epoch is cut into batches. A rest that is too small for a batch of its own goes with the last one.
+struct Batches {
+  Index samples, size, least;
+
+  Index count() const { return std::max<Index>(1, samples / size + (samples % size >= least && samples % size > 0)); }
+  Index size_of(Index b) const { return b + 1 < count() ? size : samples - b * size; }
+  Index largest() const { return std::max(std::min(size, samples), size_of(count() - 1)); }
+};
+
+template <class T> Batches batches_of(const Network<T>& network, const Samples<T>& train, const FitOptions& options) {
+  return {train.count, std::min(options.batch_size, train.count), network.least_batch()};
+}
 
 /// One fit: the state between steps, and the steps.
 template <class T> class Trainer {
@@ -22,17 +36,19 @@ template <class T> class Trainer {
         train_(train),
         options_(options),
         memory_(memory),
+        history_(history),
         team_(team),
         keeper_(network, validation, options, history, team),
-        batch_(std::min(options.batch_size, train.count)),
-        threads_(options.threads > 0 ? team.size() : useful_threads(network, batch_, true, team.size(), train.steps)),
+        batches_(batches_of(network, train, options)),
+        threads_(options.threads > 0 ? team.size()
+                                     : useful_threads(network, batches_.size, true, team.size(), train.steps)),
         choice_(options.threads > 0 ? 1 : threads_, memory.alone),
-        pass_(network, chunk_rows(network, batch_, train.steps), threads_),
+        pass_(network, chunk_rows(network, batches_.largest(), train.steps), threads_),
         steps_directly_(can_step_directly()),
         gradients_(steps_directly_ ? 0 : network.parameters().size()),
         segments_(segments_of(network)),
         steps_per_poll_(
-            static_cast<Index>(2e5 / (3 * network.work_per_row() * static_cast<double>(batch_ * train.steps)))),
+            static_cast<Index>(2e5 / (3 * network.work_per_row() * static_cast<double>(batches_.size * train.steps)))),
         rate_(rate_of(options.optimizer)) {
     prepare_memory();
     if (options.shuffle) order_.resize(static_cast<std::size_t>(train.count));
@@ -40,14 +56,20 @@ template <class T> class Trainer {
   }
 
   void run() {
-    keeper_.run([this](Index epoch) { run_epoch(epoch); });
+    try {
+      keeper_.run([this](Index epoch) { run_epoch(epoch); });
+    } catch (...) {
+      if (!history_.began) take_memory_back();
+      throw;
+    }
   }
 
  private:
   /// Whether each piece of the gradient can be stepped on as it comes: no norm of the whole is needed, nothing is
   /// added.
   bool can_step_directly() const {
-    return options_.sam_rho == 0 && std::holds_alternative<clipping::None>(options_.clipping) && batch_ <= pass_.rows();
+    return options_.sam_rho == 0 && std::holds_alternative<clipping::None>(options_.clipping) &&
+           batches_.largest() <= pass_.rows();
   }
 
   void prepare_memory() {
@@ -55,6 +77,8 @@ template <class T> class Trainer {
     const Index n = network_.parameters().size();
     const bool fits = memory_.optimizer && memory_.optimizer->index() == rule.index() && memory_.slots[0].size() == n;
     if (options_.resume && fits) {
+      resumed_ = true;
+      before_.optimizer = memory_.optimizer;
       memory_.optimizer = running(rule, &*memory_.optimizer);
       return;
     }
@@ -66,7 +90,14 @@ template <class T> class Trainer {
       const double start = std::visit([&](const auto& o) { return o.initial_slot(s); }, rule);
       if (start != 0) std::fill(fresh.slots.back().begin(), fresh.slots.back().end(), static_cast<T>(start));
     }
+    before_ = std::move(memory_);
     memory_ = std::move(fresh);
+  }
+
+  /// A refused fit: the memory is what it was.
+  void take_memory_back() {
+    if (resumed_) memory_.optimizer = before_.optimizer;
+    else memory_ = std::move(before_);
   }
 
   void run_epoch(Index epoch) {
@@ -79,21 +110,25 @@ template <class T> class Trainer {
       }
     }
     double loss = 0, weight = 0, rate = rate_;
-    for (Index begin = 0; begin < train_.count; begin += batch_) {
-      Samples<T> batch = train_.slice(begin, std::min(batch_, train_.count - begin));
+    for (Index b = 0; b < batches_.count(); ++b) {
+      const Index begin = b * batches_.size;
+      Samples<T> batch = train_.slice(begin, batches_.size_of(b));
       if (!order_.empty()) batch.index = order_.data() + begin;
       const double batch_weight = batch.weight_sum();
       if (batch_weight <= 0) continue;  // rows of weight 0 change nothing
       rate = scheduled_rate(epoch, begin);
+      keeper_.begin_step();
+      if (before_.optimizer) before_ = {};
       team_.take_longest_wait();  // what was waited between the steps
       choice_.start();
       const double sum = step(batch, batch_weight, rate);
       choice_.finish(team_.take_longest_wait());
       if (threads_ > 1) memory_.alone = choice_.alone();
       if (!std::isfinite(sum)) {
-        keeper_.diverge(epoch, begin / batch_ + 1, pass_.first_bad_layer(), sum, rate);
+        keeper_.diverge(epoch, b + 1, pass_.first_bad_layer(), sum, rate);
         return;
       }
+      keeper_.end_step();
       loss += sum;
       weight += batch_weight;
       if (++steps_since_poll_ >= steps_per_poll_) {
@@ -119,29 +154,19 @@ template <class T> class Trainer {
 
   Index threads() const { return options_.threads > 0 ? threads_ : choice_.threads(); }
 
-  Pass<T> training_pass(Index first_row, bool update_statistics) const {
+  Pass<T> training_pass(bool update_statistics) const {
     Pass<T> pass;
     pass.training = true;
     pass.seed = options_.seed;
     pass.step = static_cast<std::uint64_t>(memory_.step);
-    pass.first_row = first_row;
     if (update_statistics) pass.statistics.view(network_.state().vector());
     return pass;
   }
 
-  /// Gradients of a batch, chunk by chunk; returns the weighted sum of the rows' losses.
+  /// Gradients of a batch; returns the weighted sum of the rows' losses.
   double gradients_of(const Samples<T>& batch, double weight, bool update_statistics) {
-    double sum = 0;
-    const T scale = static_cast<T>(1 / weight);
-    for (Index begin = 0; begin < batch.count; begin += pass_.rows()) {
-      const Samples<T> chunk = batch.slice(begin, std::min(pass_.rows(), batch.count - begin));
-      const Pass<T> pass = training_pass(begin * batch.steps, update_statistics);
-      const auto store = begin > 0 ? kernels::Store::add : kernels::Store::set;
-      team_.run(threads(), [&](kernels::Worker& w) { pass_.run(w, pass, chunk, scale, gradients_.vector(), store); });
-      sum += pass_.loss_sum();
-      if (begin > 0) keeper_.poll();
-    }
-    return sum;
+    return pass_.run_all(team_, threads(), training_pass(update_statistics), batch, weight, gradients_.vector(), {},
+                         poll_);
   }
 
   /// One step on a batch; returns the weighted sum of its losses, penalty included, before the step.
@@ -159,7 +184,7 @@ template <class T> class Trainer {
   double step_directly(const Samples<T>& batch, double weight, PenaltyStrength penalty, double penalty_sum,
                        double rate) {
     if (!std::isfinite(penalty_sum)) return penalty_sum;
-    const Pass<T> pass = training_pass(0, true);
+    const Pass<T> pass = training_pass(true);
     const RunningOptimizer before = *memory_.optimizer;
     advance(rate);
     const auto take_back = [&] {
@@ -235,9 +260,13 @@ template <class T> class Trainer {
   const Samples<T> train_;
   const FitOptions& options_;
   OptimizerMemory<T>& memory_;
+  OptimizerMemory<T> before_;  // until the first step
+  bool resumed_ = false;
+  History& history_;
   kernels::Team& team_;
   EpochKeeper<T> keeper_;
-  Index batch_, threads_;
+  Batches batches_;
+  Index threads_;
   kernels::ThreadChoice choice_;
   TrainingPass<T> pass_;
   bool steps_directly_;
@@ -247,6 +276,7 @@ template <class T> class Trainer {
   Index steps_per_poll_, steps_since_poll_ = 0;  // a look at the clock for every 200,000 operations is enough
   double rate_;
   PenaltyStrength penalty_of_step_;
+  const std::function<void()> poll_ = [this] { keeper_.poll(); };
   // Made once: it refers to this trainer alone, so that a step allocates nothing.
   const StepOn<T> step_on_ = [this](Index at, const Vector<const T>& gradient, bool is_weight) {
     update(at, gradient, T(1), penalty_of_step_, is_weight);
@@ -261,48 +291,43 @@ void fit(Network<T>& network, const Samples<T>& train, const Samples<T>& validat
   check_fields(options);
   if (train.count < 1) throw std::invalid_argument("X must be at least one row to train on; got 0");
   if (options.solver) {
-    for (Index i = 0; i < network.depth(); ++i) network.layer(i).check_batch(train.count);
+    network.check_batch(train.count);
     fit_full_batch(network, train, validation, options, history);
     return;
   }
-  const Index batch = std::min(options.batch_size, train.count);
-  const Index last = train.count % batch;
-  for (Index i = 0; i < network.depth(); ++i) network.layer(i).check_batch(last == 0 ? batch : std::min(batch, last));
+  const Index batch = batches_of(network, train, options).size;
+  network.check_batch(batch);
   const Index useful =
       useful_threads(network, std::max(batch, validation.count), true, kernels::choose_threads(0), train.steps);
-  if (options.fit_normalization) network.set_normalization(normalization_of(train));
-  kernels::with_team(options.threads > 0 ? options.threads : useful, [&](kernels::Team& team) {
-    Trainer<T>(network, train, validation, options, memory, history, team).run();
-  });
+  const Normalization<T> before = network.normalization();
+  if (options.fit_normalization) network.set_normalization(normalization_of(train, options.poll));
+  try {
+    kernels::with_team(options.threads > 0 ? options.threads : useful, [&](kernels::Team& team) {
+      Trainer<T>(network, train, validation, options, memory, history, team).run();
+    });
+  } catch (...) {
+    if (!history.began) network.set_normalization(before);
+    throw;
+  }
 }
 
 template <class T>
 double loss_and_gradients(const Network<T>& network, const Samples<T>& samples, const GradientOptions& options,
                           Vector<T> gradients, Matrix<T> input_gradient) {
-  if (options.training) {
-    for (Index i = 0; i < network.depth(); ++i) network.layer(i).check_batch(samples.count);
-  }
+  check_fields(options);
+  if (options.training) network.check_batch(samples.count);
   const double weight = samples.weight_sum();
   double sum = 0;
   const Index useful =
       useful_threads(network, samples.count, true, kernels::choose_threads(options.threads), samples.steps);
   kernels::with_team(useful, [&](kernels::Team& team) {
     TrainingPass<T> passes(network, chunk_rows(network, samples.count, samples.steps), team.size());
-    for (Index begin = 0; begin < samples.count; begin += passes.rows()) {
-      const Samples<T> chunk = samples.slice(begin, std::min(passes.rows(), samples.count - begin));
-      const Range rows{begin * samples.steps, (begin + chunk.count) * samples.steps};
-      Pass<T> pass;
-      pass.training = options.training;
-      pass.surrogates = options.surrogates;
-      pass.seed = network.architecture().seed;
-      pass.first_row = rows.begin;
-      const Matrix<T> dx = input_gradient.empty() ? input_gradient : input_gradient.at_rows(rows);
-      const auto store = begin > 0 ? kernels::Store::add : kernels::Store::set;
-      team.run(team.size(), [&](kernels::Worker& w) {
-        passes.run(w, pass, chunk, static_cast<T>(1 / weight), gradients, store, dx);
-      });
-      sum += passes.loss_sum();
-    }
+    Pass<T> pass;
+    pass.training = options.training;
+    pass.surrogates = options.surrogates;
+    pass.seed = network.architecture().seed;
+    Poll poll(options.poll);
+    sum = passes.run_all(team, team.size(), pass, samples, weight, gradients, input_gradient, std::ref(poll));
   });
   if (!input_gradient.empty() && !network.normalization().empty())
     input_gradient.rowwise() *= network.normalization().scales();

@@ -84,6 +84,8 @@ struct FitOptions : Entry {
   MonitorHook monitor;
   /// Called every few hundredths of a second, on the calling thread; may throw, which ends the fit in good order.
   std::function<void()> poll;
+  /// Called after every step, when weights and memory are those that a copy may have.
+  std::function<void()> between_steps;
   static constexpr auto fields() {
     using O = FitOptions;
     return std::tuple{
@@ -155,11 +157,22 @@ void fit(Network<T>& network, const Samples<T>& train, const Samples<T>& validat
          OptimizerMemory<T>& memory, History& history);
 
 /// How the gradient of a loss is taken.
-struct GradientOptions {
+struct GradientOptions : Entry {
+  static constexpr const char* name = "GradientOptions";
   PenaltyStrength penalty;
-  bool training = true;    ///< batch statistics and dropout, which draws as in step 0 of the network's seed
-  bool surrogates = true;  ///< straight-through estimators; false: step functions have their true derivative
-  Index threads = 0;       ///< 0: as many as are useful
+  bool training = true;
+  bool surrogates = true;
+  Index threads = 0;
+  std::function<void()> poll;  ///< as that of a fit
+  static constexpr auto fields() {
+    using O = GradientOptions;
+    return std::tuple{
+        Field{"penalty", &O::penalty, "L1 and L2 penalty on weights"},
+        Field{"training", &O::training, "batch statistics and dropout, which draws as in step 0 of the network's seed"},
+        Field{"surrogates", &O::surrogates,
+              "straight-through estimators; false: step functions have their true derivative"},
+        Field{"threads", &O::threads, "0: as many as are useful", Bounds::at_least(0)}};
+  }
 };
 
 /// The loss (penalty included) and its gradient by every parameter, over all samples as one batch; `gradients` has the

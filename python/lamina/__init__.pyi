@@ -55,7 +55,9 @@ from lamina.selection.comparison import compare as compare
 from lamina.selection.cross_validation import cross_validate as cross_validate
 from lamina.selection.ensemble import Ensemble as Ensemble
 from lamina.selection.search import search as search
+from lamina.selection.trial_file import SearchFileError as SearchFileError
 from lamina.storage.parts import ModelFileError as ModelFileError
+from lamina.storage.pickles import VersionWarning as VersionWarning
 from lamina.training.callbacks import DivergenceWarning as DivergenceWarning
 from lamina.training.callbacks import EarlyStopping as EarlyStopping
 from lamina.training.callbacks import Epoch as Epoch

@@ -68,7 +68,23 @@ def _function(method: Callable[[Any], str]) -> Callable[[Any], str]:
     return __repr__
 
 
-# scikit-learn looks an object's `__repr__` up in a dict, which the core's own kind of method does not bear.
-for _class in vars(core).values():
-    if isinstance(_class, type) and "__repr__" in vars(_class):
+class _Signature:
+    """The signature of a class of the core, made when it is asked for: `inspect` takes longer to import than lamina."""
+
+    def __get__(self, _instance: Any, owner: Any) -> Any:
+        from inspect import Parameter, Signature
+
+        kind, without = Parameter.POSITIONAL_OR_KEYWORD, Parameter.empty
+        return Signature([Parameter(name, kind, default=(*rest, without)[0]) for name, *rest in owner._arguments])
+
+
+for _class in [value for value in vars(core).values() if isinstance(value, type)]:
+    # scikit-learn looks an object's `__repr__` up in a dict, which the core's own kind of method does not bear.
+    if "__repr__" in vars(_class):
         _class.__repr__ = _function(vars(_class)["__repr__"])  # type: ignore[assignment, method-assign]
+    # cloudpickle takes a class along by value, which the core's cannot be, where the module that it names has not been
+    # imported: so a class names one that is there whenever the class is, and not `lamina.activations`.
+    if _class.__module__ not in sys.modules:
+        _class.__module__ = _NAME
+    if "_arguments" in vars(_class):
+        _class.__signature__ = _Signature()  # type: ignore[attr-defined]

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import reprlib
 from typing import Any
 
 from lamina.cascade.network import CascadeNetwork
+from lamina.files import FilePath, path_of
 from lamina.network.network import Network
-from lamina.storage.container import read, write
-from lamina.storage.parts import ModelFileError, described
+from lamina.selection.ensemble import Ensemble
+from lamina.storage.container import read, understood
+from lamina.storage.forms import Forms
+from lamina.storage.parts import ModelFileError, check_described, described
 
 __all__ = ["ModelFileError", "architecture_of", "described", "load", "network_from", "save"]
 
 # By what a file's architecture calls it; a network of layers has no name there.
-_KINDS: dict[str | None, Any] = {None: Network, "CascadeNetwork": CascadeNetwork}
+_KINDS: dict[str | None, Any] = {None: Network, "CascadeNetwork": CascadeNetwork, "Ensemble": Ensemble}
 
 
-def save(net: Any, path: Any) -> None:
+def save(net: Any, path: FilePath) -> None:
     """Write `net` to `path`, whole or not at all."""
-    write(path, net)
+    net.save(path)
 
 
-def load(path: Any) -> Any:
-    """Return the network saved at `path`.
+def load(path: FilePath) -> Any:
+    """Return the network, or the ensemble, saved at `path`.
+
+    Nothing is built, and no more is read than the file's header, before that has shown to be a model's. So a file from
+    somebody else may be tried: it takes no more than a few times its own size of memory, and runs no code.
 
     Raises
     ------
@@ -30,14 +37,10 @@ def load(path: Any) -> Any:
     ModelFileError
         It is cut short, altered, not a lamina model, or from a later format.
     """
-    contents = read(path)
-    try:
-        net = network_from(contents.architecture)
-        contents.restore(net)
-    except (KeyError, TypeError, ValueError) as error:
-        raise ModelFileError(
-            f"{path} does not describe a network that this version of lamina can build: {error}"
-        ) from error
+    contents = read(path, _forms_of)
+    with understood(path_of(path)):
+        net = _kind_of(contents.architecture).from_contents(contents)
+        check_described(contents.architecture, net.architecture())
     return net
 
 
@@ -48,7 +51,16 @@ def architecture_of(net: Any) -> dict[str, Any]:
 
 def network_from(architecture: dict[str, Any]) -> Any:
     """Return a network with fresh weights from `architecture_of`'s result."""
+    return _kind_of(architecture).from_architecture(architecture)
+
+
+def _kind_of(architecture: dict[str, Any]) -> Any:
     kind = architecture.get("network")
     if kind not in _KINDS:
-        raise ModelFileError(f"the file names a network {kind!r} that this version of lamina does not have")
-    return _KINDS[kind].from_architecture(architecture)
+        raise ModelFileError(f"it names a network {reprlib.repr(kind)} that this version of lamina does not have")
+    return _KINDS[kind]
+
+
+def _forms_of(architecture: dict[str, Any]) -> Forms:
+    forms: Forms = _kind_of(architecture).forms_of(architecture)
+    return forms

@@ -28,13 +28,7 @@ template <class T> class BatchNormLayer final : public Layer<T> {
   bool predicts_in_place() const override { return true; }
   Index kept_per_row() const override { return this->outputs(); }
   Index kept_per_batch() const override { return 4; }
-  void check_batch(Index rows) const override {
-    if (rows < 2) {
-      throw std::invalid_argument(
-          "batch_size leaves a batch of 1 row, and BatchNorm has no variance to normalise by: "
-          "wanted at least 2 rows in every training batch");
-    }
-  }
+  Index least_batch() const override { return 2; }  // one row has no variance to normalise by
 
   void forward(const Pass<T>& pass, const Weights<T>& w, const Tape<T>& tape, Range part,
                Scratch<T>& scratch) const override {

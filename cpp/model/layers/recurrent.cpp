@@ -61,7 +61,7 @@ template <class T> class RecurrentLayer final : public Layer<T> {
 
   void initialize(const Random& random, Vector<T> parameters, Vector<T>) const override {
     const auto draw = [&](const Initializer& rule, const Activation& f, const Random& from, const Parameter& p) {
-      lamina::initialize<T>(rule, f, from, {parameters.data() + p.offset, p.rows, p.columns});
+      lamina::initialize<T>(rule, f, from, matrix_in(parameters, p));
     };
     draw(spec_.initializer, spec_.activation, random, weight_);
     draw(spec_.recurrent_initializer, spec_.activation, random.part(1), recurrent_);

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from lamina._dispatch import core as _core
 from lamina import activations
 from lamina.data.arguments import number, thread_count, whole_number
 
-__all__ = ["CascadeHistory", "CascadeStage", "GrowthOptions", "Phase", "history_of", "stage_hook"]
+__all__ = ["CascadeHistory", "CascadeStage", "growth_options", "history_of", "phase_limits", "stage_hook"]
 
 
 @dataclass
@@ -26,7 +26,8 @@ class CascadeHistory:
         By stage: root mean square error over the standard deviation of the training targets (Fahlman's error index);
         `validation_error` is empty without a validation set.
     wrong : list of int
-        By stage: targets missed by more than the tolerance.
+        By stage: targets missed by more than the tolerance; with sample weights each counts as its row does, which may
+        be no whole number.
     correlation : list of float
         By unit: its correlation with the errors when it was installed, over the sum of their squares.
     output_epochs, candidate_epochs : list of int
@@ -42,7 +43,7 @@ class CascadeHistory:
     units: list[str] = field(default_factory=list)
     error: list[float] = field(default_factory=list)
     validation_error: list[float] = field(default_factory=list)
-    wrong: list[int] = field(default_factory=list)
+    wrong: list[float] = field(default_factory=list)
     correlation: list[float] = field(default_factory=list)
     output_epochs: list[int] = field(default_factory=list)
     candidate_epochs: list[int] = field(default_factory=list)
@@ -59,6 +60,42 @@ class CascadeHistory:
         """Return the history as plain lists and numbers."""
         return asdict(self)
 
+    @classmethod
+    def from_dict(cls, value: dict[str, Any], units: list[str]) -> CascadeHistory:
+        """Return the history of a network with these units from the result of `as_dict`.
+
+        ValueError or TypeError where it can be none: a list of another length, an entry of another type.
+        """
+        history = cls(**value)
+        grown, stages = len(history.units), len(history.error)
+        lengths = {"units": grown, "correlation": grown, "candidate_epochs": grown, "error": stages}
+        lengths |= {"validation_error": stages, "wrong": stages, "output_epochs": stages}
+        if not history.validation_error:
+            del lengths["validation_error"]
+        for name, length in lengths.items():
+            entries, kinds = getattr(history, name), _ENTRIES[name]
+            if not isinstance(entries, list) or not all(type(entry) in kinds for entry in entries):
+                raise TypeError(f"the history's {name} must be a list of {kinds[0].__name__}")
+            if len(entries) != length:
+                raise ValueError(f"the history's {name} must have {length} entries; got {len(entries)}")
+        whole_number(history.best_units, "the history's best_units", 0, grown)
+        if grown != stages - 1 or history.units[: len(units)] != units:
+            raise ValueError("the history is that of another network")
+        if not isinstance(history.stop_reason, str) or not isinstance(history.diverged, bool):
+            raise TypeError("the history's stop_reason must be a str, and diverged a bool")
+        return history
+
+
+_ENTRIES: dict[str, tuple[type, ...]] = {
+    "units": (str,),
+    "error": (float,),
+    "validation_error": (float,),
+    "wrong": (int, float),
+    "correlation": (float,),
+    "output_epochs": (int,),
+    "candidate_epochs": (int,),
+}
+
 
 class CascadeStage:
     """What a callback gets when the outputs of a network with `units` units are trained.
@@ -69,7 +106,7 @@ class CascadeStage:
     error, validation_error : float
         Error index; `validation_error` is None without a validation set.
     wrong : int
-        Targets missed by more than the tolerance.
+        Targets missed by more than the tolerance, as their rows count.
     correlation : float
         Of the unit installed last; None for the network without units.
     """
@@ -80,7 +117,7 @@ class CascadeStage:
         self.activation: str | None = units[-1].name if units else None
         self.error = float(result.error[-1])
         self.validation_error = float(result.validation_error[-1]) if result.validation_error else None
-        self.wrong = int(result.wrong[-1])
+        self.wrong = _whole(result.wrong[-1])
         self.correlation = float(result.correlation[-1]) if units else None
         self.stopped = False
 
@@ -97,55 +134,41 @@ class CascadeStage:
         return "  ".join(parts)
 
 
-@dataclass(frozen=True, slots=True)
-class Phase:
-    """When the training of the outputs, or of the candidates, ends; the names are those of `CascadeNetwork.fit`."""
-
-    epochs: int
-    patience: int
-    threshold: float
-
-    def for_core(self, name: str) -> Any:
-        """Return it as the core takes it; TypeError or ValueError names the argument of `fit`."""
-        return _core.PhaseLimits(
-            whole_number(self.epochs, f"{name}_epochs", 1),
-            whole_number(self.patience, f"{name}_patience", 1),
-            number(self.threshold, f"{name}_threshold"),
-        )
+def phase_limits(name: str, epochs: Any, patience: Any, threshold: Any) -> Any:
+    """Return when the phase of "output" or "candidate" ends; TypeError or ValueError names the argument of `fit`."""
+    return _core.PhaseLimits(
+        whole_number(epochs, f"{name}_epochs", 1),
+        whole_number(patience, f"{name}_patience", 1),
+        number(threshold, f"{name}_threshold"),
+    )
 
 
-@dataclass(frozen=True, slots=True)
-class GrowthOptions:
-    """What `CascadeNetwork` and its `fit` are asked for, under the same names; there it says what each one means."""
+def growth_options(
+    output: str,
+    optimizer: str,
+    tolerance: float | None,
+    patience: int,
+    mu: float,
+    decay: float,
+    n_threads: int | None,
+    **ready: Any,
+) -> Any:
+    """Return how a network grows, for the core.
 
-    pool: list[Any]
-    candidates: int
-    max_units: int
-    output: str
-    seed: int
-    patience: int
-    optimizer: str
-    tolerance: float | None
-    outputs_phase: Phase
-    candidates_phase: Phase
-    mu: float
-    decay: float
-    n_threads: int | None
-
-    def for_core(self) -> Any:
-        """Return them as the core takes them; TypeError or ValueError names the argument."""
-        out = _core.CascadeOptions()
-        out.pool, out.candidates, out.max_units = self.pool, self.candidates, self.max_units
-        out.output, out.seed = activations.get(self.output), self.seed
-        out.rprop = _is_rprop(self.optimizer)
-        out.mu, out.decay = number(self.mu, "mu", above=True), number(self.decay, "decay")
-        out.output_phase = self.outputs_phase.for_core("output")
-        out.candidate_phase = self.candidates_phase.for_core("candidate")
-        usual = 0.4 if self.output == "logistic" else 0.2
-        out.tolerance = usual if self.tolerance is None else number(self.tolerance, "tolerance")
-        out.unit_patience = whole_number(self.patience, "patience", 1)
-        out.threads = thread_count(self.n_threads)
-        return out
+    The arguments are those of `CascadeNetwork.fit`, which says what they mean; TypeError or ValueError names them.
+    `ready` is what the core takes as it is, by the core's names.
+    """
+    usual = 0.4 if output == "logistic" else 0.2
+    return _core.CascadeOptions(
+        output=activations.get(output),
+        rprop=_is_rprop(optimizer),
+        tolerance=usual if tolerance is None else number(tolerance, "tolerance"),
+        unit_patience=whole_number(patience, "patience", 1),
+        mu=number(mu, "mu", above=True),
+        decay=number(decay, "decay"),
+        threads=thread_count(n_threads),
+        **ready,
+    )
 
 
 def _is_rprop(optimizer: Any) -> bool:
@@ -177,17 +200,13 @@ def stage_hook(callbacks: Iterable[Callable[[CascadeStage], Any]], result: Any, 
 
 
 def history_of(result: Any) -> CascadeHistory:
-    """Return the core's history as Python lists."""
-    whole = len(result.error) - 1  # the units whose stage was reached
-    return CascadeHistory(
-        [f.name for f in result.units[:whole]],
-        list(result.error),
-        list(result.validation_error),
-        list(result.wrong),
-        list(result.correlation[:whole]),
-        list(result.output_epochs),
-        list(result.candidate_epochs[:whole]),
-        result.best,
-        result.stop_reason or "interrupted",
-        result.diverged,
-    )
+    """Return what the core tells, as Python lists."""
+    told = {entry.name: getattr(result, entry.name) for entry in fields(CascadeHistory)}
+    told["units"] = [f.name for f in told["units"]]
+    told["wrong"] = [_whole(weight) for weight in told["wrong"]]
+    return CascadeHistory(**told)
+
+
+def _whole(weight: float) -> Any:
+    """The weight as an int where it is a count."""
+    return int(weight) if weight.is_integer() else weight

@@ -5,27 +5,33 @@ from __future__ import annotations
 import copy as _copy
 import warnings
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from lamina._dispatch import core as _core
 from lamina import activations, losses
-from lamina.cascade.growth import CascadeHistory, CascadeStage, GrowthOptions, Phase, history_of, stage_hook
+from lamina.cascade.grown import Grown, Stages
+from lamina.cascade.growth import CascadeHistory, CascadeStage, growth_options, history_of, phase_limits, stage_hook
 from lamina.cascade.samples import (
-    cascade_targets,
+    TargetScale,
+    average,
+    cascade_samples,
     normalization_of,
     normalized,
-    output_of,
     set_aside,
-    spread,
 )
 from lamina.data.arguments import float_type, thread_count, whole_number
 from lamina.data.arrays import Array, matrix
 from lamina.data.records import Samples, SampleSpec
+from lamina.files import FilePath
 from lamina.network.network import Network
 from lamina.plots.cascade import diagram
+from lamina.storage.container import Contents, write
+from lamina.storage.forms import Forms
 from lamina.storage.parts import described
+from lamina.storage.pickles import with_version, without_version
 from lamina.training.callbacks import DivergenceWarning
 
 __all__ = ["CascadeNetwork"]
@@ -85,14 +91,8 @@ class CascadeNetwork:
         self.normalize_inputs = bool(normalize_inputs)
         #: What a caller wants to keep with the model: strings by name, saved and loaded with it.
         self.metadata: dict[str, str] = {}
-        self.history: CascadeHistory | None = None
-        self._normalization: tuple[Array, Array] | None = None
-        self._units: list[Any] | None = None  # None: not grown yet
-        self._output = output
-        self._flat: Array = np.empty(0, self._dtype)
-        self._shape: Any = None  # what the core calls the units, made for the first prediction
-        self._stages: list[Array] = []  # the outputs' part of the flat parameters; then the part of all units
-        self._stage_units: tuple[list[Any], Array] = ([], self._flat)
+        # All that growth changes is this one record, which a fit replaces as a whole. None: not grown yet.
+        self._grown: Grown | None = None
 
     # What it is ---------------------------------------------------------------------------------------------------
 
@@ -109,17 +109,22 @@ class CascadeNetwork:
     @property
     def n_units(self) -> int:
         """Number of hidden units installed."""
-        return len(self._units or ())
+        return len(self.units)
 
     @property
     def units(self) -> tuple[Any, ...]:
         """The activations of the hidden units, in the order of installation."""
-        return tuple(self._units or ())
+        return () if self._grown is None else self._grown.units
 
     @property
     def output(self) -> str:
         """The outputs' activation: "identity" or "logistic" ("auto" before the first fit)."""
-        return self._output
+        return self._output_setting if self._grown is None else self._grown.output
+
+    @property
+    def history(self) -> CascadeHistory | None:
+        """How the network grew; None before the first fit."""
+        return None if self._grown is None else self._grown.history
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -137,23 +142,20 @@ class CascadeNetwork:
 
         A unit's weights are (inputs + units before it,), the outputs' (inputs + units, outputs).
         """
-        flat, inputs = self._grown(), self._n_inputs
-        views = {}
-        for k in range(self.n_units):
-            at, end = _unit_offset(inputs, k), _unit_offset(inputs, k + 1)
-            views[f"{k}.weight"], views[f"{k}.bias"] = flat[at + 1 : end], flat[at : at + 1]
-        outputs = flat[_unit_offset(inputs, self.n_units) :].reshape(self._n_outputs, -1)
-        return {**views, "output.weight": outputs[:, 1:].T, "output.bias": outputs[:, 0]}
+        return self._network().views()
 
     @property
     def input_normalization(self) -> tuple[Array, Array] | None:
         """Mean and 1 / standard deviation by feature, or None."""
-        return self._normalization
+        return None if self._grown is None else self._grown.normalization
 
     @input_normalization.setter
-    def input_normalization(self, pair: tuple[Array, Array]) -> None:
-        mean, scale = (np.array(part, self._dtype) for part in pair)
-        self._normalization = (mean, scale)
+    def input_normalization(self, pair: tuple[Array, Array] | None) -> None:
+        if pair is not None:
+            mean, scale = (np.array(part, self._dtype).ravel() for part in pair)
+            pair = (mean, scale)
+            normalized(np.zeros((1, self._n_inputs), self._dtype), pair)  # which checks it
+        self._grown = replace(self._network(), normalization=pair)
 
     @property
     def spec(self) -> SampleSpec:
@@ -162,25 +164,28 @@ class CascadeNetwork:
 
     def summary(self) -> str:
         """Return a table of how the network grew."""
-        history = self.history
+        grown = self._grown
         lines = [f"{self!r}"[1:-1].removeprefix("lamina.")]
-        if history is not None:
+        if grown is not None and (history := grown.history) is not None:
             lines.append("units  activation    correlation       error  validation   wrong")
             for k, error in enumerate(history.error):
                 unit, correlation = ("", "") if k == 0 else (history.units[k - 1], f"{history.correlation[k - 1]:.4g}")
                 held = f"{history.validation_error[k]:.4g}" if history.validation_error else ""
-                kept = "  <- kept" if k == self.n_units else ""
+                kept = "  <- kept" if k == len(grown.units) else ""
                 lines.append(
-                    f"{k:>5}  {unit:<12}  {correlation:>11}  {error:>10.4g}  {held:>10}  {history.wrong[k]:>6}{kept}"
+                    f"{k:>5}  {unit:<12}  {correlation:>11}  {error:>10.4g}  {held:>10}  {history.wrong[k]:>6.6g}{kept}"
                 )
             lines.append(f"growth ended: {history.stop_reason}")
-        lines.append(f"{self._flat.size:,} parameters in all")
+        lines.append(f"{0 if grown is None else grown.flat.size:,} parameters in all")
         return "\n".join(lines)
 
     def __repr__(self) -> str:
-        grown = "not grown yet" if self._units is None else f"{self.n_units} units"
+        grown = self._grown
+        units, output = (
+            ("not grown yet", self._output_setting) if grown is None else (f"{len(grown.units)} units", grown.output)
+        )
         return (
-            f"<lamina.CascadeNetwork {self._n_inputs} -> {grown} -> {self._n_outputs} {self._output}; "
+            f"<lamina.CascadeNetwork {self._n_inputs} -> {units} -> {self._n_outputs} {output}; "
             f"candidates {self._candidates} ({', '.join(f.name for f in self._pool)}), {self._dtype}>"
         )
 
@@ -191,7 +196,9 @@ class CascadeNetwork:
         X: Any,
         y: Any,
         *,
+        sample_weight: Any = None,
         validation: Any = None,
+        validation_sample_weight: Any = None,
         patience: int = 5,
         optimizer: str = "quickprop",
         tolerance: float | None = None,
@@ -214,6 +221,8 @@ class CascadeNetwork:
         X : array-like, (rows, n_inputs)
         y : array-like
             Labels (rows,), one-hot rows, or values (rows,) or (rows, n_outputs).
+        sample_weight, validation_sample_weight : array-like, (rows,), optional
+            A row of weight 2 counts as the row given twice, one of weight 0 as if it were not there.
         validation : float, lamina.Split, (X, y) or None, default None
             What to set aside: a fraction (stratified for labels), a `Split`, a set of your own, or nothing. With it,
             the stage of the least validation error is kept, without it that of the least training error.
@@ -240,48 +249,49 @@ class CascadeNetwork:
         Returns
         -------
         CascadeHistory
-            Also kept as `history`. After Ctrl-C the best network so far is in place.
+            Also kept as `history`. After Ctrl-C the best network so far is in place; a fit that is refused, or finds
+            no network, leaves the one that was there.
+
+        Raises
+        ------
+        ValueError
+            The arguments are refused, or the numbers leave the range of the network's dtype before there is a network.
         """
-        spec = self.spec
-        x = matrix(X, self._n_inputs, self._dtype)
-        output = output_of(self._output_setting, y, self._n_outputs)
-        given = Samples(x, cascade_targets(spec, y, len(x), output))
-        training, held = set_aside(spec, given, validation, output, self._seed)
-        options = GrowthOptions(
+        spec, standardize = self.spec, self.normalize_inputs
+        given, output = cascade_samples(spec, X, y, sample_weight, self._output_setting)
+        training, held = set_aside(spec, given, validation, validation_sample_weight, output, self._seed)
+        result = _core.CascadeResult()
+        options = growth_options(
+            output,
+            optimizer,
+            tolerance,
+            patience,
+            mu,
+            decay,
+            n_threads,
             pool=self._pool,
             candidates=self._candidates,
             max_units=self._max_units,
-            output=output,
             seed=self._seed,
-            patience=patience,
-            optimizer=optimizer,
-            tolerance=tolerance,
-            outputs_phase=Phase(output_epochs, output_patience, output_threshold),
-            candidates_phase=Phase(candidate_epochs, candidate_patience, candidate_threshold),
-            mu=mu,
-            decay=decay,
-            n_threads=n_threads,
-        ).for_core()
-        result = _core.CascadeResult()
-        hook = stage_hook(callbacks, result, verbose)
-        normalization = normalization_of(training.x) if self.normalize_inputs else None
-        # The identity's targets are brought to zero mean and unit variance, which its weights undo afterwards.
-        mean, scale = np.zeros(self._n_outputs), np.ones(self._n_outputs)
+            output_phase=phase_limits("output", output_epochs, output_patience, output_threshold),
+            candidate_phase=phase_limits("candidate", candidate_epochs, candidate_patience, candidate_threshold),
+            on_stage=stage_hook(callbacks, result, verbose),
+        )
+        normalization = normalization_of(training) if standardize else None
+        scale = None
         if output == "identity":
-            mean, scale = training.targets.mean(axis=0, dtype=np.float64), spread(training.targets)
+            scale = TargetScale.of(training)
         else:
-            options.deviation = float(training.targets.std(dtype=np.float64)) or 1.0
-        ready = [
-            (normalized(part.x, normalization), np.ascontiguousarray((part.targets - mean) / scale, self._dtype))
-            for part in (training, held)
-            if part is not None
-        ]
+            t = training.targets
+            variance = average(np.square(t - average(t, training.weights).mean()), training.weights).mean()
+            options.deviation = float(np.sqrt(variance)) or 1.0
+        train, apart = (None if part is None else _ready(part, normalization, scale) for part in (training, held))
         try:
-            _core.cascade_fit(*ready[0], ready[1] if held is not None else None, options, result, hook)
+            _core.cascade_fit(*train, apart, options, result)  # type: ignore[misc]
         finally:
             if result.error:
-                self._adopt(result, output, normalization, mean, scale)
-        if self.history is None or not result.error:
+                grown = self._grown = self._grown_from(result, output, normalization, scale, training.x)
+        if not result.error:
             raise ValueError("training diverged before there was a network: bring X to a smaller scale")
         if result.diverged:
             warnings.warn(
@@ -290,36 +300,39 @@ class CascadeNetwork:
                 DivergenceWarning,
                 stacklevel=2,
             )
-        return self.history
+        assert grown.history is not None
+        return grown.history
 
-    def _adopt(self, result: Any, output: str, normalization: Any, mean: Array, scale: Array) -> None:
-        """Take over what the core has grown."""
-        self._stage_units = (list(result.units), np.array(result.unit_weights))
-        self._stages = []
-        for weights in result.output_weights:
-            by_output = np.array(weights).reshape(self._n_outputs, -1) * scale[:, None]
-            by_output[:, 0] += mean
-            self._stages.append(by_output.ravel())
-        self._output, self._normalization = output, normalization
-        self.history = history_of(result)
-        self._use_stage(int(result.best))
-
-    def _use_stage(self, k: int) -> None:
-        units, weights = self._stage_units
-        self._units, self._shape = units[:k], None
-        used = weights[: _unit_offset(self._n_inputs, k)]
-        self._flat = np.concatenate([used, self._stages[k]]).astype(self._dtype)
+    def _grown_from(self, result: Any, output: str, normalization: Any, scale: TargetScale | None, x: Array) -> Grown:
+        """Return what the core has grown, as it applies to targets as they were; ValueError where it is not finite."""
+        outputs = [np.array(weights).reshape(self._n_outputs, -1) for weights in result.output_weights]
+        if scale is not None:
+            with np.errstate(over="ignore", invalid="ignore"):
+                outputs = [scale.undo(weights) for weights in outputs]
+        units = tuple(result.units)
+        stages = Stages(units, np.array(result.unit_weights), tuple(weights.ravel() for weights in outputs))
+        nothing = np.empty(0, self._dtype)
+        history = history_of(result)
+        whole = Grown(self._n_inputs, self._n_outputs, units, output, nothing, normalization, history, stages)
+        try:
+            grown = whole.at(history.best_units)
+            if scale is not None and scale.extreme and not np.isfinite(grown.infer(x, True, 0)).all():
+                raise FloatingPointError(f"a prediction is beyond {grown.flat.dtype}")
+        except FloatingPointError as error:
+            raise ValueError(f"{error}: bring y to a smaller scale") from error
+        return grown
 
     def at(self, units: int) -> CascadeNetwork:
         """Return the network as it was with this many units, after its outputs had been trained."""
-        self._grown()
-        most = len(self._stages) - 1
-        if most < 0:
+        grown = self._network()
+        if grown.stages is None:
             raise ValueError("the stages of growth are not saved with a model; this network was loaded")
+        most = len(grown.stages.output_weights) - 1
         if not 0 <= whole_number(units, "units", 0) <= most:
             raise ValueError(f"units must be in 0 .. {most}, what the network grew to; got {units}")
+        stage = grown.at(units)
         other = self.copy()
-        other._use_stage(units)
+        other._grown = stage
         return other
 
     # Using --------------------------------------------------------------------------------------------------------
@@ -336,23 +349,20 @@ class CascadeNetwork:
         return self._infer(X, False, n_threads)
 
     def _infer(self, X: Any, link: bool, n_threads: int | None) -> Array:
-        flat = self._grown()
-        x = normalized(matrix(X, self._n_inputs, self._dtype), self._normalization)
-        if self._shape is None:
-            output = activations.get(self._output)
-            self._shape = _core.CascadeShape(self._n_inputs, self._n_outputs, self.units, output)
-        return _core.cascade_infer(self._shape, flat, x, link, thread_count(n_threads))  # type: ignore[no-any-return]
+        grown = self._network()
+        return grown.infer(matrix(X, self._n_inputs, self._dtype), link, thread_count(n_threads))
 
-    def evaluate(self, X: Any, y: Any, n_threads: int | None = None) -> float:
-        """Return the squared error 1/2 sum (t - y)^2, averaged over the rows."""
-        outputs = self.predict(X, n_threads)
-        t = cascade_targets(self.spec, y, len(outputs), self._output)
-        return 0.5 * float(np.square(outputs.astype(np.float64) - t).sum(axis=1).mean())
+    def evaluate(self, X: Any, y: Any, n_threads: int | None = None, sample_weight: Any = None) -> float:
+        """Return the squared error 1/2 sum (t - y)^2, averaged over the rows, each as often as it counts."""
+        grown = self._network()
+        given, _ = cascade_samples(self.spec, X, y, sample_weight, grown.output)
+        outputs = grown.infer(given.x, True, thread_count(n_threads)).astype(np.float64)
+        return 0.5 * float(average(np.square(outputs - given.targets).sum(axis=1), given.weights))
 
-    def _grown(self) -> Array:
-        if self._units is None:
+    def _network(self) -> Grown:
+        if self._grown is None:
             raise ValueError("the network has not grown yet: call fit first")
-        return self._flat
+        return self._grown
 
     # Keeping ------------------------------------------------------------------------------------------------------
 
@@ -361,13 +371,14 @@ class CascadeNetwork:
 
         It can be trained further as a whole, by any optimizer. Logistic outputs become a binary cross-entropy.
         """
-        parameters, n_inputs, n_units = self.parameters, self._n_inputs, self.n_units
-        layers = [*(_core.Shortcut(1, activation=f) for f in self.units), _core.Dense(self._n_outputs)]
-        out = Network(layers, n_inputs, _LOSSES[self._output], self._dtype.name, self._seed, False)
+        grown = self._network()
+        parameters, n_inputs, n_units = grown.views(), self._n_inputs, len(grown.units)
+        layers = [*(_core.Shortcut(1, activation=f) for f in grown.units), _core.Dense(self._n_outputs)]
+        out = Network(layers, n_inputs, _LOSSES[grown.output], self._dtype.name, self._seed, False)
         # A slope that alternates with the unit's position: min(0, x) = -max(0, -x) stands for the odd ones.
         sign = np.ones(n_inputs + n_units, self._dtype)
         views = out.parameters
-        for k, f in enumerate(self.units):
+        for k, f in enumerate(grown.units):
             mirror = -1 if f.name == "bipolar_relu" and k % 2 else 1
             fan = n_inputs + k
             views[f"{k}.weight"][:, 0] = mirror * sign[:fan] * parameters[f"{k}.weight"]
@@ -375,28 +386,43 @@ class CascadeNetwork:
             sign[fan] = mirror
         views[f"{n_units}.weight"][:] = sign[:, None] * parameters["output.weight"]
         views[f"{n_units}.bias"][:] = parameters["output.bias"]
-        if self._normalization is not None:
-            out.input_normalization = self._normalization
+        if grown.normalization is not None:
+            out.input_normalization = grown.normalization
         out.normalize_inputs = self.normalize_inputs
         out.metadata = dict(self.metadata)
         return out
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_shape": None}
+        return with_version(self.__dict__)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take what was pickled; ValueError where the arrays do not fit the units."""
+        state = without_version(state, "cascade network")
+        state = state if "_grown" in state else _one_record(state)
+        if state["_grown"] is not None:
+            state["_grown"].check(state["_dtype"].name)
+        self.__dict__.update(state)
 
     def copy(self) -> CascadeNetwork:
         """Return an independent copy."""
         return _copy.deepcopy(self)
 
-    def save(self, path: Any) -> None:
+    def save(self, path: FilePath) -> None:
         """Write a safetensors file, whole or not at all: weights by name, the rest as JSON in its metadata."""
-        from lamina.storage.container import write
+        write(path, self.contents())
 
-        self._grown()
-        write(path, self)
+    def contents(self) -> Contents:
+        """Return what a model file holds of the network."""
+        grown = self._network()
+        parameters = {name: view.copy() for name, view in grown.views().items()}
+        return Contents.of(self._architecture(grown), parameters, grown.normalization, self.metadata)
 
     def architecture(self) -> dict[str, Any]:
         """Return what makes the network, beside its weights, as plain JSON values; TypeError where a part is custom."""
+        return self._architecture(self._grown)
+
+    def _architecture(self, grown: Grown | None) -> dict[str, Any]:
+        history = None if grown is None else grown.history
         return {
             "network": "CascadeNetwork",
             "n_inputs": self._n_inputs,
@@ -405,17 +431,28 @@ class CascadeNetwork:
             "max_units": self._max_units,
             "pool": [described(f) for f in self._pool],
             "output_setting": self._output_setting,
-            "output": self._output,
-            "units": [described(f) for f in self.units],
+            "output": self._output_setting if grown is None else grown.output,
+            "units": [] if grown is None else [described(f) for f in grown.units],
             "dtype": self._dtype.name,
             "seed": self._seed,
             "normalize_inputs": self.normalize_inputs,
-            "history": None if self.history is None else self.history.as_dict(),
+            "history": None if history is None else history.as_dict(),
         }
+
+    @staticmethod
+    def forms_of(architecture: dict[str, Any]) -> Forms:
+        """Return what arrays a network from the result of `architecture` has; nothing is built."""
+        inputs, outputs = (whole_number(architecture[name], name, 1) for name in ("n_inputs", "n_outputs"))
+        n_units = len(architecture["units"])
+        shapes: dict[str, tuple[int, ...]] = {}
+        for k in range(n_units):
+            shapes |= {f"{k}.weight": (inputs + k,), f"{k}.bias": (1,)}
+        shapes |= {"output.weight": (inputs + n_units, outputs), "output.bias": (outputs,)}
+        return Forms.of(shapes, inputs, float_type(architecture["dtype"]).name)
 
     @classmethod
     def from_architecture(cls, architecture: dict[str, Any]) -> CascadeNetwork:
-        """Return a network with weights of zero from the result of `architecture`."""
+        """Return a network with weights of zero from the result of `architecture`; ValueError where it has no sense."""
         net = cls(
             architecture["n_inputs"],
             architecture["n_outputs"],
@@ -427,12 +464,21 @@ class CascadeNetwork:
             architecture["seed"],
             architecture["normalize_inputs"],
         )
-        net._units = [activations.get(**entry) for entry in architecture["units"]]
-        net._output = architecture["output"]
-        fan_out = net._n_outputs * (1 + net._n_inputs + net.n_units)
-        net._flat = np.zeros(_unit_offset(net._n_inputs, net.n_units) + fan_out, net._dtype)
-        if architecture["history"] is not None:
-            net.history = CascadeHistory(**architecture["history"])
+        units = tuple(activations.get(**entry) for entry in architecture["units"])
+        output, asked, told = architecture["output"], net._output_setting, architecture["history"]
+        if output not in ([*_LOSSES] if asked == "auto" else [asked]):
+            raise ValueError(f"output cannot be {output!r} where {asked!r} was asked for")
+        net._grown = replace(
+            Grown.zeros(net._n_inputs, net._n_outputs, units, output, net._dtype),
+            history=None if told is None else CascadeHistory.from_dict(told, [f.name for f in units]),
+        )
+        return net
+
+    @classmethod
+    def from_contents(cls, contents: Contents) -> CascadeNetwork:
+        """Return the network that a model file holds."""
+        net = cls.from_architecture(contents.architecture)
+        contents.restore(net)
         return net
 
     def plot(self, ax: Any = None, path: Any = None) -> Any:
@@ -452,6 +498,21 @@ def _pool_of(activation: Any, candidates: int) -> list[Any]:
     return [activations.get(entry) for entry in chosen]
 
 
-def _unit_offset(inputs: int, k: int) -> int:
-    """Where the bias of unit k is in the flat parameters, its weights following it."""
-    return k * (inputs + 1) + k * (k - 1) // 2
+def _ready(
+    part: Samples, normalization: tuple[Array, Array] | None, scale: TargetScale | None
+) -> tuple[Array, Array, Array | None]:
+    """Inputs, targets and weights as growth takes them."""
+    t = part.targets if scale is None else scale.apply(part.targets)
+    return normalized(part.x, normalization), t, part.weights
+
+
+def _one_record(state: dict[str, Any]) -> dict[str, Any]:
+    """The state of today from that of pickles in which every part of what has grown was on its own."""
+    names = ("_units", "_output", "_flat", "_normalization", "history", "_stages", "_stage_units", "_shape")
+    units, output, flat, normalization, history, outputs, (all_units, unit_weights), _ = (state[n] for n in names)
+    grown = None
+    if units is not None:
+        stages = Stages(tuple(all_units), unit_weights, tuple(outputs)) if outputs else None
+        inputs_and_outputs = state["_n_inputs"], state["_n_outputs"]
+        grown = Grown(*inputs_and_outputs, tuple(units), output, flat, normalization, history, stages)
+    return {name: value for name, value in state.items() if name not in names} | {"_grown": grown}

@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from lamina._dispatch import core as _core
 from lamina import losses
-from lamina.data.arrays import Array, matrix, to_array
+from lamina.data.arrays import Array, matrix, to_array, weights
 from lamina.data.records import Samples, SampleSpec
+from lamina.data.samples import counted
 from lamina.data.splits import Split
-from lamina.data.targets import targets
+from lamina.data.targets import classes_of, targets
 
-__all__ = ["cascade_samples", "cascade_targets", "normalization_of", "normalized", "output_of", "set_aside", "spread"]
+__all__ = ["TargetScale", "average", "cascade_samples", "normalization_of", "normalized", "set_aside"]
 
 
-def output_of(setting: str, y: Any, n_outputs: int) -> str:
+def cascade_samples(
+    spec: SampleSpec, X: Any, y: Any, sample_weight: Any, output: str, which: str = ""
+) -> tuple[Samples, str]:
+    """Return the samples that count, and "identity" or "logistic" for the `output` asked for.
+
+    `which` of them, for errors: "" or "validation ". Rows of weight 0 are left out, whatever they hold.
+    """
+    X, y, sample_weight, _ = counted(spec, X, y, sample_weight, None, which)
+    x = matrix(X, spec.n_inputs, spec.dtype, f"{which}X")
+    output = _output_of(output, y, spec.n_outputs)
+    t = _targets(spec, y, len(x), output, f"{which}y")
+    return Samples(x, t, weights(sample_weight, len(x), spec.dtype, f"{which}sample_weight".replace(" ", "_"))), output
+
+
+def _output_of(setting: str, y: Any, n_outputs: int) -> str:
     """Return "logistic" or "identity"; for "auto", by whether the targets are labels (or 0 and 1)."""
     if setting != "auto":
         return setting
@@ -33,7 +48,7 @@ def output_of(setting: str, y: Any, n_outputs: int) -> str:
     return "logistic" if array.size and np.isin(array, (0, 1)).all() else "identity"
 
 
-def cascade_targets(spec: SampleSpec, value: Any, n_rows: int, output: str, name: str = "y") -> Array:
+def _targets(spec: SampleSpec, value: Any, n_rows: int, output: str, name: str) -> Array:
     """Return targets (rows, outputs) of the network's type; ValueError or TypeError names what is wrong."""
     array = to_array(value, name)
     flat = array.ndim == 1 or (array.ndim == 2 and array.shape[1] == 1)
@@ -48,40 +63,82 @@ def cascade_targets(spec: SampleSpec, value: Any, n_rows: int, output: str, name
     return t
 
 
-def cascade_samples(spec: SampleSpec, X: Any, y: Any, output: str, which: str = "") -> Samples:
-    """Return inputs and targets; `which` of them, for errors: "" or "validation "."""
-    x = matrix(X, spec.n_inputs, spec.dtype, f"{which}X")
-    return Samples(x, cascade_targets(spec, y, len(x), output, f"{which}y"))
-
-
 def set_aside(
-    spec: SampleSpec, given: Samples, validation: Any, output: str, seed: int
+    spec: SampleSpec, given: Samples, validation: Any, validation_sample_weight: Any, output: str, seed: int
 ) -> tuple[Samples, Samples | None]:
     """Return the samples to train on, and those to validate on (or None)."""
-    if validation is None:
-        return given, None
     if isinstance(validation, tuple):
         if len(validation) != 2:
             raise ValueError(f"validation must be a fraction or (X, y); got a tuple of {len(validation)}")
-        return given, cascade_samples(spec, *validation, output, "validation ")
+        return given, cascade_samples(spec, *validation, validation_sample_weight, output, "validation ")[0]
+    if validation_sample_weight is not None:
+        raise ValueError("validation_sample_weight goes with validation=(X, y); a fraction takes sample_weight's")
+    if validation is None:
+        return given, None
     how = validation if isinstance(validation, Split) else Split(validation)
-    labels, t = None, given.targets
-    if output == "logistic" and np.isin(t, (0, 1)).all():
-        labels = (t[:, 0] if t.shape[1] == 1 else t.argmax(axis=1)).astype(np.int32)
+    labels = classes_of(losses.get("binary_cross_entropy"), given.targets) if output == "logistic" else None
     train, held = how.indices(len(given), labels, seed)
     return given.take(train), given.take(held)
 
 
-def spread(values: Array) -> Array:
-    """Standard deviations of the columns, 1 for constant ones."""
-    deviation = values.std(axis=0, dtype=np.float64)
-    largest = np.abs(values).max(axis=0).astype(np.float64)
-    return np.where(deviation > 4 * np.finfo(values.dtype).eps * largest, deviation, 1.0)
+@dataclass(frozen=True, slots=True)
+class TargetScale:
+    """What brings targets to zero mean and unit variance, by column.
+
+    Attributes
+    ----------
+    exponent : array of int
+        Mean and deviation are in units of the power of 2 above the largest target: squares of targets might overflow,
+        or vanish.
+    mean, deviation : array
+    dtype : numpy.dtype
+        Of the targets.
+    """
+
+    exponent: Array
+    mean: Array
+    deviation: Array
+    dtype: np.dtype[Any]
+
+    @classmethod
+    def of(cls, samples: Samples) -> TargetScale:
+        """Return the scale of the targets, each as often as its row counts; that of constant ones is their size."""
+        exponent = np.frexp(np.abs(samples.targets).max(axis=0).astype(np.float64))[1]
+        t = np.ldexp(samples.targets.astype(np.float64), -exponent)
+        mean = average(t, samples.weights)
+        deviation = np.sqrt(average(np.square(t - mean), samples.weights))
+        dtype = samples.targets.dtype
+        constant = deviation <= 4 * np.finfo(dtype).eps
+        return cls(exponent, mean, np.where(constant, 1.0, deviation), dtype)
+
+    @property
+    def extreme(self) -> bool:
+        """Whether weights that give such targets, or sums of them, may leave their dtype."""
+        return bool(2 * self.exponent.max() > np.finfo(self.dtype).maxexp)
+
+    def apply(self, values: Array) -> Array:
+        """Return targets of zero mean and unit variance, of their dtype."""
+        t = np.ldexp(values.astype(np.float64), -self.exponent)
+        return np.ascontiguousarray((t - self.mean) / self.deviation, self.dtype)
+
+    def undo(self, outputs: Array) -> Array:
+        """Return weights, (outputs, 1 + sources), bias first, that give the targets as they were."""
+        out = outputs * np.ldexp(self.deviation, self.exponent)[:, None]
+        out[:, 0] += np.ldexp(self.mean, self.exponent)
+        return out
 
 
-def normalization_of(x: Array) -> tuple[Array, Array]:
+def average(values: Array, weight: Array | None) -> Array:
+    """Return the mean of the rows, each as often as it counts, in float64."""
+    if weight is None:
+        return values.mean(axis=0, dtype=np.float64)  # type: ignore[no-any-return]
+    counts = weight.astype(np.float64)
+    return (values * counts.reshape(-1, *[1] * (values.ndim - 1))).sum(axis=0) / counts.sum()  # type: ignore[no-any-return]
+
+
+def normalization_of(samples: Samples) -> tuple[Array, Array]:
     """Return mean and 1 / standard deviation by feature, by the rule that `Network` has."""
-    mean, scale = _core.normalization_of(x)
+    mean, scale = _core.normalization_of(samples.x, samples.weights)
     return mean, scale
 
 

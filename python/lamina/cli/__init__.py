@@ -12,6 +12,11 @@ from lamina.extras import how_to_install
 
 __all__ = ["main"]
 
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
 # What a command imports.
 NEEDS = {
     "demo": ("rich", "matplotlib", "sklearn"),

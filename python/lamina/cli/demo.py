@@ -9,11 +9,12 @@ from sklearn.datasets import load_digits
 
 from lamina.cli import report
 from lamina.cli.outputs import Output, check_outputs
-from lamina.cli.pictures import picture_of
+from lamina.cli.pictures import check_picture
 from lamina.data.splits import split
 from lamina.layers import Dense
 from lamina.network import Network
 from lamina.optimizers import Adam
+from lamina.plots import learning_curves
 from lamina.training.callbacks import EarlyStopping
 
 __all__ = ["run"]
@@ -22,7 +23,7 @@ __all__ = ["run"]
 def run(options: Namespace) -> int:
     """Train on scikit-learn's digits; print the results, write the learning curves."""
     check_outputs([], [Output(options.out, "picture", "--out")], force=options.force)
-    draw = picture_of(options.out)
+    check_picture(options.out)
     X, y = load_digits(return_X_y=True)
     (X_train, y_train), (X_val, y_val), (X_test, y_test) = split(
         X.astype(np.float32), y, fractions=(0.7, 0.1, 0.2), stratify=True, seed=options.seed
@@ -49,7 +50,7 @@ def run(options: Namespace) -> int:
     )
     seconds = time.perf_counter() - started
     accuracy = float(np.mean(np.argmax(network.predict(X_test), axis=1) == y_test))
-    draw(history)
+    learning_curves(history, path=options.out)
     report.print_table(
         f"Handwritten digits: {len(X_train)} rows to train, {len(X_val)} to stop, {len(X_test)} to test",
         ["", "value"],

@@ -1,16 +1,15 @@
-"""Files that a command writes: nothing of the user's is lost to them, and each is written whole or not at all."""
+"""Files that a command writes: nothing of the user's is lost to them."""
 
 from __future__ import annotations
 
 import os
 import re
-import secrets
 import stat
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Output", "OutputError", "check_outputs", "write_whole"]
+__all__ = ["Output", "OutputError", "check_outputs"]
 
 
 class OutputError(ValueError):
@@ -108,32 +107,3 @@ def _holds_something_else(path: Path, output: Output) -> bool:
         ends = file.read(END)
         file.seek(-min(END, path.stat().st_size), os.SEEK_END)
         return not KINDS[output.kind](ends + file.read(END))
-
-
-def write_whole(path: str, data: bytes) -> None:
-    """Write a file that holds what it held, or all of `data`, at every moment; into what is no regular file, straight.
-
-    Links are followed, and a file that is there keeps its mode.
-    """
-    target = os.path.realpath(path)
-    try:
-        old = os.stat(path)
-    except FileNotFoundError:
-        old = None
-    if old is not None and not stat.S_ISREG(old.st_mode):
-        with open(path, "wb") as file:
-            file.write(data)
-        return
-    draft = os.path.join(os.path.dirname(target), f".lamina-{secrets.token_hex(8)}")
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666 if old is None else 0o600)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            if old is not None:
-                os.fchmod(handle, stat.S_IMODE(old.st_mode))
-            os.fsync(handle)
-        os.replace(draft, target)
-    except BaseException:
-        os.unlink(draft)
-        raise

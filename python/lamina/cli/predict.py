@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 
 from lamina.cli import report
-from lamina.cli.outputs import Output, check_outputs, write_whole
+from lamina.cli.outputs import Output, check_outputs
 from lamina.cli.reading import read_as_trained
 from lamina.cli.tables import Table, TableError, Target
+from lamina.files import write_whole
 from lamina.model_file import load
 
 __all__ = ["run"]

@@ -17,12 +17,13 @@ from lamina import optimizers
 from lamina.cli import report
 from lamina.cli.cells import NEARLY_ALL
 from lamina.cli.outputs import Output, check_outputs
-from lamina.cli.pictures import picture_of
+from lamina.cli.pictures import check_picture
 from lamina.cli.reading import Reading, read_table
 from lamina.cli.tables import MAX_CATEGORIES, MAX_CLASSES, Table, TableError, Target, detect_task
 from lamina.data.splits import split
 from lamina.layers import Dense, Dropout
 from lamina.network import Network
+from lamina.plots import learning_curves
 from lamina.training.callbacks import DivergenceWarning, EarlyStopping
 
 __all__ = ["run"]
@@ -39,7 +40,7 @@ def run(options: Namespace) -> int:
     picture = options.plot or os.path.splitext(options.out)[0] + ".png"
     outputs = [Output(options.out, "model", "--out"), Output(picture, "picture", "--plot")]
     check_outputs([options.data], outputs, force=options.force)
-    draw = picture_of(picture)
+    check_picture(picture)
     reading = read_table(options)
     report.note(reading.told)
     for line in reading.notes:
@@ -70,7 +71,7 @@ def run(options: Namespace) -> int:
     if history.diverged:
         report.note(f"warning: training {history.stop_reason}; the weights of the best epoch, {history.best_epoch}, "
                     "are saved. A lower --lr may help", stderr=True)  # fmt: skip
-    draw(history)
+    learning_curves(history, path=picture)
     report.note(f"{len(history.loss)} epochs in {seconds:.2f} s, best {history.best_epoch}; {history.stop_reason}")
     part = "test" if len(rows["test"]) else "training"
     _report_part(part, rows, network.predict(inputs[rows[part]]), target, values, encoded)

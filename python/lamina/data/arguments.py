@@ -36,7 +36,11 @@ def thread_count(n_threads: int | None) -> int:
 
 def float_type(dtype: Any) -> np.dtype[Any]:
     """Return float32 or float64 as NumPy's type; ValueError for any other."""
-    found: np.dtype[Any] = np.dtype(dtype)
-    if found.name not in ("float32", "float64"):
+    found: np.dtype[Any] | None
+    try:
+        found = np.dtype(dtype)
+    except (TypeError, ValueError, SyntaxError):  # NumPy reads a text as Python
+        found = None
+    if found is None or found.name not in ("float32", "float64"):
         raise ValueError(f"dtype must be 'float32' or 'float64'; got {dtype!r}")
     return found

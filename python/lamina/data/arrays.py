@@ -23,25 +23,39 @@ def to_array(value: Any, name: str) -> Array:
         value = value.to_numpy(dtype=np.float64, na_value=np.nan) if mixed and _nullable(value) else value.to_numpy()
     elif hasattr(value, "toarray"):
         raise TypeError(f"{name} must be dense; got a sparse {type(value).__name__} (use {name}.toarray())")
+    _refuse_masked(value, name)
     try:
         array = np.asarray(value)
     except ValueError as error:
         raise ValueError(f"{name} must be an array of numbers; got rows of different lengths") from error
-    if np.ma.isMaskedArray(value) and np.ma.is_masked(value):
-        raise ValueError(f"{name} must have no masked entries")
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{name} must hold numbers; got dtype {array.dtype}")
     return array
+
+
+def unmasked(value: Any, name: str) -> Array:
+    """Return a plain NumPy array of any type; ValueError where a mask would be lost."""
+    _refuse_masked(value, name)
+    return np.asarray(value)
+
+
+def _refuse_masked(value: Any, name: str) -> None:
+    """Refuse masked entries, of arrays in a list too: `numpy.asarray` would show what is under the mask."""
+    arrays = value if isinstance(value, (list, tuple)) and value and isinstance(value[0], np.ndarray) else [value]
+    if any(isinstance(part, np.ma.MaskedArray) and np.ma.is_masked(part) for part in arrays):
+        raise ValueError(f"{name} must have no masked entries")
 
 
 def _refuse_text_columns(frame: Any, name: str) -> None:
     """Name the columns of a data frame that hold no numbers."""
     if not hasattr(frame, "columns"):
         return
+    # By position: names may be there twice.
+    columns = [frame.iloc[:, i] if hasattr(frame, "iloc") else frame[:, i] for i in range(frame.shape[1])]
     bad = [
-        str(c)
-        for c in frame.columns
-        if getattr(frame[c].dtype, "kind", "O") not in "fiub" and frame[c].to_numpy()[:1].dtype.kind not in "fiub"
+        str(name)
+        for name, column in zip(frame.columns, columns, strict=True)
+        if getattr(column.dtype, "kind", "O") not in "fiub" and column.to_numpy()[:1].dtype.kind not in "fiub"
     ]
     if bad:
         raise TypeError(
@@ -65,32 +79,63 @@ def matrix(value: Any, n_columns: int, dtype: np.dtype[Any], name: str = "X", fi
         raise ValueError(f"{name} must have at least one row; got shape {array.shape}")
     if array.shape[1] != n_columns:
         raise ValueError(f"{name} must have {n_columns} features, as the network has inputs; got {array.shape[1]}")
-    array = np.ascontiguousarray(array, dtype=dtype)
-    if finite:
-        check_finite(array, name)
-    return array
+    out = in_type(array, dtype)
+    if finite or _narrows(array, dtype):
+        check_finite(out, name, array)
+    return out
 
 
-def check_finite(array: Array, name: str) -> None:
-    """Raise ValueError naming the first NaN or infinity of a C-contiguous float array."""
+def in_type(array: Array, dtype: np.dtype[Any]) -> Array:
+    """Return a C-contiguous array of `dtype`; what is beyond its range becomes infinite, as `check_finite` tells."""
+    if not _narrows(array, dtype):
+        return np.ascontiguousarray(array, dtype=dtype)
+    with np.errstate(over="ignore"):
+        return np.ascontiguousarray(array, dtype=dtype)
+
+
+def _narrows(array: Array, dtype: np.dtype[Any]) -> bool:
+    return array.dtype.kind == "f" and array.dtype.itemsize > dtype.itemsize
+
+
+def check_finite(array: Array, name: str, given: Array | None = None) -> None:
+    """Raise ValueError naming the first NaN or infinity of a C-contiguous float array, made of `given`."""
     core = _core.NetworkFloat32 if array.dtype == np.float32 else _core.NetworkFloat64
     at = core.first_nonfinite(array)
     if at >= 0:
-        kind = "NaN" if np.isnan(array.flat[at]) else "infinity"
-        where = ", column ".join(str(int(i)) for i in np.unravel_index(at, array.shape))
-        raise ValueError(f"{name} must be finite; got {kind} in row {where}")
+        place = np.unravel_index(at, array.shape)
+        where = ", column ".join(str(int(i)) for i in place)
+        found = what_is_not_finite(array[place], None if given is None else given[place], array.dtype)
+        raise ValueError(f"{name} must be {found} in row {where}")
+
+
+def what_is_not_finite(value: Any, given: Any, dtype: np.dtype[Any]) -> str:
+    """Return what a number that is not finite in `dtype` should be, and what came; it was `given`, if that is known."""
+    if given is not None and np.isfinite(given):
+        wider = "; use dtype='float64'" if dtype == np.float32 else ""
+        return f"within {dtype}'s range, up to {np.finfo(dtype).max:.3g}{wider}; got {given}"
+    return f"finite; got {'NaN' if np.isnan(value) else 'infinity'}"
 
 
 def weights(value: Any, n_rows: int, dtype: np.dtype[Any], name: str = "sample_weight") -> Array | None:
     """Return row weights, or None; they must be finite, not negative, and not all zero."""
     if value is None:
         return None
-    array = np.ascontiguousarray(to_array(value, name), dtype=dtype)
-    if array.shape != (n_rows,):
-        raise ValueError(f"{name} must have one entry for each of the {n_rows} rows; got shape {array.shape}")
-    check_finite(array, name)
+    given = to_array(value, name)
+    if given.shape != (n_rows,):
+        raise ValueError(f"{name} must have one entry for each of the {n_rows} rows; got shape {given.shape}")
+    array = in_type(given, dtype)
+    check_finite(array, name, given)
     if array.min() < 0:
         raise ValueError(f"{name} must not be negative; got {array.min()}")
     if not array.any():
         raise ValueError(f"{name} must not be all zero")
     return array
+
+
+def rows_of(data: Any, index: Any) -> Any:
+    """Return rows of an array, a data frame, or what can be made an array, by their numbers."""
+    if hasattr(data, "iloc"):
+        return data.iloc[index]
+    if hasattr(data, "to_numpy") or isinstance(data, np.ndarray):
+        return data[index]
+    return np.asarray(data)[index]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from lamina.data.arrays import Array
-from lamina.data.records import HeldOut, Samples, SampleSpec, TrainingSet
+from lamina.data.records import HeldOut, Indices, Samples, SampleSpec, TrainingSet
 from lamina.data.targets import classes_of
 
 __all__ = ["weighted_by_class"]
@@ -22,17 +22,28 @@ def weighted_by_class(training: TrainingSet, class_weight: Any, spec: SampleSpec
     given, rows, held = training.samples, training.rows, training.held_out
     classes = _classes(spec, given)
     trained = classes if rows is None else classes[rows]
-    by_class = _weights_of_classes(class_weight, trained, 2 if spec.n_outputs == 1 else spec.n_outputs)
+    weights = given.weights if given.weights is None or rows is None else given.weights[rows]
+    by_class = _weights_of_classes(class_weight, trained, 2 if spec.n_outputs == 1 else spec.n_outputs, weights)
     own = _times(given, by_class[classes], spec)
-    assert own.weights is not None
-    if not (own.weights if rows is None else own.weights[rows]).any():
+    rows = _rows_that_count(own, rows)
+    if rows is not None and len(rows) == 0:
         raise ValueError("class_weight must leave a training row a weight greater than 0")
     if held is not None and held.rows is not None:
-        held = HeldOut(own, held.rows)
+        held = HeldOut(own, _rows_that_count(own, held.rows))
     elif held is not None:
         factors = by_class[_classes(spec, held.samples)].astype(spec.dtype)
-        held = HeldOut(_times(held.samples, factors, spec))
+        held = HeldOut(_times(held.samples, factors, spec).counted())
+    if held is not None and len(held.samples if held.rows is None else held.rows) == 0:
+        raise ValueError("class_weight must leave a validation row a weight greater than 0")
     return TrainingSet(own, rows, held)
+
+
+def _rows_that_count(given: Samples, rows: Indices | None) -> Indices | None:
+    """The `rows` (None: all) whose weight is above 0: a class may weigh nothing."""
+    assert given.weights is not None
+    if given.weights.all():
+        return rows
+    return np.flatnonzero(given.weights) if rows is None else rows[given.weights[rows] > 0]
 
 
 def _times(given: Samples, factors: Array, spec: SampleSpec) -> Samples:
@@ -47,12 +58,12 @@ def _classes(spec: SampleSpec, given: Samples) -> Array:
     return found.astype(np.intp)
 
 
-def _weights_of_classes(class_weight: Any, classes: Array, count: int) -> Array:
-    """The weight of each class; "balanced": rows / (classes present * rows of the class)."""
-    members = np.bincount(classes, minlength=count)
+def _weights_of_classes(class_weight: Any, classes: Array, count: int, weights: Array | None) -> Array:
+    """The weight of each class; "balanced": rows / (classes present * its own), each as often as it weighs."""
     if isinstance(class_weight, str) and class_weight == "balanced":
+        members = np.bincount(classes, weights, minlength=count)
         with np.errstate(divide="ignore"):
-            return np.where(members > 0, len(classes) / (np.count_nonzero(members) * members), 0.0)
+            return np.where(members > 0, members.sum() / (np.count_nonzero(members) * members), 0.0)
     if not isinstance(class_weight, Mapping):
         raise TypeError(f"class_weight must be 'balanced', a dict of class -> weight, or None; got {class_weight!r}")
     out = np.ones(count)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
-import numpy as np
-
 from lamina.data.records import HeldOut, Samples, SampleSpec, TrainingSet
-from lamina.data.samples import samples
+from lamina.data.samples import counted_samples
 from lamina.data.splits import Split
+from lamina.data.targets import classes_of
 
 __all__ = ["set_aside"]
 
@@ -23,14 +23,18 @@ def set_aside(spec: SampleSpec, given: Samples, validation: Any, validation_weig
         if len(validation) not in ((2, 3) if spec.recurrent else (2,)):
             raise ValueError(f"validation must be a fraction or (X, y); got a tuple of {len(validation)}")
         X, y, lengths = (*validation, None)[:3]
-        return TrainingSet(given, None, HeldOut(samples(spec, X, y, validation_weight, lengths, "validation ")))
+        return TrainingSet(given, None, HeldOut(counted_samples(spec, X, y, validation_weight, lengths, "validation ")))
     if validation_weight is not None:
         raise ValueError("validation_sample_weight goes with validation=(X, y); a fraction takes sample_weight's")
     how = validation if isinstance(validation, Split) else Split(validation)
-    labels = given.targets if given.targets.dtype == np.int32 and not spec.each_step else None
+    labels = None if spec.each_step else classes_of(spec.loss, given.targets)
     train, held = how.indices(len(given), labels, seed)
-    if given.weights is not None:
-        by_sample = given.weights.reshape(len(given), -1)
-        if not by_sample[train].any() or not by_sample[held].any():
-            raise ValueError("sample_weight must not be all zero in the training or the validation part")
+    if not isinstance(validation, Split) and (len(held) == 1 or len(given) < 10):  # a Split was thought about
+        warnings.warn(
+            f"validation sets {len(held)} of the {len(given)} samples aside: that tells little, and {len(train)} are "
+            "left to learn from. Give validation=None (in an estimator validation_fraction=0) to learn all; so few "
+            "need optimizer=lamina.LBFGS(), or many epochs at a high rate",
+            UserWarning,
+            stacklevel=3,
+        )
     return TrainingSet(given, train, HeldOut(given, held))

@@ -68,6 +68,12 @@ class Samples:
     def __len__(self) -> int:
         return len(self.x)
 
+    def counted(self) -> Samples:
+        """Return the samples of weight above 0; themselves, where that is all; not for targets by step."""
+        if self.weights is None or self.weights.all():
+            return self
+        return self.take(np.flatnonzero(self.weights))
+
     def take(self, rows: Any) -> Samples:
         """Return the samples of these numbers; not for targets by step."""
         weights, lengths = (part if part is None else part[rows] for part in (self.weights, self.lengths))

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from lamina.data.arrays import Array, matrix, weights
-from lamina.data.records import Samples, SampleSpec
+from lamina.data.arrays import Array, matrix, rows_of, to_array, weights
+from lamina.data.records import Indices, Samples, SampleSpec
 from lamina.data.sequences import sequence_inputs, sequence_samples
 from lamina.data.targets import targets
 
-__all__ = ["check_two_classes", "inputs", "samples"]
+__all__ = ["counted", "counted_rows", "counted_samples", "inputs", "samples"]
 
 
 def samples(
@@ -25,6 +25,43 @@ def samples(
     return Samples(x, t, weights(sample_weight, len(x), spec.dtype, f"{which}sample_weight".replace(" ", "_")))
 
 
+def counted_rows(spec: SampleSpec, X: Any, sample_weight: Any, name: str = "sample_weight") -> Indices | None:
+    """Return the numbers of the rows (or sequences) of weight above 0; None where all are, or none has a weight."""
+    if sample_weight is None:
+        return None
+    n = len(X)
+    given = to_array(sample_weight, name)
+    by_step = spec.each_step and given.ndim == 2 and len(given) == n
+    checked = weights(given.reshape(-1) if by_step else given, given.size if by_step else n, spec.dtype, name)
+    assert checked is not None
+    counts = checked.reshape(n, -1).any(axis=1)
+    return None if counts.all() else np.flatnonzero(counts)
+
+
+def counted_samples(
+    spec: SampleSpec, X: Any, y: Any, sample_weight: Any = None, lengths: Any = None, which: str = ""
+) -> Samples:
+    """Return `samples` without those of weight 0, which are as if not there: they may be anything, NaN too."""
+    return samples(spec, *counted(spec, X, y, sample_weight, lengths, which), which)
+
+
+def counted(
+    spec: SampleSpec, X: Any, y: Any, sample_weight: Any = None, lengths: Any = None, which: str = ""
+) -> tuple[Any, Any, Any, Any]:
+    """Return X, y, weights and lengths without the samples of weight 0; nothing else has been looked at."""
+    if sample_weight is None:
+        return X, y, None, lengths
+    name = f"{which}sample_weight".replace(" ", "_")
+    X, weight = to_array(X, f"{which}X"), to_array(sample_weight, name)
+    rows = counted_rows(spec, X, weight, name) if X.ndim > 1 else None
+    if rows is None:
+        return X, y, weight, lengths
+    for part, whose in ((y, "y"), (lengths, "lengths")):
+        if part is not None and np.shape(part)[:1] != (len(X),):
+            raise ValueError(f"{which}{whose} must have one entry for each of the {len(X)} rows of X")
+    return X[rows], rows_of(y, rows), weight[rows], None if lengths is None else rows_of(lengths, rows)
+
+
 def inputs(spec: SampleSpec, X: Any, lengths: Any = None, name: str = "X") -> tuple[Array, Array | None]:
     """Return X as the core wants it, and the lengths of its sequences."""
     if spec.recurrent:
@@ -32,13 +69,3 @@ def inputs(spec: SampleSpec, X: Any, lengths: Any = None, name: str = "X") -> tu
     if lengths is not None:
         raise ValueError("lengths needs a network with a Recurrent layer; this one has none")
     return matrix(X, spec.n_inputs, spec.dtype, name), None
-
-
-def check_two_classes(loss: Any, given: Samples) -> None:
-    """Raise ValueError where the loss is for classes and all samples are of the same one: nothing is to be learned."""
-    if loss.targets != "classes" or len(given) < 2:
-        return
-    t = given.targets
-    classes = t if t.dtype == np.int32 else t.argmax(axis=1)
-    if classes.min() == classes.max():
-        raise ValueError(f"y must hold at least 2 classes; got only class {int(classes[0])}")

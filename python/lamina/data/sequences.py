@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from lamina._dispatch import core as _core
-from lamina.data.arrays import Array, to_array, weights
+from lamina.data.arrays import Array, in_type, to_array, weights, what_is_not_finite
 from lamina.data.records import Samples, SampleSpec
 from lamina.data.targets import targets
 
@@ -57,19 +57,35 @@ def sequence_samples(spec: SampleSpec, X: Any, y: Any, sample_weight: Any, lengt
             f"{name} must be ({n}, {steps}) or ({n}, {steps}, {spec.n_outputs}), as the last Recurrent has "
             f"return_sequences=True; got shape {array.shape}"
         )
+    by_step_weights = weights(
+        _weights_by_step(sample_weight, n, steps, weight_name), n * steps, spec.dtype, weight_name
+    )
+    counts = _steps_that_count(n, steps, checked, by_step_weights)
     if array.dtype.kind == "f":
-        _check_finite(array, checked, name)
-    counted = None if checked is None else np.flatnonzero(np.arange(steps) < checked[:, None])
+        _check_finite(array, None if counts is None else counts.reshape(n, steps), name)
+    counted = None if counts is None else np.flatnonzero(counts)
     by_step = array.reshape(n * steps, *array.shape[2:])
     if counted is not None:
         by_step = by_step[counted]
     t = targets(spec, by_step, len(by_step), name)
-    if counted is not None:  # zeros stand for what lies beyond a sequence's length
+    if counted is not None:  # zeros stand for what does not count
         everywhere = np.zeros((n * steps, *t.shape[1:]), t.dtype)
         everywhere[counted] = t
         t = everywhere
-    by_step_weights = _weights_by_step(sample_weight, n, steps, weight_name)
-    return Samples(x, t, weights(by_step_weights, n * steps, spec.dtype, weight_name), checked)
+    return Samples(x, t, by_step_weights, checked)
+
+
+def _steps_that_count(n: int, steps: int, lengths: Array | None, by_step: Array | None) -> Array | None:
+    """Whether each step, one after the other, has a target that counts; None where all have."""
+    if lengths is None and (by_step is None or by_step.all()):
+        return None
+    within = np.ones(n * steps, bool) if lengths is None else _within(lengths, steps).reshape(-1)
+    return within if by_step is None else within & (by_step > 0)
+
+
+def _within(lengths: Array, steps: int) -> Array:
+    """Whether each step of each sequence, (n, steps), is within its length."""
+    return np.asarray(np.arange(steps) < lengths[:, None])
 
 
 def _weights_by_step(sample_weight: Any, n: int, steps: int, name: str) -> Array | None:
@@ -86,7 +102,7 @@ def _weights_by_step(sample_weight: Any, n: int, steps: int, name: str) -> Array
 
 def sequence_inputs(spec: SampleSpec, X: Any, lengths: Any, name: str = "X") -> tuple[Array, Array | None]:
     """Return a C-contiguous (samples, steps, features) array, finite wherever it counts, and the lengths."""
-    array = to_array(X, name)
+    array = _sequence_array(X, name)
     if array.ndim != 3:
         raise ValueError(
             f"{name} must have 3 axes (samples, steps, features) for a recurrent network; got {array.ndim}, "
@@ -96,10 +112,20 @@ def sequence_inputs(spec: SampleSpec, X: Any, lengths: Any, name: str = "X") -> 
         raise ValueError(f"{name} must have at least one sample and one step; got shape {array.shape}")
     if array.shape[2] != spec.n_inputs:
         raise ValueError(f"{name} must have {spec.n_inputs} features, as the network has inputs; got {array.shape[2]}")
-    array = np.ascontiguousarray(array, dtype=spec.dtype)
+    out = in_type(array, spec.dtype)
     checked = _checked_lengths(lengths, array.shape[0], array.shape[1], name.removesuffix("X"))
-    _check_finite(array, checked, name)
-    return array, checked
+    _check_finite(out, None if checked is None else _within(checked, out.shape[1]), name, array)
+    return out, checked
+
+
+def _sequence_array(X: Any, name: str) -> Array:
+    """`to_array`, with a hint where sequences have different lengths."""
+    try:
+        return to_array(X, name)
+    except (TypeError, ValueError) as error:
+        if not isinstance(X, (list, tuple)) and getattr(X, "dtype", np.dtype(float)).kind != "O":
+            raise
+        raise type(error)(f"{error}; for sequences of different lengths: X, lengths = lamina.pad(X)") from None
 
 
 def _checked_lengths(lengths: Any, n: int, steps: int, which: str) -> Array | None:
@@ -119,8 +145,8 @@ def _checked_lengths(lengths: Any, n: int, steps: int, which: str) -> Array | No
     return np.ascontiguousarray(array, np.int32)
 
 
-def _check_finite(array: Array, lengths: Array | None, name: str) -> None:
-    """Raise ValueError naming the first NaN or infinity that is not beyond its sequence's length."""
+def _check_finite(array: Array, counts: Array | None, name: str, given: Array | None = None) -> None:
+    """Raise ValueError naming the first NaN or infinity in a step that counts; see `check_finite`."""
     # All of it, padding too, at the core's speed: most often there is nothing to look for.
     if array.dtype in (np.float32, np.float64) and array.flags.c_contiguous:
         core = _core.NetworkFloat32 if array.dtype == np.float32 else _core.NetworkFloat64
@@ -129,9 +155,13 @@ def _check_finite(array: Array, lengths: Array | None, name: str) -> None:
     bad: Array = ~np.isfinite(array)
     if array.ndim == 3:
         bad = np.any(bad, axis=2)
-    if lengths is not None:
-        bad = bad & (np.arange(array.shape[1]) < lengths[:, None])
+    if counts is not None:
+        bad = bad & counts
     if bad.any():
         sample, at = (int(i) for i in np.unravel_index(bad.argmax(), bad.shape))
-        kind = "NaN" if np.isnan(array[sample, at]).any() else "infinity"
-        raise ValueError(f"{name} must be finite; got {kind} in sample {sample}, step {at}")
+        step = np.ravel(array[sample, at])
+        first = int(np.argmax(~np.isfinite(step)))
+        was = None if given is None else np.ravel(given[sample, at])[first]
+        raise ValueError(
+            f"{name} must be {what_is_not_finite(step[first], was, array.dtype)} in sample {sample}, step {at}"
+        )

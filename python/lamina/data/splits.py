@@ -9,6 +9,7 @@ import numpy as np
 
 from lamina._dispatch import core as _core
 from lamina.data.arguments import whole_number
+from lamina.data.arrays import rows_of, unmasked
 from lamina.data.records import Indices
 
 __all__ = ["Split", "fold_indices", "split", "split_indices"]
@@ -22,7 +23,7 @@ class Split:
     fraction : float, default 0.1
         Share of the rows, in (0, 1).
     stratify : bool, optional
-        Keep the classes' shares. By default, wherever the targets are labels and every class can be shared.
+        Keep the classes' shares. By default, wherever the targets are classes and every class can be shared.
     shuffle : bool, default True
         False takes the last rows, in order: for time series.
     """
@@ -50,7 +51,7 @@ class Split:
 
 
 def _can_stratify(labels: Any, shuffle: bool) -> bool:
-    return labels is not None and shuffle and int(np.unique(labels, return_counts=True)[1].min()) >= 2
+    return labels is not None and shuffle and bool(_core.can_stratify(np.ascontiguousarray(labels, np.int32), 2))
 
 
 def split_indices(n_rows: int, fractions: Sequence[float], labels: Any, shuffle: bool, seed: int) -> list[Indices]:
@@ -76,7 +77,7 @@ def fold_indices(
     if k > n_rows:
         raise ValueError(f"k must be at most the number of rows, {n_rows}; got {k} folds")
     if groups is not None:
-        return _grouped(np.asarray(groups), n_rows, [1 / k] * k, seed, "k")
+        return _grouped(groups, n_rows, [1 / k] * k, seed, "k")
     if not shuffle:
         return np.arange(n_rows, dtype=np.int64) * k // n_rows
     order = np.asarray(_core.permutation(seed, n_rows))
@@ -96,6 +97,7 @@ def fold_indices(
 
 def _grouped(groups: Any, n_rows: int, shares: Sequence[float], seed: int, name: str) -> Indices:
     """The part of each row: groups stay whole, the largest is placed first, where most room is left."""
+    groups = unmasked(groups, "groups")
     if groups.shape != (n_rows,):
         raise ValueError(f"groups must have one entry for each of the {n_rows} rows; got shape {groups.shape}")
     names, which, counts = np.unique(groups, return_inverse=True, return_counts=True)
@@ -156,17 +158,11 @@ def split(
     if n_rows < len(shares):
         raise ValueError(f"X must have at least {len(shares)} rows, one for each part; got {n_rows}")
     if groups is not None:
-        home = _grouped(np.asarray(groups), n_rows, shares, seed, "fractions")
-        return [(_rows(X, part), _rows(y, part)) for part in (np.flatnonzero(home == i) for i in range(len(shares)))]
+        home = _grouped(groups, n_rows, shares, seed, "fractions")
+        return [
+            (rows_of(X, part), rows_of(y, part)) for part in (np.flatnonzero(home == i) for i in range(len(shares)))
+        ]
     labels = np.asarray(y)
     use_labels = stratify and shuffle and labels.ndim == 1 and labels.dtype.kind in "iubOUST"
     parts = split_indices(n_rows, shares, labels if use_labels else None, shuffle, seed)
-    return [(_rows(X, part), _rows(y, part)) for part in parts]
-
-
-def _rows(data: Any, index: Indices) -> Any:
-    if hasattr(data, "iloc"):
-        return data.iloc[index]
-    if hasattr(data, "to_numpy") or isinstance(data, np.ndarray):
-        return data[index]
-    return np.asarray(data)[index]
+    return [(rows_of(X, part), rows_of(y, part)) for part in parts]

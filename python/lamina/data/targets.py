@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from lamina.data.arrays import Array, check_finite, to_array
+from lamina._dispatch import core as _core
+from lamina.data.arrays import Array, check_finite, in_type, to_array
 from lamina.data.records import SampleSpec
 
 __all__ = ["classes_of", "labels", "targets"]
@@ -15,7 +16,7 @@ __all__ = ["classes_of", "labels", "targets"]
 def targets(spec: SampleSpec, value: Any, n_rows: int, name: str = "y") -> Array:
     """Return the targets as the loss wants them: int32 labels (rows,), or floats (rows, outputs)."""
     loss, n_outputs = spec.loss, spec.n_outputs
-    array = to_array(value, name)
+    array = _target_array(value, name, loss)
     if array.ndim == 0 or array.ndim > 2:
         raise ValueError(f"{name} must have 1 or 2 axes; got shape {array.shape}")
     if array.shape[0] != n_rows:
@@ -30,22 +31,25 @@ def targets(spec: SampleSpec, value: Any, n_rows: int, name: str = "y") -> Array
         return one_hot
     if array.ndim == 1:
         array = array[:, None]
-    if array.shape[1] != n_outputs:
-        raise ValueError(f"{name} must have {n_outputs} columns, as the network has outputs; got {array.shape[1]}")
-    array = np.ascontiguousarray(array, dtype=spec.dtype)
-    check_finite(array, name)
-    low, high, domain = float(array.min()), float(array.max()), loss.target_domain
-    if kind == "classes":
-        sums = array.sum(axis=1)
-        if low < domain["low"] or np.abs(sums - 1).max() > 1e-3:
-            raise ValueError(
-                f"{name} must {domain['text']} for {loss.name}; "
-                f"got a row that sums to {sums[np.abs(sums - 1).argmax()]}, with entries from {low}"
-            )
-    fractions = domain["whole"] and bool((array != np.floor(array)).any())
-    if low < domain["low"] or high > domain["high"] or fractions:
-        raise ValueError(f"{name} must {domain['text']} for {loss.name}; got values from {low} to {high}")
+    given = array
+    array = in_type(given, spec.dtype)
+    if array.dtype.itemsize < given.dtype.itemsize:  # the core does not know what was given
+        check_finite(array, name, given)
+    _core.check_targets(loss, array, n_outputs, name)
     return array
+
+
+def _target_array(value: Any, name: str, loss: Any) -> Array:
+    """`to_array`, with a hint where labels are text."""
+    try:
+        return to_array(value, name)
+    except TypeError as error:
+        if loss.targets not in ("classes", "binary") or hasattr(value, "toarray"):
+            raise
+        raise TypeError(
+            f"{error}; labels are 0, 1, ...: classes, {name} = np.unique({name}, return_inverse=True) numbers them "
+            "(lamina.MLPClassifier takes labels of any kind)"
+        ) from None
 
 
 def labels(array: Array, n_classes: int, name: str) -> Array:
@@ -54,7 +58,7 @@ def labels(array: Array, n_classes: int, name: str) -> Array:
         check_finite(np.ascontiguousarray(array, np.float64), name)
         if (array != np.floor(array)).any():
             raise ValueError(f"{name} must hold whole-number labels; got {array[array != np.floor(array)][0]}")
-    low, high = int(array.min()), int(array.max())
+    low, high = int(array.min()), int(array.max())  # of any size, which int32 would not hold
     if low < 0 or high >= n_classes:
         raise ValueError(
             f"{name} must hold labels in 0 .. {n_classes - 1}, one for each output; got {low if low < 0 else high}"
@@ -64,13 +68,4 @@ def labels(array: Array, n_classes: int, name: str) -> Array:
 
 def classes_of(loss: Any, t: Array) -> Array | None:
     """Return the class number of each row of targets as the loss wants them, or None where they are no classes."""
-    if loss.targets == "classes" and t.ndim <= 2:
-        return t if t.ndim == 1 else t.argmax(axis=1)
-    if loss.targets == "binary" and t.ndim == 2:
-        border = loss.target_domain["border"]
-        # Several columns are classes where each row has one of them, else labels that may go together.
-        if t.shape[1] == 1:
-            return t[:, 0] > border  # type: ignore[no-any-return]
-        if ((t > border).sum(axis=1) == 1).all():
-            return t.argmax(axis=1)  # type: ignore[no-any-return]
-    return None
+    return _core.classes_of(loss, t) if t.ndim <= 2 else None

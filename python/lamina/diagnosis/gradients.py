@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from lamina.data.samples import samples
+from lamina._dispatch import core as _core
+from lamina.data.arguments import number
+from lamina.data.samples import counted_samples
 from lamina.network.network import Network
 
 __all__ = ["check_gradients"]
@@ -41,16 +43,14 @@ def check_gradients(
         Whether random layers and batch norm work as in training (with the draws of step 0) or as in prediction.
     """
     copy = net.astype("float64")
-    given = samples(copy.spec, X, y, sample_weight, lengths)
-    batch = (given.x, given.targets, given.weights)
-    options = (l1, l2, training)
-    analytic = copy.core.loss_and_gradients(
-        *batch, *options, surrogates=False, with_input=False, threads=1, lengths=given.lengths
-    )[1]
+    given = counted_samples(copy.spec, X, y, sample_weight, lengths)
+    penalty = _core.PenaltyStrength(number(l1, "l1"), number(l2, "l2"))
+    options = _core.GradientOptions(penalty, bool(training), surrogates=False, threads=1)
+    analytic = copy.core.loss_and_gradients(given, options)[1]
     scale = max(float(np.abs(analytic).max(initial=0.0)) * 1e-2, 1e-6)
     best = np.full(analytic.shape, np.inf)
     for step in _STEPS:
-        numeric = copy.core.central_differences(*batch, *options, step, lengths=given.lengths)
+        numeric = copy.core.central_differences(given, options, step)
         size = np.maximum(np.maximum(np.abs(analytic), np.abs(numeric)), scale)
         best = np.minimum(best, np.abs(analytic - numeric) / size)
         if best.max(initial=0.0) <= 1e-7:

@@ -1,26 +1,30 @@
-"""What the two estimators share: the fit, in the order of `sklearn.neural_network`, and its fitted attributes."""
+"""What the two perceptrons share: the fit, in the order of `sklearn.neural_network`, and its fitted attributes."""
 
-import copy
-import warnings
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import joblib
 import numpy as np
-from scipy.sparse import issparse
-from sklearn.base import BaseEstimator, is_classifier
+from sklearn.base import is_classifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from lamina import optimizers
+from lamina import losses
+from lamina.estimators._estimator import BaseLamina
 from lamina.estimators._monitor import IterationMonitor, Monitor, Progress
-from lamina.estimators._network import LiveArrays, build_network, draw_weights, weights_and_biases
+from lamina.estimators._network import (
+    LiveArrays,
+    architecture,
+    build_network,
+    draw_weights,
+    snapshot,
+    weights_and_biases,
+)
 from lamina.estimators._parameters import check_parameters
-from lamina.estimators._solvers import FULL_BATCH, first_order_optimizer, full_batch_solver
+from lamina.estimators._samples import check_scale
+from lamina.estimators._solvers import check_solver, first_order_optimizer, first_rate, full_batch_solver
 from lamina.network import Network
 from lamina.optimizers import LevenbergMarquardt
 from lamina.training.callbacks import EarlyStopping, callbacks_of
@@ -40,13 +44,29 @@ class Rows(NamedTuple):
         """Return the rows at `index`."""
         return Rows(*(None if part is None else part[index] for part in self))
 
+    def counted(self) -> "Rows":
+        """Return the rows of weight above 0: a class may weigh nothing."""
+        if self.weight is None or self.weight.all():
+            return self
+        if not self.weight.any():
+            raise ValueError("class_weight and sample_weight must leave a row a weight above 0")
+        return self.take(np.flatnonzero(self.weight))
 
-class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]
+
+class BaseMLP(BaseLamina):
     """Training and the fitted attributes; the subclasses know targets, losses and predictions."""
 
-    @abstractmethod
+    network_: Network
+    best_validation_score_: float | None
+
     def _loss_name(self) -> str:
-        """Return the name of the loss, as the user gave it."""
+        """Return the name of the loss, as the registry has it; what is no loss is returned as it is."""
+        if self.loss == "log_loss":  # scikit-learn's, of which there are two
+            return "log_loss"
+        try:
+            return str(losses.get(self.loss).name)
+        except (TypeError, ValueError):
+            return str(self.loss)
 
     @abstractmethod
     def _network_loss(self) -> Any:
@@ -78,17 +98,18 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]
 
     def _fit(
         self, X: Any, y: Any, sample_weight: Any, incremental: bool, validation: tuple[Any, Any, Any] = (None,) * 3
-    ) -> Any:
+    ) -> None:
         check_parameters(self)
         self._check_combination(incremental, validation)
         first = not hasattr(self, "network_") or not (self.warm_start or incremental)
-        X, y = validate_data(self, X, y, reset=first, **self._accepted())
-        X = X.toarray() if issparse(X) else X
-        weight = None
-        if sample_weight is not None:
-            weight = _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
+        X, y, weight = self._training_rows(X, y, sample_weight, reset=first)
         y, targets = self._encode(y, first=first, incremental=incremental)
-        train = Rows(X, y, targets, self._class_weights(y, weight, incremental))
+        self._check_architecture(first)
+        if not is_classifier(self):
+            # A full-batch solver works in float64, and its weights are then brought to the network's type.
+            own = X.dtype if first else self.network_.dtype
+            check_scale(targets, self.loss, own if full_batch_solver(self) is None else np.dtype("float64"))
+        train = Rows(X, y, targets, self._class_weights(y, weight, incremental)).counted()
 
         random_state = check_random_state(self.random_state)
         weights = draw_weights(self, random_state) if first else None
@@ -97,36 +118,54 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]
             seed = int(random_state.randint(np.iinfo(np.int32).max))
             self.network_ = build_network(self, self._network_loss(), X.dtype, seed, weights)
             self._start_curves()
-        if full_batch_solver(self) is not None:
-            self._fit_full_batch(train, held_out)
-        else:
-            self._fit_stochastic(train, held_out, first, incremental)
-        if not all(np.isfinite(p).all() for p in self.network_.parameters.values()):
-            raise ValueError(
-                "Solver produced non-finite parameter weights. The input data may contain large values: scale it, "
-                "set standardize=True, or lower learning_rate_init."
-            )
-        return self
+        bring_back = None if first else snapshot(self.network_)
+        try:
+            if full_batch_solver(self) is not None:
+                self._watch(False)
+                self._fit_full_batch(train, held_out)
+            else:
+                self._watch(self.early_stopping)
+                self._fit_stochastic(train, held_out, first, incremental, bring_back)
+            if not all(np.isfinite(p).all() for p in self.network_.parameters.values()):
+                raise ValueError(
+                    "Solver produced non-finite parameter weights. The input data may contain large values: scale it, "
+                    "set standardize=True, or lower learning_rate_init."
+                )
+        except BaseException:
+            if bring_back is not None:
+                bring_back()
+            raise
 
-    def _accepted(self) -> dict[str, Any]:
-        return {
-            "accept_sparse": ("csr", "csc"),
-            "multi_output": True,
-            "dtype": (np.float64, np.float32),
-            "y_numeric": not is_classifier(self),
-        }
+    def _check_architecture(self, first: bool) -> None:
+        """Raise ValueError where a network that is trained further is not the one that the parameters now ask for."""
+        wanted = architecture(self, self._network_loss())
+        if first:
+            self._architecture = wanted
+        for name, built in getattr(self, "_architecture", wanted).items():  # old pickles do not know what they built
+            if built != wanted[name]:
+                raise ValueError(
+                    f"{name} has changed since the network was built, from {built!r} to {wanted[name]!r}, and training "
+                    "goes on with that network: set it back, or fit anew with warm_start=False"
+                )
 
     def _check_combination(self, incremental: bool, validation: tuple[Any, Any, Any]) -> None:
         """Raise ValueError for parameters that are fine one by one and not together."""
-        known = (*FULL_BATCH, *(name.lower() for name in optimizers.names()))
-        if isinstance(self.solver, str) and self.solver not in known:
-            name = type(self).__name__
-            raise ValueError(f"solver of {name} must be an optimizer or one of {known}; got {self.solver!r}")
+        check_solver(self)
         if self.early_stopping and incremental:
             raise ValueError("partial_fit does not support early_stopping=True")
         if self.early_stopping and self.validation_fraction == 0 and validation[0] is None:
             raise ValueError("early_stopping=True needs a validation_fraction above 0, or X_val and y_val")
-        self._check_full_batch(full_batch_solver(self))
+        solver = full_batch_solver(self)
+        self._check_full_batch(solver)
+        if self.scoring is not None:
+            if not self.early_stopping or solver is not None:
+                beside = (
+                    "early_stopping=False" if solver is None else f"solver={self.solver!r}, which does not stop early"
+                )
+                raise ValueError(f"scoring is what early stopping watches; got scoring={self.scoring!r} with {beside}")
+            if self.scoring != "loss":
+                check_scoring(self, scoring=self.scoring)
+        callbacks_of(self.callbacks if self.callbacks is not None else ())
         if (validation[0] is None) != (validation[1] is None):
             raise ValueError("X_val and y_val go together; only one of them was given")
         if validation[0] is None and validation[2] is not None:
@@ -149,20 +188,23 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]
         """Return training and validation rows: the user's own, scikit-learn's split, or none."""
         X_val, y_val, weight_val = given
         if X_val is not None:
-            X_val, y_val = validate_data(self, X_val, y_val, reset=False, **self._accepted())
-            X_val = X_val.toarray() if issparse(X_val) else X_val
-            if weight_val is not None:
-                weight_val = _check_sample_weight(weight_val, X_val, dtype=X_val.dtype, ensure_non_negative=True)
+            X_val, y_val, weight_val = self._training_rows(X_val, y_val, weight_val, reset=False)
             return rows, Rows(X_val, y_val, self._encode_more(y_val), weight_val)
         if not self.early_stopping or full_batch_solver(self) is not None:
             return rows, None
-        train, held_out = train_test_split(
-            np.arange(len(rows.X)),
-            random_state=random_state,
-            test_size=self.validation_fraction,
-            # scikit-learn keeps the proportions of two classes, and splits several at random.
-            stratify=rows.y if is_classifier(self) and self.n_outputs_ == 1 else None,
-        )
+        # scikit-learn keeps the proportions of two classes, and splits several at random.
+        stratify = rows.y if is_classifier(self) and self.n_outputs_ == 1 else None
+        n = len(rows.X)
+        try:
+            train, held_out = train_test_split(
+                np.arange(n), random_state=random_state, test_size=self.validation_fraction, stratify=stratify
+            )
+        except ValueError:
+            shared = "" if stratify is None else ", with two of every class at least, one for each part"
+            raise ValueError(
+                f"early_stopping=True has to set validation_fraction={self.validation_fraction:g} of the {n} rows "
+                f"aside{shared}: they are too few. Give more rows, another fraction, or X_val and y_val."
+            ) from None
         if len(held_out) < 2:
             raise ValueError("The validation set is too small. Increase 'validation_fraction' or the number of rows.")
         return rows.take(train), rows.take(held_out)
@@ -173,20 +215,21 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]
         self.loss_ = np.nan
         self.n_layers_ = len(self.coefs_) + 1
         self.out_activation_ = self._out_activation()
-        scored = self.early_stopping and full_batch_solver(self) is None
         self.loss_curve_: list[float] = []
         self.validation_loss_curve_: list[float] = []
         self.best_iteration_ = 0
-        self.best_loss_ = None if scored else np.inf
-        self.validation_scores_: list[float] | None = [] if scored else None
-        self.best_validation_score_ = -np.inf if scored else None
-        self._no_improvement_count = 0
+        self.validation_scores_: list[float] | None = None
+        self.best_loss_: float | None = None
 
-    def _initial_rate(self) -> float:
-        if isinstance(self.solver, str):
-            return float(self.learning_rate_init)
-        first_order: Any = getattr(self.solver, "base", self.solver)
-        return float(first_order.lr)
+    def _watch(self, scores: bool) -> None:
+        """Have the best values be of scores, or else of losses; they go on where they were of those before."""
+        if scores and self.validation_scores_ is None:
+            self.validation_scores_, self.best_validation_score_, self.best_loss_ = [], -np.inf, None
+        elif not scores and self.best_loss_ is None:
+            self.validation_scores_, self.best_validation_score_, self.best_loss_ = None, None, np.inf
+        else:
+            return
+        self._no_improvement_count = 0
 
     def _optimizer(self) -> Any:
         return first_order_optimizer(self, self._learning_rate)
@@ -200,9 +243,8 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]
             size = rows if self._wants_all_rows() else min(200, rows)
         else:
             if self.batch_size > rows:
-                warnings.warn(
-                    f"Got `batch_size` {self.batch_size}, larger than the {rows} rows; it is going to be clipped.",
-                    stacklevel=5,
+                self._warn_at_the_end(
+                    f"Got `batch_size` {self.batch_size}, larger than the {rows} rows; it is going to be clipped."
                 )
             size = min(int(self.batch_size), rows)
         # A last batch of one row has no variance for batch norm to divide by.
@@ -210,21 +252,23 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]
             size += 1
         return size
 
-    def _fit_stochastic(self, train: Rows, held_out: Rows | None, first: bool, incremental: bool) -> None:
-        if first or not incremental:
-            self._learning_rate = self._initial_rate()
+    def _fit_stochastic(
+        self, train: Rows, held_out: Rows | None, first: bool, incremental: bool, bring_back: Callable[[], None] | None
+    ) -> None:
+        rate = first_rate(self)
+        if first or not incremental or getattr(self, "_first_rate", rate) != rate:
+            self._learning_rate = rate
+        self._learning_rate, self._first_rate = getattr(self, "_learning_rate", rate), rate
         score = self._scorer(held_out) if held_out is not None and self.early_stopping else None
         batch_size = self._batch_size(len(train.X))
-        progress = Progress(self._initial_rate(), self._learning_rate, self._no_improvement_count)
+        progress = Progress(rate, self._learning_rate, self._no_improvement_count)
         in_sklearns_terms = self._loss_in_sklearns_terms(train, batch_size)
         monitor = Monitor(self, in_sklearns_terms, progress, len(train.X), score)
-        before = copy.deepcopy(self.network_) if score is not None and not first else None
         stopping = None
         if score is not None:
             stopping = EarlyStopping(patience=self.max_iter + 1, monitor=monitor.validation_score, mode="max")
         self.n_iter_ = 0
-        interrupted = False
-        try:
+        with self._interruptible(self.network_) as interrupted:
             self.network_.fit(
                 train.X,
                 train.targets,
@@ -237,33 +281,27 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]
                 resume=incremental,
                 **self._common_options(train, held_out, monitor),
             )
-        except KeyboardInterrupt:
-            interrupted = True
-            warnings.warn("Training interrupted by user.", stacklevel=4)
-        finally:
-            self._learning_rate, self._no_improvement_count = progress.rate, progress.stalled
-        if before is not None and not monitor.improved:
-            self.network_ = before
+        self._learning_rate, self._no_improvement_count = progress.rate, progress.stalled
         assert self.network_.history is not None
         self.stop_reason_ = monitor.stop_reason or self.network_.history.stop_reason
+        if score is not None and bring_back is not None and not monitor.improved:
+            bring_back()
         if self.n_iter_ == self.max_iter and monitor.stop_reason is None and not (incremental or interrupted):
-            warnings.warn(
+            self._warn_at_the_end(
                 f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the optimization hasn't "
                 "converged yet.",
                 ConvergenceWarning,
-                stacklevel=4,
             )
 
     def _fit_full_batch(self, train: Rows, held_out: Rows | None) -> None:
         """Minimise the loss over all rows at once; an iteration is an epoch, to `held_out` is only looked."""
         monitor = IterationMonitor(self, self._loss_in_sklearns_terms(train, len(train.X)))
-        kept: Network = self.network_
+        kept = self.network_
         # Differences of losses tell how to step: they need float64, whatever the type the estimator keeps.
         network = kept if kept.dtype == "float64" else kept.astype("float64")
         self.network_ = network
         self.n_iter_ = 0
-        interrupted = False
-        try:
+        with self._interruptible(network) as interrupted:
             network.fit(
                 train.X,
                 train.targets,
@@ -272,25 +310,20 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]
                 early_stopping=None,
                 **self._common_options(train, held_out, monitor),
             )
-        except KeyboardInterrupt:
-            interrupted = True
-            warnings.warn("Training interrupted by user.", stacklevel=4)
-        finally:
-            self.network_ = kept
-            if network is not kept:
-                _take_over(kept, network)
+        self.network_ = kept
+        if network is not kept:
+            _take_over(kept, network)
         assert kept.history is not None
         reason = kept.history.stop_reason
         self.stop_reason_ = monitor.stop_reason or reason
         at_limit = self.n_iter_ == self.max_iter and not reason.startswith("converged")
         if (at_limit or reason.startswith("max_evaluations")) and not interrupted and monitor.stop_reason is None:
             limit = f"max_iter={self.max_iter}" if at_limit else f"max_fun={self.max_fun}"
-            warnings.warn(
+            self._warn_at_the_end(
                 f"{self.solver} failed to converge after {self.n_iter_} iteration(s) and "
                 f"{kept.history.evaluations} evaluation(s).\nIncrease {limit} to go on. Inputs of very different "
                 "sizes slow it down: scale them, or set standardize=True.",
                 ConvergenceWarning,
-                stacklevel=4,
             )
 
     def _common_options(self, train: Rows, held_out: Rows | None, monitor: IterationMonitor) -> dict[str, Any]:
@@ -304,9 +337,6 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]
             "callbacks": [monitor, *callbacks_of(self.callbacks or None)],
             "n_threads": self._threads(),
         }
-
-    def _threads(self) -> int | None:
-        return None if self.n_jobs is None else int(joblib.effective_n_jobs(self.n_jobs))
 
     def _scorer(self, rows: Rows) -> Callable[[Any], float]:
         """Return the score of validation rows, as a function of the epoch."""
@@ -334,9 +364,8 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]
 
     def _outputs(self, X: Any) -> Any:
         """Return the network's predictions, (n, outputs), for inputs that are checked here."""
-        check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse=("csr", "csc"), reset=False, dtype=(np.float64, np.float32))
-        return self.network_.predict(X.toarray() if issparse(X) else X)
+        rows = self._rows(X)
+        return self.network_.predict(rows)
 
     def _weights_and_biases(self) -> tuple[LiveArrays, LiveArrays]:
         if "network_" not in self.__dict__:
@@ -366,11 +395,6 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]
             name = self.solver if isinstance(self.solver, str) else type(self.solver).__name__
             raise AttributeError(f"partial_fit is only available for stochastic optimizers. {name} is not stochastic.")
         return True
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        return tags
 
 
 def _take_over(to: Network, trained: Network) -> None:

@@ -1,22 +1,23 @@
 """Cascade-correlation for scikit-learn: the classifier and the regressor."""
 
-from abc import ABC, abstractmethod
-from numbers import Integral
+from abc import abstractmethod
 from typing import Any
 
-import joblib
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-from sklearn.utils import check_random_state, column_or_1d
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.base import ClassifierMixin, RegressorMixin
+from sklearn.utils import column_or_1d
+from sklearn.utils.multiclass import unique_labels
 
 from lamina.cascade import CascadeNetwork
+from lamina.estimators._estimator import BaseLamina, all_or_nothing
+from lamina.estimators._labels import labels_of, shares_of
+from lamina.estimators._parameters import CASCADE, check_parameters
+from lamina.estimators._samples import class_labels, two_classes
 
 __all__ = ["CascadeClassifier", "CascadeRegressor"]
 
 
-class BaseCascade(BaseEstimator, ABC):  # type: ignore[misc]
+class BaseCascade(BaseLamina):
     """The fit and its attributes; the subclasses know targets and predictions."""
 
     def __init__(
@@ -52,19 +53,18 @@ class BaseCascade(BaseEstimator, ABC):  # type: ignore[misc]
     def _encode(self, y: Any) -> tuple[Any, int, str]:
         """Return the network's targets, its number of outputs, and their activation."""
 
-    def fit(self, X: Any, y: Any) -> "BaseCascade":
-        """Grow a network on `X` (n, features) and `y`, labels or values.
+    @all_or_nothing
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "BaseCascade":
+        """Grow a network on `X` (n, features), dense or sparse, and `y`: labels or values.
 
-        With `early_stopping` a fraction of the rows is set aside: growth ends when their error has not fallen for
+        A row with sample weight 2 counts as the row given twice, one with 0 as if it were not there. With
+        `early_stopping` a fraction of the rows is set aside: growth ends when their error has not fallen for
         `n_iter_no_change` units, and the best network is kept.
         """
-        if isinstance(self.random_state, Integral) and not isinstance(self.random_state, bool):
-            seed = int(self.random_state)
-        else:
-            seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
-        X, y = validate_data(
-            self, X, y, multi_output=True, dtype=(np.float64, np.float32), y_numeric=self._numeric_targets
-        )
+        check_parameters(self, CASCADE)
+        if self.early_stopping and self.validation_fraction == 0:
+            raise ValueError("early_stopping=True needs a validation_fraction above 0")
+        X, y, weight = self._training_rows(X, y, sample_weight)
         targets, outputs, output = self._encode(y)
         network = CascadeNetwork(
             X.shape[1],
@@ -74,32 +74,33 @@ class BaseCascade(BaseEstimator, ABC):  # type: ignore[misc]
             activation=self.activation,
             output=output,
             dtype=np.dtype(X.dtype).name,
-            seed=seed,
+            seed=self._network_seed(),
             normalize_inputs=bool(self.standardize),
         )
-        history = network.fit(
-            X,
-            targets,
-            validation=self.validation_fraction if self.early_stopping else None,
-            patience=self.n_iter_no_change,
-            optimizer=self.optimizer,
-            tolerance=self.tolerance,
-            n_threads=None if self.n_jobs is None else int(joblib.effective_n_jobs(self.n_jobs)),
-            verbose=int(bool(self.verbose)),
-        )
+        with self._interruptible(network):
+            network.fit(
+                X,
+                targets,
+                sample_weight=weight,
+                validation=self.validation_fraction if self.early_stopping else None,
+                patience=self.n_iter_no_change,
+                optimizer=self.optimizer,
+                tolerance=self.tolerance,
+                n_threads=self._threads(),
+                verbose=int(bool(self.verbose)),
+            )
+        assert network.history is not None
         self.network_ = network
-        self.history_ = history
+        self.history_ = network.history
         self.n_outputs_ = outputs
         self.n_units_ = self.n_iter_ = network.n_units
-        self.stop_reason_ = history.stop_reason
+        self.stop_reason_ = network.history.stop_reason
         return self
-
-    _numeric_targets = False
 
     def _outputs(self, X: Any) -> Any:
         """Return the network's predictions, (n, outputs), for inputs that are checked here."""
-        check_is_fitted(self)
-        return self.network_.predict(validate_data(self, X, reset=False, dtype=(np.float64, np.float32)))
+        rows = self._rows(X)
+        return self.network_.predict(rows)
 
 
 _PARAMETERS = """
@@ -131,21 +132,23 @@ _PARAMETERS = """
 
 
 class CascadeClassifier(ClassifierMixin, BaseCascade):  # type: ignore[misc]
-    __doc__ = "A classifier that grows its hidden units one by one (Fahlman and Lebiere, 1990).\n" + _PARAMETERS
+    __doc__ = (
+        "A classifier that grows its hidden units one by one (Fahlman and Lebiere, 1990).\n\n"
+        "    Two classes, several, or several labels at once (an indicator matrix).\n" + _PARAMETERS
+    )
+
+    _several = False  # as in pickles from before there could be several labels
 
     def predict(self, X: Any) -> Any:
-        """Return the class of each row, (n,)."""
-        outputs = self._outputs(X)
-        place = outputs[:, 0] > 0.5 if outputs.shape[1] == 1 else np.argmax(outputs, axis=1)
-        return self.classes_[place.astype(np.intp)]
+        """Return the class of each row, (n,), or the indicator matrix (n, labels)."""
+        return labels_of(self._outputs(X), self.classes_, self._several)
 
     def predict_proba(self, X: Any) -> Any:
-        """Return the share of each class, (n, classes): the logistic outputs, brought to a sum of 1."""
-        outputs = self._outputs(X)
-        if outputs.shape[1] == 1:
-            return np.hstack([1 - outputs, outputs])
-        total = outputs.sum(axis=1, keepdims=True)
-        return np.divide(outputs, total, out=np.full_like(outputs, 1 / outputs.shape[1]), where=total > 0)
+        """Return the share of each class, (n, classes): the logistic outputs, brought to a sum of 1.
+
+        Of several labels at once it is the probability of each, (n, labels).
+        """
+        return shares_of(self._outputs(X), self._several)
 
     def predict_log_proba(self, X: Any) -> Any:
         """Return the logarithm of `predict_proba`."""
@@ -153,18 +156,21 @@ class CascadeClassifier(ClassifierMixin, BaseCascade):  # type: ignore[misc]
             return np.log(self.predict_proba(X))
 
     def _encode(self, y: Any) -> tuple[Any, int, str]:
-        y = column_or_1d(y, warn=True)
-        check_classification_targets(y)
-        self.classes_, place = np.unique(y, return_inverse=True)
-        if len(self.classes_) < 2:
-            raise ValueError(f"y has one class alone, {self.classes_[0]!r}; a classifier needs at least two classes")
-        return place, 1 if len(self.classes_) == 2 else len(self.classes_), "logistic"
+        y = class_labels(y)
+        self._several = y.ndim == 2
+        self.classes_ = unique_labels(y) if self._several else two_classes(unique_labels(y))
+        if self._several:
+            return y, y.shape[1], "logistic"
+        return np.searchsorted(self.classes_, y), 1 if len(self.classes_) == 2 else len(self.classes_), "logistic"
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
 
 
 class CascadeRegressor(RegressorMixin, BaseCascade):  # type: ignore[misc]
     __doc__ = "A regressor that grows its hidden units one by one (Fahlman and Lebiere, 1990).\n" + _PARAMETERS
-
-    _numeric_targets = True
 
     def predict(self, X: Any) -> Any:
         """Return the prediction for each row, (n,) for one target, else (n, targets)."""
@@ -176,3 +182,8 @@ class CascadeRegressor(RegressorMixin, BaseCascade):  # type: ignore[misc]
             y = column_or_1d(y, warn=True)
         self._flat = y.ndim == 1
         return y, 1 if self._flat else y.shape[1], "identity"
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags

@@ -3,16 +3,17 @@
 from typing import Any
 
 import numpy as np
-from scipy.sparse import issparse
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
-from sklearn.utils import column_or_1d
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
+from sklearn.utils.multiclass import unique_labels
 
 from lamina import losses
 from lamina.estimators._base import BaseMLP
+from lamina.estimators._estimator import all_or_nothing
+from lamina.estimators._labels import labels_of, shares_of
+from lamina.estimators._samples import balanced, class_labels, two_classes
 
 __all__ = ["MLPClassifier"]
 
@@ -150,6 +151,7 @@ feature_names_in_, n_iter_, n_layers_, n_outputs_, out_activation_
         self.max_time = max_time
         self.standardize = standardize
 
+    @all_or_nothing
     def fit(
         self,
         X: Any,
@@ -164,9 +166,11 @@ feature_names_in_, n_iter_, n_layers_, n_outputs_, out_activation_
         With `X_val` and `y_val` the validation loss is recorded, and early stopping watches these rows in place of a
         fraction of `X`. A row with sample weight 2 counts as the row given twice.
         """
-        return self._fit(X, y, sample_weight, False, (X_val, y_val, sample_weight_val))  # type: ignore[no-any-return]
+        self._fit(X, y, sample_weight, False, (X_val, y_val, sample_weight_val))
+        return self
 
     @available_if(lambda self: self._check_solver())  # type: ignore[untyped-decorator]
+    @all_or_nothing
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> "MLPClassifier":
         """Train one epoch more; the first call needs `classes`, every label there will be."""
         if classes is not None:
@@ -176,7 +180,8 @@ feature_names_in_, n_iter_, n_layers_, n_outputs_, out_activation_
             self.classes_ = given
         elif not hasattr(self, "classes_"):
             raise ValueError("classes must be passed on the first call to partial_fit.")
-        return self._fit(X, y, sample_weight, True)  # type: ignore[no-any-return]
+        self._fit(X, y, sample_weight, True)
+        return self
 
     def predict(self, X: Any) -> Any:
         """Return the label of each row, (n,), or the indicator matrix (n, labels)."""
@@ -186,12 +191,7 @@ feature_names_in_, n_iter_, n_layers_, n_outputs_, out_activation_
     def predict_proba(self, X: Any) -> Any:
         """Return the probability of each class, (n, classes), in the order of `classes_`."""
         outputs = self._outputs(X)
-        if outputs.shape[1] == 1:
-            return np.hstack([1 - outputs, outputs])
-        if self.out_activation_ == "logistic" and not self._multilabel:
-            total = outputs.sum(axis=1, keepdims=True)
-            return np.divide(outputs, total, out=np.full_like(outputs, 1 / outputs.shape[1]), where=total > 0)
-        return outputs
+        return outputs if self.out_activation_ == "softmax" else shares_of(outputs, self._multilabel)
 
     @available_if(lambda self: self._check_probabilities())  # type: ignore[untyped-decorator]
     def predict_log_proba(self, X: Any) -> Any:
@@ -204,9 +204,6 @@ feature_names_in_, n_iter_, n_layers_, n_outputs_, out_activation_
         """Return the margins of a loss such as "hinge": (n,) for two classes, else (n, classes)."""
         outputs = self._outputs(X)
         return outputs[:, 0] if outputs.shape[1] == 1 else outputs
-
-    def _loss_name(self) -> str:
-        return str(getattr(self.loss, "name", self.loss))
 
     def _check_probabilities(self) -> bool:
         if self._loss_name() in MARGINS:
@@ -224,19 +221,14 @@ feature_names_in_, n_iter_, n_layers_, n_outputs_, out_activation_
     def _encode(self, y: Any, *, first: bool, incremental: bool) -> tuple[Any, Any]:
         if self._loss_name() not in LOSSES:
             raise ValueError(f"loss of MLPClassifier must be one of {LOSSES}; got {self.loss!r}")
-        y = _dense(y)
-        check_classification_targets(y)
-        multilabel = type_of_target(y).startswith("multilabel")
-        if y.ndim == 2 and not multilabel:
-            raise ValueError("y with several columns must hold 0 and 1 alone, one column a label")
+        y = class_labels(y)
+        multilabel = y.ndim == 2
         if multilabel and self._loss_name() == "cross_entropy":
             raise ValueError("loss='cross_entropy' gives each row one class; use 'binary_cross_entropy' for several")
         classes = unique_labels(y)
-        if not hasattr(self, "classes_") or not (self.warm_start or incremental):
-            if len(classes) < 2 and not multilabel:
-                raise ValueError(f"y has one class alone, {classes[0]!r}; a classifier needs at least two classes")
-            self.classes_ = classes
-        elif self.warm_start and set(classes) != set(self.classes_):
+        if first and not incremental:
+            self.classes_ = classes if multilabel else two_classes(classes)
+        elif not incremental and set(classes) != set(self.classes_):
             raise ValueError(
                 "warm_start can only be used where `y` has the same classes as in the previous call to fit. "
                 f"Previously got {self.classes_}, `y` has {classes}"
@@ -250,7 +242,7 @@ feature_names_in_, n_iter_, n_layers_, n_outputs_, out_activation_
         return y, self._encode_more(y)
 
     def _encode_more(self, y: Any) -> Any:
-        y = _dense(y)
+        y = class_labels(y)
         if self._multilabel:
             if y.ndim != 2 or y.shape[1] != self.n_outputs_:
                 raise ValueError(f"y must be an indicator matrix with {self.n_outputs_} columns; got shape {y.shape}")
@@ -269,16 +261,16 @@ feature_names_in_, n_iter_, n_layers_, n_outputs_, out_activation_
             return weight
         if incremental and self.class_weight == "balanced":
             raise ValueError("class_weight='balanced' needs all rows; give partial_fit a dictionary or sample_weight")
-        of_class = compute_sample_weight(self.class_weight, y)
+        if isinstance(self.class_weight, str):
+            of_class = balanced(y, weight)
+        else:
+            of_class = compute_sample_weight(self.class_weight, y)
         return of_class if weight is None else weight * of_class
 
     def _labels(self, outputs: Any) -> Any:
         """Return labels for the network's outputs, (n, outputs)."""
-        threshold = 0.0 if self.out_activation_ == "identity" else 0.5
-        if self._multilabel:
-            return (outputs > threshold).astype(np.int64)
-        place = outputs[:, 0] > threshold if outputs.shape[1] == 1 else np.argmax(outputs, axis=1)
-        return self.classes_[place.astype(np.intp)]
+        border = 0.0 if self.out_activation_ == "identity" else 0.5
+        return labels_of(outputs, self.classes_, self._multilabel, border)
 
     def _score_of(self, y: Any, outputs: Any, weight: Any) -> float:
         return float(accuracy_score(y, self._labels(outputs), sample_weight=weight))
@@ -287,9 +279,3 @@ feature_names_in_, n_iter_, n_layers_, n_outputs_, out_activation_
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
-
-
-def _dense(y: Any) -> Any:
-    """Return labels as an array, one-dimensional where there is one column."""
-    y = y.toarray() if issparse(y) else np.asarray(y)
-    return column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from lamina.estimators._solvers import solver_name
+
 __all__ = ["IterationMonitor", "Monitor", "Progress"]
 
 
@@ -115,7 +117,7 @@ class Monitor(IterationMonitor):
         self._note(epoch)
         est.t_ += self.n_samples
         self._count(epoch)
-        scheduled = est.solver != "adam"
+        scheduled = solver_name(est) != "adam"
         if scheduled and est.learning_rate == "invscaling":
             progress.rate = progress.initial_rate / (est.t_ + 1) ** est.power_t
         if progress.stalled > est.n_iter_no_change:

@@ -1,15 +1,25 @@
 """The network behind an estimator: its layers, its first weights, and its weights as scikit-learn shows them."""
 
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
+from lamina import losses
 from lamina.estimators._parameters import activation_per_layer, dropout_per_layer, hidden_sizes
 from lamina.layers import BatchNorm, Dense, Dropout
 from lamina.network import Network
 
-__all__ = ["LiveArrays", "build_layers", "build_network", "draw_weights", "weights_and_biases"]
+__all__ = [
+    "LiveArrays",
+    "architecture",
+    "build_layers",
+    "build_network",
+    "draw_weights",
+    "snapshot",
+    "weights_and_biases",
+]
 
 SKLEARN_ACTIVATIONS = ("identity", "logistic", "tanh", "relu")
 
@@ -24,6 +34,32 @@ class LiveArrays(list[Any]):
                 view[...] = new
         else:
             self[index][...] = value
+
+
+def snapshot(network: Network) -> Callable[[], None]:
+    """Return a function that brings `network` back to what it is now, in place: views of its weights stay views."""
+    parameters = {name: view.copy() for name, view in network.parameters.items()}
+    memory, normalization, history = network.core.memory, network.input_normalization, network.history
+
+    def bring_back() -> None:
+        for name, view in network.parameters.items():
+            view[...] = parameters[name]
+        network.core.memory, network.input_normalization, network.history = memory, normalization, history
+
+    return bring_back
+
+
+def architecture(estimator: Any, loss: Any) -> dict[str, Any]:
+    """Return, by parameter, what of the network cannot change once it is built."""
+    sizes = hidden_sizes(estimator)
+    return {
+        "hidden_layer_sizes": sizes,
+        "activation": activation_per_layer(estimator, len(sizes)),
+        "dropout": dropout_per_layer(estimator, len(sizes)),
+        "batch_norm": bool(estimator.batch_norm),
+        "loss": losses.get(loss),
+        "standardize": bool(estimator.standardize),
+    }
 
 
 def build_layers(estimator: Any) -> list[Any]:

@@ -1,12 +1,16 @@
 """What each parameter of the estimators may be, checked at the start of `fit`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from numbers import Integral, Real
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NoReturn
 
 import numpy as np
 
-__all__ = ["activation_per_layer", "check_parameters", "dropout_per_layer", "hidden_sizes"]
+from lamina import activations, optimizers
+from lamina.data.arguments import float_type
+
+__all__ = ["CASCADE", "RECURRENT", "activation_per_layer", "check_parameters", "dropout_per_layer", "hidden_sizes"]
 
 
 def _is_number(value: object) -> bool:
@@ -28,7 +32,23 @@ def _number(low: float, high: float = np.inf, *, open_low: bool = False, open_hi
 
 
 def _integer(low: int) -> "Rule":
-    return lambda value: isinstance(value, Integral) and _is_number(value) and int(value) >= low, f"an integer >= {low}"
+    def holds(value: Any) -> bool:
+        return isinstance(value, Integral) and _is_number(value) and low <= int(value) < 2**63
+
+    return holds, f"an integer >= {low} (and below 2**63)"
+
+
+def _accepted_by(function: Callable[[Any], Any], wanted: str) -> "Rule":
+    """Return the rule of what `function` takes without an error."""
+
+    def holds(value: Any) -> bool:
+        try:
+            function(value)
+        except (TypeError, ValueError):
+            return False
+        return True
+
+    return holds, wanted
 
 
 def _either(words: tuple[str, ...], rule: "Rule | None" = None) -> "Rule":
@@ -58,8 +78,18 @@ _CLASS_WEIGHT: Rule = (
     "'balanced' or a dictionary from class to weight (a list of them for several labels)",
 )
 
+_RANDOM_STATE: Rule = (
+    lambda value: (
+        value is None
+        or value is np.random
+        or isinstance(value, np.random.RandomState)
+        or (isinstance(value, Integral) and int(value) >= 0)
+    ),
+    "None, an integer >= 0 or a numpy.random.RandomState",
+)
+
 RULES: dict[str, Rule] = {
-    "alpha": _number(0),
+    "alpha": _number(0, open_high=True),
     "batch_size": _either(("auto",), _integer(1)),
     "learning_rate": _either(("constant", "invscaling", "adaptive")),
     "learning_rate_init": _number(0, open_low=True, open_high=True),
@@ -75,30 +105,55 @@ RULES: dict[str, Rule] = {
     "validation_fraction": _number(0, 1, open_high=True),
     "beta_1": _number(0, 1, open_high=True),
     "beta_2": _number(0, 1, open_high=True),
-    "epsilon": _number(0, open_low=True),
+    "epsilon": _number(0, open_low=True, open_high=True),
     "n_iter_no_change": _infinite_or(_integer(1)),
     "max_fun": _integer(1),
     "batch_norm": _BOOLEAN,
-    "l1": _number(0),
+    "l1": _number(0, open_high=True),
     "class_weight": _optional(_CLASS_WEIGHT),
     "n_jobs": _optional(_THREADS),
     "scoring": _optional(_SCORING),
     "max_time": _optional(_number(0, open_low=True)),
     "standardize": _BOOLEAN,
+    "random_state": _RANDOM_STATE,
+    # Of the recurrent estimators
+    "kind": _either(("elman", "jordan")),
+    "truncate": _optional(_integer(1)),
+    "schedule": _optional((callable, "a schedule, such as lamina.schedules.Cosine(), or a callable")),
+    "clip": _optional(_number(0, open_low=True, open_high=True)),
+    "dtype": _accepted_by(float_type, "'float32' or 'float64'"),
+    # Of the cascades
+    "candidates": _integer(1),
+    "max_units": _integer(0),
+    "tolerance": _optional(_number(0, open_high=True)),
 }
 
 
-def check_parameters(estimator: Any) -> None:
-    """Raise ValueError or TypeError for the first parameter that is not what it has to be."""
+_PATIENCE = {"n_iter_no_change": _integer(1)}
+
+#: Rules of some kinds of estimators, where they differ from those of the others.
+RECURRENT: dict[str, Rule] = _PATIENCE | {
+    "batch_size": _integer(1),
+    "optimizer": _optional(_accepted_by(optimizers.get, "an optimizer such as lamina.Adam(1e-3), or its name")),
+}
+CASCADE: dict[str, Rule] = _PATIENCE | {
+    "optimizer": (
+        lambda value: isinstance(value, str) and value.lower() in ("quickprop", "rprop"),
+        "'quickprop' or 'rprop'",
+    ),
+}
+
+
+def check_parameters(estimator: Any, own: Mapping[str, Rule] = MappingProxyType({})) -> None:
+    """Raise ValueError or TypeError for the first parameter that is not what it has to be; `own` rules come first."""
+    rules = {**RULES, **own}
     for name, value in estimator.get_params(deep=False).items():
-        if name in RULES and not RULES[name][0](value):
-            _refuse(estimator, name, value, RULES[name][1])
-    sizes = hidden_sizes(estimator)
-    activation_per_layer(estimator, len(sizes))
-    dropout_per_layer(estimator, len(sizes))
+        if name in rules and not rules[name][0](value):
+            _refuse(estimator, name, value, rules[name][1])
 
 
-def _refuse(estimator: Any, name: str, value: object, wanted: str) -> None:
+def _refuse(estimator: Any, name: str, value: object, wanted: str) -> NoReturn:
+    """Raise ValueError or TypeError for a parameter: what came, and what was wanted."""
     kind = ValueError if isinstance(value, (str, Real)) else TypeError
     raise kind(f"{name} of {type(estimator).__name__} must be {wanted}; got {value!r}")
 
@@ -115,15 +170,15 @@ def hidden_sizes(estimator: Any) -> list[int]:
 
 
 def activation_per_layer(estimator: Any, layers: int) -> list[Any]:
-    """Return one activation (name or object) for each hidden layer."""
+    """Return one activation for each hidden layer."""
     value = estimator.activation
     if isinstance(value, (list, tuple)):
         if len(value) != layers:
             raise ValueError(f"activation has {len(value)} entries for {layers} hidden layers; give one for each")
-        return list(value)
-    if not (isinstance(value, str) or hasattr(value, "derivative")):
+        return [activations.get(each) for each in value]
+    if not isinstance(value, (str, activations.ActivationFunction)):
         _refuse(estimator, "activation", value, "a name, an activation, or a list with one for each hidden layer")
-    return [value] * layers
+    return [activations.get(value)] * layers
 
 
 def dropout_per_layer(estimator: Any, layers: int) -> list[float]:

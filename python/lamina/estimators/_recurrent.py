@@ -5,16 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.base import ClassifierMixin, RegressorMixin, clone
 from sklearn.metrics import accuracy_score, r2_score
-from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils import check_array
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from lamina import activations
 from lamina._core import ClipNorm
-from lamina.data.arguments import whole_number
+from lamina.data.arguments import float_type, whole_number
 from lamina.data.arrays import to_array
 from lamina.data.sequences import pad
 from lamina.data.splits import Split
+from lamina.estimators._estimator import BaseLamina, all_or_nothing
+from lamina.estimators._parameters import RECURRENT, check_parameters
+from lamina.estimators._samples import check_scale, class_labels, counted, mean_and_scale, two_classes, weights_in
 from lamina.layers import Dense, Recurrent
 from lamina.network import Network
 from lamina.training.callbacks import EarlyStopping
@@ -25,7 +29,8 @@ _PARAMETERS = """
 
     Without `window`, `X` is (n, steps, features) or a list of (steps, features) arrays, and `y` has an entry for each
     sequence. With it, `X` is one time series, (times,) or (times, features), in order, and what is learned is
-    ``y[t + horizon]`` from ``X`` at the `window` times up to t, `stride` apart.
+    ``y[t + horizon]`` from ``X`` at the `window` times up to t, `stride` apart. There are fewer windows than times: in
+    cross-validation give ``scoring=lamina.estimators.window_scorer(...)``, or no `scoring`.
 
     Parameters
     ----------
@@ -74,7 +79,7 @@ _PARAMETERS = """
     """
 
 
-class _BaseRecurrent(BaseEstimator):  # type: ignore[misc]
+class _BaseRecurrent(BaseLamina):
     """What the two share: samples from series or sequences, the network and its fit."""
 
     _loss: str
@@ -138,31 +143,87 @@ class _BaseRecurrent(BaseEstimator):  # type: ignore[misc]
     def _ahead(self) -> int:
         return self._horizon if self.horizon is None else whole_number(self.horizon, "horizon", 0)
 
-    def _inputs(self, X: Any, lengths: Any) -> tuple[Any, Any]:
+    def _inputs(self, X: Any, lengths: Any, *, reset: bool = False, finite: bool = True) -> tuple[Any, Any]:
         """Return (samples, steps, features) and lengths: all windows of a series, or the sequences."""
         if self.window is None:
-            if isinstance(X, (list, tuple)) and lengths is None:
-                X, lengths = pad(X)
-            return X, lengths
+            return self._sequences(X, lengths, reset)
         if lengths is not None:
             raise ValueError("lengths go with sequences; with a window X is one time series")
-        series, span = _series(X, "X"), self._span()
+        series, span = self._series(X, reset, finite), self._span()
         if len(series) <= span:
             raise ValueError(f"X must have more than {span} times, to fill a window; got {len(series)}")
         return np.stack([series[k : len(series) - span + k] for k in range(0, span + 1, self.stride)], axis=1), None
 
-    def _with_targets(self, X: Any, y: Any, lengths: Any) -> tuple[Any, Any, Any]:
-        """Return inputs, targets and lengths; of windows, those whose target is in the series."""
-        inputs, lengths = self._inputs(X, lengths)
+    def _series(self, X: Any, reset: bool, finite: bool) -> Any:
+        """Return a time series as (times, features); its features are those of the fit."""
+        flat = (X.ndim if hasattr(X, "ndim") else np.asarray(X).ndim) == 1
+        if flat and not (reset or self.n_features_in_ == 1):
+            raise ValueError(
+                f"X has one axis, which is a series of 1 feature, but {type(self).__name__} is expecting "
+                f"{self.n_features_in_} features as input. Reshape your data to (times, features)."
+            )
+        X = np.asarray(X).reshape(-1, 1) if flat else X
+        accepted = {"dtype": float_type(self.dtype), "ensure_all_finite": finite}
+        with np.errstate(over="ignore"):  # what float32 cannot hold is refused as such
+            return validate_data(self, X, reset=reset, order="C", **accepted)
+
+    def _sequences(self, X: Any, lengths: Any, reset: bool) -> tuple[Any, Any]:
+        """Return sequences as (samples, steps, features) and their lengths; their features are those of the fit."""
+        listed = isinstance(X, (list, tuple)) or (isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 1)
+        if listed and lengths is None:
+            X, lengths = pad(X)
+            X = X[:, :, np.newaxis] if X.ndim == 2 else X
+        X = to_array(X, "X")
+        if X.ndim != 3:
+            raise ValueError(
+                "X must be (samples, steps, features), or a list of (steps, features) arrays; a time series needs a "
+                f"window; got shape {X.shape}"
+            )
+        if reset:
+            self.n_features_in_ = X.shape[2]
+            self.__dict__.pop("feature_names_in_", None)
+        elif X.shape[2] != self.n_features_in_:
+            raise ValueError(
+                f"X has {X.shape[2]} features, but {type(self).__name__} is expecting {self.n_features_in_} features "
+                "as input."
+            )
+        return X, lengths
+
+    def _with_targets(self, X: Any, y: Any, lengths: Any, weight: Any) -> tuple[Any, Any, Any, Any]:
+        """Return inputs, targets, lengths and weights of what counts; of windows, those whose target is in the series.
+
+        What has weight 0 is left out before its numbers are looked at.
+        """
         if self.window is None:
-            return inputs, np.asarray(y), lengths
-        y = np.asarray(y)
+            if lengths is not None and weight is not None:
+                _, lengths, _ = counted(X, lengths, weight)
+            X, y, weight = counted(X, y, weight)
+            inputs, lengths = self._inputs(X, lengths, reset=True)
+            if len(y) != len(inputs):
+                raise ValueError(f"y must have an entry for each of the {len(inputs)} sequences of X; got {len(y)}")
+            return inputs, y, lengths, weight
+        inputs, lengths = self._inputs(X, lengths, reset=True, finite=weight is None)
         n, first = len(inputs) + self._span(), self._span() + self._ahead()
+        y = np.asarray(y)
         if len(y) != n:
             raise ValueError(f"y must have an entry for each of the {n} times of X; got {len(y)}")
         if first >= n:
             raise ValueError(f"X must have more than {first} times, for a window and its target; got {n}")
-        return inputs[: n - first], y[first:], None
+        if weight is not None:
+            weight = _check_sample_weight(weight, y, dtype=np.float64)[first:]
+        inputs, y, weight = counted(inputs[: n - first], y[first:], weight)
+        return inputs, y, lengths, weight
+
+    def windows(self, X: Any, y: Any = None) -> tuple[Any, Any]:
+        """Return the windows of a time series, (windows, steps, features), whose targets are in it, and these targets.
+
+        An estimator without `window` takes them as its sequences. Without `y` the series is its own target.
+        """
+        if self.window is None:
+            raise ValueError("window must be given; without it X holds sequences")
+        other = clone(self)  # the number of features that a fit has seen stays
+        inputs, targets, _, _ = other._with_targets(X, X if y is None else y, None, None)
+        return inputs, targets
 
     # Fitting ------------------------------------------------------------------------------------------------------
 
@@ -171,49 +232,54 @@ class _BaseRecurrent(BaseEstimator):  # type: ignore[misc]
         if not sizes:
             raise ValueError("hidden_layer_sizes must name at least one layer; got none")
         *first, last = [whole_number(size, "hidden_layer_sizes", 1) for size in sizes]
-        layers = [Recurrent(n, self.activation, "elman", True, self.truncate) for n in first]
+        activation = activations.get(self.activation)
+        layers = [Recurrent(n, activation, "elman", True, self.truncate) for n in first]
         if self.kind == "jordan":
-            return [*layers, Recurrent(last, self.activation, "jordan", False, self.truncate, outputs)]
+            return [*layers, Recurrent(last, activation, "jordan", False, self.truncate, outputs)]
         return [
             *layers,
-            Recurrent(last, self.activation, self.kind, False, self.truncate),
+            Recurrent(last, activation, self.kind, False, self.truncate),
             Dense(outputs),
         ]
 
-    def _fit(self, inputs: Any, targets: Any, lengths: Any, outputs: int, sample_weight: Any) -> Any:
-        seed = self.random_state
-        if not isinstance(seed, (int, np.integer)):
-            seed = int(check_random_state(seed).randint(np.iinfo(np.int32).max))
-        if sample_weight is not None and self.window is not None:
-            sample_weight = np.asarray(sample_weight)[self._span() + self._ahead() :]
-        features = np.shape(inputs)[-1]
+    def _fit(self, inputs: Any, targets: Any, lengths: Any, outputs: int, weight: Any) -> None:
+        dtype = float_type(self.dtype)
         network = Network(
-            self._layers(outputs), features, self._loss, self.dtype, seed, normalize_inputs=bool(self.standardize)
+            self._layers(outputs),
+            self.n_features_in_,
+            self._loss,
+            dtype.name,
+            self._network_seed(),
+            normalize_inputs=bool(self.standardize),
         )
-        validation = None
+        validation: Any = None
         if self.validation_fraction:
-            validation = Split(self.validation_fraction, shuffle=self.window is None)
+            if len(inputs) < 2:
+                raise ValueError("validation_fraction must be 0 where there is one sample alone; got n_samples=1")
+            in_time = self.window is not None
+            validation = Split(self.validation_fraction, shuffle=False) if in_time else float(self.validation_fraction)
         stopping = EarlyStopping(patience=self.n_iter_no_change) if self.early_stopping else None
-        history = network.fit(
-            inputs,
-            targets,
-            lengths=lengths,
-            sample_weight=sample_weight,
-            epochs=self.max_iter,
-            batch_size=self.batch_size,
-            optimizer=self.optimizer,
-            schedule=self.schedule,
-            l2=float(self.alpha),
-            clip=None if self.clip is None else ClipNorm(self.clip),
-            validation=validation,
-            early_stopping=stopping,
-            shuffle=self.shuffle,
-            n_threads=self.n_jobs,
-            verbose=int(self.verbose),
-        )
-        self.network_, self.history_ = network, history
-        self.n_iter_, self.n_features_in_ = len(history.loss), features
-        return self
+        with self._interruptible(network):
+            network.fit(
+                inputs,
+                targets,
+                lengths=lengths,
+                sample_weight=weights_in(weight, dtype),
+                epochs=self.max_iter,
+                batch_size=self.batch_size,
+                optimizer=self.optimizer,
+                schedule=self.schedule,
+                l2=float(self.alpha),
+                clip=None if self.clip is None else ClipNorm(self.clip),
+                validation=validation,
+                early_stopping=stopping,
+                shuffle=bool(self.shuffle),
+                n_threads=self._threads(),
+                verbose=int(self.verbose),
+            )
+        assert network.history is not None
+        self.network_, self.history_ = network, network.history
+        self.n_iter_ = len(network.history.loss)
 
     def _outputs(self, X: Any, lengths: Any) -> Any:
         check_is_fitted(self)
@@ -227,6 +293,13 @@ class _BaseRecurrent(BaseEstimator):  # type: ignore[misc]
             return y, predictions
         targets = y[self._span() + self._ahead() :]
         return targets, predictions[: len(targets)]
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = False
+        tags.input_tags.two_d_array = self.window is not None  # a time series
+        tags.input_tags.three_d_array = self.window is None
+        return tags
 
 
 class RecurrentRegressor(RegressorMixin, _BaseRecurrent):  # type: ignore[misc]
@@ -246,24 +319,49 @@ class RecurrentRegressor(RegressorMixin, _BaseRecurrent):  # type: ignore[misc]
     )
     _loss, _horizon = "squared_error", 1
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        tags.target_tags.required = self.window is None  # a series is its own target
+        return tags
+
+    @all_or_nothing
     def fit(self, X: Any, y: Any = None, lengths: Any = None, sample_weight: Any = None) -> RecurrentRegressor:
         """Fit; without `y` a time series is its own target."""
+        check_parameters(self, RECURRENT)
         if y is None:
             if self.window is None:
                 raise ValueError("y must be given, unless window makes X a time series")
             y = X
-        inputs, targets, lengths = self._with_targets(X, y, lengths)
+        inputs, y, lengths, weight = self._with_targets(X, y, lengths, sample_weight)
+        targets = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y", estimator=self)
         self._flat = targets.ndim == 1
-        outputs = 1 if self._flat else targets.shape[1]
-        self.target_mean_, self.target_scale_ = np.zeros(outputs), np.ones(outputs)
-        if self.standardize and targets.size and targets.dtype.kind in "fiu" and np.isfinite(targets).all():
-            columns = targets.reshape(-1, outputs).astype(np.float64)
+        targets = targets.reshape(len(targets), -1)
+        outputs = targets.shape[1]
+        check_scale(targets, None if self.standardize else self._loss, self.dtype)
+        mean, scale = np.zeros(outputs), np.ones(outputs)
+        if self.standardize:
             held = self.validation_fraction if self.window is not None else 0  # the last in time
-            trained = columns[: max(1, round(len(columns) * (1 - held)))]
-            self.target_mean_, scale = trained.mean(axis=0), trained.std(axis=0)
-            self.target_scale_ = np.where(scale > 0, scale, 1.0)
-            targets = ((columns - self.target_mean_) / self.target_scale_).reshape(targets.shape)
-        return self._fit(inputs, targets, lengths, outputs, sample_weight)  # type: ignore[no-any-return]
+            trained = slice(max(1, round(len(targets) * (1 - held))))
+            mean, scale = mean_and_scale(targets[trained], None if weight is None else weight[trained])
+        # Halves: even the difference of the largest numbers is one.
+        self._fit(inputs, (targets / 2 - mean / 2) / (scale / 2), lengths, outputs, weight)
+        self.target_mean_, self.target_scale_ = self._fold(mean, scale)
+        return self
+
+    def _fold(self, mean: Any, scale: Any) -> tuple[Any, Any]:
+        """Have the network's last layer give values in the targets' units; return what `predict` has left to do.
+
+        Outputs that feed back have to stay as they were in training.
+        """
+        if self.kind == "jordan" or not self.standardize:
+            return mean, scale
+        last = f"{len(self.network_.layers) - 1}"
+        weight, bias = (self.network_.parameters[f"{last}.{name}"] for name in ("weight", "bias"))
+        weight[...] = weight * scale
+        bias[...] = bias * scale + mean
+        self.network_.core.memory = None  # the optimizer's, of weights of another scale
+        return np.zeros_like(mean), np.ones_like(scale)
 
     def predict(self, X: Any, lengths: Any = None) -> Any:
         """Return the prediction for every sequence, or for the time `horizon` after the end of every window."""
@@ -286,11 +384,20 @@ class RecurrentClassifier(ClassifierMixin, _BaseRecurrent):  # type: ignore[misc
     )
     _loss, _horizon = "cross_entropy", 0
 
+    @all_or_nothing
     def fit(self, X: Any, y: Any, lengths: Any = None, sample_weight: Any = None) -> RecurrentClassifier:
         """Fit; the labels may be of any kind that sorts."""
-        inputs, labels, lengths = self._with_targets(X, y, lengths)
-        self.classes_, targets = np.unique(labels, return_inverse=True)
-        return self._fit(inputs, targets, lengths, len(self.classes_), sample_weight)  # type: ignore[no-any-return]
+        check_parameters(self, RECURRENT)
+        if y is None:
+            raise ValueError("RecurrentClassifier requires y to be passed, but the target y is None")
+        inputs, y, lengths, weight = self._with_targets(X, y, lengths, sample_weight)
+        labels = class_labels(y)
+        if labels.ndim != 1:
+            raise ValueError(f"y must have one label for each sample, (n,); got shape {labels.shape}")
+        classes, targets = np.unique(labels, return_inverse=True)
+        self.classes_ = two_classes(classes)
+        self._fit(inputs, targets, lengths, len(classes), weight)
+        return self
 
     def predict_proba(self, X: Any, lengths: Any = None) -> Any:
         """Return the probability of every class, in the order of `classes_`."""
@@ -298,15 +405,9 @@ class RecurrentClassifier(ClassifierMixin, _BaseRecurrent):  # type: ignore[misc
 
     def predict(self, X: Any, lengths: Any = None) -> Any:
         """Return the most probable label for every sequence or window."""
-        return self.classes_[self._outputs(X, lengths).argmax(axis=1)]
+        place = self._outputs(X, lengths).argmax(axis=1)
+        return self.classes_[place]
 
     def score(self, X: Any, y: Any, lengths: Any = None) -> float:
         """Return the accuracy, over the windows whose label is known."""
         return float(accuracy_score(*self._known(self.predict(X, lengths), y)))
-
-
-def _series(X: Any, name: str) -> Any:
-    series = to_array(X, name)
-    if series.ndim not in (1, 2):
-        raise ValueError(f"{name} must be (times,) or (times, features) with a window; got shape {series.shape}")
-    return series[:, None] if series.ndim == 1 else series

@@ -12,9 +12,11 @@ from sklearn.utils.metaestimators import available_if
 
 from lamina import losses
 from lamina.estimators._base import BaseMLP, Rows
+from lamina.estimators._estimator import all_or_nothing
 
 __all__ = ["MLPRegressor"]
 
+_SIZES = (100,)  # the default, and nothing that a caller gives, is this very object
 LOSSES = tuple(name for name in losses.names() if losses.get(name).targets in ("real", "count"))
 
 
@@ -58,7 +60,7 @@ feature_names_in_, n_iter_, n_layers_, n_outputs_, out_activation_, coefs_, inte
     def __init__(
         self,
         loss: Any = "squared_error",
-        hidden_layer_sizes: Any = (100,),
+        hidden_layer_sizes: Any = _SIZES,
         activation: Any = "relu",
         *,
         solver: Any = "adam",
@@ -94,7 +96,11 @@ feature_names_in_, n_iter_, n_layers_, n_outputs_, out_activation_, coefs_, inte
         # Before scikit-learn 1.7 the first two were the layer sizes and the activation.
         if isinstance(loss, (int, np.integer, tuple, list, np.ndarray)):
             if isinstance(hidden_layer_sizes, str):
+                if activation != "relu":
+                    raise TypeError(f"activation was given twice: {hidden_layer_sizes!r} and {activation!r}")
                 activation = hidden_layer_sizes
+            elif hidden_layer_sizes is not _SIZES:
+                raise TypeError(f"hidden_layer_sizes were given twice: {loss!r} and {hidden_layer_sizes!r}")
             loss, hidden_layer_sizes = "squared_error", loss
         self.loss = loss
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -129,6 +135,7 @@ feature_names_in_, n_iter_, n_layers_, n_outputs_, out_activation_, coefs_, inte
         self.max_time = max_time
         self.standardize = standardize
 
+    @all_or_nothing
     def fit(
         self,
         X: Any,
@@ -143,19 +150,19 @@ feature_names_in_, n_iter_, n_layers_, n_outputs_, out_activation_, coefs_, inte
         With `X_val` and `y_val` the validation loss is recorded, and early stopping watches these rows in place of a
         fraction of `X`. A row with sample weight 2 counts as the row given twice.
         """
-        return self._fit(X, y, sample_weight, False, (X_val, y_val, sample_weight_val))  # type: ignore[no-any-return]
+        self._fit(X, y, sample_weight, False, (X_val, y_val, sample_weight_val))
+        return self
 
     @available_if(lambda self: self._check_solver())  # type: ignore[untyped-decorator]
+    @all_or_nothing
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> "MLPRegressor":
         """Train one epoch more on these rows, from where the last call stopped."""
-        return self._fit(X, y, sample_weight, True)  # type: ignore[no-any-return]
+        self._fit(X, y, sample_weight, True)
+        return self
 
     def predict(self, X: Any) -> Any:
         """Return the prediction for each row, (n,) for one target, else (n, targets)."""
         return _flat(self._outputs(X))
-
-    def _loss_name(self) -> str:
-        return str(getattr(self.loss, "name", self.loss))
 
     def _network_loss(self) -> Any:
         return self.loss

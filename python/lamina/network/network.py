@@ -17,19 +17,23 @@ from lamina.data.arrays import Array, matrix
 from lamina.data.class_weights import weighted_by_class
 from lamina.data.held_out import set_aside
 from lamina.data.records import SampleSpec
-from lamina.data.samples import check_two_classes, inputs, samples
+from lamina.data.samples import counted_rows, counted_samples, inputs
+from lamina.files import FilePath
 from lamina.network import stepping
 from lamina.network.old_pickles import memory_by_names
 from lamina.network.summary import short, table_of_layers
+from lamina.storage.container import Contents, write
+from lamina.storage.forms import NORMALIZATION, Forms, form_of
 from lamina.storage.parts import described, described_layer, layer_from
+from lamina.storage.pickles import with_version, without_version
 from lamina.training.callbacks import DivergenceWarning, EarlyStopping, Epoch, History
 from lamina.training.fit import Fit, FitOptions
 
 __all__ = ["Network"]
 
 _CORES: dict[str, Any] = {"float32": _core.NetworkFloat32, "float64": _core.NetworkFloat64}
-_UNSET: Any = object()
 _USUAL_STOPPING = EarlyStopping()
+_ndarray = np.ndarray  # one look-up instead of two, for each row that is predicted
 
 
 class Network:
@@ -178,7 +182,7 @@ class Network:
         l2: float = 0.0,
         clip: Any = None,
         validation: Any = 0.1,
-        early_stopping: EarlyStopping | None = _UNSET,
+        early_stopping: EarlyStopping | None = _USUAL_STOPPING,
         sample_weight: Any = None,
         validation_sample_weight: Any = None,
         class_weight: Any = None,
@@ -243,9 +247,9 @@ class Network:
             Also kept as `history`, where it survives Ctrl-C. A fit that ends by an exception, or diverges, leaves the
             best weights so far, with or without early stopping (Ctrl-C in the first epoch: those of the last step).
         """
-        given = samples(self._spec, X, y, sample_weight, lengths)
+        given = counted_samples(self._spec, X, y, sample_weight, lengths)
         if not resume:
-            check_two_classes(self._loss, given)
+            self._core.need_two_classes(given)
         training = set_aside(self._spec, given, validation, validation_sample_weight, self._seed)
         self._warn_of_a_second_link()
         training = weighted_by_class(training, class_weight, self._spec)
@@ -257,7 +261,7 @@ class Network:
             l1=l1,
             l2=l2,
             clip=clip,
-            early_stopping=_USUAL_STOPPING if early_stopping is _UNSET else early_stopping,
+            early_stopping=early_stopping,
             scoring=scoring,
             max_time=max_time,
             shuffle=shuffle,
@@ -307,8 +311,14 @@ class Network:
         return self._infer(X, False, n_threads, lengths)
 
     def _infer(self, X: Any, link: bool, n_threads: int | None, lengths: Any = None) -> Array:
-        # A ready array goes straight to the core, which checks that it is finite: a row takes a microsecond or two.
-        if n_threads is None and lengths is None and (ready := self._core.infer_ready(X, link)) is not None:
+        # A ready array goes straight to the core, which checks that it is finite: a row takes a microsecond or two. An
+        # array of a derived class may mean more than its numbers, as a mask does, and goes the long way.
+        if (
+            type(X) is _ndarray
+            and n_threads is None
+            and lengths is None
+            and (ready := self._core.infer_ready(X, link)) is not None
+        ):
             return ready  # type: ignore[no-any-return]
         if lengths is not None or self._spec.recurrent:
             x, checked = inputs(self._spec, X, lengths)
@@ -319,10 +329,13 @@ class Network:
     def evaluate(
         self, X: Any, y: Any, sample_weight: Any = None, n_threads: int | None = None, lengths: Any = None
     ) -> float:
-        """Return the loss on these samples, without penalty."""
-        given = samples(self._spec, X, y, sample_weight, lengths)
-        threads = thread_count(n_threads)
-        return float(self._core.evaluate(given.x, given.targets, given.weights, threads, given.lengths))
+        """Return the loss on these samples, without penalty: the mean over the rows.
+
+        A row's loss is what `lamina.losses` says: for ``"squared_error"`` half the squared error, summed over the
+        outputs, so that with one output this is half of scikit-learn's `mean_squared_error`.
+        """
+        given = counted_samples(self._spec, X, y, sample_weight, lengths)
+        return float(self._core.evaluate(given, thread_count(n_threads)))
 
     def loss_and_gradients(
         self,
@@ -340,38 +353,25 @@ class Network:
         With `training`, batch norm uses the batch's own statistics, and random layers the draws of step 0; nothing in
         the network changes.
         """
-        given = samples(self._spec, X, y, sample_weight, lengths)
-        loss, flat, _ = self._core.loss_and_gradients(
-            given.x,
-            given.targets,
-            given.weights,
-            number(l1, "l1"),
-            number(l2, "l2"),
-            training,
-            surrogates=True,
-            with_input=False,
-            threads=thread_count(n_threads),
-            lengths=given.lengths,
-        )
+        given = counted_samples(self._spec, X, y, sample_weight, lengths)
+        penalty = _core.PenaltyStrength(number(l1, "l1"), number(l2, "l2"))
+        how = _core.GradientOptions(penalty, bool(training), threads=thread_count(n_threads))
+        loss, flat, _ = self._core.loss_and_gradients(given, how)
         return float(loss), self._named(flat)
 
     def input_gradient(
         self, X: Any, y: Any, sample_weight: Any = None, training: bool = False, lengths: Any = None
     ) -> Array:
         """Return d loss / d X, of the shape of X, of the loss averaged over the rows."""
-        given = samples(self._spec, X, y, sample_weight, lengths)
-        return self._core.loss_and_gradients(  # type: ignore[no-any-return]
-            given.x,
-            given.targets,
-            given.weights,
-            0.0,
-            0.0,
-            training,
-            surrogates=True,
-            with_input=True,
-            threads=0,
-            lengths=given.lengths,
-        )[2]
+        given = counted_samples(self._spec, X, y, sample_weight, lengths)
+        how = _core.GradientOptions(training=bool(training))
+        gradient: Array = self._core.loss_and_gradients(given, how, with_input=True)[2]
+        rows = counted_rows(self._spec, X, sample_weight)
+        if rows is None:
+            return gradient
+        everywhere = np.zeros((len(X), *gradient.shape[1:]), gradient.dtype)
+        everywhere[rows] = gradient
+        return everywhere
 
     def _named(self, flat: Array) -> dict[str, Array]:
         """A flat gradient as arrays by parameter name."""
@@ -423,11 +423,17 @@ class Network:
         other.metadata = dict(self.metadata)
         return other
 
-    def save(self, path: Any) -> None:
-        """Write a safetensors file, whole or not at all: weights by name, the architecture as JSON in its metadata."""
-        from lamina.storage.container import write  # with what it imports as long to load as all the rest
+    def save(self, path: FilePath) -> None:
+        """Write a safetensors file, whole or not at all: weights by name, the architecture as JSON in its metadata.
 
-        write(path, self)
+        `lamina.load` reads it. A link is followed, a file that is there keeps its owner and mode.
+        """
+        write(path, self.contents())
+
+    def contents(self) -> Contents:
+        """Return what a model file holds of the network, between two steps where another thread trains it."""
+        still = self._core.copy(with_memory=False)
+        return Contents.of(self.architecture(), still.parameters(), still.normalization, self.metadata)
 
     def architecture(self) -> dict[str, Any]:
         """Return what makes the network, beside its weights, as plain JSON values; TypeError where a part is custom."""
@@ -452,20 +458,38 @@ class Network:
             architecture["normalize_inputs"],
         )
 
+    @staticmethod
+    def forms_of(architecture: dict[str, Any]) -> Forms:
+        """Return what arrays a network from the result of `architecture` has; nothing is built."""
+        layers = [layer_from(entry) for entry in architecture["layers"]]
+        n_inputs = whole_number(architecture["n_inputs"], "n_inputs", 1)
+        return _forms(layers, n_inputs, float_type(architecture["dtype"]))
+
+    @classmethod
+    def from_contents(cls, contents: Contents) -> Network:
+        """Return the network that a model file holds."""
+        net = cls.from_architecture(contents.architecture)
+        contents.restore(net)
+        return net
+
     def __getstate__(self) -> dict[str, Any]:
         """Return everything that makes the network what it is, the optimizer's memory included."""
         state = {k: v for k, v in self.__dict__.items() if k not in ("_core", "_spec")}
-        state["parameters"] = {name: view.copy() for name, view in self.parameters.items()}
-        state["normalization"] = self._core.normalization
-        state["memory"] = self._core.memory
-        state["sequences"] = (self._core.sequences_under_way, self._core.state)
-        return state
+        still = self._core.copy()  # as it is between two steps, where another thread trains it
+        state["parameters"] = {name: view.copy() for name, view in still.parameters().items()}
+        state["normalization"] = still.normalization
+        state["memory"] = still.memory
+        state["sequences"] = (still.sequences_under_way, still.state)
+        return with_version(state)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Make the core's network anew, and give it what `state` holds."""
-        state = dict(state)
+        """Make the core's network anew, and give it what `state` holds; ValueError where that does not fit."""
+        state = without_version(state, "network")
         parameters, memory = state.pop("parameters"), state.pop("memory")
         normalization, (count, sequences) = state.pop("normalization"), state.pop("sequences")
+        normalized = {} if normalization is None else dict(zip(NORMALIZATION, normalization, strict=True))
+        forms = _forms(state["_layers"], state["_n_inputs"], state["_dtype"])
+        forms.check({name: form_of(array) for name, array in {**parameters, **normalized}.items()})
         self.__dict__.update(state)
         self._make_core()
         for name, view in self._core.parameters().items():
@@ -474,3 +498,8 @@ class Network:
         self._core.memory = memory_by_names(memory) if isinstance(memory, tuple) else memory
         if count:
             self._core.state = (count, sequences)
+
+
+def _forms(layers: Sequence[Any], n_inputs: int, dtype: np.dtype[Any]) -> Forms:
+    """What arrays a network of these layers has."""
+    return Forms.of(_core.parameter_shapes(list(layers), n_inputs), n_inputs, dtype.name)

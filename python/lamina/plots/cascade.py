@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from os import PathLike
 from typing import Any
 
 import numpy as np
 
-from lamina.plots.figure import MARK, TRAINING, VALIDATION, axes, done, figure
+from lamina.files import FilePath
+from lamina.plots.figure import MARK, TRAINING, VALIDATION, axes, done, figure, write_picture
 
 __all__ = ["diagram", "growth", "surfaces"]
 
 
-def diagram(net: Any, ax: Any = None, path: str | PathLike[str] | None = None) -> Any:
+def diagram(net: Any, ax: Any = None, path: FilePath | None = None) -> Any:
     """Draw the network in Fahlman and Lebiere's way: a horizontal line for each source, a vertical one for each unit.
 
     Where they cross is a weight: a square, as large as the weight's size among the unit's weights, filled where it
@@ -61,7 +61,7 @@ def diagram(net: Any, ax: Any = None, path: str | PathLike[str] | None = None) -
     return done(ax, path)
 
 
-def growth(net: Any, ax: Any = None, path: str | PathLike[str] | None = None) -> Any:
+def growth(net: Any, ax: Any = None, path: FilePath | None = None) -> Any:
     """Draw the error by number of units, and the correlation of each unit. Returns the matplotlib.axes.Axes."""
     history = net.history
     if history is None or not history.error:
@@ -82,7 +82,7 @@ def growth(net: Any, ax: Any = None, path: str | PathLike[str] | None = None) ->
     return done(ax, path)
 
 
-def surfaces(net: Any, X: Any, y: Any, path: str | PathLike[str] | None = None, resolution: int = 120) -> Any:
+def surfaces(net: Any, X: Any, y: Any, path: FilePath | None = None, resolution: int = 120) -> Any:
     """Draw the first output over the plane of two inputs, for every number of units, with the samples.
 
     Returns the matplotlib.figure.Figure.
@@ -108,6 +108,5 @@ def surfaces(net: Any, X: Any, y: Any, path: str | PathLike[str] | None = None, 
         ax.imshow(surface, origin="lower", extent=extent, cmap="RdBu", aspect="auto", interpolation="bilinear")
         ax.scatter(points[:, 0], points[:, 1], c=labels, cmap="RdBu", s=5, edgecolors=MARK, linewidths=0.3)
         ax.set_title(f"{k} unit{'s'[: k != 1]}", fontsize=9)
-    if path is not None:
-        picture.savefig(path, dpi=120)
+    write_picture(picture, path, dpi=120)
     return picture

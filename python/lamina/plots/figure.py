@@ -2,27 +2,45 @@
 
 from __future__ import annotations
 
-from os import PathLike
+import io
+import os
+import sys
 from typing import Any
 
 from lamina.extras import how_to_install
+from lamina.files import FilePath, path_of, write_whole
 
-__all__ = ["MARK", "TRAINING", "VALIDATION", "axes", "done", "figure"]
+__all__ = ["MARK", "TRAINING", "VALIDATION", "axes", "done", "figure", "write_picture"]
 
 TRAINING, VALIDATION, MARK = "#1f77b4", "#d95f02", "#444444"
 
 
 def figure(size: tuple[float, float]) -> Any:
-    """Return a figure of `size` inches; ImportError says how to get it where matplotlib is not installed."""
+    """Return a figure of `size` inches; ImportError says how to get it where matplotlib is not installed.
+
+    It is pyplot's where that shows figures, so that a notebook's cell draws it and `pyplot.show` opens its window.
+    Elsewhere it is not: pyplot would keep it alive, and may ask for a display where there is none.
+    """
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError as error:
         raise ImportError(f"pictures need matplotlib; {how_to_install(['matplotlib'])}") from error
-    # Not pyplot: it would keep the figure alive, and ask for a display where there is none.
+    if "matplotlib.pyplot" in sys.modules or _in_notebook():
+        from lamina.plots.picture import shown_by_pyplot
+
+        if (shown := shown_by_pyplot(size)) is not None:
+            return shown
     made = Figure(figsize=size, layout="constrained")
     FigureCanvasAgg(made)
     return made
+
+
+def _in_notebook() -> bool:
+    """Whether a Jupyter kernel runs this."""
+    ipython = sys.modules.get("IPython")
+    shell = None if ipython is None else ipython.get_ipython()
+    return getattr(shell, "kernel", None) is not None
 
 
 def axes(ax: Any, size: tuple[float, float]) -> Any:
@@ -30,8 +48,23 @@ def axes(ax: Any, size: tuple[float, float]) -> Any:
     return figure(size).add_subplot() if ax is None else ax
 
 
-def done(ax: Any, path: str | PathLike[str] | None) -> Any:
+def done(ax: Any, path: FilePath | None) -> Any:
     """Write the picture where there is a `path`, and return its axes."""
-    if path is not None:
-        ax.figure.savefig(path, dpi=150)
+    write_picture(ax.figure, path)
     return ax
+
+
+def write_picture(picture: Any, path: FilePath | None, dpi: int = 150) -> None:
+    """Write a figure where there is a `path`, whole or not at all, in the format of its suffix."""
+    if path is None:
+        return
+    from matplotlib import rcParams
+
+    name = path_of(path)
+    suffix = os.path.splitext(name)[1].lstrip(".")
+    if not suffix:  # as matplotlib names it
+        suffix = rcParams["savefig.format"]
+        name += f".{suffix}"
+    drawn = io.BytesIO()
+    picture.savefig(drawn, format=suffix, dpi=dpi)
+    write_whole(name, drawn.getvalue())

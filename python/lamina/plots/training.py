@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from os import PathLike
 from typing import Any
 
 import numpy as np
 
 from lamina import activations as registry
-from lamina.plots.figure import MARK, TRAINING, VALIDATION, axes, done, figure
+from lamina.files import FilePath
+from lamina.plots.figure import MARK, TRAINING, VALIDATION, axes, done, figure, write_picture
 
 __all__ = ["activations", "confusion_matrix", "fold_scores", "gradient_flow", "learning_curves"]
 
 
-def learning_curves(history: Any, ax: Any = None, path: str | PathLike[str] | None = None) -> Any:
+def learning_curves(history: Any, ax: Any = None, path: FilePath | None = None) -> Any:
     """Draw the training and validation loss of each epoch, the best epoch, and why training stopped.
+
+    The loss is the network's own: of ``"squared_error"``, half the mean squared error.
 
     Parameters
     ----------
@@ -67,7 +69,7 @@ def learning_curves(history: Any, ax: Any = None, path: str | PathLike[str] | No
 
 
 def activations(
-    names: Sequence[str] | None = None, low: float = -4.0, high: float = 4.0, path: str | PathLike[str] | None = None
+    names: Sequence[str] | None = None, low: float = -4.0, high: float = 4.0, path: FilePath | None = None
 ) -> Any:
     """Draw activations (solid) and their derivatives (dashed) from `low` to `high`; all of them without `names`.
 
@@ -98,12 +100,11 @@ def activations(
     for ax in list(grid.flat)[len(chosen) :]:
         ax.set_axis_off()
     picture.legend(*grid.flat[0].get_legend_handles_labels(), loc="outside upper right", ncols=2, frameon=False)
-    if path is not None:
-        picture.savefig(path, dpi=150)
+    write_picture(picture, path)
     return picture
 
 
-def fold_scores(scores: Any, ax: Any = None, path: str | PathLike[str] | None = None, label: str | None = None) -> Any:
+def fold_scores(scores: Any, ax: Any = None, path: FilePath | None = None, label: str | None = None) -> Any:
     """Draw the score of each fold, their mean and their standard deviation.
 
     Parameters
@@ -135,7 +136,7 @@ def fold_scores(scores: Any, ax: Any = None, path: str | PathLike[str] | None = 
 
 
 def gradient_flow(
-    net: Any, X: Any, y: Any, ax: Any = None, path: str | PathLike[str] | None = None, l1: float = 0.0, l2: float = 0.0
+    net: Any, X: Any, y: Any, ax: Any = None, path: FilePath | None = None, l1: float = 0.0, l2: float = 0.0
 ) -> Any:
     """Draw the root mean square of each weight matrix's gradient on these samples, from input to output.
 
@@ -170,7 +171,7 @@ def confusion_matrix(
     predicted: Any,
     names: Sequence[Any] | None = None,
     ax: Any = None,
-    path: str | PathLike[str] | None = None,
+    path: FilePath | None = None,
 ) -> Any:
     """Draw how many rows of each class were predicted as which.
 

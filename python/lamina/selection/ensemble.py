@@ -9,8 +9,12 @@ import numpy as np
 
 from lamina.data.arguments import whole_number
 from lamina.data.arrays import Array, weights
+from lamina.files import FilePath
 from lamina.network.network import Network
 from lamina.selection.side_by_side import Hook, Task, fresh, jobs, one_target_a_sample, options_of, run
+from lamina.storage.container import Contents, as_strings, write
+from lamina.storage.forms import ArrayForm, Forms
+from lamina.storage.pickles import with_version, without_version
 from lamina.training.callbacks import History, callbacks_of
 from lamina.training.scoring import loss_of_predictions
 
@@ -37,12 +41,18 @@ class Ensemble:
         whole_number(members, "members", 1)
         #: The member networks.
         self.members: list[Network] = [fresh(net, (net.seed + i) % 2**64) for i in range(members)]
+        #: What a caller wants to keep with the ensemble: strings by name, saved and loaded with it.
+        self.metadata: dict[str, str] = {}
 
     def __len__(self) -> int:
         return len(self.members)
 
     def __repr__(self) -> str:
         return f"<lamina.Ensemble of {len(self)}: {self.members[0]!r}>"
+
+    def summary(self) -> str:
+        """Return a table of a member's layers, their outputs and parameters."""
+        return f"Ensemble of {len(self)} members, the first of which is\n{self.members[0].summary()}"
 
     @property
     def histories(self) -> list[History]:
@@ -87,8 +97,72 @@ class Ensemble:
         return np.stack([net.predict(X, lengths=lengths) for net in self.members])
 
     def evaluate(self, X: Any, y: Any, sample_weight: Any = None, lengths: Any = None) -> float:
-        """Return the loss of the mean prediction, without penalty."""
+        """Return the loss of the mean prediction, without penalty; see `Network.evaluate`."""
         model = self.members[0]
         given = one_target_a_sample(model, X, y, None, lengths)
         w = weights(sample_weight, len(given), np.dtype(np.float64))
         return loss_of_predictions(model.loss, self.predict(given.x, lengths), given.targets, w)
+
+    # Keeping ------------------------------------------------------------------------------------------------------
+
+    def save(self, path: FilePath) -> None:
+        """Write all members to one safetensors file, whole or not at all; `lamina.load` reads it.
+
+        The weights of member i have its number before their names: ``"0/0.weight"``.
+        """
+        write(path, self.contents())
+
+    def contents(self) -> Contents:
+        """Return what a model file holds of the members."""
+        arrays: dict[str, Array] = {}
+        for i, net in enumerate(self.members):
+            arrays |= {f"{i}/{name}": array for name, array in net.contents().arrays.items()}
+        return Contents.of(self.architecture(), arrays, None, self.metadata)
+
+    def architecture(self) -> dict[str, Any]:
+        """Return what makes the members, beside their weights, as plain JSON values; TypeError for custom parts."""
+        members = [{"architecture": net.architecture(), "user": as_strings(net.metadata)} for net in self.members]
+        return {"network": "Ensemble", "members": members}
+
+    @staticmethod
+    def forms_of(architecture: dict[str, Any]) -> Forms:
+        """Return what arrays an ensemble from the result of `architecture` has; nothing is built."""
+        needed: dict[str, ArrayForm] = {}
+        together: list[dict[str, ArrayForm]] = []
+        for i, member in enumerate(architecture["members"]):
+            forms = Network.forms_of(member["architecture"]).within(f"{i}/")
+            needed.update(forms.needed)
+            together.extend(forms.together)
+        return Forms(needed, tuple(together))
+
+    @classmethod
+    def from_architecture(cls, architecture: dict[str, Any]) -> Ensemble:
+        """Return an ensemble of members with fresh weights from the result of `architecture`."""
+        return cls._of([Network.from_architecture(member["architecture"]) for member in architecture["members"]])
+
+    @classmethod
+    def from_contents(cls, contents: Contents) -> Ensemble:
+        """Return the ensemble that a model file holds."""
+        members = [
+            Contents(member["architecture"], {}, dict(member["user"])) for member in contents.architecture["members"]
+        ]
+        for name, array in contents.arrays.items():
+            number, _, own = name.partition("/")
+            members[int(number)].arrays[own] = array
+        ensemble = cls._of([Network.from_contents(member) for member in members])
+        ensemble.metadata = dict(contents.metadata)
+        return ensemble
+
+    @classmethod
+    def _of(cls, members: list[Network]) -> Ensemble:
+        if not members:
+            raise ValueError("an ensemble must have at least one member")
+        ensemble = cls.__new__(cls)
+        ensemble.n_jobs, ensemble.members, ensemble.metadata = jobs(None), members, {}
+        return ensemble
+
+    def __getstate__(self) -> dict[str, Any]:
+        return with_version(self.__dict__)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update({"metadata": {}, **without_version(state, "ensemble")})

@@ -1,56 +1,112 @@
-"""The file of a search: JSON lines, the first of which says what search it is, then one for each trial."""
+"""The file of a search: JSON lines, the first of which says what search it is, then one for each trial.
+
+Every line ends with a checksum of itself and of the first line, so that nothing is believed that was altered, cut off,
+or belongs to another search.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
+import reprlib
 import threading
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-__all__ = ["TrialFile", "digest"]
+from lamina.files import FilePath, open_regular, path_of, write_whole
+
+__all__ = ["SearchFileError", "TrialFile", "digest"]
+
+_BEGIN = b'{"lamina search": '
+_VERSION = 2
+# What a trial's line has to have; the score, where it is there, is a number.
+_KEYS = ("score", "std", "best_epoch", "seconds")
+
+
+class SearchFileError(ValueError):
+    """The file is not that of an earlier search, or it was damaged."""
 
 
 class TrialFile:
     """Trials that have ended, by (number, rung); without a path, nothing is kept."""
 
-    def __init__(self, path: Any, search: dict[str, Any]) -> None:
-        self._path = None if path is None else Path(path)
+    def __init__(self, path: FilePath | None, search: dict[str, Any]) -> None:
+        self._path = None if path is None else os.path.abspath(path_of(path))
         self._lock = threading.Lock()
         self._known: dict[tuple[int, int], dict[str, Any]] = {}
         if self._path is None:
             return
-        header = {"lamina search": 1, **{name: _plain(value) for name, value in search.items()}}
-        lines = self._path.read_text(encoding="utf-8").split("\n") if self._path.exists() else []
-        whole = lines[:-1]  # what comes after the last line end was cut off as it was written
-        if not whole:
-            self._path.write_text(json.dumps(header) + "\n", encoding="utf-8")
+        header = {"lamina search": _VERSION, **{name: _plain(value) for name, value in search.items()}}
+        self._of_header = _checksum(header, "")
+        lines, rest = self._lines()
+        if lines is None:
+            write_whole(self._path, _line(header, ""))
             return
+        self._read(header, lines)
+        if rest:  # it was cut off as it was written: its trial is run again
+            os.truncate(self._path, sum(len(line) + 1 for line in lines))
+
+    def _lines(self) -> tuple[list[bytes] | None, bytes]:
+        """The whole lines of the file, None where it is to be made, and what comes after the last line end."""
+        assert self._path is not None
         try:
-            found, *trials = [json.loads(line) for line in whole]
+            file = open_regular(self._path)
+        except FileNotFoundError:
+            return None, b""
         except ValueError as error:
-            raise ValueError(f"path must be new, or the file of an earlier search; {self._path} is neither") from error
+            raise SearchFileError(f"path must be new, or the file of an earlier search; {error}") from None
+        with file:
+            begin = file.read(len(_BEGIN))
+            if not begin:
+                return None, b""
+            if begin == _BEGIN:
+                *lines, rest = (begin + file.read()).split(b"\n")
+        if begin != _BEGIN or not lines:
+            raise SearchFileError(f"path must be new, or the file of an earlier search; {self._path} is neither")
+        return lines, rest
+
+    def _read(self, header: dict[str, Any], lines: list[bytes]) -> None:
+        """Take over the trials of an earlier run."""
+        try:
+            found = json.loads(lines[0])
+            sound = found.pop("checksum", None) == _checksum(found, "")
+            version = found["lamina search"]
+        except _OF_A_WRONG_LINE as error:
+            raise SearchFileError(f"{self._path} was altered or damaged: its first line cannot be read") from error
+        if version != _VERSION:
+            raise SearchFileError(f"{self._path} has format {reprlib.repr(version)}; this lamina reads {_VERSION}")
+        if not sound:
+            raise SearchFileError(f"{self._path} was altered or damaged: the checksum of its first line does not match")
         if found != header:
-            raise ValueError(f"{self._path} holds another search: {_difference(header, found)}; give another path")
-        self._known = {(trial["trial"], trial["rung"]): trial for trial in trials}
-        if lines[-1]:
-            self._path.write_text("\n".join(whole) + "\n", encoding="utf-8")
+            raise SearchFileError(f"{self._path} holds another search: {_difference(header, found)}; give another path")
+        for number, line in enumerate(lines[1:], 2):
+            try:
+                trial = json.loads(line)
+                sound = trial.pop("checksum", None) == _checksum(trial, self._of_header)
+                self._known[_numbers(trial)] = trial
+            except _OF_A_WRONG_LINE as error:
+                raise SearchFileError(f"{self._damaged(number)} it cannot be read") from error
+            if not sound:
+                raise SearchFileError(f"{self._damaged(number)} its checksum does not match")
+
+    def _damaged(self, line: int) -> str:
+        return f"line {line} of {self._path} was altered or damaged (without it, its trial is run again):"
 
     def find(self, number: int, rung: int, params: dict[str, Any], made: dict[str, Any]) -> dict[str, Any] | None:
         """Return the trial of an earlier run, or None; ValueError where it had other parameters, epochs or layers."""
         known = self._known.get((number, rung))
-        if known is None:
+        if known is None or known.get("error"):  # what failed is tried again
             return None
         if known["params"] != {name: _plain(value) for name, value in params.items()}:
             had = known["params"]
-            raise ValueError(f"{self._path} holds another search: trial {number} had {had}; give another path")
+            raise SearchFileError(f"{self._path} holds another search: trial {number} had {had}; give another path")
         other = [name for name, value in made.items() if known.get(name) != value]
         if other:
-            raise ValueError(
+            raise SearchFileError(
                 f"{self._path} holds another search: trial {number} had other {' and '.join(other)}; give another path"
             )
         return dict(known)
@@ -59,9 +115,39 @@ class TrialFile:
         """Append a trial that has ended."""
         if self._path is None:
             return
-        line = json.dumps({**trial, "params": {name: _plain(value) for name, value in params.items()}})
-        with self._lock, self._path.open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
+        kept = {**trial, "params": {name: _plain(value) for name, value in params.items()}}
+        line = _line(kept, self._of_header)
+        with self._lock, open(self._path, "ab", buffering=0) as file:
+            end = file.seek(0, os.SEEK_END)
+            try:
+                while line:
+                    line = line[file.write(line) :]
+            except OSError:  # such as a full disk: part of a line would spoil those that come after
+                file.truncate(end)
+                raise
+
+
+# What comes of taking a line for what it is not.
+_OF_A_WRONG_LINE = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
+
+
+def _numbers(trial: dict[str, Any]) -> tuple[int, int]:
+    """The number and the rung of a trial; an error where it is none."""
+    number, rung, params = trial["trial"], trial["rung"], trial["params"]
+    values = [trial[key] for key in _KEYS]
+    if not all(type(value) is int and value >= 0 for value in (number, rung)) or not isinstance(params, dict):
+        raise TypeError("trial and rung must be whole numbers, and params names and values")
+    if not all(value is None or type(value) in (int, float) for value in values):
+        raise TypeError(f"{', '.join(_KEYS)} must be numbers")
+    return number, rung
+
+
+def _line(entry: dict[str, Any], of_header: str) -> bytes:
+    return json.dumps({**entry, "checksum": _checksum(entry, of_header)}).encode() + b"\n"
+
+
+def _checksum(entry: dict[str, Any], of_header: str) -> str:
+    return hashlib.sha256((of_header + json.dumps(entry, sort_keys=True)).encode()).hexdigest()[:16]
 
 
 def digest(value: Any) -> str:
@@ -84,7 +170,5 @@ def _plain(value: Any) -> Any:
     return re.sub(r" at 0x[0-9a-f]+", "", repr(value))
 
 
-def _difference(wanted: Any, found: Any) -> str:
-    if not isinstance(found, dict):
-        return "its first line is no search"
+def _difference(wanted: dict[str, Any], found: dict[str, Any]) -> str:
     return "; ".join(f"its {k} is {found.get(k)!r}, not {v!r}" for k, v in wanted.items() if found.get(k) != v)

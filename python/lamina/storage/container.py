@@ -3,6 +3,9 @@
 The metadata has one entry, ``lamina``: JSON with ``format_version``, ``architecture``, ``user`` and ``checksum``, a
 SHA-256 over all of it and every array, so that a file that was cut short, altered or made by something else is refused.
 (One entry, because safetensors writes several in no fixed order, and equal models shall be equal files.)
+
+A file is trusted for nothing: its header is read first, and the arrays only where the file is as long as the header
+says, and they are those that the architecture needs.
 """
 
 from __future__ import annotations
@@ -10,25 +13,35 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
-from collections.abc import Mapping
+import reprlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 
 from lamina.data.arrays import Array
+from lamina.files import open_regular, path_of, write_whole
+from lamina.storage.forms import NORMALIZATION, ArrayForm, Forms, check_finite, form_of
 from lamina.storage.parts import ModelFileError
 
-__all__ = ["Contents", "Storable", "read", "write"]
+__all__ = ["Contents", "Restorable", "as_strings", "read", "understood", "write"]
 
 _KEY = "lamina"
 _VERSION = 1
+# Bytes of a header, as many as safetensors itself reads.
+_LONGEST_HEADER = 100_000_000
+# Values and brackets in a header, or in the description inside it: Python takes about 100 bytes for each, where the
+# file may have three; a text costs what it is long. A network of 10,000 layers has less.
+_MOST_PARTS = 2**18
+_TYPES = {"F32": "float32", "F64": "float64"}
+# What comes of taking a description for what it is not.
+_OF_A_WRONG_DESCRIPTION = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 
 
-class Storable(Protocol):
-    """A network of any kind, as far as a model file goes."""
+class Restorable(Protocol):
+    """A network, as far as its restoration from a model file goes."""
 
     metadata: dict[str, str]
     input_normalization: Any
@@ -37,13 +50,10 @@ class Storable(Protocol):
     def parameters(self) -> Mapping[str, Array]:
         """Writable views by name."""
 
-    def architecture(self) -> dict[str, Any]:
-        """Return what makes the network, beside its weights, as plain JSON values."""
-
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What a model file holds.
+    """What a model file holds: a network as it is at one moment, whatever becomes of it meanwhile.
 
     Attributes
     ----------
@@ -60,20 +70,32 @@ class Contents:
     metadata: dict[str, str]
 
     @classmethod
-    def of(cls, net: Storable) -> Contents:
-        """Return what a file of `net` holds; TypeError where a part of it is custom."""
-        arrays = {name: np.ascontiguousarray(view) for name, view in net.parameters.items()}
-        if net.input_normalization is not None:
-            arrays["input.mean"], arrays["input.scale"] = net.input_normalization
-        return cls(net.architecture(), arrays, {str(k): str(v) for k, v in net.metadata.items()})
+    def of(
+        cls,
+        architecture: dict[str, Any],
+        parameters: Mapping[str, Array],
+        normalization: tuple[Array, Array] | None,
+        metadata: Mapping[Any, Any],
+    ) -> Contents:
+        """Return what a file of these parts holds; nobody else may change the parameters."""
+        arrays = {name: np.ascontiguousarray(view) for name, view in parameters.items()}
+        if normalization is not None:
+            arrays.update(zip(NORMALIZATION, normalization, strict=True))
+        return cls(architecture, arrays, as_strings(metadata))
 
-    def restore(self, net: Storable) -> None:
-        """Give a network of this architecture what else the file holds; KeyError where an array is missing."""
+    def restore(self, net: Restorable) -> None:
+        """Give a network of this architecture what else the file holds."""
         for name, view in net.parameters.items():
             view[...] = self.arrays[name]
-        if "input.mean" in self.arrays:
-            net.input_normalization = (self.arrays["input.mean"], self.arrays["input.scale"])
+        if NORMALIZATION[0] in self.arrays:
+            mean, scale = (self.arrays[name] for name in NORMALIZATION)
+            net.input_normalization = (mean, scale)
         net.metadata = dict(self.metadata)
+
+
+def as_strings(metadata: Mapping[Any, Any]) -> dict[str, str]:
+    """Return what a caller keeps with a network, as a file keeps it."""
+    return {str(name): str(text) for name, text in metadata.items()}
 
 
 def _checksum(description: dict[str, Any], tensors: dict[str, Any]) -> str:
@@ -82,47 +104,36 @@ def _checksum(description: dict[str, Any], tensors: dict[str, Any]) -> str:
     for name in sorted(tensors):
         array = np.ascontiguousarray(tensors[name])
         digest.update(f"{name} {array.dtype} {array.shape}\n".encode())
-        digest.update(array.tobytes())
+        digest.update(array.data)
     return digest.hexdigest()
 
 
-def write(path: Any, net: Storable) -> None:
-    """Write `net` to `path`: to a file beside it first, then moved in place, so that no half-written file is left."""
+def write(path: Any, contents: Contents) -> None:
+    """Write a model file, whole or not at all; ValueError for weights that `read` would refuse."""
     from safetensors.numpy import save as to_bytes
 
-    contents = Contents.of(net)
+    target = path_of(path)
+    try:
+        check_finite(contents.arrays)
+    except ValueError as error:
+        raise ValueError(f"the network cannot be saved: {error}, which no model file may") from None
     description: dict[str, Any] = {
         "format_version": _VERSION,
         "architecture": contents.architecture,
         "user": contents.metadata,
     }
     description["checksum"] = _checksum(description, contents.arrays)
-    target = Path(path)
-    if not target.absolute().parent.is_dir():
-        raise FileNotFoundError(f"path must lie in a folder that exists; got {str(path)!r}")
     data = to_bytes(contents.arrays, {_KEY: json.dumps(description)})
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()
-        os.chmod(temporary, mode)
-        os.replace(temporary, target)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+        length = _checked_length(int.from_bytes(data[:8], "little"))
+        _parsed(data[8 : 8 + length])
+    except ValueError as error:
+        raise ValueError(f"the network cannot be saved: its description, metadata included, {error}") from None
+    write_whole(target, data)
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-def read(path: Any) -> Contents:
-    """Return what the file at `path` holds.
+def read(path: Any, forms_of: Callable[[dict[str, Any]], Forms]) -> Contents:
+    """Return what the file at `path` holds; `forms_of` tells the arrays that an architecture needs.
 
     Raises
     ------
@@ -131,32 +142,101 @@ def read(path: Any) -> Contents:
     ModelFileError
         It is cut short, altered, not a lamina model, or from a later format.
     """
-    from safetensors import SafetensorError, safe_open
-
-    with open(path, "rb"):  # a missing or unreadable file keeps its own error
-        pass
+    name = path_of(path)
     try:
-        with safe_open(os.fspath(path), framework="np") as file:
-            metadata = file.metadata() or {}
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    except (SafetensorError, OSError, ValueError, TypeError) as error:
-        raise ModelFileError(f"{path} is not a whole safetensors file: {error}") from error
-    description = _description(metadata, path)
-    if description.get("checksum") != _checksum(description, arrays):
-        raise ModelFileError(f"{path} was altered or damaged: its checksum does not match")
-    if not {"architecture", "user"} <= description.keys():
-        raise ModelFileError(f"{path} does not describe a network")
-    return Contents(description["architecture"], arrays, description["user"])
+        file = open_regular(name)  # a missing or unreadable file keeps its own error
+    except ValueError as error:
+        raise ModelFileError(f"{error}, and holds no model") from None
+    with file:
+        return _read(file, name, forms_of)
 
 
-def _description(metadata: dict[str, str], path: Any) -> dict[str, Any]:
-    if _KEY not in metadata:
-        raise ModelFileError(f"{path} is a safetensors file, but not a lamina model")
+@contextmanager
+def understood(path: str) -> Iterator[None]:
+    """Make a ModelFileError of what a description raises that is not what it is taken for."""
     try:
-        description = json.loads(metadata[_KEY])
-        version = description["format_version"]
-    except (ValueError, TypeError, KeyError) as error:
-        raise ModelFileError(f"{path} was altered or damaged: its description cannot be read") from error
-    if version != _VERSION:
-        raise ModelFileError(f"{path} has format {version}; this lamina reads {_VERSION}")
-    return dict(description)
+        yield
+    except _OF_A_WRONG_DESCRIPTION as error:
+        raise ModelFileError(
+            f"{path} does not describe a network that this version of lamina can build: {error}"
+        ) from error
+
+
+def _read(file: BinaryIO, name: str, forms_of: Callable[[dict[str, Any]], Forms]) -> Contents:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load as from_bytes
+
+    size = os.fstat(file.fileno()).st_size
+    length = int.from_bytes(file.read(8), "little")
+    if not 2 <= length <= size - 8:
+        raise ModelFileError(f"{name} is not a whole safetensors file")
+    try:
+        header = file.read(_checked_length(length))
+        description, found = _parsed(header)
+    except ModelFileError as error:
+        raise ModelFileError(f"{name} {error}") from error.__cause__
+    except _OF_A_WRONG_DESCRIPTION as error:
+        raise ModelFileError(f"{name} was altered or damaged: its header cannot be read: {error}") from error
+    with understood(name):
+        architecture, metadata = description["architecture"], _strings(description["user"])
+        try:
+            forms = forms_of(architecture)
+        except MemoryError:
+            raise ValueError("no memory holds its arrays") from None
+        forms.check(found)
+    if size != 8 + length + sum(form.size for form in found.values()):
+        raise ModelFileError(f"{name} is not a whole safetensors file: it does not end where its arrays do")
+    try:
+        file.seek(0)
+        arrays = from_bytes(file.read(size))
+    except (SafetensorError, ValueError) as error:
+        raise ModelFileError(f"{name} is not a whole safetensors file: {error}") from error
+    with understood(name):
+        forms.check({key: form_of(array) for key, array in arrays.items()})
+        sound = description.get("checksum") == _checksum(description, arrays)
+        check_finite(arrays)
+    if not sound:
+        raise ModelFileError(f"{name} was altered or damaged: its checksum does not match")
+    return Contents(architecture, arrays, metadata)
+
+
+def _strings(value: Any) -> dict[str, str]:
+    if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
+        raise TypeError("its metadata are not strings by name")
+    return value
+
+
+def _checked_length(length: int) -> int:
+    if length > _LONGEST_HEADER:
+        raise ValueError(f"takes {length} bytes of a header, which has at most {_LONGEST_HEADER}")
+    return length
+
+
+def _checked_parts(text: bytes) -> bytes:
+    """Return JSON as it is; ValueError where far more objects would be made of it than it is long."""
+    plain = text.replace(b"\\\\", b"").replace(b'\\"', b"")  # so that every quote opens or closes a string
+    if plain.count(b'"') <= 2 * _MOST_PARTS:
+        structure = b"".join(plain.split(b'"')[::2])
+        if sum(structure.count(sign) for sign in (b"[", b"{", b",")) <= _MOST_PARTS:
+            return text
+    raise ValueError(f"has more than {_MOST_PARTS} values")
+
+
+def _parsed(header: bytes) -> tuple[dict[str, Any], dict[str, ArrayForm]]:
+    """The description in a header, and the forms of the arrays that it announces.
+
+    The words of a ModelFileError go on from the file's name.
+    """
+    if not header.startswith(b"{"):
+        raise ModelFileError("is not a whole safetensors file")
+    if f'"{_KEY}"'.encode() not in header:
+        raise ModelFileError("is a safetensors file, but not a lamina model")
+    tensors = json.loads(_checked_parts(header))
+    description = json.loads(_checked_parts(tensors.pop("__metadata__")[_KEY].encode()))
+    if description["format_version"] != _VERSION:
+        raise ModelFileError(f"has format {reprlib.repr(description['format_version'])}; this lamina reads {_VERSION}")
+    found = {
+        name: ArrayForm(_TYPES.get(tensor["dtype"], tensor["dtype"]), tuple(tensor["shape"]))
+        for name, tensor in tensors.items()
+    }
+    return description, found

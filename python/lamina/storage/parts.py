@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import reprlib
 from typing import Any
 
 from lamina._dispatch import core as _core
 from lamina import activations, initializers, losses
 
-__all__ = ["ModelFileError", "described", "described_layer", "layer_from"]
+__all__ = ["ModelFileError", "check_described", "described", "described_layer", "layer_from"]
 
 # The parameters of layers that are no plain values, by the end of their names, and what makes them of what is saved.
 _REGISTRIES: dict[str, Any] = {"activation": activations, "initializer": initializers}
@@ -39,8 +40,25 @@ def layer_from(entry: dict[str, Any]) -> Any:
     params = dict(entry)
     layer = params.pop("layer")
     if layer not in _core.layer_names():
-        raise ModelFileError(f"the file names a layer {layer!r} that this version of lamina does not have")
+        raise ModelFileError(f"it names a layer {reprlib.repr(layer)} that this version of lamina does not have")
     for key, value in params.items():
         if isinstance(value, dict):
             params[key] = _REGISTRIES[key.rpartition("_")[2]].get(**value)
     return getattr(_core, layer)(**params)
+
+
+def check_described(given: Any, made: Any, where: str = "architecture") -> None:
+    """Raise ValueError unless what was `made` of a description describes itself as it was `given`.
+
+    What `given` leaves out has its default: a file may be older than a parameter.
+    """
+    if isinstance(given, dict) and isinstance(made, dict):
+        for key, value in given.items():
+            if key not in made:
+                raise ValueError(f"{where} has {reprlib.repr(key)}, which belongs to nothing")
+            check_described(value, made[key], f"{where}[{key!r}]")
+    elif isinstance(given, list) and isinstance(made, (list, tuple)) and len(given) == len(made):
+        for i, (value, other) in enumerate(zip(given, made, strict=True)):
+            check_described(value, other, f"{where}[{i}]")
+    elif isinstance(given, bool) != isinstance(made, bool) or (given != made and not (given != given and made != made)):
+        raise ValueError(f"{where} cannot be {reprlib.repr(given)}")

@@ -148,22 +148,8 @@ class Fit:
     def run(self, core: Any, normalize_inputs: bool) -> None:
         """Train the core's network, which keeps the best weights so far whatever ends this."""
         self._core_options.fit_normalization = normalize_inputs and core.normalization is None
-        given, held = self._training.samples, self._training.held_out
-        validation = None
-        if held is not None:
-            apart = held.samples
-            validation = (apart.x, apart.targets, apart.weights, held.rows, apart.lengths)
         with self._bar if self._bar is not None else nullcontext():
-            core.fit(
-                given.x,
-                given.targets,
-                given.weights,
-                self._training.rows,
-                validation,
-                self._core_options,
-                self._core_history,
-                given.lengths,
-            )
+            core.fit(self._training, self._core_options, self._core_history)
 
     @property
     def began(self) -> bool:

@@ -22,6 +22,12 @@ def score_of(scoring: Scoring, loss: Any) -> Score:
     """Return a function of (network, samples): the loss without `scoring`, which may not fit it."""
     if scoring is None:
         return lambda net, s: net.evaluate(s.x, s.targets, s.weights, n_threads=1, lengths=s.lengths)
+    score = _measure(scoring, loss)
+    return lambda net, s: score(net, s.counted())
+
+
+def _measure(scoring: str | Callable[..., float], loss: Any) -> Score:
+    """The measure that `scoring` asks for."""
     if scoring == "accuracy":
         if loss.targets not in ("classes", "binary"):
             raise ValueError(f"scoring='accuracy' needs a classification loss; got {loss.name}")

@@ -1,0 +1,72 @@
+/// The interpreter's lock, let go of and taken again so that a thread survives the interpreter's end.
+///
+/// A daemon thread that wants the lock while the interpreter goes down is ended where it stands: pthread_exit unwinds
+/// its stack by force. Through frames of C++ that must not be unwound - destructors, a worker's noexcept, `catch (...)`
+/// - that is std::terminate, and the process aborts. Such a thread waits for the process to end instead, as Python
+/// itself has it from 3.14 on.
+#pragma once
+
+#include <cxxabi.h>
+#include <pybind11/pybind11.h>
+
+#include <chrono>
+#include <optional>
+#include <thread>
+#include <utility>
+
+namespace lamina::bind {
+namespace py = pybind11;
+
+/// f(), which may be where the interpreter ends this thread: then it does not return.
+template <class F> auto unless_ended(F&& f) {
+#if defined(__GLIBCXX__)
+  try {
+    return f();
+  } catch (const abi::__forced_unwind&) {
+    for (;;) std::this_thread::sleep_for(std::chrono::hours(1));
+  }
+#else
+  return f();
+#endif
+}
+
+/// Lets go of the lock while it lives.
+class Unlocked {
+ public:
+  Unlocked() : state_(PyEval_SaveThread()) {}
+  ~Unlocked() {
+    unless_ended([this] { PyEval_RestoreThread(state_); });
+  }
+  Unlocked(const Unlocked&) = delete;
+  Unlocked& operator=(const Unlocked&) = delete;
+
+ private:
+  PyThreadState* state_;
+};
+
+/// Holds the lock while it lives; on any thread, whether it has it already or not.
+class Locked {
+ public:
+  Locked() {
+    unless_ended([this] { lock_.emplace(); });
+  }
+
+ private:
+  std::optional<py::gil_scoped_acquire> lock_;
+};
+
+/// f(arguments...), under the lock. Throws what it raises.
+template <class... Arguments> py::object call(py::handle f, const Arguments&... arguments) {
+  PyObject* const result =
+      unless_ended([&] { return PyObject_CallFunctionObjArgs(f.ptr(), arguments.ptr()..., nullptr); });
+  if (!result) throw py::error_already_set();
+  return py::reinterpret_steal<py::object>(result);
+}
+
+/// The poll hook of long work without the lock: throws what a signal's handler raises.
+inline void poll_signals() {
+  const Locked locked;
+  if (unless_ended([] { return PyErr_CheckSignals(); }) != 0) throw py::error_already_set();
+}
+
+}  // namespace lamina::bind

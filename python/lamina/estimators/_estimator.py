@@ -1,0 +1,121 @@
+"""What all six estimators share: calls that change all or nothing, the door for samples, threads, Ctrl-C."""
+
+import functools
+import warnings
+from abc import ABC
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from numbers import Integral
+from typing import Any, TypeVar, cast
+
+import joblib
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.base import BaseEstimator, is_classifier
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from lamina.estimators._samples import counted, weights_in
+
+__all__ = ["BaseLamina", "all_or_nothing"]
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def all_or_nothing(fit: Method) -> Method:
+    """Make of a method that fits one that changes the estimator as a whole, or, where it raises, not at all.
+
+    The method works on a twin, and what has become of that is taken over at the end; then comes what it had to warn of.
+    Until then whoever predicts beside it sees the estimator as it was. What is changed in place and not replaced, as a
+    network that is trained further, the method has to bring back itself.
+    """
+
+    @functools.wraps(fit)
+    def whole(self: Any, *args: Any, **kwargs: Any) -> Any:
+        before = dict(self.__dict__)
+        twin = object.__new__(type(self))
+        curves = {name: list(value) for name, value in before.items() if name.endswith("_") and type(value) is list}
+        twin.__dict__.update(before | curves)
+        twin.pending_warnings = []
+        fit(twin, *args, **kwargs)
+        after = dict(twin.__dict__)
+        pending = after.pop("pending_warnings")
+        for name in before.keys() - after.keys():
+            del self.__dict__[name]
+        self.__dict__.update({name: value for name, value in after.items() if before.get(name, twin) is not value})
+        for message, category in pending:
+            warnings.warn(message, category, stacklevel=2)
+        return self
+
+    return cast(Method, whole)
+
+
+class BaseLamina(BaseEstimator, ABC):  # type: ignore[misc]
+    """The rules that hold for every estimator; the subclasses know networks and targets."""
+
+    pending_warnings: list[tuple[str, type[Warning]]]
+
+    def _warn_at_the_end(self, message: str, category: type[Warning] = UserWarning) -> None:
+        """Have a fit warn when it is over, so that it is over even where warnings are errors."""
+        self.pending_warnings.append((message, category))
+
+    @contextmanager
+    def _interruptible(self, network: Any) -> Iterator[list[bool]]:
+        """Turn Ctrl-C in a fit of `network` into a warning: it keeps the best weights so far.
+
+        The list is not empty once that has happened.
+        """
+        before = network.history
+        interrupted: list[bool] = []
+        try:
+            yield interrupted
+        except KeyboardInterrupt:
+            if network.history is before:  # training had not begun
+                raise
+            interrupted.append(True)
+            self._warn_at_the_end("Training interrupted by user.")
+
+    def _threads(self) -> int | None:
+        return None if self.n_jobs is None else int(joblib.effective_n_jobs(self.n_jobs))
+
+    def _network_seed(self) -> int:
+        """Return the network's seed: `random_state` itself where it is a number, else a draw from it."""
+        if isinstance(self.random_state, Integral):
+            return int(self.random_state)
+        return int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+
+    # Samples ------------------------------------------------------------------------------------------------------
+
+    def _accepted(self) -> dict[str, Any]:
+        """Return what `validate_data` is told about rows."""
+        return {
+            "accept_sparse": ("csr", "csc"),
+            "multi_output": True,
+            "dtype": (np.float64, np.float32),
+            "order": "C",
+            "y_numeric": not is_classifier(self),
+        }
+
+    def _training_rows(self, X: Any, y: Any, sample_weight: Any = None, *, reset: bool = True) -> tuple[Any, Any, Any]:
+        """Return X (n, features), y and the weights (or None) of the rows that count, checked and dense."""
+        X, y, weight = counted(X, y, sample_weight)
+        X, y = validate_data(self, X, y, reset=reset, **self._accepted())
+        X = _dense(X)
+        return X, y, weights_in(weight, X.dtype)
+
+    def _rows(self, X: Any) -> Any:
+        """Return X (n, features) to predict for, checked against that of the fit, and dense."""
+        check_is_fitted(self)
+        accepted = {
+            name: value for name, value in self._accepted().items() if name not in ("multi_output", "y_numeric")
+        }
+        return _dense(validate_data(self, X, reset=False, **accepted))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+
+def _dense(X: Any) -> Any:
+    return X.toarray(order="C") if issparse(X) else X

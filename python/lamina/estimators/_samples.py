@@ -1,0 +1,111 @@
+"""Samples at an estimator's door: which rows count, what labels and weights may be, and how large targets."""
+
+from typing import Any
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.utils import _safe_indexing, check_consistent_length, column_or_1d
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.validation import _check_sample_weight, assert_all_finite
+
+from lamina import losses
+
+__all__ = ["balanced", "check_scale", "class_labels", "counted", "mean_and_scale", "two_classes", "weights_in"]
+
+
+def counted(X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
+    """Return X, y and the weights without the rows of weight 0, which are as if they were not there.
+
+    Nothing has looked at the rows yet: what is left out may be anything, NaN too. Weights of None are left so.
+    """
+    if sample_weight is None:
+        return X, y, None
+    weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+    kept = np.flatnonzero(weight)
+    if len(kept) == 0:
+        raise ValueError("sample_weight must not be all zero")
+    if len(kept) == len(weight):
+        return X, y, weight
+    check_consistent_length(X, y)
+    return _taken(X, kept), _taken(y, kept), weight[kept]
+
+
+def _taken(data: Any, rows: Any) -> Any:
+    return _safe_indexing(data.tocsr() if issparse(data) else data, rows)
+
+
+def weights_in(weight: Any, dtype: Any) -> Any:
+    """Return weights in the network's type, all above 0; ValueError where that type has no such numbers."""
+    if weight is None:
+        return None
+    with np.errstate(over="ignore", under="ignore"):
+        out = weight.astype(dtype)
+    if not (np.isfinite(out).all() and out.all()):
+        raise ValueError(
+            f"sample_weight must be in {np.dtype(dtype)}'s range; got values from {weight.min()} to {weight.max()}"
+        )
+    return out
+
+
+def class_labels(y: Any) -> Any:
+    """Return labels (n,) or an indicator matrix (n, labels), dense; ValueError for what are no classes."""
+    y = y.toarray() if issparse(y) else np.asarray(y)
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = column_or_1d(y, warn=True)
+    if y.dtype.kind in "fcO":
+        assert_all_finite(y, input_name="y")
+    check_classification_targets(y)
+    if y.ndim == 2 and not type_of_target(y).startswith("multilabel"):
+        raise ValueError("y with several columns must hold 0 and 1 alone, one column a label")
+    return y
+
+
+def two_classes(classes: Any) -> Any:
+    """Return `classes`; ValueError where there is one alone."""
+    if len(classes) < 2:
+        raise ValueError(f"y has one class alone, {classes.tolist()[0]!r}; a classifier needs at least two classes")
+    return classes
+
+
+def balanced(y: Any, weight: Any) -> Any:
+    """Return for each row what makes the classes count alike, by the weights of their rows.
+
+    For several labels it is the product over them, as scikit-learn has it.
+    """
+    columns = y.reshape(len(y), -1).T
+    factors = np.ones(len(y))
+    for column in columns:
+        _, place = np.unique(column, return_inverse=True)
+        total = np.bincount(place, weights=weight)
+        factors *= (total.sum() / (len(total) * total))[place]
+    return factors
+
+
+def check_scale(targets: Any, loss: Any, dtype: Any) -> None:
+    """Raise ValueError where targets, or (but for None) their loss, are beyond what the network's type can hold."""
+    limit = float(np.finfo(dtype).max)
+    extremes = np.array([targets.min(axis=0), targets.max(axis=0)], np.float64)
+    largest = np.abs(extremes).max()
+    hint = "bring y to a smaller scale" + (", or use float64" if np.dtype(dtype) == np.float32 else "")
+    if largest > limit:
+        raise ValueError(f"y is beyond {np.dtype(dtype)}'s range; got a value of size {largest:.3g}: {hint}")
+    loss = None if loss is None else losses.get(loss)
+    if loss is None or loss.is_custom:
+        return
+    for row in extremes[:, np.newaxis, :]:
+        # What an untrained network, whose outputs are about 0, would have to lower.
+        if not loss.value(np.zeros_like(row), row, None) <= limit:
+            raise ValueError(
+                f"the {loss.name} of y is beyond {np.dtype(dtype)}'s range; got values of size {largest:.3g}: {hint}"
+            )
+
+
+def mean_and_scale(targets: Any, weight: Any) -> tuple[Any, Any]:
+    """Return mean and standard deviation of the columns (1 for constant ones), whatever their size, by weights."""
+    exponent = np.frexp(np.abs(targets).max(axis=0))[1]
+    small = np.ldexp(targets, -exponent)  # below 1, and no other bits
+    mean = np.average(small, axis=0, weights=weight)
+    scale = np.sqrt(np.average((small - mean) ** 2, axis=0, weights=weight))
+    # Less than rounding can tell is constant.
+    constant = scale <= 4 * np.finfo(np.float64).eps
+    return np.ldexp(mean, exponent), np.where(constant, 1.0, np.ldexp(scale, exponent))

@@ -1,0 +1,574 @@
+"""The rules that all six estimators obey: what a refused fit leaves, what is refused, rows of weight 0, units."""
+
+import pickle
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import lamina
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+ROWS = 90
+X = np.random.default_rng(0).normal(size=(ROWS, 4))
+S = X.reshape(ROWS, 2, 2)
+LABELS, VALUES = np.array(["cat", "dog"])[np.arange(ROWS) % 2], X[:, 0]
+FAST = {
+    "MLPClassifier": {"hidden_layer_sizes": (4,), "max_iter": 3},
+    "MLPRegressor": {"hidden_layer_sizes": (4,), "max_iter": 3},
+    "CascadeClassifier": {"max_units": 1},
+    "CascadeRegressor": {"max_units": 1},
+    "RecurrentClassifier": {"hidden_layer_sizes": (4,), "max_iter": 3},
+    "RecurrentRegressor": {"hidden_layer_sizes": (4,), "max_iter": 3},
+}
+CLASSIFIERS = [name for name in FAST if name.endswith("Classifier")]
+MLPS = ["MLPClassifier", "MLPRegressor"]
+TABLES = [*MLPS, "CascadeClassifier", "CascadeRegressor"]
+every = pytest.mark.parametrize("name", FAST)
+
+
+def make(name, **parameters):
+    return getattr(lamina, name)(**{**FAST[name], "random_state": 0, **parameters})
+
+
+def data(name):
+    return S if name.startswith("Recurrent") else X, LABELS if name.endswith("Classifier") else VALUES
+
+
+def in_time(name):
+    """As a table's rows: a series of which every time has a target."""
+    return {} if name in TABLES else {"window": 1, "horizon": 0}
+
+
+# A fit changes all or nothing -------------------------------------------------------------------------------------
+
+
+def nan_at(values, row):
+    changed = np.array(values, float if values.dtype.kind == "f" else object)
+    changed[row] = np.nan
+    return changed
+
+
+def refusals(name):
+    """Parameters, X, y and weights that are refused, early or late."""
+    data_, y = data(name)
+    out = {
+        "a parameter": ({"verbose": "no"}, data_, y),
+        "a patience": ({"n_iter_no_change": 0}, data_, y),
+        "threads": ({"n_jobs": 0}, data_, y),
+        "a seed": ({"random_state": -1}, data_, y),
+        "an activation": ({"activation": "rellu"}, data_, y),
+        "NaN in X": ({}, np.where(data_ > 1, np.nan, data_), y),
+        "NaN in y": ({}, data_, nan_at(y, 5)),
+        "lengths": ({}, data_, y[1:]),
+        "other features, wrong rows": ({}, data_[..., :1], y[1:]),
+    }
+    if name in CLASSIFIERS:
+        out["one class"] = ({}, data_, np.full(ROWS, "emu"))
+        out["numbers"] = ({}, data_, VALUES)
+    if not name.startswith("Cascade"):
+        out["weights"] = ({}, data_, y, -np.ones(ROWS))
+        out["weights of zero"] = ({}, data_, y, np.zeros(ROWS))
+        out["epochs"] = ({"max_iter": 0}, data_, y)
+    else:
+        out["optimizer"] = ({"optimizer": "adam"}, data_, y)
+        out["candidates"] = ({"activation": ["tanh"] * 9}, data_, y)
+    if name in MLPS:
+        out["a late check of the core"] = ({"activation": "rrelu", "solver": "lbfgs"}, data_, y)
+        out["a scorer"] = ({"early_stopping": True, "scoring": "no_scorer"}, data_, y)
+        out["callbacks"] = ({"callbacks": ["no callable"]}, data_, y)
+        out["a callback that raises"] = ({"callbacks": _fail}, data_, y)
+        out["batch norm of a row"] = ({"batch_norm": True}, data_[:1], y[:1])
+    if name == "MLPClassifier":
+        rare = np.array(["red"] * 29 + ["blue"])
+        out["a rare class"] = ({"early_stopping": True}, X[:30], rare)
+    if name == "RecurrentRegressor":
+        out["infinite predictions"] = ({}, S, VALUES * 1e200)
+    return out
+
+
+def _fail(epoch):
+    if epoch.epoch == 2:
+        raise RuntimeError("a callback fails")
+
+
+CASES = [(name, case) for name in FAST for case in refusals(name)]
+
+
+@pytest.mark.parametrize(("name", "case"), CASES)
+def test_a_refused_fit_changes_nothing(name, case):
+    parameters, bad, y, *weight = refusals(name)[case]
+    model = make(name).fit(*data(name))
+    model.set_params(**parameters)
+    before, predicted = dict(vars(model)), model.predict(data(name)[0])
+    with pytest.raises((ValueError, TypeError, RuntimeError)):
+        model.fit(bad, y, **({"sample_weight": weight[0]} if weight else {}))
+    assert vars(model).keys() == before.keys()
+    assert all(value is before[key] for key, value in vars(model).items())
+    np.testing.assert_array_equal(model.predict(data(name)[0]), predicted)
+
+
+@pytest.mark.parametrize(("name", "case"), CASES)
+def test_a_refused_first_fit_leaves_it_unfitted(name, case):
+    parameters, bad, y, *weight = refusals(name)[case]
+    model = make(name, **parameters)
+    before = dict(vars(model))
+    with pytest.raises((ValueError, TypeError, RuntimeError)):
+        model.fit(bad, y, **({"sample_weight": weight[0]} if weight else {}))
+    assert vars(model) == before
+    with pytest.raises(NotFittedError):
+        model.predict(data(name)[0])
+
+
+def test_a_refused_first_partial_fit_may_be_made_again():
+    model = make("MLPClassifier")
+    with pytest.raises(ValueError, match="NaN"):
+        model.partial_fit(np.full_like(X, np.nan), LABELS, classes=["cat", "dog"])
+    assert not hasattr(model, "classes_")
+    model.partial_fit(X, LABELS == "dog", classes=[False, True])
+
+
+@pytest.mark.parametrize("name", MLPS)
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_an_error_in_training_further_brings_everything_back(name, solver):
+    model = make(name, warm_start=True, solver=solver).fit(*data(name))
+    twin = pickle.loads(pickle.dumps(model))
+    before, weights = dict(vars(model)), [view.copy() for view in model.coefs_]
+    held = model.coefs_[0]  # a view that a caller keeps
+    with pytest.raises(RuntimeError, match="a callback fails"):
+        model.set_params(callbacks=_fail).fit(*data(name))
+    model.set_params(callbacks=None)
+    assert all(value is before[key] for key, value in vars(model).items())
+    assert all(np.array_equal(now, then) for now, then in zip(model.coefs_, weights, strict=True))
+    for one in (model, twin):
+        one.fit(*data(name))
+        if solver == "adam":
+            one.partial_fit(*data(name))
+    np.testing.assert_array_equal(model.coefs_[0], twin.coefs_[0])
+    np.testing.assert_array_equal(held, model.coefs_[0])
+    assert model.loss_curve_ == twin.loss_curve_
+
+
+@every
+def test_a_fit_in_one_go_looks_as_before_to_who_predicts_beside_it(name):
+    model = make(name).fit(*data(name))
+    old = vars(model).copy()
+    D, y = data(name)
+    seen = []
+    network = type(model.network_)
+    fit = network.fit
+
+    def spy(self, *args, **options):
+        seen.append(all(value is old[key] for key, value in vars(model).items()))
+        return fit(self, *args, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(network, "fit", spy)
+        model.fit(D, y[::-1])
+    assert seen == [True]
+    assert model.network_ is not old["network_"]
+
+
+def test_warnings_come_when_all_is_done():
+    model = make("MLPClassifier")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(ConvergenceWarning):
+            model.fit(X, LABELS)
+    assert model.predict(X).shape == (ROWS,)
+    with pytest.warns(ConvergenceWarning) as told:
+        model.fit(X, LABELS)
+    assert told[0].filename == __file__
+
+
+@pytest.mark.parametrize("name", [name for name in FAST if not name.startswith("Cascade")])
+def test_ctrl_c_leaves_the_best_so_far(name):
+    model, D = make(name, max_iter=50), data(name)
+    network, fit = lamina.Network, lamina.Network.fit
+
+    def interrupted(self, *args, **options):
+        def press(epoch):
+            if epoch.epoch == 4:
+                raise KeyboardInterrupt
+
+        options["callbacks"] = [*options.get("callbacks", ()), press]
+        return fit(self, *args, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(network, "fit", interrupted)
+        with pytest.warns(UserWarning, match="interrupted by user"):
+            model.fit(*D)
+    assert model.n_iter_ == 4
+    assert len(model.predict(D[0])) == ROWS
+
+
+# Parameters between fits ------------------------------------------------------------------------------------------
+
+CHANGED = {
+    "hidden_layer_sizes": (5,),
+    "activation": "tanh",
+    "dropout": 0.5,
+    "batch_norm": True,
+    "standardize": True,
+}
+
+
+@pytest.mark.parametrize("name", MLPS)
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize("parameter", [*CHANGED, "loss"])
+def test_what_a_network_was_built_with_does_not_change_in_silence(name, method, parameter):
+    value = {**CHANGED, "loss": "hinge" if name == "MLPClassifier" else "huber"}[parameter]
+    model = make(name, warm_start=True).fit(*data(name))
+    weights = model.coefs_[0].copy()
+    model.set_params(**{parameter: value})
+    with pytest.raises(ValueError, match=f"{parameter} has changed since the network was built"):
+        getattr(model, method)(*data(name))
+    np.testing.assert_array_equal(model.coefs_[0], weights)
+    model.set_params(warm_start=False).fit(*data(name))
+
+
+@pytest.mark.parametrize("name", MLPS)
+def test_what_steers_training_is_applied(name):
+    model = make(name, warm_start=True, max_iter=4).fit(*data(name))
+    for changes in (
+        {"early_stopping": True},
+        {"early_stopping": False},
+        {"solver": "lbfgs"},
+        {"solver": "sgd", "learning_rate": "adaptive", "early_stopping": True},
+        {"solver": lamina.Adam(1e-2), "scoring": "loss"},
+        {"early_stopping": False, "scoring": None, "l1": 0.1, "alpha": 1.0, "batch_size": 20},
+    ):
+        length = len(model.loss_curve_)
+        model.set_params(**changes).fit(*data(name))
+        assert len(model.loss_curve_) > length
+        assert (model.validation_scores_ is None) == (not model.early_stopping or model.solver == "lbfgs")
+        assert (model.best_loss_ is None) == (model.validation_scores_ is not None)
+    model.partial_fit(*data(name))
+    full = make(name, warm_start=True, solver="lbfgs").fit(*data(name))
+    full.set_params(solver="adam").partial_fit(*data(name))
+
+
+@pytest.mark.parametrize("solver", ["sgd", lamina.SGD(0.01), lamina.SAM(lamina.SGD(0.01))], ids=str)
+def test_the_rate_of_partial_fit(solver):
+    named = isinstance(solver, str)
+    options = {"solver": solver, "learning_rate": "invscaling", "power_t": 0.2, "shuffle": False, "batch_size": 30}
+    options |= {"learning_rate_init": 0.01, "momentum": 0.0} if named else {}
+    model = make("MLPRegressor", **options)
+    rates = []
+    model.set_params(callbacks=lambda epoch: rates.append(epoch.learning_rate))
+    for _ in range(3):
+        model.partial_fit(X, VALUES)
+    np.testing.assert_allclose(rates, [0.01 / (n * ROWS + 1) ** 0.2 for n in (1, 2, 3)])
+    for learning_rate, wanted in (("constant", 0.5), ("invscaling", 0.5 / (5 * ROWS + 1) ** 0.2)):
+        at = {"learning_rate_init": 0.5} if named else {"solver": lamina.SGD(0.5)}
+        model.set_params(learning_rate=learning_rate, **at).partial_fit(X, VALUES)
+        assert rates[-1] == pytest.approx(wanted)
+
+
+def test_warm_start_and_partial_fit_with_some_of_the_classes():
+    model = make("MLPClassifier", warm_start=True).fit(X, LABELS)
+    model.partial_fit(X[::2], LABELS[::2])  # cats alone
+    with pytest.raises(ValueError, match="same classes"):
+        model.fit(X[::2], LABELS[::2])
+
+
+# What is refused, and how it is called ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", CLASSIFIERS)
+def test_labels_are_labels(name):
+    D, _ = data(name)
+    for y, message in {
+        "continuous": (VALUES, "Unknown label type: continuous"),
+        "NaN": (np.where(np.arange(ROWS) % 2, np.nan, 1.0), "NaN"),
+        "NaN among objects": (np.array([np.nan, "a"], object)[np.arange(ROWS) % 2], "NaN"),
+        "None": (np.array([None, "a"], object)[np.arange(ROWS) % 2], "Unknown label type|NaN"),
+        "one": (np.full(ROWS, 7), "one class alone, 7"),
+    }.values():
+        with pytest.raises(ValueError, match=message):
+            make(name).fit(D, y)
+
+
+WRONG = {
+    "standardize": "no",
+    "n_jobs": 0,
+    "verbose": "very",
+    "random_state": "seed",
+    "validation_fraction": 1.5,
+    "early_stopping": "yes",
+    "n_iter_no_change": 0,
+    "max_iter": 10**20,
+    "max_units": 0.5,
+    "alpha": float("inf"),
+    "batch_size": 2.5,
+    "shuffle": 1,
+    "kind": "gru",
+    "truncate": 0,
+    "clip": -1.0,
+    "schedule": "cosine",
+    "dtype": "float16",
+    "candidates": 0,
+    "tolerance": -1.0,
+    "optimizer": "adma",
+    "solver": "adma",
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "parameter"), [(name, p) for name in FAST for p in WRONG if p in make(name).get_params()]
+)
+def test_errors_speak_of_the_estimators_own_parameters(name, parameter):
+    with pytest.raises((ValueError, TypeError), match=f"^{parameter} of {name} must be .*; got "):
+        make(name, **{parameter: WRONG[parameter]}).fit(*data(name))
+
+
+@every
+def test_n_jobs_and_predictions_before_a_fit(name):
+    D, y = data(name)
+    for method in ("predict", "predict_proba"):
+        if hasattr(make(name), method):
+            with pytest.raises(NotFittedError):
+                getattr(make(name), method)(D)
+    one, all_cores = (make(name, n_jobs=n_jobs).fit(D, y) for n_jobs in (1, -1))
+    np.testing.assert_array_equal(one.predict(D), all_cores.predict(D))
+
+
+@every
+def test_data_frames_are_known_by_their_columns(name):
+    frame, y = pd.DataFrame(X, columns=list("abcd")), data(name)[1]
+    model = make(name, **in_time(name)).fit(frame, y)
+    assert list(model.feature_names_in_) == list("abcd")
+    with pytest.raises(ValueError, match="feature names should match"):
+        model.predict(frame[list("bacd")])
+    with pytest.raises(ValueError, match="feature names should match"):
+        model.predict(frame.rename(columns={"a": "z"}))
+    with pytest.raises(ValueError, match="is expecting 4 features"), pytest.warns(UserWarning, match="feature names"):
+        model.predict(X[:, :2])
+    doubled = frame.set_axis(list("aabc"), axis=1)
+    try:
+        make(name, **in_time(name)).fit(doubled, y).predict(doubled)
+    except ValueError as error:  # scikit-learn 1.9 wants each name once
+        assert "unique" in str(error)  # noqa: PT017
+
+
+@pytest.mark.parametrize("name", ["RecurrentClassifier", "RecurrentRegressor"])
+def test_features_of_sequences_are_those_of_the_fit(name):
+    model = make(name).fit(*data(name))
+    assert model.n_features_in_ == 2
+    with pytest.raises(ValueError, match=r"X has 1 features, but Recurrent.* is expecting 2"):
+        model.predict(S[:, :, :1])
+    with pytest.raises(ValueError, match="a time series needs a window"):
+        model.predict(X)
+    series = make(name, window=2).fit(X, data(name)[1])
+    with pytest.raises(ValueError, match="Reshape your data"):
+        series.predict(X[:, 0])
+
+
+@pytest.mark.parametrize("name", ["RecurrentClassifier", "RecurrentRegressor"])
+def test_sequences_in_lists_and_object_arrays(name):
+    sequences = [X[i : i + 1 + i % 4] for i in range(ROWS)]
+    objects = np.empty(ROWS, object)
+    objects[:] = sequences
+    y = data(name)[1]
+    one, other = make(name).fit(sequences, y), make(name).fit(objects, y)
+    np.testing.assert_array_equal(one.predict(sequences), other.predict(objects))
+    flat = make(name).fit([s[:, 0] for s in sequences], y)  # of one feature
+    assert flat.n_features_in_ == 1
+
+
+@pytest.mark.parametrize("name", MLPS)
+def test_early_stopping_is_spoken_of_as_such(name):
+    y = data(name)[1]
+    for rows, fraction in ((3, 0.1), (5, 0.1), (2, 0.9)):
+        with pytest.raises(ValueError, match=r"validation_fraction") as error:
+            make(name, early_stopping=True, validation_fraction=fraction).fit(X[:rows], y[:rows])
+        assert "test_size" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", MLPS)
+def test_what_would_be_dropped_in_silence(name):
+    D, y = data(name)
+    for own, value in {"learning_rate_init": 0.1, "momentum": 0.5, "beta_1": 0.5, "epsilon": 1e-4}.items():
+        with pytest.raises(ValueError, match=f"{own} goes with a solver's name; got {value}"):
+            make(name, solver=lamina.Adam(1e-2), **{own: value}).fit(D, y)
+    with pytest.raises(ValueError, match="tol goes with a solver's name"):
+        make(name, solver=lamina.LBFGS(), tol=1e-2).fit(D, y)
+    make(name, solver=lamina.Adam(1e-2), tol=1e-2).fit(D, y)  # which says when to stop
+    with pytest.raises(ValueError, match=r"scoring .*early_stopping=False"):
+        make(name, scoring="loss").fit(D, y)
+    with pytest.raises(ValueError, match=r"scoring .*solver='lbfgs'"):
+        make(name, scoring="loss", early_stopping=True, solver="lbfgs").fit(D, y)
+    with pytest.raises(ValueError, match=r"'softmax' is no activation.*cross_entropy"):
+        make(name, activation="softmax").fit(D, y)
+
+
+def test_layers_are_given_once():
+    with pytest.raises(TypeError, match=r"hidden_layer_sizes were given twice: \(5,\) and \(7,\)"):
+        lamina.MLPRegressor((5,), hidden_layer_sizes=(7,))
+    with pytest.raises(TypeError, match="activation was given twice: 'tanh' and 'elu'"):
+        lamina.MLPRegressor((5,), "tanh", "elu")
+    assert clone(lamina.MLPRegressor((5,), "tanh")).get_params()["activation"] == "tanh"
+    assert lamina.MLPRegressor("huber", (5,)).loss == "huber"
+
+
+@pytest.mark.parametrize("solver", ["Adam", "SGD", "LBFGS", "RMSProp"])
+def test_solvers_in_any_case(solver):
+    one, other = (
+        make("MLPRegressor", solver=s, learning_rate="invscaling").fit(X, VALUES) for s in (solver, solver.lower())
+    )
+    np.testing.assert_array_equal(one.predict(X), other.predict(X))
+
+
+def test_losses_as_they_are_called_elsewhere():
+    one, other = (make("MLPRegressor", loss=loss).fit(X, VALUES) for loss in ("mse", "squared_error"))
+    np.testing.assert_array_equal(one.predict(X), other.predict(X))
+    assert make("MLPRegressor", loss="mse", solver="lm").fit(X, VALUES).loss_ < 1
+    with pytest.raises(ValueError, match="loss of MLPRegressor must be"):
+        make("MLPRegressor", loss="cross_entropy").fit(X, VALUES)
+    with pytest.raises(ValueError, match="loss of MLPClassifier must be"):
+        make("MLPClassifier", loss="mse").fit(X, LABELS)
+
+
+# Rows of weight 0, and large targets ------------------------------------------------------------------------------
+
+KEPT = np.arange(ROWS) % 4 != 1
+WEIGHT = np.where(KEPT, 2.0, 0.0)
+WEIGHTED = [
+    *((name, {}) for name in FAST if not name.startswith("Cascade")),
+    *((name, {"early_stopping": True}) for name in MLPS),
+    *((name, {"solver": "lbfgs"}) for name in MLPS),
+    *((name, {"batch_norm": True, "standardize": True}) for name in MLPS),
+    ("MLPClassifier", {"class_weight": "balanced"}),
+    *((name, {"window": 1, "horizon": 0}) for name in ("RecurrentClassifier", "RecurrentRegressor")),
+]
+
+
+@pytest.mark.parametrize(("name", "parameters"), WEIGHTED, ids=str)
+def test_rows_of_weight_zero_are_as_if_not_there(name, parameters):
+    D, y = data(name)
+    D = X if "window" in parameters else D
+    bad = np.where(KEPT.reshape(-1, *[1] * (D.ndim - 1)), D, np.nan if name in MLPS else 1e300)
+    strange = np.where(KEPT, y, "emu") if name in CLASSIFIERS else np.where(KEPT, y, np.inf)
+    one = make(name, **parameters).fit(bad, strange, sample_weight=WEIGHT)
+    other = make(name, **parameters).fit(D[KEPT], y[KEPT], sample_weight=WEIGHT[KEPT])
+    np.testing.assert_array_equal(one.predict(D), other.predict(D))
+    if name in CLASSIFIERS:
+        assert list(one.classes_) == ["cat", "dog"]
+    frame = pd.Series(WEIGHT, index=np.arange(ROWS) + 7)
+    again = make(name, **parameters).fit(bad, pd.Series(strange, index=frame.index), sample_weight=frame)
+    np.testing.assert_array_equal(one.predict(D), again.predict(D))
+
+
+def test_rows_of_weight_zero_in_frames_sparse_and_validation():
+    plain = make("MLPRegressor").fit(X[KEPT], VALUES[KEPT], sample_weight=WEIGHT[KEPT])
+    for given in (pd.DataFrame(X), sparse.csr_array(X), sparse.coo_array(X), X.tolist()):
+        found = make("MLPRegressor").fit(given, VALUES.tolist(), sample_weight=WEIGHT)
+        np.testing.assert_array_equal(found.predict(X), plain.predict(X))
+    validation = {"X_val": np.where(KEPT[:, None], X, np.nan), "y_val": VALUES, "sample_weight_val": WEIGHT}
+    kept = {"X_val": X[KEPT], "y_val": VALUES[KEPT], "sample_weight_val": WEIGHT[KEPT]}
+    one, other = (make("MLPRegressor").fit(X, VALUES, **own) for own in (validation, kept))
+    assert one.validation_loss_curve_ == other.validation_loss_curve_
+
+
+def test_balanced_classes_count_rows_as_often_as_they_weigh():
+    y = np.arange(ROWS) % 3 == 0
+    weight = np.where(np.arange(ROWS) % 2, 3.0, 1.0)
+    repeated = np.repeat(np.arange(ROWS), weight.astype(int))
+    options = {"class_weight": "balanced", "batch_size": 270, "shuffle": False}
+    with pytest.warns(UserWarning, match="clipped"):
+        one = make("MLPClassifier", **options).fit(X, y, sample_weight=weight)
+    with pytest.warns(UserWarning, match="clipped"):
+        other = make("MLPClassifier", **options).fit(X[repeated], y[repeated])
+    np.testing.assert_allclose(one.loss_curve_, other.loss_curve_, rtol=1e-12)
+
+
+def test_a_class_that_weighs_nothing_is_not_there():
+    y = np.arange(ROWS) % 3
+    weights = {0: 1.0, 1: 0.0, 2: 1.0}
+    one = make("MLPClassifier", class_weight=weights, batch_norm=True).fit(np.where(y[:, None] == 1, 1e150, X), y)
+    assert np.isfinite(one.loss_curve_).all()
+    with pytest.raises(ValueError, match="must leave a row a weight above 0"):
+        make("MLPClassifier", class_weight={0: 0, 1: 0, 2: 0}).fit(X, y)
+
+
+def test_weights_beyond_float32():
+    with pytest.raises(ValueError, match="sample_weight must be in float32's range"):
+        make("MLPRegressor").fit(X.astype(np.float32), VALUES, sample_weight=np.full(ROWS, 1e300))
+
+
+def test_targets_beyond_what_the_network_can_hold():
+    single = X.astype(np.float32)
+    for name, D, size, message in (
+        ("MLPRegressor", X, 1e200, "squared_error of y is beyond float64's range"),
+        ("MLPRegressor", single, 1e30, "squared_error of y is beyond float32's range; .* or use float64"),
+        ("MLPRegressor", single, 1e100, "y is beyond float32's range"),
+        ("RecurrentRegressor", S, 1e100, "y is beyond float32's range; .* or use float64"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            make(name).fit(D, VALUES * size)
+    with pytest.raises(ValueError, match="squared_error of y is beyond float64's range"):
+        make("RecurrentRegressor", standardize=False, dtype="float64").fit(S, VALUES * 1e200)
+    assert np.isfinite(make("MLPRegressor", loss="absolute_error").fit(X, VALUES * 1e200).loss_)
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e-30, 1.0, 1e200, 5e307])
+def test_a_series_of_any_size(size):
+    y = VALUES / np.abs(VALUES).max() * size
+    found = make("RecurrentRegressor", dtype="float64").fit(S, y).predict(S)
+    np.testing.assert_allclose(found / size, make("RecurrentRegressor", dtype="float64").fit(S, y / size).predict(S))
+
+
+# The network behind them ------------------------------------------------------------------------------------------
+
+
+def test_the_network_predicts_in_the_users_units():
+    values = 130 + 12 * VALUES
+    models = [
+        (make("MLPRegressor", max_iter=400, learning_rate_init=0.1).fit(X, values), X),
+        (make("CascadeRegressor").fit(X, values), X),
+        (make("RecurrentRegressor").fit(S, values), S),
+        (make("RecurrentRegressor").fit(S, np.stack([values, VALUES], axis=1)), S),
+    ]
+    for model, D in models:
+        out = model.network_.predict(D)
+        np.testing.assert_allclose(out.reshape(model.predict(D).shape), model.predict(D), rtol=1e-6)
+        assert np.abs(out[:, 0].mean() - 130) < 30
+    jordan = make("RecurrentRegressor", kind="jordan").fit(S, values)
+    outputs = jordan.network_.predict(S)[:, 0]
+    assert abs(jordan.target_mean_[0] - 130) < 12  # which says that it does not
+    np.testing.assert_allclose(outputs * jordan.target_scale_ + jordan.target_mean_, jordan.predict(S), rtol=1e-6)
+
+
+def test_targets_are_standardised_by_weight():
+    y, weight = np.where(KEPT, VALUES, 1e6), np.where(KEPT, 1.0, 1e-12)
+    model = make("RecurrentRegressor", kind="jordan").fit(S, y, sample_weight=weight)
+    assert abs(model.target_mean_[0]) < 1
+    assert model.target_scale_[0] < 3
+
+
+# scikit-learn's own checks; those of the other four are beside their tests ----------------------------------------
+
+AS_A_TABLE = {
+    "window": 1,
+    "max_iter": 100,
+    "optimizer": lamina.Adam(3e-2),
+    "dtype": "float64",
+    "batch_size": 1000,
+    "early_stopping": False,
+    "validation_fraction": 0,
+}
+
+
+@parametrize_with_checks(
+    [lamina.RecurrentClassifier(**AS_A_TABLE), lamina.RecurrentRegressor(horizon=0, **AS_A_TABLE)],
+    expected_failed_checks=lambda estimator: {"check_fit1d": "one axis is a time series of one feature"},
+)
+@pytest.mark.filterwarnings("ignore")
+def test_scikit_learns_own_checks(estimator, check):
+    check(estimator)
