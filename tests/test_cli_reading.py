@@ -177,6 +177,7 @@ def test_headers(tmp_path):
     assert read(tmp_path, "a;b;c;\n1;2;3;\n").frame.columns.tolist() == ["a", "b", "c", "Unnamed: 3"]
     assert read(tmp_path, "a,b\n1,2,\n3,4,,\n").frame.to_numpy().tolist() == [[1, 2], [3, 4]]
     assert read(tmp_path, "\n\na,b\r\r1,2\r\r3,4").frame.to_numpy().tolist() == [[1, 2], [3, 4]]
+    assert read(tmp_path, "x\n1,5\n2\n-3,25\n").frame["x"].tolist() == [1.5, 2, -3.25]
     assert read(tmp_path, "house price\n12\n13\n").frame["house price"].tolist() == [12, 13]
 
 
@@ -184,7 +185,7 @@ def test_short_rows_are_missing_values(tmp_path):
     found = read(tmp_path, "a,b,c\n1,2,x\n3\n4,5\n")
     assert found.frame["b"].isna().tolist() == [False, True, False]
     assert found.frame["c"].tolist() == ["x", None, None]
-    assert any("2 rows have fewer fields than the header (first: line 3)" in line for line in found.notes)
+    assert any("2 rows with fewer fields than the header (first: line 3)" in line for line in found.notes)
 
 
 def test_missing_values_and_categories(tmp_path):

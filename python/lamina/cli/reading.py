@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from argparse import Namespace
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
@@ -13,6 +14,7 @@ import numpy as np
 from lamina.cli import cells
 from lamina.cli.cells import CellRules, NumberFormat, Numbers
 from lamina.cli.text_table import JOINT, TableError, TextTable, read_text
+from lamina.text import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -144,8 +146,12 @@ def _numbers(
     written = cells.choose_format(samples.values(), tried)
     found = {name: cells.numbers_of(column, written, rules) for name, column in columns.items()}
     # What the samples did not have.
-    odd = {name: sorted(numbers.others)[: cells.SAMPLE] for name, numbers in found.items() if numbers.others}
-    if odd:
+    odd = {
+        name: sorted(cell for cell in numbers.others if re.search(r"\d", cell))[: cells.SAMPLE]
+        for name, numbers in found.items()
+        if numbers.others
+    }
+    if any(odd.values()):
         again = cells.choose_format((sample + odd.get(name, []) for name, sample in samples.items()), tried)
         if again != written:
             written = again
@@ -199,10 +205,6 @@ def _doubt(name: str, column: str, found: Numbers, text: TextTable, rules: CellR
     return Doubt(share, False, why, "write all numbers alike, or see --decimal and --thousands")
 
 
-def _rows(count: int) -> str:
-    return f"{count:,} row{'s'[: count != 1]}"
-
-
 def _marks_in_text(columns: Mapping[str, str], rules: CellRules) -> list[str]:
     """Tell of categories that are called as missing values often are."""
     found: list[str] = []
@@ -210,7 +212,7 @@ def _marks_in_text(columns: Mapping[str, str], rules: CellRules) -> list[str]:
     for name, column in columns.items():
         counts = Counter(column.split(JOINT))
         for cell in sorted(cell for cell in counts if cell not in rules.missing and rules.is_missing_number(cell)):
-            found.append(f"{name!r} ({cell!r} in {_rows(counts[cell])})")
+            found.append(f"{name!r} ({cell!r} in {counted(counts[cell], 'row')})")
             marks.add(cell)
     if not found:
         return []
@@ -230,6 +232,6 @@ def _frame(columns: dict[str, Any], rows: int | None = None) -> pd.DataFrame:
 def _told(text: TextTable, written: NumberFormat) -> str:
     separator = {"\t": "tab separated", " ": "blank separated"}.get(text.separator, f"{text.separator!r} separated")
     width = len(text.header)
-    parts = [separator if width > 1 else "one column", str(written), text.encoding, _rows(len(text.lines)),
-             f"{width:,} column{'s'[: width != 1]}"]  # fmt: skip
+    parts = [separator if width > 1 else "one column", str(written), text.encoding, counted(len(text.lines), "row"),
+             counted(width, "column")]  # fmt: skip
     return "read as: " + ", ".join(part for part in parts if part)

@@ -9,7 +9,7 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from lamina.text import aligned
+from lamina.text import aligned, counted
 
 __all__ = ["classification_scores", "let_go", "note", "print_table", "regression_scores", "results"]
 
@@ -128,7 +128,7 @@ def results(part: str, classes: list[Any] | None, truth: Any, outputs: Any, base
     print_table("By class", ["class", "precision", "recall", "F1", "rows"], per_class, stderr=stderr)
     never = np.flatnonzero((scores["rows"] > 0) & (np.bincount(predicted, minlength=len(classes)) == 0))
     if len(never):
-        shown = ", ".join(f"{classes[place]!r} ({scores['rows'][place]} rows)" for place in never[:5])
+        shown = ", ".join(f"{classes[place]!r} ({counted(int(scores['rows'][place]), 'row')})" for place in never[:5])
         more = f" and {len(never) - 5} more" if len(never) > 5 else ""
-        note(f"warning: never predicted here: {shown}{more}; training with --class-weight balanced makes rare classes "
-             "count as much as common ones", stderr=stderr)  # fmt: skip
+        note(f"warning: never predicted here: {shown}{more}; longer training, or --class-weight balanced, for "
+             "which rare classes count as much as common ones, may help", stderr=stderr)  # fmt: skip

@@ -11,6 +11,7 @@ import numpy as np
 
 from lamina.cli.cells import CellRules
 from lamina.cli.text_table import TableError
+from lamina.text import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -201,7 +202,8 @@ class Table:
 
     def check_missing(self, frame: pd.DataFrame) -> None:
         """Raise TableError with the columns that have missing values and no value to fill them with."""
-        counts = {c.name: int(frame[c.name].isna().sum()) for c in self.columns if c.fill is None}
+        gaps = frame[[column.name for column in self.columns if column.fill is None]].isna().sum()
+        counts = {name: int(count) for name, count in gaps.items()}
         found = ", ".join(f"{name!r} ({count} of {len(frame)})" for name, count in counts.items() if count)
         if found:
             raise TableError(
@@ -234,7 +236,8 @@ class Table:
             strangers = sorted(set(values[codes < 0]))
             if strangers:
                 shown = ", ".join(map(repr, strangers[:3])) + (", ..." if len(strangers) > 3 else "")
-                notes.append(f"column {column.name!r}: {int((codes < 0).sum())} rows with categories unknown to the "
+                unknown = counted(int((codes < 0).sum()), "row")
+                notes.append(f"column {column.name!r}: {unknown} with categories unknown to the "
                              f"model ({shown}); all of its inputs are 0 there")  # fmt: skip
         return inputs, notes
 
@@ -278,7 +281,8 @@ def _fill_value(values: pd.Series, column: Column, impute: str) -> float | str:
 
 def _shift(values: pd.Series) -> float:
     """Return what to take from numbers so that float32 keeps their differences; TableError where they vanish in it."""
-    numbers = values.dropna().to_numpy(dtype=np.float64)
+    numbers = values.to_numpy(dtype=np.float64)
+    numbers = numbers[~np.isnan(numbers)]
     largest = float(np.abs(numbers).max())
     if 0 < largest < SMALLEST_INPUT:
         raise TableError(f"column {values.name!r} has no value larger than {largest:g}, too small for float32; "

@@ -21,6 +21,8 @@ from typing import Any
 
 import numpy as np
 
+from lamina.text import counted
+
 __all__ = ["JOINT", "TableError", "TextTable", "read_text"]
 
 # Between the cells of a column that is kept as one string; a file that has it is no table of text.
@@ -275,6 +277,9 @@ def _found_separator(sample: list[str]) -> str:
         scores[separator] = round(agree, 1), numbers, width
     if scores:
         return max(scores, key=scores.__getitem__)
+    body = [line.strip() for line in sample if line.strip()][1:]
+    if any("," in line for line in body) and all(map(_NUMBER_LIKE.fullmatch, body)):
+        return ";"  # one column, with decimal commas
     widths = {len(line.split()) for line in sample if line.strip()}
     return " " if len(widths) == 1 and widths != {1} else ","
 
@@ -358,7 +363,8 @@ def _columns(
              for name in sorted(doubled)]  # fmt: skip
     if short:
         notes.append(
-            f"{len(short)} rows have fewer fields than the header (first: line {short[0]}): what they lack is missing"
+            f"{counted(len(short), 'row')} with fewer fields than the header (first: line {short[0]}): what they lack "
+            "is missing"
         )
     columns = {names[place]: JOINT.join(part) for part, place in zip(parts, taken, strict=True)}
     return TextTable(names, columns, np.array(numbers, dtype=np.int64), separator, _shown(encoding), doubled, notes)
