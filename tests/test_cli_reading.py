@@ -93,6 +93,9 @@ def test_the_way_of_writing_numbers_is_one_for_the_table(tmp_path):
     assert said.frame["b"].tolist() == [1.234, 2.5, 1.5]
     assert said.frame["a"].tolist() == ["3,5", "2,25", "1,0"]
     assert "'3,5' in line 2 is one with decimal comma" in said.doubts["a"].why
+    for mark in (".", ","):
+        with pytest.raises(TableError, match="are the same mark"):
+            read(tmp_path, table, decimal=mark, thousands=mark)
     assert read(tmp_path, "a\tb\n1,234\tx\n", decimal=",").frame["a"].tolist() == [1.234]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from lamina.cli.text_table import JOINT
+from lamina.cli.text_table import JOINT, TableError
 
 __all__ = [
     "NEARLY_ALL",
@@ -87,7 +87,7 @@ class CellRules:
         """Raise TypeError or ValueError where a model file gave it what no rules are."""
         if not isinstance(self.missing, list) or not all(isinstance(mark, str) for mark in self.missing):
             raise TypeError("what is missing is no list of texts")
-        if self.decimal not in (".", ",") or self.thousands not in THOUSANDS:
+        if self.decimal not in (".", ",") or self.thousands not in THOUSANDS or self.decimal == self.thousands:
             raise ValueError(f"no numbers are written with {self.decimal!r} and {self.thousands!r}")
 
     def is_missing_number(self, cell: str) -> bool:
@@ -109,13 +109,15 @@ def formats(separator: str, decimal: str | None = None, thousands: str | None = 
     """Return the ways of writing numbers to try, of which an earlier one is taken where two fit alike.
 
     A comma between three digits and three is a decimal mark in files with semicolons, which programs write where the
-    comma is one, and a thousands mark in all others.
+    comma is one, and a thousands mark in all others. TableError where `decimal` and `thousands` are one mark.
     """
     points = [NumberFormat(".", mark) for mark in ("", ",", " ", "'")]
     commas = [NumberFormat(",", mark) for mark in ("", ".", " ", "'")]
     order = [points[0], *commas, *points[1:]] if separator == ";" else points + commas
     fitting = [f for f in order if decimal in (None, f.decimal) and thousands in (None, f.thousands)]
-    return fitting or [NumberFormat(decimal or ".", thousands or "")]
+    if not fitting:
+        raise TableError(f"--decimal and --thousands are the same mark, {decimal!r}")
+    return fitting
 
 
 @cache
