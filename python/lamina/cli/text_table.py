@@ -277,10 +277,10 @@ def _found_separator(sample: list[str]) -> str:
         scores[separator] = round(agree, 1), numbers, width
     if scores:
         return max(scores, key=scores.__getitem__)
-    body = [line.strip() for line in sample if line.strip()][1:]
-    if any("," in line for line in body) and all(map(_NUMBER_LIKE.fullmatch, body)):
+    stripped = [line.strip() for line in sample if line.strip()]
+    if any("," in line for line in stripped) and all(_NUMBER_LIKE.fullmatch(line) for line in stripped[1:]):
         return ";"  # one column, with decimal commas
-    widths = {len(line.split()) for line in sample if line.strip()}
+    widths = {len(line.split()) for line in stripped}
     return " " if len(widths) == 1 and widths != {1} else ","
 
 
