@@ -224,6 +224,8 @@ def test_true_and_false(tmp_path):
 def test_wide_and_long_tables(tmp_path):
     wide = ",".join(f"c{i}" for i in range(20_000)) + "\n" + (",".join(["1.5"] * 20_000) + "\n") * 3
     assert read(tmp_path, wide).frame.shape == (3, 20_000)
+    long = "1" * 100_000
+    assert read(tmp_path, f"a,b\n{long}x,1\n{long},2\n").frame["a"].tolist() == [f"{long}x", long]
     cells = "\n".join(f"{i},{i / 8}" for i in range(250_000))
     frame = read(tmp_path, f"a,b\n{cells}").frame
     assert_array_equal(frame["b"], np.arange(250_000) / 8)

@@ -260,7 +260,7 @@ def _sample(lines: Iterator[str]) -> list[str]:
     return sample
 
 
-_NUMBER_LIKE = re.compile(r"[+-]?[\d.,]*\d[\d.,]*(?:[eE][+-]?\d+)?")
+_NUMBER_LIKE = re.compile(r"[+-]?[.,]*\d[\d.,]*(?:[eE][+-]?\d+)?")
 
 
 def _found_separator(sample: list[str]) -> str:
