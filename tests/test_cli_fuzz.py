@@ -161,7 +161,18 @@ def one_line_or_a_result(arguments):
         assert said[0].startswith("lamina train: ")
     assert code in (0, 2), (code, said)
     if code:
-        for leak in ("codec", "Error tokenizing", "C error", "pandas", "numpy", "broadcast", "Traceback", "object has"):
+        for leak in (
+            "codec",
+            "Error tokenizing",
+            "C error",
+            "pandas",
+            "numpy",
+            "broadcast",
+            "Traceback",
+            "object has",
+            "X must",
+            "y must",
+        ):
             assert leak not in said[-1], said[-1]
     return code
 

@@ -398,6 +398,18 @@ def test_a_target_of_one_value_teaches_nothing(folder, numbers, capsys):
     assert "has one value alone, 2.5" in capsys.readouterr().err
 
 
+def test_training_rows_of_one_class_and_a_table_without_header(folder, numbers, capsys):
+    pd.DataFrame({"a": range(4), "y": ["x", "x", "x", "z"]}).to_csv("few.csv", index=False)
+    said = set()
+    for seed in range(12):
+        code = main(["train", "few.csv", "--target", "y", "--out", "f.lamina", "--quiet", "--seed", str(seed)])
+        said.add((code, "to train on have one class alone, 'x', of the target 'y'" in capsys.readouterr().err))
+    assert said == {(0, False), (2, True)}
+    numbers.to_csv("bare.csv", index=False, header=False)
+    train(data="bare.csv", code=2)
+    assert "(is the first line a header?)" in capsys.readouterr().err
+
+
 def test_row_numbers_are_left_out(folder, numbers, capsys):
     numbers.to_csv("index.csv")
     train(data="index.csv")

@@ -15,7 +15,7 @@ import pandas as pd
 
 from lamina import optimizers
 from lamina.cli import report
-from lamina.cli.cells import NEARLY_ALL
+from lamina.cli.cells import NEARLY_ALL, PLAIN, is_number
 from lamina.cli.outputs import Output, check_outputs
 from lamina.cli.pictures import check_picture
 from lamina.cli.reading import Reading, read_table
@@ -24,6 +24,7 @@ from lamina.data.splits import split
 from lamina.layers import Dense, Dropout
 from lamina.network import Network
 from lamina.plots import learning_curves
+from lamina.text import counted
 from lamina.training.callbacks import DivergenceWarning, EarlyStopping
 
 __all__ = ["run"]
@@ -49,6 +50,7 @@ def run(options: Namespace) -> int:
     task = _task(values, reading, options)
     labels = Target.fit(values, task)
     rows = _split(labels.encode(values), labels, options)
+    _check_classes(values.iloc[rows["training"]], labels)
     # What is learned from columns and numbers is learned from the training rows; classes are known in advance.
     target = labels if labels.classes is not None else Target.fit(values.iloc[rows["training"]], task)
     encoded = target.encode(values)
@@ -120,7 +122,9 @@ def _features_and_target(reading: Reading, options: Namespace) -> tuple[pd.DataF
         raise TableError(f"--drop {options.target} leaves out the target")
     frame = _without_row_numbers(frame, options)
     if len(frame) < 3:
-        raise TableError(f"{options.data} has {len(frame)} rows; three are the least to train and to test on")
+        raise TableError(
+            f"{options.data} has {counted(len(frame), 'row')}; three are the least to train and to test on"
+        )
     missing = frame[options.target].isna()
     if missing.any() and options.impute == "none":
         raise TableError(
@@ -135,7 +139,7 @@ def _features_and_target(reading: Reading, options: Namespace) -> tuple[pd.DataF
             # Whole numbers are decimals in a column with gaps.
             frame = frame.astype({options.target: np.int64})
         if len(frame) < 3:
-            raise TableError(f"{len(frame)} rows have a target; three are the least to train and to test on")
+            raise TableError(f"{counted(len(frame), 'row')} with a target; three are the least to train and to test on")
     return frame.drop(columns=[options.target, *options.drop]), frame[options.target]
 
 
@@ -169,6 +173,15 @@ def _task(values: pd.Series, reading: Reading, options: Namespace) -> str:
     return task
 
 
+def _check_classes(training: pd.Series, target: Target) -> None:
+    """Raise TableError where the rows to train on have one class alone."""
+    if target.classes is not None and training.nunique() < 2:
+        raise TableError(
+            f"the {counted(len(training), 'row')} to train on have one class alone, {training.tolist()[0]!r}, of the "
+            f"target {target.name!r}; more rows are wanted, or a smaller --test and --validation"
+        )
+
+
 def _look_at_doubts(features: pd.DataFrame, reading: Reading) -> None:
     """Tell of columns that are read as text for the sake of a few cells; TableError where they would be left out."""
     for name, doubt in reading.doubts.items():
@@ -183,6 +196,8 @@ def _look_at_doubts(features: pd.DataFrame, reading: Reading) -> None:
 def _no_column(name: str, frame: pd.DataFrame, separator: str | None) -> str:
     near = difflib.get_close_matches(name, map(str, frame.columns), n=3)
     hint = f"; near: {', '.join(near)}" if near else f"; there are: {', '.join(map(str, frame.columns[:20]))}"
+    if 2 * sum(is_number(str(column), PLAIN) for column in frame.columns) > len(frame.columns):
+        hint += " (is the first line a header?)"
     if len(frame.columns) == 1:
         hint += " (one column alone: " + (f"is {separator!r} the separator?)" if separator else "see --separator)")
     return f"the table has no column {name!r}{hint}"
