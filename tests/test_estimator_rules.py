@@ -1,6 +1,8 @@
 """The rules that all six estimators obey: what a refused fit leaves, what is refused, rows of weight 0, units."""
 
 import pickle
+import threading
+import tracemalloc
 import warnings
 
 import numpy as np
@@ -72,9 +74,9 @@ def refusals(name):
     if name in CLASSIFIERS:
         out["one class"] = ({}, data_, np.full(ROWS, "emu"))
         out["numbers"] = ({}, data_, VALUES)
+    out["weights"] = ({}, data_, y, -np.ones(ROWS))
+    out["weights of zero"] = ({}, data_, y, np.zeros(ROWS))
     if not name.startswith("Cascade"):
-        out["weights"] = ({}, data_, y, -np.ones(ROWS))
-        out["weights of zero"] = ({}, data_, y, np.zeros(ROWS))
         out["epochs"] = ({"max_iter": 0}, data_, y)
     else:
         out["optimizer"] = ({"optimizer": "adam"}, data_, y)
@@ -173,6 +175,35 @@ def test_a_fit_in_one_go_looks_as_before_to_who_predicts_beside_it(name):
         model.fit(D, y[::-1])
     assert seen == [True]
     assert model.network_ is not old["network_"]
+
+
+@pytest.mark.parametrize("name", CLASSIFIERS)
+def test_predictions_beside_refits_are_of_one_fit(name):
+    """Two classes and four by turns: none of one fit's places meets the other's classes."""
+    D, _ = data(name)
+    few, many = np.array(["a", "b"])[np.arange(ROWS) % 2], np.array(["c", "d", "e", "f"])[np.arange(ROWS) % 4]
+    model = make(name, n_jobs=1).fit(D, few)
+    known = {tuple(sorted(set(y))): make(name, n_jobs=1).fit(D, y).predict(D).tolist() for y in (few, many)}
+    done, wrong = threading.Event(), []
+
+    def predict():
+        while not done.is_set():
+            found = model.predict(D).tolist()
+            shares = model.predict_proba(D)
+            if found not in known.values() or shares.shape[1] not in (2, 4):
+                wrong.append(found)
+
+    threads = [threading.Thread(target=predict) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        for y in (many, few) * 8:
+            model.fit(D, y)
+    finally:
+        done.set()
+        for thread in threads:
+            thread.join()
+    assert not wrong
 
 
 def test_warnings_come_when_all_is_done():
@@ -383,12 +414,39 @@ def test_sequences_in_lists_and_object_arrays(name):
 
 
 @pytest.mark.parametrize("name", MLPS)
+def test_validation_rows_are_spoken_of_as_such(name):
+    D, y = data(name)
+    for given in ((D[:, :1], y), (np.full_like(D, np.nan), y), (D, y, -np.ones(ROWS)), (D, y, np.zeros(ROWS))):
+        with pytest.raises(ValueError, match=r"^X_val, y_val or sample_weight_val: "):
+            make(name).fit(D, y, None, *given)
+
+
+@pytest.mark.parametrize("name", MLPS)
 def test_early_stopping_is_spoken_of_as_such(name):
     y = data(name)[1]
     for rows, fraction in ((3, 0.1), (5, 0.1), (2, 0.9)):
         with pytest.raises(ValueError, match=r"validation_fraction") as error:
             make(name, early_stopping=True, validation_fraction=fraction).fit(X[:rows], y[:rows])
         assert "test_size" not in str(error.value)
+
+
+def test_no_more_copies_of_x_than_there_have_to_be():
+    many = np.random.default_rng(0).normal(size=(60_000, 30))
+    y = many[:, 0]
+    for given, parameters, copies in (
+        (many, {}, 0.2),
+        (many, {"early_stopping": True, "solver": "sgd"}, 0.4),  # what is held out, for its score
+        (np.asfortranarray(many), {}, 1.2),
+        (np.asfortranarray(many), {"early_stopping": True}, 1.4),
+    ):
+        model = make("MLPRegressor", **{**parameters, "max_iter": 1})
+        tracemalloc.start()
+        model.fit(given, y)
+        assert tracemalloc.get_traced_memory()[1] < copies * many.nbytes
+        tracemalloc.reset_peak()
+        model.predict(given)
+        assert tracemalloc.get_traced_memory()[1] < (copies // 1 + 1.4) * many.nbytes
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("name", MLPS)
@@ -408,11 +466,22 @@ def test_what_would_be_dropped_in_silence(name):
         make(name, activation="softmax").fit(D, y)
 
 
+@pytest.mark.parametrize("rows", [2, 3, 30, 31, 32, 59, 61])
+def test_batch_norm_takes_any_number_of_rows(rows):
+    targets = X[:rows, :2]
+    for batch_size in ("auto", 30, 2):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a batch larger than the rows
+            model = make("MLPRegressor", batch_norm=True, batch_size=batch_size, alpha=0.5).fit(X[:rows], targets)
+        assert np.isfinite(model.loss_curve_).all()
+    with pytest.raises(ValueError, match="batch_size leaves a batch of 1 row"):
+        make("MLPRegressor", batch_norm=True, batch_size=1).fit(X, VALUES)
+
+
 def test_layers_are_given_once():
-    with pytest.raises(TypeError, match=r"hidden_layer_sizes were given twice: \(5,\) and \(7,\)"):
-        lamina.MLPRegressor((5,), hidden_layer_sizes=(7,))
-    with pytest.raises(TypeError, match="activation was given twice: 'tanh' and 'elu'"):
-        lamina.MLPRegressor((5,), "tanh", "elu")
+    for twice in (lamina.MLPRegressor((5,), hidden_layer_sizes=(7,)), lamina.MLPRegressor((5,), "tanh", "elu")):
+        with pytest.raises(ValueError, match=r"got loss=\(5,\), hidden_layer_sizes=.*: give sizes and activation once"):
+            clone(twice).fit(X, VALUES)
     assert clone(lamina.MLPRegressor((5,), "tanh")).get_params()["activation"] == "tanh"
     assert lamina.MLPRegressor("huber", (5,)).loss == "huber"
 
@@ -440,8 +509,8 @@ def test_losses_as_they_are_called_elsewhere():
 KEPT = np.arange(ROWS) % 4 != 1
 WEIGHT = np.where(KEPT, 2.0, 0.0)
 WEIGHTED = [
-    *((name, {}) for name in FAST if not name.startswith("Cascade")),
-    *((name, {"early_stopping": True}) for name in MLPS),
+    *((name, {}) for name in FAST),
+    *((name, {"early_stopping": True}) for name in TABLES),
     *((name, {"solver": "lbfgs"}) for name in MLPS),
     *((name, {"batch_norm": True, "standardize": True}) for name in MLPS),
     ("MLPClassifier", {"class_weight": "balanced"}),
@@ -453,7 +522,7 @@ WEIGHTED = [
 def test_rows_of_weight_zero_are_as_if_not_there(name, parameters):
     D, y = data(name)
     D = X if "window" in parameters else D
-    bad = np.where(KEPT.reshape(-1, *[1] * (D.ndim - 1)), D, np.nan if name in MLPS else 1e300)
+    bad = np.where(KEPT.reshape(-1, *[1] * (D.ndim - 1)), D, np.nan if name in TABLES else 1e300)
     strange = np.where(KEPT, y, "emu") if name in CLASSIFIERS else np.where(KEPT, y, np.inf)
     one = make(name, **parameters).fit(bad, strange, sample_weight=WEIGHT)
     other = make(name, **parameters).fit(D[KEPT], y[KEPT], sample_weight=WEIGHT[KEPT])
@@ -465,11 +534,15 @@ def test_rows_of_weight_zero_are_as_if_not_there(name, parameters):
     np.testing.assert_array_equal(one.predict(D), again.predict(D))
 
 
-def test_rows_of_weight_zero_in_frames_sparse_and_validation():
-    plain = make("MLPRegressor").fit(X[KEPT], VALUES[KEPT], sample_weight=WEIGHT[KEPT])
+@pytest.mark.parametrize("name", ["MLPRegressor", "CascadeRegressor"])
+def test_rows_of_weight_zero_in_frames_and_sparse(name):
+    plain = make(name).fit(X[KEPT], VALUES[KEPT], sample_weight=WEIGHT[KEPT])
     for given in (pd.DataFrame(X), sparse.csr_array(X), sparse.coo_array(X), X.tolist()):
-        found = make("MLPRegressor").fit(given, VALUES.tolist(), sample_weight=WEIGHT)
+        found = make(name).fit(given, VALUES.tolist(), sample_weight=WEIGHT)
         np.testing.assert_array_equal(found.predict(X), plain.predict(X))
+
+
+def test_validation_rows_of_weight_zero():
     validation = {"X_val": np.where(KEPT[:, None], X, np.nan), "y_val": VALUES, "sample_weight_val": WEIGHT}
     kept = {"X_val": X[KEPT], "y_val": VALUES[KEPT], "sample_weight_val": WEIGHT[KEPT]}
     one, other = (make("MLPRegressor").fit(X, VALUES, **own) for own in (validation, kept))
@@ -509,9 +582,20 @@ def test_targets_beyond_what_the_network_can_hold():
         ("MLPRegressor", single, 1e30, "squared_error of y is beyond float32's range; .* or use float64"),
         ("MLPRegressor", single, 1e100, "y is beyond float32's range"),
         ("RecurrentRegressor", S, 1e100, "y is beyond float32's range; .* or use float64"),
+        ("CascadeRegressor", single, 1e100, "y"),
     ):
         with pytest.raises(ValueError, match=message):
             make(name).fit(D, VALUES * size)
+    largest = np.sign(VALUES) * 3.3e38
+    models = [make("RecurrentRegressor", hidden_layer_sizes=1, random_state=seed) for seed in range(9)]
+    refused = 0
+    for model in models:  # by the weights that the last layer happens to have
+        try:
+            assert np.isfinite(model.fit(S, largest).predict(S)).all()
+        except ValueError as error:
+            assert "y is too large for predictions in float32" in str(error)  # noqa: PT017
+            refused += 1
+    assert 0 < refused < 9
     with pytest.raises(ValueError, match="squared_error of y is beyond float64's range"):
         make("RecurrentRegressor", standardize=False, dtype="float64").fit(S, VALUES * 1e200)
     assert np.isfinite(make("MLPRegressor", loss="absolute_error").fit(X, VALUES * 1e200).loss_)

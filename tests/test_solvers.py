@@ -204,3 +204,28 @@ def test_what_levenberg_marquardt_cannot_do_is_refused(net, message, rng):
 def test_sam_wants_a_first_order_optimizer():
     with pytest.raises(TypeError, match="first-order"):
         lamina.SAM(lamina.LBFGS())
+
+
+@pytest.mark.parametrize("solver", [lamina.LBFGS, lamina.LevenbergMarquardt])
+@pytest.mark.parametrize("size", [1e-9, 1e-6, 1e-3, 1])
+def test_small_targets_are_not_taken_for_learned_at_once(solver, size):
+    """Far better than 0 for all of them: absolute tolerances left a loss thousands of times larger."""
+    net, x, t = teacher_problem(3)
+    t = size * (np.sin(x[:, :2]) + 0.3 * x[:, 1:])
+    history = net.fit(x, t, optimizer=solver(), **PLAIN | {"epochs": 400})
+    assert history.loss[-1] < 0.3 * np.mean(np.sum(t**2, axis=1)) / 2
+
+
+@pytest.mark.parametrize("return_sequences", [True, False])
+def test_small_targets_of_sequences(return_sequences, rng):
+    x, lengths = rng.normal(size=(40, 6, 2)), rng.integers(1, 7, 40)
+    net = lamina.Network(
+        [lamina.Recurrent(5, return_sequences=return_sequences), lamina.Dense(1)],
+        n_inputs=2,
+        loss="squared_error",
+        dtype="float64",
+        seed=1,
+    )
+    t = 1e-6 * (x[:, :, :1] if return_sequences else x[np.arange(40), lengths - 1, :1])
+    history = net.fit(x, t, lengths=lengths, optimizer=lamina.LBFGS(), **PLAIN | {"epochs": 300})
+    assert history.loss[-1] < 0.3 * 0.5e-12

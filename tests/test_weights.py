@@ -96,7 +96,7 @@ def test_a_class_that_weighs_nothing_is_not_there():
     without = Y != 1
     one, other = network(layers=[lamina.BatchNorm()]), network(layers=[lamina.BatchNorm()])
     one.fit(X, Y, class_weight={1: 0.0}, epochs=3, validation=None)
-    other.fit(X[without], Y[without], epochs=3, validation=None)
+    other.fit(X[without], Y[without], sample_weight=np.ones(60), epochs=3, validation=None)
     np.testing.assert_array_equal(one.predict(X), other.predict(X))
     with pytest.raises(ValueError, match="class_weight must leave a training row"):
         network().fit(X, Y, class_weight={0: 0, 1: 0, 2: 0}, validation=None)
@@ -114,6 +114,14 @@ def test_folds_do_not_count_them():
     assert found.out_of_fold.shape == (ROWS, 3)
     with pytest.raises(ValueError, match="finite; got NaN in row 1"):  # which could not be predicted
         lamina.cross_validate(network(), HUGE, Y, sample_weight=WEIGHT, **options)
+
+
+def test_ensembles_do_not_see_them():
+    one, other = (lamina.Ensemble(network(), 2, n_jobs=1) for _ in range(2))
+    one.fit(HUGE, Y, sample_weight=WEIGHT, epochs=2)
+    other.fit(X[KEPT], Y[KEPT], sample_weight=WEIGHT[KEPT], epochs=2)
+    np.testing.assert_array_equal(one.predict(X), other.predict(X))
+    assert one.evaluate(HUGE, Y, WEIGHT) == other.evaluate(X[KEPT], Y[KEPT], WEIGHT[KEPT])
 
 
 def test_what_is_wrong_beside_them_is_still_refused():

@@ -138,19 +138,31 @@ template <class Variant> std::string name_of(const Variant& v) {
       v);
 }
 
+/// Whether two names are the same, in any case.
+bool same_name(std::string_view a, std::string_view b);
+
+/// A name that people look for where it is not, and what to do instead.
+struct Elsewhere {
+  const char* name;
+  const char* advice;
+};
+/// Those of a kind; a kind that has some specialises it.
+template <class Variant> inline constexpr std::array<Elsewhere, 0> elsewhere{};
+
 /// The names nearest to a mistyped one, by edit distance, best first; at most three.
 std::vector<std::string> nearest(const std::string& name, std::vector<std::string> known);
 
-/// The default-made entry of this name or alias. Throws std::invalid_argument that lists the nearest names.
+/// The default-made entry of this name or alias, in any case. Throws std::invalid_argument that lists the nearest
+/// names.
 template <class Variant> Variant make(const std::string& name, const char* kind) {
   Variant out;
   bool found = false;
   std::vector<std::string> known;
   for_each_type<Variant>([&](const auto& entry) {
-    bool mine = name == entry.name;
+    bool mine = same_name(name, entry.name);
     known.emplace_back(entry.name);
     for (const char* alias : entry.aliases) {
-      mine = mine || name == alias;
+      mine = mine || same_name(name, alias);
       known.emplace_back(alias);
     }
     if (mine && !found) {
@@ -160,6 +172,11 @@ template <class Variant> Variant make(const std::string& name, const char* kind)
   });
   if (found) return out;
   std::ostringstream s;
+  for (const Elsewhere& other : elsewhere<Variant>) {
+    if (!same_name(name, other.name)) continue;
+    s << "'" << name << "' is no " << kind << ": " << other.advice;
+    throw std::invalid_argument(s.str());
+  }
   s << "unknown " << kind << " '" << name << "'; did you mean ";
   const auto near = nearest(name, known);
   for (std::size_t i = 0; i < near.size(); ++i)

@@ -118,47 +118,64 @@ template <class T> struct ColumnSums {
 
 /// add(sum, i, at, count): `sum` with the terms of row i added, for the `count` columns from column `at` on. Several
 /// vectors of columns at once: each is a chain of its own, so that the additions need not wait for each other.
-template <int Vectors, class T, class Add>
-LAMINA_INLINE void sum_down(Index rows, Index column, Index last_lanes, const ColumnSums<T>& to, const Add& add) {
-  constexpr int N = simd::lanes<T>;
+template <int Vectors, class T, class Add> class SumDown {
+  static constexpr int N = simd::lanes<T>;
   using V = simd::Vec<T, N>;
-  V sum[Vectors], total[Vectors], lost[Vectors];
-  const auto lanes = [&](int v) { return v + 1 < Vectors ? Index{N} : last_lanes; };
-  const auto add_rows = [&](Index first, Index end) {
+
+ public:
+  LAMINA_INLINE SumDown(Index column, Index last_lanes, const Add& add)
+      : column_(column), last_lanes_(last_lanes), add_(add) {}
+
+  LAMINA_INLINE void run(Index rows, const ColumnSums<T>& to) const {
+    if (to.store == Store::add || rows > chain_rows) return in_blocks(rows, to);
+    V sum[Vectors];
+    chain(0, rows, sum);
+    store(sum, to.out);
+    if (to.lost) store(V(T(0)), to.lost);
+  }
+
+ private:
+  LAMINA_INLINE Index lanes(int v) const { return v + 1 < Vectors ? Index{N} : last_lanes_; }
+  LAMINA_INLINE void chain(Index first, Index end, V (&sum)[Vectors]) const {
     for (int v = 0; v < Vectors; ++v) sum[v] = V(T(0));
     for (Index i = first; i < end; ++i) {
-      for (int v = 0; v < Vectors; ++v) sum[v] = add(sum[v], i, column + v * N, lanes(v));
+      for (int v = 0; v < Vectors; ++v) sum[v] = add_(sum[v], i, column_ + v * N, lanes(v));
     }
-  };
-  const auto store = [&](T* out, const V(&values)[Vectors]) {
-    for (int v = 0; v < Vectors; ++v) values[v].store_partial(out + column + v * N, lanes(v));
-  };
-  const bool adds = to.store == Store::add, chain = !adds && rows <= chain_rows;
-  for (int v = 0; v < Vectors; ++v) {
-    total[v] = adds ? V::load_partial(to.out + column + v * N, lanes(v)) : V(T(0));
-    lost[v] = adds && to.lost ? V::load_partial(to.lost + column + v * N, lanes(v)) : V(T(0));
   }
-  if (chain) {
-    add_rows(0, rows);
-    store(to.out, sum);
-  } else {
+  void in_blocks(Index rows, const ColumnSums<T>& to) const {
+    V total[Vectors], lost[Vectors];
+    for (int v = 0; v < Vectors; ++v) {
+      const bool adds = to.store == Store::add;
+      total[v] = adds ? V::load_partial(to.out + column_ + v * N, lanes(v)) : V(T(0));
+      lost[v] = adds && to.lost ? V::load_partial(to.lost + column_ + v * N, lanes(v)) : V(T(0));
+    }
     for (Index first = 0; first < rows; first += block_rows) {
-      add_rows(first, std::min(rows, first + block_rows));
+      V sum[Vectors];
+      chain(first, std::min(rows, first + block_rows), sum);
       for (int v = 0; v < Vectors; ++v) add_block(sum[v], total[v], lost[v]);
     }
-    store(to.out, total);
+    store(total, to.out);
+    if (to.lost) store(lost, to.lost);
   }
-  if (to.lost) store(to.lost, lost);
-}
+  LAMINA_INLINE void store(const V (&values)[Vectors], T* out) const {
+    for (int v = 0; v < Vectors; ++v) values[v].store_partial(out + column_ + v * N, lanes(v));
+  }
+  LAMINA_INLINE void store(V value, T* out) const {
+    for (int v = 0; v < Vectors; ++v) value.store_partial(out + column_ + v * N, lanes(v));
+  }
+
+  const Index column_, last_lanes_;
+  const Add& add_;
+};
 
 template <class T, class Add> void sum_down_all(Index rows, Index columns, const ColumnSums<T>& to, const Add& add) {
   constexpr Index N = simd::lanes<T>, wide = 8 * N;
   Index j = 0;
-  for (; j + wide <= columns; j += wide) sum_down<8>(rows, j, N, to, add);
+  for (; j + wide <= columns; j += wide) SumDown<8, T, Add>(j, N, add).run(rows, to);
   for (; j < columns; j += 2 * N) {
     const Index left = columns - j;
-    if (left > N) sum_down<2>(rows, j, std::min(N, left - N), to, add);
-    else sum_down<1>(rows, j, left, to, add);
+    if (left > N) SumDown<2, T, Add>(j, std::min(N, left - N), add).run(rows, to);
+    else SumDown<1, T, Add>(j, left, add).run(rows, to);
   }
 }
 

@@ -46,10 +46,6 @@ template <class T> class LossRows {
     T* const memory = n_ <= small_memory ? small : large_memory(n_);
     for (Index i = 0; i < y_.rows(); ++i) {
       const T weight = samples_.weight(i), factor = weight * scale_;
-      if (weight == 0) {
-        nothing(i);
-        continue;
-      }
       const Index sample = samples_.sample(i);
       const auto evaluate = [&](const auto& target) {
         row_loss_[i] = weight * loss.row(y_.row_data(i), n_, target, factor, gradient(i), memory);
@@ -57,6 +53,7 @@ template <class T> class LossRows {
       if (samples_.targets.labels) evaluate(OneHot<T>{samples_.targets.labels[sample]});
       else evaluate(GivenRow<T>{samples_.targets.values.row_data(sample)});
     }
+    leave_out(0, y_.rows());
   }
 
   /// A loss by element, of a block of rows at once as one flat array, so that few outputs fill the vectors too.
@@ -74,10 +71,11 @@ template <class T> class LossRows {
       }
       elements(loss, y_.row_data(i), target, factor, rows * n_, value, gradient(i));
       for (Index r = 0; r < rows; ++r) {
-        const T sum = sum_over_outputs(n_, T(0), [&](Index j) { return value[r * n_ + j]; });
+        const T* const of_row = value + r * n_;
+        const T sum = sum_over_outputs(n_, T(0), [=](Index j) { return of_row[j]; });
         row_loss_[i + r] = samples_.weight(i + r) * sum;
-        if (samples_.weight(i + r) == 0) nothing(i + r);
       }
+      leave_out(i, rows);
     }
   }
 
@@ -99,8 +97,8 @@ template <class T> class LossRows {
       const T weight = samples_.weight(i);
       row_loss_[i] *= weight;
       if (!delta.empty()) delta.row(i) = (weight * scale_) * derivative.row(i);
-      if (weight == 0) nothing(i);
     }
+    leave_out(0, rows);
   }
 
  private:
@@ -110,10 +108,14 @@ template <class T> class LossRows {
     if (static_cast<Index>(memory.size()) < size) memory.resize(static_cast<std::size_t>(size));
     return memory.data();
   }
-  /// A row of weight 0 has no loss and no slope, even where 0 would meet an infinity.
-  void nothing(Index i) const {
-    row_loss_[i] = T(0);
-    if (T* const slope = gradient(i)) std::fill_n(slope, n_, T(0));
+  /// Rows of weight 0 have no loss and no slope, even where 0 has met an infinity.
+  void leave_out(Index first, Index rows) const {
+    if (samples_.weights.empty()) return;
+    for (Index i = first; i < first + rows; ++i) {
+      if (samples_.weights.data()[samples_.sample(i)] != 0) continue;
+      row_loss_[i] = T(0);
+      if (T* const slope = gradient(i)) std::fill_n(slope, n_, T(0));
+    }
   }
   T* gradient(Index i) const { return delta_.empty() ? nullptr : delta_.row_data(i); }
 
@@ -138,9 +140,7 @@ template <class T> class LossRows {
       const V value = w * loss.lanes(lanes, labels, w * V(scale_), !delta_.empty());
       value.store_partial(row_loss_ + i, rows);
       if (!delta_.empty()) lanes.write(delta_.at_rows({i, i + rows}));
-      for (Index r = 0; r < rows && !samples_.weights.empty(); ++r) {
-        if (weight[r] == 0) nothing(i + r);
-      }
+      leave_out(i, rows);
     }
   }
 

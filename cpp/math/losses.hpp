@@ -78,6 +78,7 @@ template <class V> LAMINA_INLINE V constant(double c) { return V(static_cast<typ
 
 struct SquaredError : LossEntry {
   static constexpr const char* name = "squared_error";
+  static constexpr std::array<const char*, 3> aliases{"mse", "mean_squared_error", "l2"};
   static constexpr const char* formula = "1/2 sum_j (t_j - y_j)^2";
   static constexpr const char* source = "course notes, Sketch of the backpropagation";
   template <class V> LAMINA_INLINE V value(V y, V t) const {
@@ -89,6 +90,7 @@ struct SquaredError : LossEntry {
 
 struct AbsoluteError : LossEntry {
   static constexpr const char* name = "absolute_error";
+  static constexpr std::array<const char*, 3> aliases{"mae", "mean_absolute_error", "l1"};
   static constexpr const char* formula = "sum_j |t_j - y_j|";
   static constexpr const char* source = "least absolute deviations; the subgradient at 0 is 0";
   template <class V> LAMINA_INLINE V value(V y, V t) const { return abs(y - t); }
@@ -162,7 +164,8 @@ struct Poisson : LossEntry {
 
 struct CrossEntropy : LossEntry {
   static constexpr const char* name = "cross_entropy";
-  static constexpr std::array<const char*, 3> aliases{"categorical_cross_entropy", "categorical_crossentropy",
+  static constexpr std::array<const char*, 5> aliases{"crossentropy", "softmax_cross_entropy",
+                                                      "categorical_cross_entropy", "categorical_crossentropy",
                                                       "sparse_categorical_crossentropy"};
   static constexpr const char* formula = "-sum_j t_j log softmax(y)_j; t <- (1 - s) t + s / outputs";
   static constexpr const char* source = "Bridle 1990; smoothing: arXiv 1512.00567";
@@ -227,7 +230,7 @@ struct CrossEntropy : LossEntry {
 
 struct BinaryCrossEntropy : LossEntry {
   static constexpr const char* name = "binary_cross_entropy";
-  static constexpr std::array<const char*, 3> aliases{"log_loss", "binary_crossentropy", "bce"};
+  static constexpr std::array<const char*, 4> aliases{"log_loss", "binary_crossentropy", "bce", "bce_with_logits"};
   static constexpr const char* formula = "sum_j max(y_j, 0) - t_j y_j + log(1 + exp(-|y_j|))";
   static constexpr const char* source = "PyTorch documentation, BCEWithLogitsLoss";
   static constexpr Link link = Link::logistic;

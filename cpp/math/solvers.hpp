@@ -1,5 +1,6 @@
 /// Full-batch solvers: what they are called and what can be set. Each looks at all samples at once and chooses its own
-/// steps, so that an epoch is one iteration; the solvers themselves are in train/.
+/// steps, so that an epoch is one iteration; the solvers themselves are in train/. Tolerances are measured in a unit,
+/// the loss of outputs that are all 0 where that is below 1: they mean the same for small targets.
 #pragma once
 
 #include <cstdint>
@@ -25,9 +26,11 @@ struct LBFGS : SolverEntry {
   static constexpr auto fields() {
     return std::tuple{
         Field{"history", &LBFGS::history, "steps remembered", Bounds::within(1, 1000)},
-        Field{"tolerance", &LBFGS::tolerance, "done when no |gradient| is larger", Bounds::at_least(0)},
+        Field{"tolerance", &LBFGS::tolerance,
+              "done when no |gradient| is larger than this times sqrt(unit), unit = min(1, loss of outputs 0)",
+              Bounds::at_least(0)},
         Field{"loss_tolerance", &LBFGS::loss_tolerance,
-              "done when an iteration lowers the loss by no more than this times max(1, loss)", Bounds::at_least(0)},
+              "done when an iteration lowers the loss by no more than this times max(unit, loss)", Bounds::at_least(0)},
         Field{"max_evaluations", &LBFGS::max_evaluations, "most evaluations of the loss and its gradient",
               Bounds::at_least(1)}};
   }
@@ -46,7 +49,9 @@ struct LevenbergMarquardt : SolverEntry {
     return std::tuple{
         Field{"radius", &LevenbergMarquardt::radius, "first step's limit, as a multiple of the size of the weights",
               Bounds::above(0)},
-        Field{"tolerance", &LevenbergMarquardt::tolerance, "done when no |gradient| is larger", Bounds::at_least(0)},
+        Field{"tolerance", &LevenbergMarquardt::tolerance,
+              "done when no |gradient| is larger than this times sqrt(unit), unit = min(1, loss of outputs 0)",
+              Bounds::at_least(0)},
         Field{"loss_tolerance", &LevenbergMarquardt::loss_tolerance,
               "done when the gain is no more than this share of the loss, or the step of the weights",
               Bounds::at_least(0)},

@@ -68,8 +68,8 @@ template <class T> class GradientSink {
 
   /// dW = xᵀ δ.
   void product(const Parameter& p, const Matrix<const T>& x, const Matrix<const T>& delta) const {
+    const bool in_pieces = (step_on_ || store_ == Store::add) && p.rows > piece_rows(p);
     const bool one_block = x.rows() <= (store_ == Store::add ? kernels::block_rows : kernels::chain_rows);
-    const bool in_pieces = step_on_ || store_ == Store::add;
     if (in_pieces && one_block && part_of(p.rows, part_, parts_, row_grain).size() > piece_rows(p)) {
       kernels::pack(delta, memory_.delta);
       products(p, x.rows(), [&](const auto& f) { f(x, memory_.delta); });

@@ -92,7 +92,7 @@ template <class T> void TrainingPass<T>::load_input(kernels::Worker& w, const Sa
   if (w.id == 0) {
     in_ = out_ = chunk;
     if (network_.recurrent()) load_sequences(chunk, input_gradient);
-    load_weights(chunk);
+    if (!chunk.weights.empty() || !row_weights_.empty() || !zero_rows_.empty()) load_weights(chunk);
     in_place_ = usable_in_place(network_, in_) && zero_rows_.empty();
     if (!in_place_) input_.reserve(rows_ * steps_ * network_.inputs());
     const Matrix<const T> loaded(input_.data(), in_.count, network_.inputs());

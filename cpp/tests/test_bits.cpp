@@ -17,7 +17,7 @@ using lamina::Index;
 
 int failures = 0;
 
-constexpr Index inputs = 5, outputs = 3, rows = 53;
+constexpr Index inputs = 5, outputs = 3;
 
 /// FNV-1a of the bytes of some arrays.
 class Digest {
@@ -35,7 +35,7 @@ class Digest {
 
 /// Inputs of every row; targets that suit any loss: whole numbers that are also labels.
 template <class T> struct Data {
-  Data() {
+  explicit Data(Index rows_) : rows(rows_) {
     std::mt19937 generator(1);  // its numbers are the standard's; distributions are not
     for (T& v : x) v = static_cast<T>(generator() % 2001) / T(500) - T(2);
     for (std::int32_t& v : labels) v = static_cast<std::int32_t>(generator() % outputs);
@@ -49,8 +49,10 @@ template <class T> struct Data {
     else s.y.values = lamina::Matrix<const T>(values.data(), rows, outputs);
     return s;
   }
-  std::vector<T> x = std::vector<T>(rows * inputs), values = std::vector<T>(rows * outputs);
-  std::vector<std::int32_t> labels = std::vector<std::int32_t>(rows);
+  const Index rows;
+  std::vector<T> x = std::vector<T>(static_cast<std::size_t>(rows * inputs));
+  std::vector<T> values = std::vector<T>(static_cast<std::size_t>(rows * outputs));
+  std::vector<std::int32_t> labels = std::vector<std::int32_t>(static_cast<std::size_t>(rows));
 };
 
 struct Case {
@@ -63,13 +65,16 @@ struct Case {
   lamina::Loss loss;
   lamina::Optimizer optimizer;
   lamina::Schedule schedule;
+  lamina::Clipping clipping;
+  Index rows = 53, batch = 21;
 };
 
 template <class L, class = void> constexpr bool has_units = false;
 template <class L> constexpr bool has_units<L, std::void_t<decltype(L::units)>> = true;
 
 template <class T> std::uint64_t trained(const Case& c, Index threads) {
-  const Data<T> data;
+  const Index rows = c.rows;
+  const Data<T> data(rows);
   lamina::Architecture architecture;
   architecture.layers = c.hidden;
   lamina::layer::Dense last;
@@ -80,9 +85,10 @@ template <class T> std::uint64_t trained(const Case& c, Index threads) {
   lamina::Network<T> network(architecture);
   lamina::FitOptions options;
   options.epochs = 3;
-  options.batch_size = 21;
+  options.batch_size = c.batch;
   options.optimizer = c.optimizer;
   options.schedule = c.schedule;
+  options.clipping = c.clipping;
   options.penalty = {1e-4, 1e-4};
   options.threads = threads;
   lamina::OptimizerMemory<T> memory;
@@ -142,6 +148,18 @@ std::vector<Case> cases() {
   });
   // Large enough for packed panels, several blocks and steps piece by piece.
   all.push_back({"wide", {dense(300, lamina::activation::Relu{}), dense(517, lamina::activation::Gelu{})}});
+  // Batches whose sums over the rows are cut into blocks: stepped on piece by piece, or kept, of one chunk or several.
+  for (const Index rows : {Index{1500}, Index{5000}}) {
+    for (const bool kept : {false, true}) {
+      const std::string name = std::string(kept ? "kept" : "stepped") + " batch of " + std::to_string(rows);
+      all.push_back({name, {tanh, lamina::layer::BatchNorm{}, dense(300, lamina::activation::Relu{})}});
+      all.push_back({name + " in chunks", {tanh, dense(300, lamina::activation::Relu{})}});
+      for (auto c = all.end() - 2; c != all.end(); ++c) {
+        c->rows = c->batch = rows;
+        if (kept) c->clipping = lamina::clipping::ClipNorm{};
+      }
+    }
+  }
   return all;
 }
 

@@ -1,5 +1,6 @@
 #include "train/full_batch.hpp"
 
+#include <algorithm>
 #include <stdexcept>
 #include <string>
 
@@ -39,6 +40,29 @@ template <class T> void check(const Network<T>& network, const FitOptions& o) {
 }
 
 }  // namespace
+
+template <class T> double loss_unit(const Network<T>& network, const Samples<T>& samples) {
+  // What is evaluated at once has targets that follow each other: steps of a sequence, or samples.
+  const Index most = samples.each_step ? samples.steps : std::min<Index>(samples.count, 4096);
+  const Arena<T> zeros(most * network.outputs());
+  Arena<T> row_loss(most);
+  double sum = 0;
+  for (Index begin = 0, end = 0; begin < samples.count; begin = end) {
+    end = samples.each_step ? begin + 1 : std::min(samples.count, begin + most);
+    TargetRows<T> targets = samples.slice(begin, end - begin).targets();
+    Index rows = end - begin;
+    if (samples.each_step) {
+      rows = samples.length(samples.sample(begin));
+      targets.index = nullptr;
+      targets.first = samples.sample(begin) * samples.steps;
+    }
+    evaluate_loss<T>(network.loss(), {zeros.data(), rows, network.outputs()}, targets, {row_loss.data(), rows}, T(1),
+                     {});
+    for (Index i = 0; i < rows; ++i) sum += static_cast<double>(row_loss[i]);
+  }
+  const double loss = sum / samples.weight_sum();
+  return loss > 0 && loss < 1 ? loss : 1;
+}
 
 template <class T>
 void fit_full_batch(Network<T>& network, const Samples<T>& train, const Samples<T>& validation,

@@ -5,6 +5,10 @@
 
 namespace lamina {
 
+/// What tolerances are measured in, between 0 and 1: the loss of outputs that are all 0, where that is less than 1. So
+/// targets of a millionth are not learned as soon as their loss is small beside 1.
+template <class T> double loss_unit(const Network<T>& network, const Samples<T>& samples);
+
 /// A fit as a full-batch solver sees it. An iteration is an epoch of `keeper`.
 template <class T> struct FitTask {
   Network<T>& network;
@@ -16,6 +20,7 @@ template <class T> struct FitTask {
 
   const double weight = train.weight_sum();
   const double l2 = options.penalty_per_batch ? options.penalty.l2 / weight : options.penalty.l2;
+  const double unit = loss_unit(network, train);
 
   /// A training pass over the samples.
   Pass<T> training_pass() const {

@@ -96,7 +96,7 @@ template <class T> void LbfgsFit<T>::iterate(Index epoch) {
     keeper.stop("max_evaluations reached");
   } else if (step == 0) {
     keeper.stop("converged: no lower loss is found along the gradient");
-  } else if (before - loss_ <= spec_.loss_tolerance * std::max(1.0, before)) {
+  } else if (before - loss_ <= spec_.loss_tolerance * std::max(task_.unit, before)) {
     keeper.stop("converged: the loss falls by no more than loss_tolerance");
   }
 }
@@ -150,7 +150,8 @@ template <class T> double LbfgsFit<T>::evaluate() {
 }
 
 template <class T> bool LbfgsFit<T>::flat() const {
-  return !(gradient_.vector().abs().template cast<double>() > spec_.tolerance).any();
+  const double tolerance = spec_.tolerance * std::sqrt(task_.unit);
+  return !(gradient_.vector().abs().template cast<double>() > tolerance).any();
 }
 
 template class CurvaturePairs<float>;

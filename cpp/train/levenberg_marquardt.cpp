@@ -64,7 +64,7 @@ template <class T> void LevenbergMarquardtFit<T>::iterate(Index epoch) {
   }
   linearize();
   const Vector<const double> g = gradient_.vector(), d = step_.vector();
-  if ((g.abs() <= spec_.tolerance).all()) {
+  if ((g.abs() <= spec_.tolerance * std::sqrt(task_.unit)).all()) {
     keeper.finish(epoch, loss_, damping_);
     return keeper.stop("converged: no gradient is larger than tolerance");
   }

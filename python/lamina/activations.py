@@ -28,11 +28,6 @@ def get(name: "str | ActivationFunction", **params: Any) -> "ActivationFunction"
         return name
     if not isinstance(name, str):
         raise TypeError(f"activation must be a name or an activation; got {type(name).__name__}")
-    if name.lower() in ("softmax", "log_softmax", "logsoftmax"):
-        raise ValueError(
-            f"{name!r} is no activation: the loss has it. Give the last layer none (activation='identity'), and the "
-            "network loss='cross_entropy'; its predictions are then the softmax"
-        )
     return _core.activation_get(name, **params)
 
 

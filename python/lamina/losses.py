@@ -9,20 +9,6 @@ from lamina.activations import free_name
 
 __all__ = ["LossFunction", "custom", "describe", "get", "names"]
 
-# What people type who come from elsewhere, in any case; `describe` lists the core's own aliases.
-_ALIASES = {
-    "mse": "squared_error",
-    "mean_squared_error": "squared_error",
-    "l2": "squared_error",
-    "mae": "absolute_error",
-    "mean_absolute_error": "absolute_error",
-    "l1": "absolute_error",
-    "crossentropy": "cross_entropy",
-    "softmax_cross_entropy": "cross_entropy",
-    "bce_with_logits": "binary_cross_entropy",
-}
-
-
 def __dir__() -> list[str]:
     return sorted(__all__)
 
@@ -42,7 +28,7 @@ def get(name: "str | LossFunction", **params: Any) -> "LossFunction":
         return name
     if not isinstance(name, str):
         raise TypeError(f"loss must be a name or a loss; got {type(name).__name__}")
-    return _core.loss_get(_ALIASES.get(name.lower(), name), **params)
+    return _core.loss_get(name, **params)
 
 
 def describe() -> list[dict[str, Any]]:

@@ -95,7 +95,8 @@ class EarlyStopping:
     patience : int, default 10
         Epochs without improvement.
     min_delta : float, default 0.0
-        An improvement is a fall by more than this.
+        An improvement is a fall by more than this. It counts for patience alone: the best weights are those of the
+        lowest value.
     monitor : str or callable, default "validation_loss"
         "validation_loss" (the training loss where there is no validation), "loss", or a callable of the `Epoch`.
     restore_best : bool, default True
