@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ import lamina
 from lamina.cli import main
 from lamina.cli.report import classification_scores, regression_scores
 from lamina.cli.tables import Table, TableError, Target, detect_task
+from lamina.extras import REQUIREMENTS
 from lamina.plots import learning_curves
 
 ROWS = 240
@@ -148,7 +150,7 @@ BAD = {
     "rate": (["train", "data.csv", "--target", "city", "--out", "m", "--lr", "0"], "not above 0"),
     "no model": (["predict", "none.lamina", "data.csv"], "none.lamina"),
     "not a model": (["predict", "data.csv", "data.csv"], "data.csv"),
-    "empty": (["train", "empty.csv", "--target", "a", "--out", "m"], "No columns to parse"),
+    "empty": (["train", "empty.csv", "--target", "a", "--out", "m"], "empty.csv is empty: it has no header line"),
     "header": (["train", "header.csv", "--target", "a", "--out", "m"], "0 rows"),
     "one class": (["train", "one.csv", "--target", "a", "--task", "classification", "--out", "m"], "one value alone"),
     "infinite": (["train", "inf.csv", "--target", "a", "--out", "m"], "'b' has values that are infinite"),
@@ -205,16 +207,30 @@ def test_installed_command_and_version():
     assert done.stdout.strip() == f"lamina {lamina.__version__}"
 
 
-@pytest.mark.parametrize("missing", ["pandas", "rich", "matplotlib"])
-def test_a_missing_extra_is_named(missing):
+EXTRAS = [("pandas", '"pandas>=2"'), ("rich", '"rich>=13"'), ("matplotlib", '"matplotlib>=3.7"')]
+
+
+@pytest.mark.parametrize(("missing", "wanted"), EXTRAS)
+def test_a_missing_extra_is_named(missing, wanted):
     code = (
         f"import sys; sys.modules[{missing!r}] = None\n"
         "from lamina.cli import main; sys.exit(main(['train', 'a.csv', '--target', 'b', '--out', 'c']))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert "pip install lamina[" in done.stderr
+    assert f"install with: pip install {wanted}\n" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_what_pip_is_asked_for_is_what_the_package_needs():
+    """In one place, since a message must be right in a checkout, where no extra of an index is."""
+    project = Path(__file__).parents[1] / "pyproject.toml"
+    if not project.is_file():
+        pytest.skip("the sources are not here")
+    for requirement in REQUIREMENTS.values():
+        assert f'"{requirement.replace(">=", " >=")}"' in project.read_text()
+    for path in Path(lamina.__file__).parent.rglob("*.py"):
+        assert "pip install" not in path.read_text() or path.name == "extras.py", path
 
 
 @pytest.mark.parametrize(

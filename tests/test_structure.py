@@ -23,7 +23,7 @@ SEES = {folder: LAYERS[: i + 1] for i, folder in enumerate(LAYERS)} | {
 # The floors of the Python package, from the ground up. A module imports what is below it or on its own floor.
 FLOORS = [
     {"_cpu", "_core", "_dispatch"},
-    {"runtime", "text", "files"},
+    {"runtime", "text", "files", "extras"},
     {"activations", "losses", "initializers", "layers", "optimizers", "schedules"},
     {"plots"},
     {"data"},
@@ -36,6 +36,7 @@ FLOORS = [
     {"diagnosis"},
     {"estimators"},
     {"cli"},
+    {"__main__"},
     # Other names of what lives in the rooms: public ones, and those that old pickles know.
     {
         *("callbacks", "comparison", "cross_validation", "ensemble", "gradients", "plots_cascade", "space", "tuning"),

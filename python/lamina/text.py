@@ -1,10 +1,10 @@
-"""Tables in plain text, as summaries and reports print them."""
+"""Plain text, as summaries and reports print it: tables, and how many there are of something."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-__all__ = ["aligned"]
+__all__ = ["aligned", "counted"]
 
 
 def aligned(rows: Sequence[Sequence[str]], left: Collection[int] = ()) -> list[str]:
@@ -14,3 +14,8 @@ def aligned(rows: Sequence[Sequence[str]], left: Collection[int] = ()) -> list[s
         "  ".join(cell.ljust(widths[c]) if c in left else cell.rjust(widths[c]) for c, cell in enumerate(row))
         for row in rows
     ]
+
+
+def counted(number: int, what: str) -> str:
+    """Return a number with what it counts, in the singular for one of them."""
+    return f"{number:,} {what}{'s'[: number != 1]}"

@@ -11,11 +11,23 @@ from lamina.runtime import __version__
 __all__ = ["build_parser"]
 
 
+FORCE = "replace what is there, whatever it is; but never the file that is read"
+THOUSANDS = {"none": "", "comma": ",", "point": ".", "blank": " ", "apostrophe": "'"}
+
+
 class _Parser(argparse.ArgumentParser):
     """A parser whose complaints are one line."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+class _Formatter(argparse.ArgumentDefaultsHelpFormatter):
+    """Defaults, where there is one to tell."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        nothing = action.default is None or action.default is False or action.default == []
+        return action.help if nothing else super()._get_help_string(action)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -32,7 +44,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _add(commands: Any, name: str, summary: str) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(
-        name, help=summary, description=summary, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+        name, help=summary, description=summary, formatter_class=_Formatter
     )
     return parser
 
@@ -41,12 +53,13 @@ def _add_demo(commands: Any) -> None:
     demo = _add(commands, "demo", "Train on scikit-learn's handwritten digits and draw the learning curves.")
     demo.add_argument("--out", default="lamina-demo.png", metavar="FILE", help="the picture of the learning curves")
     demo.add_argument("--seed", type=_integer(0), default=0, help="seed of the split, the weights and the shuffles")
+    demo.add_argument("--force", action="store_true", help=FORCE)
     demo.add_argument("--threads", type=_integer(1), help="threads; lamina's own choice if not given")
 
 
 def _add_train(commands: Any) -> None:
     train = _add(commands, "train", "Train a network on a CSV file and save it.")
-    train.add_argument("data", metavar="data.csv", help="the table, with a header line")
+    train.add_argument("data", metavar="data.csv", help="the table, with a header line; also compressed")
     train.add_argument("--target", required=True, metavar="COLUMN", help="the column to predict")
     train.add_argument("--out", required=True, metavar="model.lamina", help="the model file to write")
     train.add_argument("--task", choices=("auto", "classification", "regression"), default="auto")
@@ -69,7 +82,14 @@ def _add_train(commands: Any) -> None:
     train.add_argument("--validation", type=_number(0, 1), default=0.1, help="share that decides when to stop")
     train.add_argument("--seed", type=_integer(0), default=0, help="seed of the split, the weights and the shuffles")
     train.add_argument("--plot", metavar="FILE", help="the picture; by default next to the model, as .png")
-    train.add_argument("--separator", default=",", help="what stands between the columns")
+    train.add_argument("--class-weight", choices=("none", "balanced"), default="none",
+                       help="what a row counts; balanced: rare classes as much as common ones")  # fmt: skip
+    _add_reading(train)
+    train.add_argument("--text", type=_names, default=[], metavar="A,B",
+                       help="columns to read as text, whose numbers are names")  # fmt: skip
+    train.add_argument("--numbers", type=_names, default=[], metavar="A,B",
+                       help="columns to read as numbers, though they begin with zeros")  # fmt: skip
+    train.add_argument("--force", action="store_true", help=FORCE)
     train.add_argument("--threads", type=_integer(1), help="threads; lamina's own choice if not given")
     train.add_argument("--quiet", action="store_true", help="no progress bar")
 
@@ -80,12 +100,46 @@ def _add_predict(commands: Any) -> None:
     predict.add_argument("data", metavar="data.csv", help="the columns of the training table; the target is optional")
     predict.add_argument("--out", metavar="predictions.csv", help="where to write; the standard output if not given")
     predict.add_argument("--proba", action="store_true", help="add a column with the probability of each class")
-    predict.add_argument("--separator", default=",", help="what stands between the columns")
+    _add_reading(predict)
+    predict.add_argument("--force", action="store_true", help=FORCE)
+
+
+def _add_reading(parser: argparse.ArgumentParser) -> None:
+    """Add what can be said of a table's file; what is not said is found out, and told."""
+    reading = parser.add_argument_group("how the table is read; what is not given is found out")
+    reading.add_argument("--separator", type=_separator, metavar="MARK",
+                         help=r"what stands between the columns: , ; | \t or another character")  # fmt: skip
+    reading.add_argument("--decimal", type=_mark({"point": ".", "comma": ","}), metavar="MARK", help="point or comma")
+    reading.add_argument("--thousands", type=_mark(THOUSANDS), metavar="MARK",
+                         help="what stands between thousands: " + ", ".join(THOUSANDS))  # fmt: skip
+    reading.add_argument("--encoding", metavar="NAME", help="such as utf-8, windows-1252 or utf-16")
+    reading.add_argument("--na", type=lambda text: text.split(","), default=[], metavar="A,B",
+                         help="cells that are missing values, beside the empty one; in columns of numbers NA, null, ? "
+                              "and the like are")  # fmt: skip
 
 
 def _add_info(commands: Any) -> None:
     info = _add(commands, "info", "Tell the version, the instruction set and the threads, or what a model file holds.")
     info.add_argument("model", nargs="?", metavar="model.lamina")
+
+
+def _separator(text: str) -> str:
+    mark = {"\\t": "\t", "tab": "\t", "comma": ",", "semicolon": ";", "blank": " ", "space": " "}.get(text, text)
+    if len(mark) != 1 or mark in '"\r\n\0' or mark.isalnum():
+        raise argparse.ArgumentTypeError(f"{text!r} is not one character such as , ; | or \\t")
+    return mark
+
+
+def _mark(marks: dict[str, str]) -> Callable[[str], str]:
+    """Return a parser of marks, by their names or as they are."""
+
+    def parse(text: str) -> str:
+        found = marks.get(text.lower(), text)
+        if found not in marks.values():
+            raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(marks)}")
+        return found
+
+    return parse
 
 
 def _names(text: str) -> list[str]:

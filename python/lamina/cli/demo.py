@@ -8,6 +8,8 @@ import numpy as np
 from sklearn.datasets import load_digits
 
 from lamina.cli import report
+from lamina.cli.outputs import Output, check_outputs
+from lamina.cli.pictures import check_picture
 from lamina.data.splits import split
 from lamina.layers import Dense
 from lamina.network import Network
@@ -20,6 +22,8 @@ __all__ = ["run"]
 
 def run(options: Namespace) -> int:
     """Train on scikit-learn's digits; print the results, write the learning curves."""
+    check_outputs([], [Output(options.out, "picture", "--out")], force=options.force)
+    check_picture(options.out)
     X, y = load_digits(return_X_y=True)
     (X_train, y_train), (X_val, y_val), (X_test, y_test) = split(
         X.astype(np.float32), y, fractions=(0.7, 0.1, 0.2), stratify=True, seed=options.seed

@@ -1,4 +1,6 @@
-"""`lamina predict`: the rows of a CSV file to predictions."""
+"""`lamina predict`: the rows of a table to predictions."""
+
+from __future__ import annotations
 
 import sys
 from argparse import Namespace
@@ -8,7 +10,10 @@ import numpy as np
 import pandas as pd
 
 from lamina.cli import report
+from lamina.cli.outputs import Output, check_outputs
+from lamina.cli.reading import read_as_trained
 from lamina.cli.tables import Table, TableError, Target
+from lamina.files import write_whole
 from lamina.model_file import load
 
 __all__ = ["run"]
@@ -16,29 +21,34 @@ __all__ = ["run"]
 
 def run(options: Namespace) -> int:
     """Write a prediction for each row, with the probabilities if asked; print scores where the target is there."""
+    if options.out:
+        outputs_to = [Output(options.out, "predictions", "--out")]
+        check_outputs([options.model, options.data], outputs_to, force=options.force)
     network = load(options.model)
     if "table" not in network.metadata:
         raise TableError(f"{options.model} was not made by `lamina train`: it does not know the columns of a table")
     table, target, _ = Table.from_json(network.metadata["table"])
+    table.check_network(network, target)
     if options.proba and target.classes is None:
         raise TableError("--proba needs a model of classes; this one predicts numbers")
-    text = dict.fromkeys(table.text_columns, str)
-    if target.classes is not None and isinstance(target.classes[0], str):
-        text[target.name] = str
-    frame = pd.read_csv(options.data, sep=options.separator, low_memory=False, skipinitialspace=True, dtype=text)
-    if not len(frame):
-        raise TableError(f"{options.data} has no row to predict")
-    inputs, notes = table.transform(frame)
-    for line in notes:
+    texts = {*table.text_columns, *([target.name] if target.is_text else [])}
+    numbers = {column.name for column in table.columns} | {target.name}
+    reading = read_as_trained(options, numbers - texts, texts, table.cells, lenient={target.name})
+    report.note(reading.told, stderr=True)
+    inputs, notes = table.transform(reading.frame)
+    for line in (*reading.notes, *notes):
         report.note(f"note: {line}", stderr=True)
     outputs = network.predict(inputs)
     columns = {"prediction": target.decode(outputs)}
     if options.proba:
         columns |= {f"probability_{label}": outputs[:, place] for place, label in enumerate(target.classes or ())}
-    pd.DataFrame(columns).to_csv(options.out or sys.stdout, index=False)
+    predictions = pd.DataFrame(columns)
     if options.out:
-        report.note(f"{len(frame)} predictions: {options.out}", stderr=True)
-    _score(frame, target, outputs)
+        write_whole(options.out, predictions.to_csv(index=False).encode())
+        report.note(f"{len(inputs)} predictions: {options.out}", stderr=True)
+    else:
+        predictions.to_csv(sys.stdout, index=False)
+    _score(reading.frame, target, outputs)
     return 0
 
 
@@ -49,7 +59,9 @@ def _score(frame: pd.DataFrame, target: Target, outputs: Any) -> None:
     truth = frame[target.name][known]
     if target.classes is None:
         numbers = truth.to_numpy(dtype=np.float64)
-        report.results("given", None, numbers, target.decode(outputs[known]), None, stderr=True)
+        if (finite := np.isfinite(numbers)).any():
+            found = target.decode(outputs[known])
+            report.results("given", None, numbers[finite], found[finite], None, stderr=True)
         return
     familiar = truth.isin(target.classes).to_numpy()
     if not familiar.all():

@@ -1,35 +1,63 @@
 """What the commands print: notes, tables of results, and the figures in them."""
 
+from __future__ import annotations
+
+import os
+import sys
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
-__all__ = ["classification_scores", "console", "note", "print_table", "regression_scores", "results"]
+from lamina.text import aligned, counted
+
+__all__ = ["classification_scores", "let_go", "note", "print_table", "regression_scores", "results"]
 
 
-def console(*, stderr: bool = False) -> Console:
-    """Return a console on the standard output or the standard error of this moment."""
-    return Console(stderr=stderr, highlight=False)
+def let_go(stream: TextIO) -> None:
+    """Send what is still to come to nowhere: nobody reads `stream` any more."""
+    try:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+    except (OSError, ValueError):  # no file of the system's
+        pass
+
+
+def _print(text: str, *, stderr: bool) -> None:
+    stream = sys.stderr if stderr else sys.stdout
+    try:
+        print(text, file=stream, flush=True)
+    except BrokenPipeError:  # the command goes on: its files are still wanted
+        let_go(stream)
 
 
 def note(message: str, *, stderr: bool = False) -> None:
     """Print one line of information, as it is."""
-    console(stderr=stderr).print(Text(message), soft_wrap=True)
+    _print(message, stderr=stderr)
 
 
 def print_table(title: str, header: Iterable[str], rows: Iterable[Iterable[Any]], *, stderr: bool = False) -> None:
-    """Print a table, the first column to the left and numbers to the right."""
-    table = Table()
-    for place, name in enumerate(header):
-        table.add_column(Text(name), justify="left" if place == 0 else "right")
-    for row in rows:
-        table.add_row(*(Text(f"{cell:.4g}" if isinstance(cell, float) else str(cell)) for cell in row))
+    """Print a table, the first column to the left and numbers to the right; with frames where `rich` is there."""
+    names = list(header)
+    cells = [[f"{cell:.4g}" if isinstance(cell, float) else str(cell) for cell in row] for row in rows]
     note(title, stderr=stderr)
-    console(stderr=stderr).print(table)
+    try:
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+    except ImportError:
+        _print("\n".join(aligned([names, *cells], left=[0])), stderr=stderr)
+        return
+    table = Table()
+    for place, name in enumerate(names):
+        table.add_column(Text(name), justify="left" if place == 0 else "right")
+    for row in cells:
+        table.add_row(*map(Text, row))
+    console = Console(stderr=stderr, highlight=False)
+    with console.capture() as captured:
+        console.print(table)
+    _print(captured.get().rstrip("\n"), stderr=stderr)
 
 
 def classification_scores(labels: Any, predicted: Any, classes: int) -> dict[str, Any]:
@@ -52,12 +80,15 @@ def classification_scores(labels: Any, predicted: Any, classes: int) -> dict[str
 
 def regression_scores(values: Any, predicted: Any) -> dict[str, float]:
     """Return R squared, the root mean square error and the mean absolute error; R squared is 0 for equal values."""
-    error, spread = np.asarray(values) - predicted, np.asarray(values) - np.mean(values)
+    # In a unit in which no sum or square overflows or vanishes.
+    unit = float(max(np.abs(values).max(), np.abs(predicted).max())) or 1.0
+    truth, found = np.asarray(values) / unit, np.asarray(predicted) / unit
+    error, spread = truth - found, truth - truth.mean()
     total = float(np.sum(spread**2))
     return {
         "R2": 1 - float(np.sum(error**2)) / total if total > 0 else 0.0,
-        "RMSE": float(np.sqrt(np.mean(error**2))),
-        "MAE": float(np.mean(np.abs(error))),
+        "RMSE": float(np.sqrt(np.mean(error**2))) * unit,
+        "MAE": float(np.mean(np.abs(error))) * unit,
     }
 
 
@@ -82,7 +113,8 @@ def results(part: str, classes: list[Any] | None, truth: Any, outputs: Any, base
         header = ["", "model", "mean of training"][: 1 + len(columns)]
         print_table(title, header, [[name, *(c[name] for c in columns)] for name in model], stderr=stderr)
         return
-    scores = classification_scores(truth, np.argmax(outputs, axis=1), len(classes))
+    predicted = np.argmax(outputs, axis=1)
+    scores = classification_scores(truth, predicted, len(classes))
     rows = [["accuracy", scores["accuracy"]], ["F1, mean of the classes", float(np.mean(scores["f1"]))]]
     header = ["", "model"]
     if baseline is not None:
@@ -94,3 +126,9 @@ def results(part: str, classes: list[Any] | None, truth: Any, outputs: Any, base
         map(str, classes), *(scores[k].tolist() for k in ("precision", "recall", "f1", "rows")), strict=True
     )
     print_table("By class", ["class", "precision", "recall", "F1", "rows"], per_class, stderr=stderr)
+    never = np.flatnonzero((scores["rows"] > 0) & (np.bincount(predicted, minlength=len(classes)) == 0))
+    if len(never):
+        shown = ", ".join(f"{classes[place]!r} ({counted(int(scores['rows'][place]), 'row')})" for place in never[:5])
+        more = f" and {len(never) - 5} more" if len(never) > 5 else ""
+        note(f"warning: never predicted here: {shown}{more}; longer training, or --class-weight balanced, for "
+             "which rare classes count as much as common ones, may help", stderr=stderr)  # fmt: skip

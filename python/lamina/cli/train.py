@@ -1,9 +1,13 @@
-"""`lamina train`: a CSV file to a model file."""
+"""`lamina train`: a table to a model file."""
+
+from __future__ import annotations
 
 import difflib
+import os
+import sys
 import time
+import warnings
 from argparse import Namespace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,72 +15,116 @@ import pandas as pd
 
 from lamina import optimizers
 from lamina.cli import report
-from lamina.cli.tables import Table, TableError, Target, detect_task
+from lamina.cli.cells import NEARLY_ALL, PLAIN, is_number
+from lamina.cli.outputs import Output, check_outputs
+from lamina.cli.pictures import check_picture
+from lamina.cli.reading import Reading, read_table
+from lamina.cli.tables import MAX_CATEGORIES, MAX_CLASSES, Table, TableError, Target, detect_task
 from lamina.data.splits import split
 from lamina.layers import Dense, Dropout
 from lamina.network import Network
 from lamina.plots import learning_curves
-from lamina.training.callbacks import EarlyStopping
+from lamina.text import counted
+from lamina.training.callbacks import DivergenceWarning, EarlyStopping
 
 __all__ = ["run"]
 
 PARTS = ("training", "validation", "test")
+INTERRUPTED = 130  # as shells say of a command that Ctrl-C ended
 
 
 def run(options: Namespace) -> int:
-    """Read the table, train, save the model with its columns, print the results, draw the learning curves."""
-    for folder in {Path(path).absolute().parent for path in (options.out, options.plot) if path}:
-        if not folder.is_dir():
-            raise ValueError(f"there is no folder {folder} to write to")
-    frame = pd.read_csv(options.data, sep=options.separator, low_memory=False, skipinitialspace=True)
-    features, values = _features_and_target(frame, options)
-    task, why = (options.task, "as asked") if options.task != "auto" else detect_task(values)
-    report.note(f"{task}: the target {options.target!r}: {why}")
+    """Read the table, train, save the model with its columns, print the results, draw the learning curves.
+
+    Ctrl-C ends the training alone: what there is of it is saved and reported, and the code is 130.
+    """
+    picture = options.plot or os.path.splitext(options.out)[0] + ".png"
+    outputs = [Output(options.out, "model", "--out"), Output(picture, "picture", "--plot")]
+    check_outputs([options.data], outputs, force=options.force)
+    check_picture(picture)
+    reading = read_table(options)
+    report.note(reading.told)
+    for line in reading.notes:
+        report.note(f"note: {line}")
+    features, values = _features_and_target(reading, options)
+    task = _task(values, reading, options)
     labels = Target.fit(values, task)
     rows = _split(labels.encode(values), labels, options)
+    _check_classes(values.iloc[rows["training"]], labels)
     # What is learned from columns and numbers is learned from the training rows; classes are known in advance.
     target = labels if labels.classes is not None else Target.fit(values.iloc[rows["training"]], task)
     encoded = target.encode(values)
-    table, notes = Table.fit(features.iloc[rows["training"]], options.impute)
+    _look_at_doubts(features, reading)
+    table, notes = Table.fit(features.iloc[rows["training"]], options.impute, reading.rules)
     inputs, more = table.transform(features)
     for line in (*notes, *more):
         report.note(f"note: {line}")
 
     network = _network(table, target, options)
     started = time.perf_counter()
-    history = network.fit(
-        inputs[rows["training"]],
-        encoded[rows["training"]],
-        epochs=options.epochs,
-        batch_size=min(options.batch_size, len(rows["training"])),
-        optimizer=optimizers.get(options.optimizer, lr=options.lr),
-        l1=options.l1,
-        l2=options.l2,
-        validation=(inputs[rows["validation"]], encoded[rows["validation"]]) if len(rows["validation"]) else None,
-        early_stopping=EarlyStopping(patience=options.patience) if len(rows["validation"]) else None,
-        n_threads=options.threads,
-        verbose=0 if options.quiet else 1,
-    )
-    seconds = time.perf_counter() - started
+    interrupted = _train(network, inputs, encoded, rows, options)
+    seconds, history = time.perf_counter() - started, network.history
+    if history.diverged and not history.best_epoch:
+        raise ArithmeticError(f"training {history.stop_reason}; nothing is saved. A lower --lr may help")
     network.metadata["table"] = table.to_json(target, task)
     network.save(options.out)
-    picture = Path(options.plot) if options.plot else Path(options.out).with_suffix(".png")
+    if interrupted:
+        report.note(f"interrupted: the weights of the best epoch so far, {history.best_epoch}, are saved", stderr=True)
+    if history.diverged:
+        report.note(f"warning: training {history.stop_reason}; the weights of the best epoch, {history.best_epoch}, "
+                    "are saved. A lower --lr may help", stderr=True)  # fmt: skip
     learning_curves(history, path=picture)
     report.note(f"{len(history.loss)} epochs in {seconds:.2f} s, best {history.best_epoch}; {history.stop_reason}")
     part = "test" if len(rows["test"]) else "training"
     _report_part(part, rows, network.predict(inputs[rows[part]]), target, values, encoded)
     report.note(f"model: {options.out}")
     report.note(f"learning curves: {picture}")
-    return 0
+    return INTERRUPTED if interrupted else 0
 
 
-def _features_and_target(frame: pd.DataFrame, options: Namespace) -> tuple[pd.DataFrame, pd.Series]:
+def _train(network: Any, inputs: Any, encoded: Any, rows: dict[str, Any], options: Namespace) -> bool:
+    """Train, and return whether Ctrl-C ended it; KeyboardInterrupt where it came before the first epoch was over."""
+    held_out = rows["validation"]
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DivergenceWarning)  # said in the command's own words
+            network.fit(
+                inputs[rows["training"]],
+                encoded[rows["training"]],
+                epochs=options.epochs,
+                batch_size=min(options.batch_size, len(rows["training"])),
+                optimizer=optimizers.get(options.optimizer, lr=options.lr),
+                l1=options.l1,
+                l2=options.l2,
+                validation=(inputs[held_out], encoded[held_out]) if len(held_out) else None,
+                early_stopping=EarlyStopping(patience=options.patience) if len(held_out) else None,
+                class_weight=None if options.class_weight == "none" else options.class_weight,
+                n_threads=options.threads,
+                # What is no terminal shows no bar, and may be closed before training ends.
+                verbose=int(not options.quiet and sys.stderr.isatty()),
+            )
+    except KeyboardInterrupt:
+        if network.history is None or not network.history.loss:
+            raise KeyboardInterrupt("before the first epoch was over: nothing is saved") from None
+        return True
+    return False
+
+
+def _features_and_target(reading: Reading, options: Namespace) -> tuple[pd.DataFrame, pd.Series]:
     """Return the input columns and the target, without the rows whose target is missing."""
+    frame = reading.frame
     for name in (options.target, *options.drop):
         if name not in frame.columns:
             raise TableError(_no_column(name, frame, options.separator))
+    if options.target in reading.doubled:
+        raise TableError(f"the header has the target {options.target!r} more than once; rename one of the columns")
+    if options.target in options.drop:
+        raise TableError(f"--drop {options.target} leaves out the target")
+    frame = _without_row_numbers(frame, options)
     if len(frame) < 3:
-        raise TableError(f"{options.data} has {len(frame)} rows; three are the least to train and to test on")
+        raise TableError(
+            f"{options.data} has {counted(len(frame), 'row')}; three are the least to train and to test on"
+        )
     missing = frame[options.target].isna()
     if missing.any() and options.impute == "none":
         raise TableError(
@@ -86,19 +134,72 @@ def _features_and_target(frame: pd.DataFrame, options: Namespace) -> tuple[pd.Da
     if missing.any():
         report.note(f"note: left out for want of a target: {int(missing.sum())} of {len(frame)} rows")
         frame = frame[~missing].reset_index(drop=True)
-        whole = pd.api.types.is_float_dtype(frame[options.target]) and (frame[options.target] % 1 == 0).all()
-        # pandas reads whole numbers as decimals in a column with gaps.
-        frame = frame.astype({options.target: np.int64}) if whole and len(frame) else frame
+        values = frame[options.target]
+        if pd.api.types.is_float_dtype(values) and ((values % 1 == 0) & (values.abs() < 2**53)).all():
+            # Whole numbers are decimals in a column with gaps.
+            frame = frame.astype({options.target: np.int64})
         if len(frame) < 3:
-            raise TableError(f"{len(frame)} rows have a target; three are the least to train and to test on")
+            raise TableError(f"{counted(len(frame), 'row')} with a target; three are the least to train and to test on")
     return frame.drop(columns=[options.target, *options.drop]), frame[options.target]
 
 
-def _no_column(name: str, frame: pd.DataFrame, separator: str) -> str:
+def _without_row_numbers(frame: pd.DataFrame, options: Namespace) -> pd.DataFrame:
+    """Leave out what a data frame's index became in the file: a first column without a name that counts the rows."""
+    name = frame.columns[0]
+    if name != "Unnamed: 0" or name in (options.target, *options.drop):
+        return frame
+    first, counted = frame[name], np.arange(len(frame))
+    if not any(np.array_equal(first, counted + start) for start in (0, 1)):
+        return frame
+    report.note("note: the first column has no name and counts the rows: left out")
+    return frame.drop(columns=name)
+
+
+def _task(values: pd.Series, reading: Reading, options: Namespace) -> str:
+    """Return what is asked for or found; TableError for texts that are meant as numbers."""
+    task, why = (options.task, "as asked") if options.task != "auto" else detect_task(values)
+    doubt, distinct = reading.doubts.get(options.target), values.nunique()
+    if distinct < 2:
+        raise TableError(f"the target {options.target!r} has one value alone, {values.tolist()[0]!r}: nothing to learn")
+    if doubt is not None and options.task == "regression":
+        raise TableError(f"the target {options.target!r} is text; --task regression needs numbers: {doubt.why}; "
+                         f"{doubt.remedy}")  # fmt: skip
+    if doubt is not None and options.task == "auto" and distinct > MAX_CLASSES and doubt.share >= 0.5:
+        raise TableError(f"the target {options.target!r} has {distinct} different texts that look like numbers: "
+                         f"{doubt.why}; {doubt.remedy}; --task classification makes them classes")  # fmt: skip
+    if options.class_weight != "none" and task == "regression":
+        raise TableError(f"--class-weight needs classes; the target {options.target!r} is {why}")
+    report.note(f"{task}: the target {options.target!r}: {why}")
+    return task
+
+
+def _check_classes(training: pd.Series, target: Target) -> None:
+    """Raise TableError where the rows to train on have one class alone."""
+    if target.classes is not None and training.nunique() < 2:
+        raise TableError(
+            f"the {counted(len(training), 'row')} to train on have one class alone, {training.tolist()[0]!r}, of the "
+            f"target {target.name!r}; more rows are wanted, or a smaller --test and --validation"
+        )
+
+
+def _look_at_doubts(features: pd.DataFrame, reading: Reading) -> None:
+    """Tell of columns that are read as text for the sake of a few cells; TableError where they would be left out."""
+    for name, doubt in reading.doubts.items():
+        if name not in features.columns or doubt.share < NEARLY_ALL:
+            continue
+        if features[name].nunique() > MAX_CATEGORIES and not doubt.code:
+            raise TableError(f"column {name!r} is read as text, and nearly all of it is numbers: {doubt.why}; "
+                             f"{doubt.remedy}, or leave the column out by --drop {name}")  # fmt: skip
+        report.note(f"note: column {name!r} is read as text: {doubt.why}; {doubt.remedy}")
+
+
+def _no_column(name: str, frame: pd.DataFrame, separator: str | None) -> str:
     near = difflib.get_close_matches(name, map(str, frame.columns), n=3)
     hint = f"; near: {', '.join(near)}" if near else f"; there are: {', '.join(map(str, frame.columns[:20]))}"
+    if 2 * sum(is_number(str(column), PLAIN) for column in frame.columns) > len(frame.columns):
+        hint += " (is the first line a header?)"
     if len(frame.columns) == 1:
-        hint += f" (one column alone: is {separator!r} the separator?)"
+        hint += " (one column alone: " + (f"is {separator!r} the separator?)" if separator else "see --separator)")
     return f"the table has no column {name!r}{hint}"
 
 

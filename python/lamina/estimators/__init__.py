@@ -4,12 +4,12 @@
 `RecurrentRegressor` are for sequences and time series.
 """
 
+from lamina.extras import how_to_install
+
 try:
     from sklearn.utils.validation import validate_data as _newest_name_used
 except ImportError as error:
-    raise ImportError(
-        "lamina's estimators need scikit-learn 1.6 or newer; install it with: pip install lamina[sklearn]"
-    ) from error
+    raise ImportError(f"lamina's estimators need scikit-learn 1.6 or newer; {how_to_install(['sklearn'])}") from error
 del _newest_name_used
 
 from lamina.estimators._cascade import CascadeClassifier, CascadeRegressor  # noqa: E402

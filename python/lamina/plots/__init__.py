@@ -1,4 +1,4 @@
-"""Pictures of training and validation, drawn by matplotlib: `pip install lamina[plots]`.
+"""Pictures of training and validation, drawn by matplotlib.
 
 In a notebook the cell that makes a picture shows it, once; elsewhere give a `path`, axes of your own as `ax`, or, where
 matplotlib has windows, call ``matplotlib.pyplot.show()`` after it.

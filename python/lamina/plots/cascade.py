@@ -1,4 +1,4 @@
-"""Pictures of networks that grow, drawn by matplotlib: `pip install lamina[plots]`."""
+"""Pictures of networks that grow, drawn by matplotlib."""
 
 from __future__ import annotations
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import os
 import sys
 from typing import Any
 
-from lamina.files import FilePath, path_of
+from lamina.extras import how_to_install
+from lamina.files import FilePath, path_of, write_whole
 
 __all__ = ["MARK", "TRAINING", "VALIDATION", "axes", "done", "figure", "write_picture"]
 
@@ -13,7 +16,7 @@ TRAINING, VALIDATION, MARK = "#1f77b4", "#d95f02", "#444444"
 
 
 def figure(size: tuple[float, float]) -> Any:
-    """Return a figure of `size` inches; ImportError names the extra where matplotlib is not installed.
+    """Return a figure of `size` inches; ImportError says how to get it where matplotlib is not installed.
 
     It is pyplot's where that shows figures, so that a notebook's cell draws it and `pyplot.show` opens its window.
     Elsewhere it is not: pyplot would keep it alive, and may ask for a display where there is none.
@@ -22,7 +25,7 @@ def figure(size: tuple[float, float]) -> Any:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise ImportError("pictures need matplotlib; install it with: pip install lamina[plots]") from error
+        raise ImportError(f"pictures need matplotlib; {how_to_install(['matplotlib'])}") from error
     if "matplotlib.pyplot" in sys.modules or _in_notebook():
         from lamina.plots.picture import shown_by_pyplot
 
@@ -52,6 +55,16 @@ def done(ax: Any, path: FilePath | None) -> Any:
 
 
 def write_picture(picture: Any, path: FilePath | None, dpi: int = 150) -> None:
-    """Write a figure where there is a `path`."""
-    if path is not None:
-        picture.savefig(path_of(path), dpi=dpi)
+    """Write a figure where there is a `path`, whole or not at all, in the format of its suffix."""
+    if path is None:
+        return
+    from matplotlib import rcParams
+
+    name = path_of(path)
+    suffix = os.path.splitext(name)[1].lstrip(".")
+    if not suffix:  # as matplotlib names it
+        suffix = rcParams["savefig.format"]
+        name += f".{suffix}"
+    drawn = io.BytesIO()
+    picture.savefig(drawn, format=suffix, dpi=dpi)
+    write_whole(name, drawn.getvalue())

@@ -1,4 +1,4 @@
-"""Pictures of training and validation, drawn by matplotlib: `pip install lamina[plots]`."""
+"""Pictures of training and validation, drawn by matplotlib."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A network beside the course's other learners, on the same folds; needs `pip install lamina[sklearn]`."""
+"""A network beside the course's other learners, on the same folds; needs scikit-learn."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from lamina._core import Dense
 from lamina.data.arrays import Array, to_array, unmasked
 from lamina.data.records import Samples
+from lamina.extras import how_to_install
 from lamina.files import FilePath
 from lamina.network.network import Network
 from lamina.plots.training import fold_scores
@@ -131,7 +132,7 @@ def compare(
         from sklearn.preprocessing import StandardScaler
         from threadpoolctl import threadpool_limits  # scikit-learn needs it, too
     except ImportError as error:
-        raise ImportError("compare needs scikit-learn; install it with: pip install lamina[sklearn]") from error
+        raise ImportError(f"compare needs scikit-learn; {how_to_install(['sklearn'])}") from error
     n_threads = jobs(n_jobs)
     x = np.ascontiguousarray(to_array(X, "X"), np.float64)
     target, classes = _targets(y)

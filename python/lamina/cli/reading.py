@@ -1,0 +1,237 @@
+"""Tables read: what the user says of the file, what is found out, and the data frame of numbers and texts."""
+
+from __future__ import annotations
+
+import re
+from argparse import Namespace
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lamina.cli import cells
+from lamina.cli.cells import CellRules, NumberFormat, Numbers
+from lamina.cli.text_table import JOINT, TableError, TextTable, read_text
+from lamina.text import counted
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Doubt", "Reading", "read_as_trained", "read_table"]
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """Why a column of text may be meant as one of numbers.
+
+    Attributes
+    ----------
+    share : float
+        Of its different cells, how many are numbers.
+    code : bool
+        Whether all are, and begin with zeros.
+    why : str
+        What makes it text.
+    remedy : str
+        What the user can do to have it read as numbers.
+    """
+
+    share: float
+    code: bool
+    why: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A table that was read.
+
+    Attributes
+    ----------
+    frame : pandas.DataFrame
+        Columns of int64, float64 or bool, and of text (object); missing cells are NaN or None.
+    rules : CellRules
+        How its cells were understood.
+    told : str
+        One line for the user: how it was read.
+    notes : list of str
+        More that the user should know.
+    doubts : dict
+        By name, the columns of text that look like numbers.
+    doubled : frozenset of str
+        The names that the header has more than once.
+    """
+
+    frame: pd.DataFrame
+    rules: CellRules
+    told: str
+    notes: list[str]
+    doubts: dict[str, Doubt]
+    doubled: frozenset[str]
+
+
+def read_table(options: Namespace) -> Reading:
+    """Return the table of `lamina train`: what a column holds is found out, unless the user says it."""
+    text = read_text(options.data, options.separator, options.encoding)
+    for name in (*options.text, *options.numbers):
+        if name not in text.columns:
+            raise TableError(f"there is no column {name!r} to read as {'text' if name in options.text else 'numbers'}")
+    columns = {name: cells.stripped(column) for name, column in text.columns.items()}
+    rules = CellRules(missing=["", *options.na])
+    undecided = {name: column for name, column in columns.items() if name not in options.text}
+    tried = cells.formats(text.separator, options.decimal, options.thousands)
+    written, numbers = _numbers(undecided, tried, rules)
+    frame: dict[str, Any] = {}
+    doubts: dict[str, Doubt] = {}
+    texts: list[str] = []
+    for name, column in columns.items():
+        found = numbers.get(name)
+        if name in options.numbers and found is not None and found.others:
+            raise TableError(f"--numbers {name}: {_where(column, found.others, text)} is no number")
+        code = name not in options.numbers and cells.is_code(column)
+        if found is not None and not found.others and not code:
+            frame[name] = found.values
+            continue
+        values = column.split(JOINT)
+        truths = None if found is None else cells.truth_values(values)
+        frame[name] = _texts(values, rules) if truths is None else truths
+        if truths is None:
+            texts.append(name)
+            if found is not None and (doubt := _doubt(name, column, found, text, rules, code)):
+                doubts[name] = doubt
+    rules = replace(rules, decimal=written.decimal, thousands=written.thousands)
+    notes = [*text.notes, *_marks_in_text({name: columns[name] for name in texts}, rules)]
+    return Reading(_frame(frame), rules, _told(text, written), notes, doubts, text.doubled)
+
+
+def read_as_trained(
+    options: Namespace, numbers: Collection[str], texts: Collection[str], rules: CellRules, lenient: Collection[str]
+) -> Reading:
+    """Return the columns of a model in the table of `lamina predict`, those that it has of them.
+
+    Parameters
+    ----------
+    numbers, texts : collection of str
+        The columns that the model knows, by what they hold.
+    rules : CellRules
+        How the cells of the training table were understood.
+    lenient : collection of str
+        Columns of numbers in which anything else is missing, and no error.
+    """
+    # Older models may name columns with a blank at the end.
+    known = {name.strip(): name for name in (*numbers, *texts)}
+    text = read_text(options.data, options.separator, options.encoding, wanted=known.__contains__)
+    rules = replace(rules, missing=[*rules.missing, *options.na])
+    columns = {known[name]: column for name, column in text.columns.items() if name in known}
+    usual = cells.formats(text.separator, options.decimal, options.thousands)
+    tried = [rules.format] * (rules.format in usual) + [written for written in usual if written != rules.format]
+    numeric = {name: cells.stripped(column) for name, column in columns.items() if name in numbers}
+    written, found = _numbers(numeric, tried, rules)
+    frame: dict[str, Any] = {}
+    for name, column in columns.items():
+        if name in found:
+            frame[name] = _numbers_or_truths(name, numeric[name], found[name], text, name in lenient)
+        else:
+            frame[name] = _texts((cells.stripped(column) if rules.strip else column).split(JOINT), rules)
+    return Reading(_frame(frame, len(text.lines)), rules, _told(text, written), text.notes, {}, text.doubled)
+
+
+def _numbers(
+    columns: Mapping[str, str], tried: Sequence[NumberFormat], rules: CellRules
+) -> tuple[NumberFormat, dict[str, Numbers]]:
+    """Return the way of writing numbers that fits most columns, and the columns read in it."""
+    samples = {name: cells.sample_of(column, rules) for name, column in columns.items()}
+    written = cells.choose_format(samples.values(), tried)
+    found = {name: cells.numbers_of(column, written, rules) for name, column in columns.items()}
+    # What the samples did not have.
+    odd = {
+        name: sorted(cell for cell in numbers.others if re.search(r"\d", cell))[: cells.SAMPLE]
+        for name, numbers in found.items()
+        if numbers.others
+    }
+    if any(odd.values()):
+        again = cells.choose_format((sample + odd.get(name, []) for name, sample in samples.items()), tried)
+        if again != written:
+            written = again
+            found = {name: cells.numbers_of(column, written, rules) for name, column in columns.items()}
+    return written, found
+
+
+def _numbers_or_truths(name: str, column: str, found: Numbers, text: TextTable, lenient: bool) -> Any:
+    """Return the numbers of a column in which true and false are 1 and 0."""
+    if not found.others:
+        return found.values
+    strange = found.others - cells.TRUTH.keys()
+    if strange and not lenient:
+        raise TableError(f"column {name!r} holds numbers in the model; here it has {_where(column, strange, text)}")
+    truths = [cells.TRUTH.get(cell, np.nan) for cell in column.split(JOINT)]
+    return np.where(np.isnan(truths), found.values, np.array(truths, dtype=np.float64))
+
+
+def _where(column: str, odd: Collection[str], text: TextTable) -> str:
+    """Name the first cell that is one of the odd ones, and its line."""
+    place, cell = next((place, cell) for place, cell in enumerate(column.split(JOINT)) if cell in odd)
+    return f"{_short(cell)} in line {text.lines[place]}"
+
+
+def _short(cell: str) -> str:
+    return repr(cell if len(cell) <= 40 else cell[:37] + "...")
+
+
+def _texts(values: list[str], rules: CellRules) -> Any:
+    missing = set(rules.missing)
+    return np.array([None if value in missing else value for value in values], dtype=object)
+
+
+def _doubt(name: str, column: str, found: Numbers, text: TextTable, rules: CellRules, code: bool) -> Doubt | None:
+    """Say why a column that is read as text looks like numbers, if it does."""
+    if code:
+        reads = f"--numbers {name} reads them as numbers"
+        return None if found.others else Doubt(1.0, True, "its numbers begin with zeros, as codes do", reads)
+    sample = cells.sample_of(column, rules)
+    shares = {written: cells.number_share(sample, written) for written in cells.formats(text.separator)}
+    written = max(shares, key=shares.__getitem__)
+    if not (share := shares[written]):
+        return None
+    if odd := {cell for cell in found.others if not cells.is_number(cell, written)}:
+        cell = next(cell for cell in column.split(JOINT) if cell in odd)
+        call = f" {cell}" if cell.isalnum() else f"={cell!r}"
+        nameable = len(cell) <= 20 and "," not in cell
+        remedy = f"correct it, or make it a missing value by --na{call}" if nameable else "correct it"
+        return Doubt(share, False, f"{_where(column, odd, text)} is no number", remedy)
+    why = f"{_where(column, found.others, text)} is one with {written}, unlike other columns"
+    return Doubt(share, False, why, "write all numbers alike, or see --decimal and --thousands")
+
+
+def _marks_in_text(columns: Mapping[str, str], rules: CellRules) -> list[str]:
+    """Tell of categories that are called as missing values often are."""
+    found: list[str] = []
+    marks: set[str] = set()
+    for name, column in columns.items():
+        counts = Counter(column.split(JOINT))
+        for cell in sorted(cell for cell in counts if cell not in rules.missing and rules.is_missing_number(cell)):
+            found.append(f"{name!r} ({cell!r} in {counted(counts[cell], 'row')})")
+            marks.add(cell)
+    if not found:
+        return []
+    shown = ", ".join(found[:5]) + (f" and {len(found) - 5} more" if len(found) > 5 else "")
+    return [f"categories like any other, by their names perhaps missing values: {shown}; "
+            f"--na {','.join(sorted(marks))} makes them missing"]  # fmt: skip
+
+
+def _frame(columns: dict[str, Any], rows: int | None = None) -> pd.DataFrame:
+    import pandas as pd
+
+    # Each column with its own type: a data frame would find another for texts.
+    series = {name: pd.Series(values, dtype=values.dtype) for name, values in columns.items()}
+    return pd.DataFrame(series, index=None if columns else range(rows or 0))
+
+
+def _told(text: TextTable, written: NumberFormat) -> str:
+    separator = {"\t": "tab separated", " ": "blank separated"}.get(text.separator, f"{text.separator!r} separated")
+    width = len(text.header)
+    parts = [separator if width > 1 else "one column", str(written), text.encoding, counted(len(text.lines), "row"),
+             counted(width, "column")]  # fmt: skip
+    return "read as: " + ", ".join(part for part in parts if part)

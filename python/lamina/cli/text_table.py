@@ -1,0 +1,396 @@
+"""Tables in text files: their bytes, encoding and separator, and their cells as they stand, column by column."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import lzma
+import os
+import re
+import stat
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from itertools import chain
+from typing import Any
+
+import numpy as np
+
+from lamina.text import counted
+
+__all__ = ["JOINT", "TableError", "TextTable", "read_text"]
+
+# Between the cells of a column that is kept as one string; a file that has it is no table of text.
+JOINT = "\0"
+BLOCK = 1 << 20
+SAMPLE_LINES, SAMPLE_CHARACTERS = 200, 2 << 20
+CELLS_AT_ONCE = 200_000
+# Where two of them fit alike, a comma is the likelier to stand within the cells.
+SEPARATORS = ("\t", ";", "|", ",")
+BYTE_ORDER_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+COMPRESSED = (
+    (re.compile(rb"\x1f\x8b"), "gzip"),
+    (re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)"), "bz2"),
+    (re.compile(rb"\xfd7zXZ\x00"), "lzma"),
+    (re.compile(rb"PK\x03\x04"), "zipfile"),
+)
+NO_TABLES = (
+    (b"\xd0\xcf\x11\xe0", "an old Excel workbook: save the sheet as CSV"),
+    (b"PAR1\x15", "a Parquet file: write it as CSV"),
+    (b"SQLite format 3\0", "a database: export the table as CSV"),
+    (b"%PDF-", "a PDF file"),
+    (b"\x89PNG", "a picture"),
+    (b"\x28\xb5\x2f\xfd", "compressed by Zstandard: decompress it first"),
+)
+
+
+class TableError(ValueError):
+    """A table that cannot be used, with a message for its owner."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextTable:
+    """The cells of a table as text.
+
+    Attributes
+    ----------
+    header : list of str
+        A name for each column, different ones.
+    columns : dict
+        By name, the cells of the columns that were wanted: one string with `JOINT` between them.
+    lines : numpy.ndarray of int, (rows,), at least one
+        The line of the file that each row ends in.
+    separator, encoding : str
+    doubled : frozenset of str
+        The names that the header has more than once.
+    notes : list of str
+        What the user should know.
+    """
+
+    header: list[str]
+    columns: dict[str, str]
+    lines: Any
+    separator: str
+    encoding: str
+    doubled: frozenset[str]
+    notes: list[str]
+
+
+def read_text(
+    path: str,
+    separator: str | None = None,
+    encoding: str | None = None,
+    wanted: Callable[[str], bool] = lambda name: True,
+) -> TextTable:
+    """Return the table in the file at `path`: of its columns, those with a `wanted` name.
+
+    Parameters
+    ----------
+    separator, encoding : str, optional
+        Found out where they are not given.
+
+    Raises
+    ------
+    OSError
+        The file cannot be read.
+    TableError
+        It holds no table of text: no column or no row, another file format, other bytes than the encoding has, a row
+        with more fields than the header, a quotation mark that is not closed.
+    """
+    source = _Source(path)
+    encoding = _checked_encoding(encoding) if encoding else _found_encoding(source, path)
+    lines = _lines(source, path, encoding)
+    told, lines, skipped = _told_separator(lines)
+    if separator is None:
+        sample = _sample(lines)
+        separator = told or _found_separator(sample)
+        lines = chain(sample, lines)
+    return _columns(_rows(lines, separator, path, skipped), separator, encoding, path, wanted)
+
+
+class _Source:
+    """The bytes of a file, decompressed, as often as they are asked for."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._kept: bytes | None = None
+        with open(path, "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                self._kept = file.read()  # a pipe gives its bytes once
+
+    @contextmanager
+    def open(self) -> Iterator[Any]:
+        """Give the bytes from the first on; TableError for other formats than text, and where unpacking them fails."""
+        with ExitStack() as stack:
+            file: Any = (
+                io.BytesIO(self._kept) if self._kept is not None else stack.enter_context(open(self._path, "rb"))
+            )
+            start = file.read(16)
+            file.seek(0)
+            for mark, what in NO_TABLES:
+                if start.startswith(mark):
+                    raise TableError(f"{self._path} is {what}")
+            packed = next((module for mark, module in COMPRESSED if mark.match(start)), None)
+            try:
+                if packed == "zipfile":
+                    file = stack.enter_context(self._member(stack.enter_context(zipfile.ZipFile(file))))
+                elif packed:
+                    file = stack.enter_context(import_module(packed).open(file))
+                yield file
+            except (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile) as error:
+                raise self._damaged(error) from None
+            except OSError as error:
+                if error.errno is not None or not packed:
+                    raise
+                raise self._damaged(error) from None
+
+    def _damaged(self, error: Exception) -> TableError:
+        return TableError(f"{self._path} is compressed, and cut short or damaged: {error}")
+
+    def _member(self, archive: zipfile.ZipFile) -> Any:
+        """Open the one file in an archive."""
+        names = [name for name in archive.namelist() if not name.endswith("/")]
+        if "[Content_Types].xml" in names:
+            raise TableError(f"{self._path} is an Excel workbook: save the sheet as CSV")
+        if len(names) != 1:
+            raise TableError(f"{self._path} is an archive of {len(names)} files; a table is one")
+        try:
+            return archive.open(names[0])
+        except (RuntimeError, NotImplementedError) as error:  # a password, a rare compression
+            raise TableError(f"{self._path} cannot be unpacked: {error}") from None
+
+    def blocks(self) -> Iterator[bytes]:
+        """Yield the bytes in blocks."""
+        with self.open() as file:
+            while block := file.read(BLOCK):
+                yield block
+
+
+def _checked_encoding(name: str) -> str:
+    try:
+        io.TextIOWrapper(io.BytesIO(), encoding=name)
+        known = codecs.lookup(name).name
+    except (LookupError, ValueError):
+        raise TableError(f"{name!r} is no encoding of text; examples are utf-8, windows-1252, utf-16") from None
+    return "utf-8-sig" if known == "utf-8" else known
+
+
+def _found_encoding(source: _Source, path: str) -> str:
+    """Return UTF-8 or UTF-16 where the bytes say so, windows-1252 where they fit neither."""
+    blocks = source.blocks()
+    start = next(blocks, b"")
+    for mark, encoding in BYTE_ORDER_MARKS:
+        if start.startswith(mark):
+            return encoding
+    places = Counter(place % 2 for place, byte in enumerate(start[:4096]) if byte == 0)
+    if sum(places.values()) > len(start[:4096]) / 4:
+        # Letters of the Latin alphabet in UTF-16: every other byte is 0.
+        for odd, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
+            if places[odd] > 9 * places[1 - odd]:
+                return encoding
+    if b"\0" in start:
+        raise TableError(_no_text(path, start.count(b"\n", 0, start.index(b"\0")) + 1))
+    decoders = {name: codecs.getincrementaldecoder(name)() for name in ("utf-8", "cp1252")}
+    failed: dict[str, UnicodeDecodeError] = {}
+    for block in chain([start], blocks, [b""]):
+        for name in decoders.keys() - failed.keys():
+            try:
+                decoders[name].decode(block, final=not block)
+            except UnicodeDecodeError as error:
+                failed[name] = error
+    if "utf-8" not in failed:
+        return "utf-8"
+    if failed["utf-8"].reason == "unexpected end of data":
+        raise TableError(f"{path} ends within a character of UTF-8: is it cut short? (--encoding says what else it is)")
+    if "cp1252" not in failed:
+        return "cp1252"
+    raise TableError(f"{path} is neither UTF-8 nor windows-1252 text; say what it is by --encoding")
+
+
+def _lines(source: _Source, path: str, encoding: str) -> Iterator[str]:
+    """Yield the lines with their ends."""
+    with source.open() as file:
+        text = io.TextIOWrapper(file, encoding=encoding, newline="")
+        number = 0
+        try:
+            for number, line in enumerate(text, start=1):
+                if JOINT in line:
+                    raise TableError(_no_text(path, number))
+                yield line.removeprefix("\ufeff") if number == 1 else line
+        except UnicodeError:
+            raise TableError(
+                f"{path} is not {_shown(encoding)} text after line {number}; say what it is by --encoding"
+            ) from None
+
+
+def _no_text(path: str, line: int) -> str:
+    return f"{path} is no table of text: line {line} has a NUL character"
+
+
+def _shown(encoding: str) -> str:
+    return {"utf-8-sig": "utf-8", "cp1252": "windows-1252"}.get(encoding, encoding)
+
+
+def _told_separator(lines: Iterator[str]) -> tuple[str | None, Iterator[str], int]:
+    """Return what a first line such as ``sep=;`` says, the lines behind it, and how many it took."""
+    first = next(lines, "")
+    if told := re.fullmatch(r"sep=(.)\s*", first, re.IGNORECASE):
+        return told[1], lines, 1
+    return None, chain([first] if first else [], lines), 0
+
+
+def _sample(lines: Iterator[str]) -> list[str]:
+    sample, characters = [], 0
+    for line in lines:
+        sample.append(line)
+        characters += len(line)
+        if len(sample) >= SAMPLE_LINES or (characters > SAMPLE_CHARACTERS and len(sample) > 1):
+            break
+    return sample
+
+
+_NUMBER_LIKE = re.compile(r"[+-]?[.,]*\d[\d.,]*(?:[eE][+-]?\d+)?")
+
+
+def _found_separator(sample: list[str]) -> str:
+    """Return the separator that gives most rows as many fields as the header; of equal ones, the most numbers."""
+    scores: dict[str, tuple[float, float, int]] = {}
+    for separator in SEPARATORS:
+        rows = _split_sample(sample, separator)
+        if rows is None or len(rows[0]) < 2:
+            continue
+        width, body = len(rows[0]), rows[1:]
+        agree = sum(len(row) == width for row in body) / len(body) if body else 1.0
+        cells = [cell for row in body for cell in row[:width]]
+        numbers = sum(bool(_NUMBER_LIKE.fullmatch(cell.strip())) for cell in cells) / max(len(cells), 1)
+        scores[separator] = round(agree, 1), numbers, width
+    if scores:
+        return max(scores, key=scores.__getitem__)
+    stripped = [line.strip() for line in sample if line.strip()]
+    if any("," in line for line in stripped) and all(_NUMBER_LIKE.fullmatch(line) for line in stripped[1:]):
+        return ";"  # one column, with decimal commas
+    widths = {len(line.split()) for line in stripped}
+    return " " if len(widths) == 1 and widths != {1} else ","
+
+
+def _split_sample(sample: list[str], separator: str) -> list[list[str]] | None:
+    try:
+        return [row for row in csv.reader(sample, delimiter=separator, skipinitialspace=True) if row] or None
+    except csv.Error:
+        return None
+
+
+def _rows(lines: Iterable[str], separator: str, path: str, line: int) -> Iterator[tuple[int, list[str]]]:
+    """Yield the rows that are not blank, each with the number of its last line; `line` came before the first."""
+    at_end = False
+
+    def until_the_end() -> Iterator[str]:
+        nonlocal at_end
+        yield from lines
+        at_end = True
+
+    # Blanks in a row are one separator.
+    blanks = separator == " "
+    reader = csv.reader(until_the_end(), delimiter=separator, skipinitialspace=not blanks)
+    while True:
+        begins = line + reader.line_num + 1
+        try:
+            row = next(reader)
+        except StopIteration:
+            return
+        except csv.Error:
+            raise TableError(
+                f"{path}: line {begins} has a field of more than {csv.field_size_limit():,} characters; "
+                "is a quotation mark there never closed?"
+            ) from None
+        if at_end:  # in the middle of a row
+            raise TableError(f"{path}: a quotation mark in the row of line {begins} is never closed")
+        if blanks:
+            row = [cell for cell in row if cell.strip()]
+        if len(row) > 1 or (row and row[0].strip()):
+            yield line + reader.line_num, row
+
+
+def _columns(
+    rows: Iterator[tuple[int, list[str]]], separator: str, encoding: str, path: str, wanted: Callable[[str], bool]
+) -> TextTable:
+    _, header = next(rows, (0, []))
+    if not header:
+        raise TableError(f"{path} is empty: it has no header line")
+    names, doubled = _names(header)
+    width, n_rows = len(names), 0
+    taken = [place for place, name in enumerate(names) if wanted(name)]
+    parts: list[list[str]] = [[] for _ in taken]
+    numbers: list[int] = []
+    waiting: list[list[str]] = []
+    short: list[int] = []
+
+    def put_away() -> None:
+        if waiting:
+            columns = list(zip(*waiting, strict=True))
+            for part, place in zip(parts, taken, strict=True):
+                part.append(JOINT.join(columns[place]))
+            waiting.clear()
+
+    for line, row in rows:
+        if len(row) < width:
+            short.append(line)
+            row += [""] * (width - len(row))
+        elif len(row) > width:
+            if any(cell.strip() for cell in row[width:]):
+                raise TableError(_too_long(path, line, len(row), width, not n_rows, separator))
+            del row[width:]
+        n_rows += 1
+        numbers.append(line)
+        waiting.append(row)
+        if len(waiting) * width >= CELLS_AT_ONCE:
+            put_away()
+    put_away()
+    if not n_rows:
+        raise TableError(f"{path} has 0 rows under its header: no row to predict or to train on")
+    notes = [f"the header has {name!r} more than once: the later ones are called {name + '.1'!r} and so on"
+             for name in sorted(doubled)]  # fmt: skip
+    if short:
+        notes.append(
+            f"{counted(len(short), 'row')} with fewer fields than the header (first: line {short[0]}): what they lack "
+            "is missing"
+        )
+    columns = {names[place]: JOINT.join(part) for part, place in zip(parts, taken, strict=True)}
+    return TextTable(names, columns, np.array(numbers, dtype=np.int64), separator, _shown(encoding), doubled, notes)
+
+
+def _too_long(path: str, line: int, fields: int, width: int, at_once: bool, separator: str) -> str:
+    hint = ""
+    if at_once and fields == width + 1:
+        hint = "; does the header lack the name of the first column?"
+    elif separator == ",":
+        hint = "; a comma within a field needs quotation marks around it"
+    return f"{path}: line {line} has {fields} fields, the header {width}{hint}"
+
+
+def _names(header: list[str]) -> tuple[list[str], frozenset[str]]:
+    """Return a name for each column, different ones, as pandas gives them, and those that the header repeats."""
+    given = [name.strip() or f"Unnamed: {place}" for place, name in enumerate(header)]
+    counts = Counter(given)
+    doubled = frozenset(name for name, count in counts.items() if count > 1)
+    names: list[str] = []
+    used, seen = set(given), Counter[str]()
+    for name in given:
+        new, times = name, seen[name]
+        while times and (new := f"{name}.{times}") in used:
+            times += 1
+        used.add(new)
+        seen[name] = times + 1
+        names.append(new)
+    return names, doubled

@@ -1,0 +1,20 @@
+"""What lamina can use beside NumPy and safetensors, and how to get it: the one place that words the hint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+__all__ = ["REQUIREMENTS", "how_to_install"]
+
+# By the name that is imported: what pip is asked for, as in pyproject.toml.
+REQUIREMENTS = {
+    "matplotlib": "matplotlib>=3.7",
+    "pandas": "pandas>=2",
+    "rich": "rich>=13",
+    "sklearn": "scikit-learn>=1.6",
+}
+
+
+def how_to_install(modules: Iterable[str]) -> str:
+    """Return the command that installs these modules, right for a wheel, a checkout and a copied folder alike."""
+    return "install with: pip install " + " ".join(f'"{REQUIREMENTS[module]}"' for module in modules)

@@ -1,0 +1,489 @@
+"""How the command line reads tables: separators, encodings, ways of writing numbers, and what is no table."""
+
+import bz2
+import codecs
+import gzip
+import io
+import json
+import lzma
+import zipfile
+from argparse import Namespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_array_equal
+
+import lamina
+from lamina.cli import main
+from lamina.cli.cells import CellRules
+from lamina.cli.reading import read_table
+from lamina.cli.tables import Table, TableError, Target
+
+ROWS = 150
+
+
+def read(tmp_path, content, **said):
+    path = tmp_path / "table.csv"
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    usual = {
+        "separator": None,
+        "decimal": None,
+        "thousands": None,
+        "encoding": None,
+        "na": [],
+        "text": [],
+        "numbers": [],
+    }
+    return read_table(Namespace(data=str(path), **(usual | said)))
+
+
+@pytest.fixture
+def numbers():
+    rng = np.random.default_rng(1)
+    frame = pd.DataFrame(rng.normal(100, 30, (ROWS, 4)).round(2), columns=list("abcd"))
+    return frame.assign(n=rng.integers(0, 9, ROWS), y=(2 * frame.a - frame.b).round(2))
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|", " "])
+@pytest.mark.parametrize("decimal", [".", ","])
+def test_separator_and_decimal_mark_are_found(tmp_path, numbers, separator, decimal):
+    found = read(tmp_path, numbers.to_csv(index=False, sep=separator, decimal=decimal))
+    pd.testing.assert_frame_equal(found.frame, numbers)
+    told = {"\t": "tab", " ": "blank"}.get(separator, repr(separator))
+    mark = "point" if decimal == "." else "comma"
+    assert found.told == f"read as: {told} separated, decimal {mark}, utf-8, 150 rows, 6 columns"
+
+
+@pytest.mark.parametrize(
+    ("cells", "separator", "values", "told"),
+    [
+        (["1,234", "215,000", "7"], ",", [1234, 215000, 7], "decimal point, thousands commas"),
+        (["1,234,567.5", "0.25"], ",", [1234567.5, 0.25], "decimal point, thousands commas"),
+        (["1,234", "215,000"], "\t", [1234, 215000], "decimal point, thousands commas"),
+        (["1,234", "0,5"], "\t", [1.234, 0.5], "decimal comma"),
+        (["1,234", "2,345"], ";", [1.234, 2.345], "decimal comma"),
+        (["1.234,5", "12,25"], ";", [1234.5, 12.25], "decimal comma, thousands points"),
+        (["1.234", "2.345"], ";", [1.234, 2.345], "decimal point"),
+        (["1 234,5", "12"], ";", [1234.5, 12], "decimal comma, blanks between thousands"),
+        (["1\u00a0234", "1\u202f000"], ";", [1234, 1000], "blanks between thousands"),
+        (["1'234.5", "1\u20190"], ",", None, ""),
+        (["1'234.5", "10"], ",", [1234.5, 10], "' between thousands"),
+        (["1e3", "-2.5E-1", "+3", ".5", "4."], ",", [1000, -0.25, 3, 0.5, 4], "decimal point"),
+        (["inf", "-Infinity", "1"], ",", [np.inf, -np.inf, 1], "decimal point"),
+        (["1_000", "2"], ",", None, ""),
+        (["\u0661", "2"], ",", None, ""),
+        (["9007199254740993", "1"], ",", [9007199254740993, 1], "decimal point"),
+    ],
+)
+def test_ways_of_writing_numbers(tmp_path, cells, separator, values, told):
+    lines = [f'"{cell}"{separator}x' for cell in cells]
+    found = read(tmp_path, "\n".join([f"v{separator}t", *lines]))
+    if values is None:
+        assert found.frame["v"].tolist() == cells
+    else:
+        assert found.frame["v"].tolist() == values
+    assert told in found.told
+
+
+def test_the_way_of_writing_numbers_is_one_for_the_table(tmp_path):
+    table = "a;b\n3,5;1.234\n2,25;2.500\n1,0;1.000.000\n"
+    assert read(tmp_path, table).frame["b"].tolist() == [1234, 2500, 1000000]
+    said = read(tmp_path, table.replace("1.000.000", "1.5"), decimal=".")
+    assert said.frame["b"].tolist() == [1.234, 2.5, 1.5]
+    assert said.frame["a"].tolist() == ["3,5", "2,25", "1,0"]
+    assert "'3,5' in line 2 is one with decimal comma" in said.doubts["a"].why
+    for mark in (".", ","):
+        with pytest.raises(TableError, match="are the same mark"):
+            read(tmp_path, table, decimal=mark, thousands=mark)
+    assert read(tmp_path, "a\tb\n1,234\tx\n", decimal=",").frame["a"].tolist() == [1.234]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252"])
+def test_encodings_are_found(tmp_path, encoding):
+    rows = "".join(f"Zürich,{i}\nGenève,{i}\n" for i in range(9))
+    found = read(tmp_path, f"città,n\n{rows}".encode(encoding))
+    assert found.frame["città"].tolist()[:2] == ["Zürich", "Genève"]
+    assert found.frame["n"].dtype == np.int64
+    shown = {"utf-8-sig": "utf-8", "cp1252": "windows-1252"}.get(encoding, encoding)
+    assert f", {shown}, 18 rows" in found.told
+
+
+def test_an_encoding_that_is_said(tmp_path):
+    content = "имя,n\nда,1\nнет,2\n".encode("cp1251")
+    assert read(tmp_path, content, encoding="windows-1251").frame["имя"].tolist() == ["да", "нет"]
+    assert read(tmp_path, codecs.BOM_UTF8 + b"a\n1\n", encoding="utf8").frame.columns.tolist() == ["a"]
+    for name in ("nonsense", "hex", "rot13", "undefined\0"):
+        with pytest.raises(TableError, match="is no encoding of text"):
+            read(tmp_path, content, encoding=name)
+    with pytest.raises(TableError, match="is not utf-8 text after line 0"):
+        read(tmp_path, content, encoding="utf-8")
+    with pytest.raises(TableError, match="neither UTF-8 nor windows-1252"):
+        read(tmp_path, b"a,b\n\x81\xff,1\n")
+    with pytest.raises(TableError, match="cut short"):
+        read(tmp_path, "a,b\n1,ü".encode()[:-1])
+
+
+def zipped(content, *names):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name in names:
+            archive.writestr(name, content)
+    return packed.getvalue()
+
+
+def test_compressed_tables(tmp_path):
+    content = b"a,b\n" + b"1,x\n2,y\n" * 400
+    packings = [gzip.compress, bz2.compress, lzma.compress, lambda data: zipped(data, "t.csv")]
+    for pack in packings:
+        assert len(read(tmp_path, pack(content)).frame) == 800
+    for pack in packings[:3]:
+        with pytest.raises(TableError, match="cut short or damaged"):
+            read(tmp_path, pack(content)[:-20])
+    with pytest.raises(TableError, match="an Excel workbook"):
+        read(tmp_path, zipped(content, "[Content_Types].xml", "xl/workbook.xml"))
+    with pytest.raises(TableError, match="an archive of 2 files"):
+        read(tmp_path, zipped(content, "a.csv", "b.csv"))
+    with pytest.raises(TableError, match="cut short or damaged"):
+        read(tmp_path, zipped(content, "a.csv")[:50])
+    # A column may be called as a format's mark.
+    assert read(tmp_path, "BZh9,PAR1\n1,2\n").frame.columns.tolist() == ["BZh9", "PAR1"]
+    assert read(tmp_path, "PAR1,PAR2\n1,2\n").frame.columns.tolist() == ["PAR1", "PAR2"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("a,b\n1,2\n3,4,5\n", "line 3 has 3 fields, the header 2; a comma within a field needs quotation marks"),
+        ("a,b\nr1,1,2\nr2,3,4\n", "line 2 has 3 fields, the header 2; does the header lack the name of the first"),
+        ('a,b\n1,"x\n2,y\n', "a quotation mark in the row of line 2 is never closed"),
+        ('a,b\n1,"' + "x" * 200_000, "is a quotation mark there never closed"),
+        ("a,b\n1,\0\n", "line 2 has a NUL character"),
+        ("", "is empty"),
+        ("\n\n  \n", "is empty"),
+        ("a,b\n", "0 rows"),
+        (b"\x89PNG\r\n", "a picture"),
+        (b"PAR1\x15\x04", "a Parquet file"),
+    ],
+)
+def test_what_is_no_table(tmp_path, content, message):
+    with pytest.raises(TableError, match=message):
+        read(tmp_path, content)
+
+
+def test_headers(tmp_path):
+    found = read(tmp_path, ' a ,"b b" ,,a,a\n1,2,3,4,5\n')
+    assert found.frame.columns.tolist() == ["a", "b b", "Unnamed: 2", "a.1", "a.2"]
+    assert found.doubled == {"a"}
+    assert any("'a' more than once" in line for line in found.notes)
+    assert read(tmp_path, "sep=;\na;b\n1,5;2\n").frame["a"].tolist() == [1.5]
+    assert read(tmp_path, "a;b;c;\n1;2;3;\n").frame.columns.tolist() == ["a", "b", "c", "Unnamed: 3"]
+    assert read(tmp_path, "a,b\n1,2,\n3,4,,\n").frame.to_numpy().tolist() == [[1, 2], [3, 4]]
+    assert read(tmp_path, "\n\na,b\r\r1,2\r\r3,4").frame.to_numpy().tolist() == [[1, 2], [3, 4]]
+    assert read(tmp_path, "x\n1,5\n2\n-3,25\n").frame["x"].tolist() == [1.5, 2, -3.25]
+    assert read(tmp_path, "house price\n12\n13\n").frame["house price"].tolist() == [12, 13]
+
+
+def test_short_rows_are_missing_values(tmp_path):
+    found = read(tmp_path, "a,b,c\n1,2,x\n3\n4,5\n")
+    assert found.frame["b"].isna().tolist() == [False, True, False]
+    assert found.frame["c"].tolist() == ["x", None, None]
+    assert any("2 rows with fewer fields than the header (first: line 3)" in line for line in found.notes)
+
+
+def test_missing_values_and_categories(tmp_path):
+    table = "text,number,y\nNA,NA,1\nNone,?,2\n,-,3\n b ,4,5\n"
+    found = read(tmp_path, table)
+    assert found.frame["text"].tolist() == ["NA", "None", None, "b"]
+    assert_array_equal(found.frame["number"], [np.nan, np.nan, np.nan, 4])
+    assert any("'text' ('NA' in 1 row)" in line and "--na NA,None" in line for line in found.notes)
+    said = read(tmp_path, table, na=["NA", "5"])
+    assert said.frame["text"].tolist() == [None, "None", None, "b"]
+    assert_array_equal(said.frame["y"], [1, 2, 3, np.nan])
+
+
+def test_codes_stay_text(tmp_path):
+    found = read(tmp_path, "code,n,m\n01,10,0.5\n02,20,00.5\n10,0,1\n")
+    assert found.frame["code"].tolist() == ["01", "02", "10"]
+    assert found.frame["n"].tolist() == [10, 20, 0]
+    assert found.frame["m"].tolist() == [0.5, 0.5, 1]
+    assert read(tmp_path, "code\n01\n02\n", numbers=["code"]).frame["code"].tolist() == [1, 2]
+    assert read(tmp_path, "code\n1\n2\n", text=["code"]).frame["code"].tolist() == ["1", "2"]
+    with pytest.raises(TableError, match="'x' in line 3 is no number"):
+        read(tmp_path, "a\n1\nx\n", numbers=["a"])
+    with pytest.raises(TableError, match="no column 'b' to read as numbers"):
+        read(tmp_path, "a\n1\n", numbers=["b"])
+
+
+def test_true_and_false(tmp_path):
+    found = read(tmp_path, "a,b\nTRUE,true\nfalse,\n")
+    assert found.frame["a"].tolist() == [True, False]
+    assert found.frame["b"].tolist() == ["true", None]
+
+
+def test_wide_and_long_tables(tmp_path):
+    wide = ",".join(f"c{i}" for i in range(20_000)) + "\n" + (",".join(["1.5"] * 20_000) + "\n") * 3
+    assert read(tmp_path, wide).frame.shape == (3, 20_000)
+    long = "1" * 100_000
+    assert read(tmp_path, f"a,b\n{long}x,1\n{long},2\n").frame["a"].tolist() == [f"{long}x", long]
+    cells = "\n".join(f"{i},{i / 8}" for i in range(250_000))
+    frame = read(tmp_path, f"a,b\n{cells}").frame
+    assert_array_equal(frame["b"], np.arange(250_000) / 8)
+
+
+# Through the commands ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch, numbers):
+    monkeypatch.chdir(tmp_path)
+    numbers.to_csv("plain.csv", index=False)
+    return tmp_path
+
+
+def train(*more, data="plain.csv", target="y", out="m.lamina", code=0):
+    assert main(["train", data, "--target", target, "--out", out, "--quiet", "--epochs", "3", *more]) == code
+
+
+def test_the_same_table_gives_the_same_model_however_it_is_written(folder, numbers, capsys):
+    numbers.to_csv("german.csv", index=False, sep=";", decimal=",", encoding="utf-16")
+    train()
+    train("--separator", r"\t", data="tab.csv", out="t.lamina", code=2)
+    numbers.to_csv("tab.csv", index=False, sep="\t")
+    train("--separator", r"\t", data="tab.csv", out="t.lamina")
+    train(data="german.csv", out="g.lamina")
+    assert "read as: ';' separated, decimal comma, utf-16, 150 rows, 6 columns" in capsys.readouterr().out
+    networks = [lamina.load(name) for name in ("m.lamina", "t.lamina", "g.lamina")]
+    for name, weight in networks[0].parameters.items():
+        assert_array_equal(weight, networks[1].parameters[name])
+        assert_array_equal(weight, networks[2].parameters[name])
+    # Each model predicts each way of writing; where several fit, that of its own table.
+    for model in ("m.lamina", "g.lamina"):
+        for data in ("plain.csv", "german.csv", "tab.csv"):
+            assert main(["predict", model, data, "--out", "p.csv"]) == 0
+            found = pd.read_csv("p.csv")
+            assert_array_equal(found, pd.read_csv("first.csv") if (folder / "first.csv").exists() else found)
+            found.to_csv("first.csv", index=False)
+    (folder / "one.csv").write_text("a;b;c;d;n\n1.250;2.500;1.000;1.000;3\n")
+    train(data="german.csv", out="g.lamina")
+    capsys.readouterr()
+    assert main(["predict", "g.lamina", "one.csv"]) == 0
+    assert "decimal point" in capsys.readouterr().err
+
+
+def test_thousands_of_the_training_table_are_known_in_prediction(folder, capsys):
+    rng = np.random.default_rng(0)
+    values = rng.integers(1000, 900_000, ROWS)
+    lines = [f"{v:,};{v / 7:.2f}".replace(",", "X").replace(".", ",").replace("X", ".") for v in values]
+    (folder / "g.csv").write_text("x;y\n" + "\n".join(lines))
+    train(data="g.csv")
+    (folder / "one.csv").write_text("x\n1.250\n")
+    (folder / "same.csv").write_text("x\n1250\n")
+    (folder / "other.csv").write_text("x\n1250.0\n")
+    predictions = []
+    for name in ("one.csv", "same.csv", "other.csv"):
+        capsys.readouterr()
+        assert main(["predict", "m.lamina", name]) == 0
+        predictions.append(capsys.readouterr().out)
+    assert predictions[0] == predictions[1] == predictions[2]
+
+
+def test_a_column_of_numbers_with_a_few_odd_cells_is_not_left_out(folder, numbers, capsys):
+    odd = numbers.astype({"a": str})
+    odd.loc[6, "a"] = "12 kg"
+    odd.to_csv("odd.csv", index=False)
+    train(data="odd.csv", code=2)
+    error = capsys.readouterr().err
+    assert "column 'a' is read as text, and nearly all of it is numbers: '12 kg' in line 8 is no number" in error
+    assert "--na='12 kg'" in error
+    train("--na", "12 kg", "--impute", "mean", data="odd.csv")
+    train("--drop", "a", data="odd.csv")
+    few = numbers.assign(n=numbers.n.map(lambda n: "8+" if n == 8 and numbers.index[0] == 0 else str(n)))
+    few.loc[few.index[3:], "n"] = few.loc[few.index[3:], "n"].replace("8+", "7")
+    few.loc[2, "n"] = "8+"
+    few.to_csv("few.csv", index=False)
+    train(data="few.csv")
+
+
+def test_a_target_of_texts_that_look_like_numbers_is_refused(folder, numbers, capsys):
+    odd = numbers.astype({"y": str})
+    odd.loc[6, "y"] = "about 7"
+    odd.to_csv("odd.csv", index=False)
+    train(data="odd.csv", code=2)
+    error = capsys.readouterr().err
+    assert "different texts that look like numbers: 'about 7' in line 8 is no number" in error
+    assert "--task classification" in error
+    train("--task", "regression", data="odd.csv", code=2)
+    assert "'about 7' in line 8" in capsys.readouterr().err
+    train("--na", "about 7", "--impute", "mean", data="odd.csv")
+    codes = numbers.assign(y=[f"{i % 30:03}" for i in range(ROWS)])
+    codes.to_csv("codes.csv", index=False)
+    train(data="codes.csv", code=2)
+    assert "--numbers y reads them as numbers" in capsys.readouterr().err
+    train("--numbers", "y", data="codes.csv")
+    train("--task", "classification", data="codes.csv")
+
+
+def test_labels_with_zeros_in_front(folder, numbers):
+    numbers.assign(y=np.where(numbers.a > 100, "01", "02")).to_csv("codes.csv", index=False)
+    train(data="codes.csv")
+    assert main(["predict", "m.lamina", "codes.csv", "--out", "p.csv"]) == 0
+    assert set(pd.read_csv("p.csv", dtype=str)["prediction"]) <= {"01", "02"}
+
+
+def test_a_table_that_is_mostly_left_out_is_refused(folder, numbers, capsys):
+    for name in "abc":
+        numbers[name] = [f"text {value}" for value in numbers[name]]
+    numbers.to_csv("texts.csv", index=False)
+    train(data="texts.csv", code=2)
+    assert "3 of 5 columns have more than 50 different texts each" in capsys.readouterr().err
+    train("--drop", "a,b", data="texts.csv")
+    assert "column 'c' has" in capsys.readouterr().out
+
+
+def test_doubled_headers(folder, numbers, capsys):
+    numbers.rename(columns={"b": "a"}).to_csv("doubled.csv", index=False)
+    train(data="doubled.csv")
+    assert "the header has 'a' more than once" in capsys.readouterr().out
+    assert main(["predict", "m.lamina", "doubled.csv"]) == 0
+    train(data="doubled.csv", target="a", code=2)
+    assert "has the target 'a' more than once" in capsys.readouterr().err
+
+
+def test_spaces_around_header_names(folder, numbers, capsys):
+    numbers.rename(columns=lambda name: f" {name} ").to_csv("spaces.csv", index=False)
+    train(data="spaces.csv")
+    assert main(["predict", "m.lamina", "plain.csv"]) == 0
+    train("--drop", "y", code=2)
+    assert "--drop y leaves out the target" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("factor", [1e300, 1e-200, 1e-310])
+def test_targets_of_extreme_size(folder, numbers, factor, capsys):
+    numbers.assign(y=numbers.y * factor).to_csv("extreme.csv", index=False)
+    train("--epochs", "60", "--lr", "0.01", data="extreme.csv", code=2 if factor > 1 else 0)
+    printed = capsys.readouterr()
+    if factor > 1:
+        assert "the target 'y' has values as large as" in printed.err
+    elif factor == 1e-200:
+        assert float(printed.out.split("R2")[1].split()[1]) > 0.5
+    numbers.assign(a=numbers.a * factor).to_csv("extreme.csv", index=False)
+    train(data="extreme.csv", code=2)
+    if factor > 1:
+        assert "'a' has values as large as" in capsys.readouterr().err
+    else:
+        assert "'a' has no value larger than" in capsys.readouterr().err
+
+
+def test_columns_far_from_zero_keep_their_differences(folder, numbers):
+    """Milliseconds since 1970 within a minute differ by less than float32 can tell."""
+    numbers.assign(a=(numbers.a * 200 + 1.7e12).round()).to_csv("stamps.csv", index=False)
+    train(data="stamps.csv")
+    found = lamina.load("m.lamina").input_normalization
+    wanted = numbers.a.std() * 200
+    assert 1 / found[1][0] == pytest.approx(wanted, rel=0.2)
+    assert main(["predict", "m.lamina", "stamps.csv", "--out", "p.csv"]) == 0
+
+
+def test_training_that_diverges(folder, numbers, capsys):
+    train("--lr", "1e30", code=2)
+    assert "training diverged: " in (error := capsys.readouterr().err)
+    assert "nothing is saved" in error
+    assert not (folder / "m.lamina").exists()
+
+
+def test_a_target_of_one_value_teaches_nothing(folder, numbers, capsys):
+    numbers.assign(y=2.5).to_csv("one.csv", index=False)
+    train(data="one.csv", code=2)
+    assert "has one value alone, 2.5" in capsys.readouterr().err
+
+
+def test_training_rows_of_one_class_and_a_table_without_header(folder, numbers, capsys):
+    pd.DataFrame({"a": range(4), "y": ["x", "x", "x", "z"]}).to_csv("few.csv", index=False)
+    said = set()
+    for seed in range(12):
+        code = main(["train", "few.csv", "--target", "y", "--out", "f.lamina", "--quiet", "--seed", str(seed)])
+        said.add((code, "to train on have one class alone, 'x', of the target 'y'" in capsys.readouterr().err))
+    assert said == {(0, False), (2, True)}
+    numbers.to_csv("bare.csv", index=False, header=False)
+    train(data="bare.csv", code=2)
+    assert "(is the first line a header?)" in capsys.readouterr().err
+
+
+def test_row_numbers_are_left_out(folder, numbers, capsys):
+    numbers.to_csv("index.csv")
+    train(data="index.csv")
+    assert "the first column has no name and counts the rows: left out" in capsys.readouterr().out
+    numbers.set_index("a").rename_axis("").to_csv("index.csv")
+    train(data="index.csv")
+    assert "left out" not in capsys.readouterr().out
+
+
+def test_a_class_that_is_never_predicted_is_told_of(folder, numbers, capsys):
+    rare = np.where(np.arange(ROWS) % 20 == 0, "yes", "no")
+    numbers.assign(y=rare).to_csv("rare.csv", index=False)
+    train("--epochs", "60", "--l2", "0.1", data="rare.csv")
+    printed = capsys.readouterr().out
+    assert "warning: never predicted here: 'yes'" in printed
+    assert "--class-weight balanced" in printed
+    train("--class-weight", "balanced", "--epochs", "20", data="rare.csv")
+    train("--class-weight", "balanced", code=2)
+    assert "--class-weight needs classes" in capsys.readouterr().err
+
+
+# Model files -----------------------------------------------------------------------------------------------------
+
+
+def test_models_without_rules_for_cells_read_as_before(folder, numbers):
+    """What pandas takes for missing was missing in texts, too, and blanks behind a text belonged to it."""
+    mixed = numbers.assign(t=np.where(numbers.n > 4, "a ", "b"), flag=numbers.n % 2 == 0)
+    mixed.to_csv("mixed.csv", index=False)
+    train("--impute", "most_frequent", data="mixed.csv")
+    net = lamina.load("m.lamina")
+    saved = json.loads(net.metadata["table"])
+    del saved["cells"]
+    text = next(column for column in saved["columns"] if column["name"] == "t")
+    text["categories"], text["fill"] = ["a ", "b"], "b"
+    net.metadata["table"] = json.dumps(saved)
+    net.save("old.lamina")
+    for missing in ("NA", "None", "null", "b"):
+        mixed.assign(t=missing).to_csv("new.csv", index=False)
+        assert main(["predict", "old.lamina", "new.csv", "--out", f"{missing}.csv"]) == 0
+        assert_array_equal(pd.read_csv(f"{missing}.csv"), pd.read_csv("NA.csv"))
+    mixed.assign(t="a ").to_csv("new.csv", index=False)
+    assert main(["predict", "old.lamina", "new.csv", "--out", "a.csv"]) == 0
+    assert not np.array_equal(pd.read_csv("a.csv"), pd.read_csv("NA.csv"))
+
+
+def test_damaged_descriptions_of_a_table_are_refused(folder, capsys):
+    train()
+    net = lamina.load("m.lamina")
+    whole = json.loads(net.metadata["table"])
+    columns, target = whole["columns"], whole["target"]
+    for damaged in (
+        "[]", "null", "{", "[" * 100_000, "{}",
+        json.dumps(whole | {"columns": columns[1:]}),
+        json.dumps(whole | {"columns": [columns[0] | {"categories": 5}, *columns[1:]]}),
+        json.dumps(whole | {"columns": [columns[0] | {"categories": ["a", "a"]}, *columns[1:]]}),
+        json.dumps(whole | {"columns": [columns[0] | {"name": 5}, *columns[1:]]}),
+        json.dumps(whole | {"columns": [columns[0] | {"fill": {}}, *columns[1:]]}),
+        json.dumps(whole | {"target": target | {"classes": "ab"}}),
+        json.dumps(whole | {"target": target | {"mean": None}}),
+        json.dumps(whole | {"target": target | {"scale": float("nan")}}),
+        json.dumps(whole | {"cells": {"missing": 5}}),
+        json.dumps(whole | {"cells": {"decimal": "x"}}),
+    ):  # fmt: skip
+        net.metadata["table"] = damaged
+        net.save("damaged.lamina")
+        capsys.readouterr()
+        assert main(["predict", "damaged.lamina", "plain.csv"]) == 2
+        error = capsys.readouterr().err
+        assert "the model's description of its table is damaged" in error
+        assert len(error.splitlines()) == 1
+
+
+def test_rules_for_cells_are_saved():
+    rules = CellRules(missing=["", "NA"], decimal=",", thousands=".")
+    table, _ = Table.fit(pd.DataFrame({"a": [1.0, 2.0]}), cells=rules)
+    again, _, _ = Table.from_json(table.to_json(Target("y"), "regression"))
+    assert again.cells == rules
