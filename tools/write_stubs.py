@@ -32,7 +32,7 @@ SIMPLER = [
     (r"lamina\.(?:\w+\.)*(\w+)", r"\1"),
     (r"numpy\.ndarray", "NDArray[Any]"),
     (r"lamina::[\w:]+ \| ", ""),
-    (r"= (<[^>]*>|[\w.]+\([^)]*\))", "= ..."),
+    (r"= (\[?<[^>]*>\]?|[\w.]+\([^)]*\))", "= ..."),
     (r"\bobject\b", "Any"),
     (r"\b(list|dict|tuple)\b(?!\[)", r"\1[Any]"),
     (r"str \| Any", "Any"),

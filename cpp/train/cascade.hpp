@@ -47,7 +47,7 @@ using StageHook = std::function<bool()>;
 
 struct CascadeOptions : Entry {
   static constexpr const char* name = "CascadeOptions";
-  std::vector<Activation> pool{activation::Tanh{}};
+  std::vector<Activation> pool = std::vector<Activation>(1, activation::Tanh{});
   Index candidates = 8, max_units = 25;
   Activation output = activation::Identity{};
   bool rprop = false;

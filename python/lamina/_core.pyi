@@ -147,7 +147,27 @@ class BatchNorm:
     def params(self) -> dict[str, Any]: ...
 
 class CascadeOptions:
-    def __init__(self) -> None: ...
+    def __init__(
+        self,
+        pool: Any = ...,
+        candidates: int = 8,
+        max_units: int = 25,
+        output: Any = "identity",
+        rprop: bool = False,
+        output_rate: float = 1.0,
+        candidate_rate: float = 100.0,
+        mu: float = 2.0,
+        decay: float = 0.0,
+        output_phase: Any = ...,
+        candidate_phase: Any = ...,
+        tolerance: float = 0.4,
+        deviation: float = 1.0,
+        unit_patience: int = 0,
+        weight_range: float = 1.0,
+        seed: int = 0,
+        threads: int = 0,
+        on_stage: Any = None,
+    ) -> None: ...
     @property
     def pool(self) -> list[Any]: ...
     @pool.setter

@@ -48,6 +48,8 @@ class CascadeNetwork:
     side by side to correlate with the errors that are left; the best stays, its incoming weights frozen, and the
     outputs are trained anew.
 
+    Beside a `fit` other threads may predict, copy, pickle and save: they get the network before it, or that after it.
+
     Parameters
     ----------
     n_inputs, n_outputs : int
