@@ -402,7 +402,7 @@ class CascadeNetwork:
         state = without_version(state, "cascade network")
         state = state if "_grown" in state else _one_record(state)
         if state["_grown"] is not None:
-            state["_grown"].check(state["_dtype"].name)
+            state["_grown"].check(state["_n_inputs"], state["_n_outputs"], state["_dtype"].name)
         self.__dict__.update(state)
 
     def copy(self) -> CascadeNetwork:
