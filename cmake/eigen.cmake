@@ -95,4 +95,8 @@ add_library(lamina_eigen INTERFACE)
 if(eigen_target)
   target_link_libraries(lamina_eigen INTERFACE ${eigen_target})
 endif()
-target_include_directories(lamina_eigen SYSTEM INTERFACE "${eigen_folder}") # its warnings are not ours
+set(eigen_include "${eigen_folder}")
+if(eigen_is_ours_to_install)
+  lamina_kept_headers(eigen "${eigen_folder}" PARTS Eigen RESULT eigen_include)
+endif()
+target_include_directories(lamina_eigen SYSTEM INTERFACE "${eigen_include}") # its warnings are not ours

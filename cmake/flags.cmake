@@ -22,6 +22,8 @@ target_compile_definitions(
   lamina_compile
   INTERFACE EIGEN_DONT_PARALLELIZE # threads are the core's
             EIGEN_FAST_MATH=0 # no approximations: they differ from one level to the next
+            # Nobody reads it: with it a compiler that was upgraded in its place is another command, and compiles anew.
+            LAMINA_COMPILER=${CMAKE_CXX_COMPILER_ID}-${CMAKE_CXX_COMPILER_VERSION}
             # Eigen's assertions, of shapes and ranges, in debug builds alone, as those of the standard library.
             $<IF:$<CONFIG:Debug>,_GLIBCXX_ASSERTIONS,EIGEN_NO_DEBUG>)
 

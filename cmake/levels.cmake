@@ -28,7 +28,7 @@ function(lamina_add_core name level)
   add_library(${core} STATIC EXCLUDE_FROM_ALL ${ARGN}) # built where a module or program links to it
   target_link_libraries(${core} PUBLIC lamina_flags OpenMP::OpenMP_CXX)
   if(LAMINA_PRECOMPILE)
-    target_precompile_headers(${core} PRIVATE "${CMAKE_CURRENT_SOURCE_DIR}/cpp/train/trainer.hpp")
+    target_precompile_headers(${core} PRIVATE "${PROJECT_SOURCE_DIR}/cpp/train/trainer.hpp")
   endif()
   # -O3 also for a build type that stops at -O2; a debug build keeps its own level.
   target_compile_options(${core} PRIVATE $<$<NOT:$<CONFIG:Debug>>:-O3>)

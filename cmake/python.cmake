@@ -1,11 +1,15 @@
 # The extension modules: `_core_<level>` for each level, and the tiny `_cpu` that tells which one the machine can run.
 find_package(pybind11 3 CONFIG REQUIRED)
+get_target_property(pybind11_folder pybind11::pybind11_headers INTERFACE_INCLUDE_DIRECTORIES)
+lamina_kept_headers(pybind11 "${pybind11_folder}" PARTS pybind11 RESULT pybind11_folder)
+set_target_properties(pybind11::pybind11_headers PROPERTIES INTERFACE_INCLUDE_DIRECTORIES "${pybind11_folder}")
 
-file(GLOB bind_sources CONFIGURE_DEPENDS cpp/bind/*.cpp)
-list(REMOVE_ITEM bind_sources "${CMAKE_CURRENT_SOURCE_DIR}/cpp/bind/cpu.cpp")
+set(bind_folder "${PROJECT_SOURCE_DIR}/cpp/bind")
+file(GLOB bind_sources CONFIGURE_DEPENDS "${bind_folder}/*.cpp")
+list(REMOVE_ITEM bind_sources "${bind_folder}/cpu.cpp")
 
 set(modules _cpu)
-python_add_library(_cpu MODULE WITH_SOABI cpp/bind/cpu.cpp)
+python_add_library(_cpu MODULE WITH_SOABI "${bind_folder}/cpu.cpp")
 target_link_libraries(_cpu PRIVATE lamina_flags)
 
 # The bindings do no arithmetic, so they are compiled once, for any machine, and linked to the core of each level; at -O1,
@@ -14,8 +18,7 @@ add_library(lamina_bind OBJECT ${bind_sources})
 target_compile_options(lamina_bind PRIVATE $<$<NOT:$<CONFIG:Debug>>:-O1>)
 target_link_libraries(lamina_bind PRIVATE lamina_flags pybind11::module)
 if(LAMINA_PRECOMPILE)
-  target_precompile_headers(lamina_bind PRIVATE "${CMAKE_CURRENT_SOURCE_DIR}/cpp/bind/network.hpp"
-                            "${CMAKE_CURRENT_SOURCE_DIR}/cpp/bind/registry.hpp")
+  target_precompile_headers(lamina_bind PRIVATE "${bind_folder}/network.hpp" "${bind_folder}/registry.hpp")
 endif()
 # Every level is loaded under the one name `lamina._core` (see _dispatch.py), so that no pickle, repr or error names a
 # level; the file's name alone tells them apart.

@@ -5,8 +5,7 @@ knows the velocity. A recurrent network learns the teacher's torque from 200 rec
 the velocity in what it has seen; `step` carries its state from call to call. Beside it a network without memory that
 has learned from the same runs.
 
-python examples/online_control.py          # 100 runs in closed loop, 10 s each
-python examples/online_control.py --quick
+python examples/online_control.py  # 100 runs in closed loop, 10 s each
 """
 
 import argparse
@@ -58,10 +57,9 @@ def closed_loop(act, rng, runs, steps):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="less training, fewer and shorter runs")
     parser.add_argument("--out", default=Path(__file__).with_suffix(".png"), help="where the picture is written")
     options = parser.parse_args()
-    epochs, runs, steps = (40, 10, 200) if options.quick else (200, 100, 500)
+    epochs, runs, steps = 200, 100, 500
 
     seen, done = recorded_runs(np.random.default_rng(0), 200, 100)
     fit = {"epochs": epochs, "optimizer": lamina.Adam(3e-3), "schedule": lamina.schedules.Cosine()}

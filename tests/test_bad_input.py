@@ -112,6 +112,52 @@ def test_prediction_checks_its_input(method, case):
     assert re.search(message, str(error.value), re.DOTALL), f"{case}: {error.value}"
 
 
+class Derived(np.ndarray):
+    """What some libraries make of their arrays."""
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("method", ["predict", "forward"])
+def test_prediction_takes_derived_arrays_and_no_mask(method, dtype, tmp_path):
+    net = network(dtype=dtype)
+    x = X.astype(dtype)
+    mapped = np.memmap(tmp_path / "x", dtype, "w+", shape=x.shape)
+    mapped[:] = x
+    whole = np.ma.array(x, mask=np.zeros(x.shape, bool))
+    with pytest.warns(PendingDeprecationWarning):
+        matrix = np.matrix(x)
+    outputs = getattr(net, method)(x)
+    for derived in (mapped, whole, matrix, x.view(Derived)):
+        got = getattr(net, method)(derived)
+        assert type(got) is np.ndarray
+        np.testing.assert_array_equal(got, outputs)
+    hidden = whole.copy()
+    hidden[3, 1] = np.ma.masked
+    for masked in (hidden, list(hidden)):
+        with pytest.raises(ValueError, match="X must have no masked entries"):
+            getattr(net, method)(masked)
+
+
+MASKED = np.ma.array(np.arange(ROWS) % 3, mask=np.arange(ROWS) == 7)
+
+
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        (lambda: network().evaluate(X, MASKED), "y"),
+        (lambda: network().evaluate(X, Y, sample_weight=MASKED), "sample_weight"),
+        (lambda: lamina.cross_validate(network(), X, Y, groups=MASKED), "groups"),
+        (lambda: lamina.split(X, Y, groups=MASKED), "groups"),
+        (lambda: lamina.compare(X, MASKED), "y"),
+        (lambda: lamina.pad([np.zeros((3, 1)), MASKED[:, None]]), r"sequences\[1\]"),
+        (lambda: lamina.CascadeNetwork(4).fit(X, MASKED), "y"),
+    ],
+)
+def test_a_mask_is_nowhere_lost(call, name):
+    with pytest.raises(ValueError, match=f"{name} must have no masked entries"):
+        call()
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [

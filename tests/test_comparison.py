@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import ShuffleSplit
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_info, threadpool_limits
 
 import lamina
 
@@ -47,6 +49,38 @@ def test_all_see_the_same_folds():
         held = cv.folds == fold
         own = make_pipeline(StandardScaler(), LogisticRegression()).fit(X[~held], y[~held])
         assert found.scores["mine"][fold] == own.score(X[held], y[held])
+
+
+def test_a_splitter_gives_all_the_same_folds():
+    X, y = load_breast_cancer(return_X_y=True)
+    X, y = X[:120], y[:120]
+    seen = []
+
+    class Watched(GaussianNB):
+        def fit(self, X, y):
+            seen.append(X.sum())
+            return super().fit(X, y)
+
+    random = ShuffleSplit(3, test_size=0.3)  # other rows each time that it is asked
+    found = lamina.compare(X, y, k=random, learners={"one": Watched(), "other": Watched()}, epochs=2)
+    assert seen[:3] == seen[3:]
+    assert len(set(seen)) == 3
+    assert len(found.scores["network"]) == 3
+
+
+def test_learners_on_small_data_have_one_thread():
+    seen = []
+
+    class Watched(GaussianNB):
+        def fit(self, X, y):
+            seen.extend(pool["num_threads"] for pool in threadpool_info())
+            return super().fit(X, y)
+
+    X, y = load_breast_cancer(return_X_y=True)
+    with threadpool_limits(2):
+        lamina.compare(X[:60], y[:60], k=2, learners={"mine": Watched()}, epochs=1)
+        assert 2 in [pool["num_threads"] for pool in threadpool_info()]  # as it was before
+    assert set(seen) == {1}
 
 
 def test_misuse():

@@ -6,6 +6,7 @@ import time
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
+from sklearn.model_selection import GroupKFold, KFold, RepeatedKFold, ShuffleSplit, StratifiedKFold, TimeSeriesSplit
 
 import lamina
 
@@ -190,3 +191,80 @@ def test_a_fold_that_diverges_is_told():
         cv = lamina.cross_validate(net, X, X[:, 0] * 1e3, k=2, optimizer=lamina.SGD(1e6), epochs=20, n_jobs=1)
     assert all(history.diverged for history in cv.histories)
     assert 1 <= cv.best_epoch <= 20
+
+
+# Folds of other kinds -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "splitter",
+    [
+        KFold(4),
+        StratifiedKFold(3, shuffle=True, random_state=1),
+        TimeSeriesSplit(3),
+        RepeatedKFold(n_splits=2, n_repeats=2),
+    ],
+    ids=lambda splitter: type(splitter).__name__,
+)
+@pytest.mark.parametrize("one_hot", [False, True])
+def test_scikit_learns_splitters(splitter, one_hot):
+    X, y = digits(120)
+    pairs = list(splitter.split(X, y)) if not isinstance(splitter, RepeatedKFold) else None
+    cv = lamina.cross_validate(network(8), X, np.eye(10)[y] if one_hot else y, splitter, epochs=2)
+    assert len(cv.scores) == len(cv.networks) == splitter.get_n_splits(X, y)
+    if pairs is None:
+        np.testing.assert_array_equal(np.bincount(cv.folds + 1, minlength=5)[:3], 0)  # the last two hold all out, again
+        assert np.isfinite(cv.out_of_fold).all()
+        return
+    for number, (train, held) in enumerate(pairs):
+        own = network(8)
+        own.fit(X[train], y[train], validation=(X[held], y[held]), epochs=2)
+        np.testing.assert_allclose(cv.out_of_fold[held], own.predict(X[held]), rtol=1e-5, atol=1e-6)
+        assert cv.scores[number] == pytest.approx(own.evaluate(X[held], y[held]), rel=1e-6)
+        np.testing.assert_array_equal(cv.folds[held], number)
+    never = np.setdiff1d(np.arange(120), np.concatenate([held for _, held in pairs]))
+    assert np.isnan(cv.out_of_fold[never]).all()
+    np.testing.assert_array_equal(cv.folds[never], -1)
+
+
+def test_folds_as_pairs_of_rows_and_groups_for_a_splitter():
+    X, y = digits(60)
+    groups = np.arange(60) // 6
+    pairs = list(GroupKFold(5).split(X, y, groups))
+    by_splitter = lamina.cross_validate(network(8), X, y, GroupKFold(5), groups=groups, epochs=1)
+    by_pairs = lamina.cross_validate(network(8), X, y, (pair for pair in pairs), epochs=1)
+    np.testing.assert_array_equal(by_splitter.scores, by_pairs.scores)
+    np.testing.assert_array_equal(by_splitter.out_of_fold, by_pairs.out_of_fold)
+
+
+def test_a_single_fold_has_no_spread():
+    X, y = digits(60)
+    cv = lamina.cross_validate(network(8), X, y, ShuffleSplit(1, random_state=0), epochs=1)
+    assert np.isnan(cv.std)
+    assert str(cv).startswith("1 fold: ")
+
+
+@pytest.mark.parametrize(
+    ("k", "error", "message"),
+    [
+        ("five", TypeError, "k must be a number of folds, a splitter such as KFold.*'five'"),
+        (2.5, TypeError, "k must be a number of folds"),
+        (True, TypeError, "k must be a whole number"),
+        (KFold, TypeError, "k must be a number of folds"),
+        ([np.arange(5)], TypeError, "k must give pairs"),
+        ([(np.arange(50), np.arange(49, 60))], ValueError, "row 49 for both in fold 0"),
+        ([(np.arange(50), np.arange(50, 61))], ValueError, r"rows in 0 .. 59, those of X; got 60"),
+        ([(np.arange(50), [])], ValueError, "at least one of each kind"),
+        ([(np.ones(60, bool), np.zeros(60, bool))], ValueError, "row numbers"),
+        ([], ValueError, "at least one fold"),
+    ],
+)
+def test_misuse_of_folds(k, error, message):
+    X, y = digits(60)
+    for call in (
+        lambda: lamina.cross_validate(network(8), X, y, k),
+        lambda: lamina.search(lambda units: network(units), {"units": [8]}, X, y, k=k),
+        lambda: lamina.compare(X, y, k=k),
+    ):
+        with pytest.raises(error, match=message):
+            call()

@@ -266,3 +266,14 @@ def test_an_estimator_with_an_optimizer_is_shown(name):
     estimator = lamina.MLPClassifier(solver=getattr(lamina, name)(), random_state=0)
     assert name in repr(estimator)
     assert name in estimator._repr_html_()
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [lamina.MLPRegressor((8,), standardize=True, max_iter=5), lamina.CascadeRegressor(max_units=2)],
+    ids=lambda estimator: type(estimator).__name__,
+)
+def test_the_network_predicts_in_the_units_of_the_target(estimator):
+    y = 1e4 + 300 * DIGITS[:, 20]
+    estimator.fit(DIGITS, y)
+    assert_allclose(estimator.network_.predict(DIGITS)[:, 0], estimator.predict(DIGITS), rtol=1e-6)

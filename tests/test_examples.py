@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-# The others are run, and what they find is looked at, in test_recurrent_examples.py and test_cascade.py.
+# The others are quick as they are: test_figures.py runs them, and compares what they print with the docs.
 ELSEWHERE = {"mackey_glass", "online_control", "reber_grammar", "two_spirals"}
 FOLDER = Path(__file__).resolve().parents[1] / "examples"
 EXAMPLES = sorted(path for path in FOLDER.glob("*.py") if path.stem not in ELSEWHERE)
@@ -51,14 +51,3 @@ def test_runs_and_draws(path, tmp_path):
     assert result.returncode == 0, result.stderr
     assert picture.read_bytes()[:4] == b"\x89PNG"
     assert f"picture: {picture}" in result.stdout
-
-
-@pytest.mark.skipif(not EXAMPLES, reason="the sources are not here")
-def test_two_spirals(tmp_path):
-    picture = tmp_path / "picture.png"
-    command = [sys.executable, "-W", "error", FOLDER / "two_spirals.py", "--trials", "3", "--picture", picture]
-    environment = {**os.environ, "MPLBACKEND": "Agg"}
-    result = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, env=environment)
-    assert result.returncode == 0, result.stderr
-    assert picture.read_bytes()[:4] == b"\x89PNG"
-    assert "3 of   3" in result.stdout

@@ -167,12 +167,11 @@ def test_the_file_of_another_user(net, tmp_path, draft):
     assert sorted(os.listdir(tmp_path)) == ["closed", "open"]
 
 
-@pytest.mark.skipif(ROOT, reason="root may write everything")
 def test_a_read_only_file_is_refused(net, tmp_path):
     path = tmp_path / "model"
     path.write_bytes(b"keep")
     path.chmod(0o444)
-    with pytest.raises(PermissionError):
+    with pytest.raises(PermissionError, match="the file is read-only"):
         net.save(path)
     assert path.read_bytes() == b"keep"
 
@@ -214,6 +213,27 @@ def test_devices_stay_devices(net):
     net.save("/dev/null")
     assert os.path.samestat(before, os.stat("/dev/full"))
     assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
+
+
+def test_a_full_disk_leaves_a_file_that_is_written_straight_into(net, tmp_path, monkeypatch):
+    """As one is that cannot be replaced: another user's, or one that is mounted."""
+    path = tmp_path / "model"
+    net.save(path)
+    before, inode = path.read_bytes(), path.stat().st_ino
+    monkeypatch.setattr(os, "replace", lambda *args, **kwargs: (_ for _ in ()).throw(OSError(16, "busy")))
+    wider = lamina.Network([lamina.Dense(300), lamina.Dense(1)], n_inputs=2)
+    with monkeypatch.context() as patch:
+        fallocate = os.posix_fallocate
+        patch.setattr(os, "posix_fallocate", lambda *args: fallocate(args[0], 0, 2000) or fallocate(args[0], 0, 2**62))
+        with pytest.raises(OSError, match=r"too large|No space"):
+            wider.save(path)
+    assert path.read_bytes() == before
+    wider.save(path)
+    assert lamina.load(path).layers[0].units == 300
+    net.save(path)
+    assert path.read_bytes() == before
+    assert path.stat().st_ino == inode
+    assert os.listdir(tmp_path) == ["model"]
 
 
 @pytest.mark.skipif(not Path("/dev/stdout").exists(), reason="Linux")

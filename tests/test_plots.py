@@ -1,8 +1,10 @@
 """The pictures: what they draw, where they are written, and what they refuse."""
 
 import os
+import pickle
 
 import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
@@ -128,6 +130,33 @@ def test_axes_of_the_callers_own():
 
     ax = Figure().add_subplot()
     assert plots.learning_curves(HISTORY, ax=ax) is ax
+
+
+def test_pyplot_is_left_alone_where_it_shows_nothing():
+    before = plt.get_fignums()
+    plots.learning_curves(HISTORY)
+    plots.activations(["relu"])
+    assert plt.get_fignums() == before
+
+
+def test_pyplot_shows_pictures_where_it_has_windows(tmp_path, monkeypatch):
+    (tmp_path / "windows.py").write_text(
+        "from matplotlib.backend_bases import FigureManagerBase as FigureManager\n"
+        "from matplotlib.backends.backend_agg import FigureCanvasAgg as FigureCanvas\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    plt.switch_backend("module://windows")
+    try:
+        own = plt.figure()
+        ax, figure = plots.learning_curves(HISTORY), plots.activations(["relu"])
+        assert [plt.figure(number) for number in plt.get_fignums()][1:] == [ax.figure, figure]
+        plt.figure(own)
+        plots.learning_curves(HISTORY)
+        assert plt.gcf() is own  # what comes next is not drawn into the picture
+        assert pickle.loads(pickle.dumps(figure)).axes[0].get_title() == "relu"
+    finally:
+        plt.close("all")
+        plt.switch_backend("Agg")
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,10 @@ import lamina
 
 pytest.importorskip("sklearn")
 from sklearn.base import clone
+from sklearn.metrics import log_loss
+from sklearn.model_selection import GridSearchCV, TimeSeriesSplit, cross_val_score, cross_validate
+
+from lamina.estimators import window_scorer
 
 SERIES = np.sin(np.arange(600) / 6) + 0.3 * np.sin(np.arange(600) / 2.3)
 FAST = {"optimizer": lamina.Adam(1e-2), "random_state": 0}
@@ -94,3 +98,50 @@ def test_a_series_of_any_size_and_place_is_learned():
     series = 130 + 0.02 * times + 12 * np.sin(2 * np.pi * times / 7)
     net = lamina.RecurrentRegressor(16, window=14, max_iter=60, random_state=0).fit(series[:400])
     assert net.score(series[400:]) > 0.9
+
+
+# Scores of windows --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("horizon", [0, 1, 3])
+def test_named_scores_of_windows_are_those_of_what_is_known(horizon):
+    net = lamina.RecurrentRegressor(4, window=6, stride=2, horizon=horizon, max_iter=3, **FAST).fit(SERIES[:300])
+    series = SERIES[300:]
+    assert window_scorer("r2")(net, series, series) == pytest.approx(net.score(series), rel=1e-12)
+    targets = series[10 + horizon :]
+    error = np.abs(net.predict(series)[: len(targets)] - targets).mean()
+    assert window_scorer("neg_mean_absolute_error")(net, series, series) == pytest.approx(-error, rel=1e-12)
+    assert window_scorer("neg_mean_absolute_error")(net, series) == pytest.approx(-error, rel=1e-12)
+    assert net.window == 6
+
+
+def test_cross_validation_and_searches_of_windows():
+    net = lamina.RecurrentRegressor(4, window=6, max_iter=2, **FAST)
+    scorers = {name: window_scorer(name) for name in ("r2", "neg_mean_absolute_error")}
+    found = cross_validate(net, SERIES, SERIES, scoring=scorers, cv=TimeSeriesSplit(3))
+    assert np.isfinite([found["test_r2"], found["test_neg_mean_absolute_error"]]).all()
+    np.testing.assert_array_equal(found["test_r2"], cross_val_score(net, SERIES, SERIES, cv=TimeSeriesSplit(3)))
+    search = GridSearchCV(net, {"window": [3, 6]}, scoring=window_scorer("r2"), cv=TimeSeriesSplit(2))
+    assert np.isfinite(search.fit(SERIES, SERIES).cv_results_["mean_test_score"]).all()
+
+
+def test_probabilities_of_windows_are_scored():
+    labels = np.where(SERIES > 0, "up", "down")
+    net = lamina.RecurrentClassifier(4, window=3, max_iter=3, **FAST).fit(SERIES, labels)
+    known = labels[2:]
+    assert window_scorer("neg_log_loss")(net, SERIES, labels) == pytest.approx(
+        -log_loss(known, net.predict_proba(SERIES)), rel=1e-6
+    )
+    assert window_scorer("accuracy")(net, SERIES, labels) == net.score(SERIES, labels)
+
+
+def test_windows_and_their_targets_are_sequences():
+    of_series = lamina.RecurrentRegressor(4, window=5, stride=3, horizon=2, max_iter=2, shuffle=False, **FAST)
+    windows, targets = of_series.windows(SERIES)
+    assert windows.shape == (600 - 12 - 2, 5, 1)
+    np.testing.assert_array_equal(windows[7, :, 0], SERIES[7:20:3])
+    assert targets[7] == SERIES[7 + 12 + 2]
+    with pytest.raises(ValueError, match="window must be given"):
+        lamina.RecurrentRegressor(4).windows(SERIES)
+    with pytest.raises(ValueError, match="no_such_score"):
+        window_scorer("no_such_score")

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import resource
 
 import numpy as np
 import pytest
@@ -309,6 +310,21 @@ def test_a_trial_of_another_search_is_not_believed(kept, tmp_path):
         lamina.search(build, SPACE, path=path, **other)
 
 
+def test_a_full_disk_leaves_whole_lines(kept, tmp_path):
+    settings, _ = kept
+    path = tmp_path / "search.jsonl"
+    lamina.search(build, SPACE, path=path, **settings)
+    before, limits = path.read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
+    path.write_bytes(before[: before.rindex(b"\n", 0, -1) + 1])
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) - 9, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            lamina.search(build, SPACE, path=path, **settings)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert path.read_bytes() == before[: before.rindex(b"\n", 0, -1) + 1]
+
+
 def test_a_link_to_the_file_stays_a_link(tmp_path, kept):
     settings, _ = kept
     (tmp_path / "now.jsonl").symlink_to("first.jsonl")
@@ -382,3 +398,104 @@ def test_a_trial_that_diverges_comes_last_and_is_named():
     assert "diverged" in found.table()
     with pytest.raises(ValueError, match="every trial diverged"):
         lamina.search(deep, {"rate": [1e6]}, X, y, validation=0.25, epochs=5)
+
+
+# What fails ---------------------------------------------------------------------------------------------------------
+
+
+def picky(units):
+    if units == 3:
+        raise RuntimeError("no network of 3 units")
+    return build(units)
+
+
+@pytest.mark.parametrize("order", [[3, 8, 16], [8, 3, 16], [8, 16, 3]])
+@pytest.mark.parametrize("method", ["random", "halving"])
+def test_a_build_that_raises_is_a_failed_trial(order, method):
+    X, y = digits()
+    settings = {"validation": 0.25, "method": method, **OPTIONS}
+    with pytest.warns(UserWarning, match=r"1 of \d trials failed, the first by RuntimeError: no network of 3 units"):
+        found = lamina.search(picky, {"units": order}, X, y, **settings)
+    (failed,) = (trial for trial in found.trials if trial["error"])
+    assert failed["params"] == {"units": 3}
+    assert failed["error"] == "RuntimeError: no network of 3 units"
+    assert failed["score"] is failed["best_epoch"] is None
+    assert found.table().splitlines()[-1].split()[:3] == [str(len(found.trials)), "3", "failed"]
+    sound = lamina.search(picky, {"units": [units for units in order if units != 3]}, X, y, **settings)
+    if method == "random":  # halving gives fewer trials other epochs
+        assert found.best_score == sound.best_score
+    assert found.to_pandas().error.notna().sum() == 1
+
+
+def test_a_fit_or_a_score_that_raises_is_a_failed_trial():
+    X, y = digits()
+
+    def watched(units, batch_size):
+        return build(units), {"batch_size": batch_size}
+
+    def score(net, X, y):
+        if net.layers[0].units == 4:
+            raise ArithmeticError("unscored")
+        return 1.0
+
+    space = {"units": [4, 8], "batch_size": [0, 32]}
+    with pytest.warns(UserWarning, match="3 of 4 trials failed"):
+        found = lamina.search(watched, space, X, y, validation=0.25, scoring=score, epochs=1)
+    errors = {(t["params"]["units"], t["params"]["batch_size"]): t["error"] for t in found.trials}
+    assert errors == {
+        (4, 0): "ValueError: batch_size must be at least 1; got 0",
+        (8, 0): "ValueError: batch_size must be at least 1; got 0",
+        (4, 32): "ArithmeticError: unscored",
+        (8, 32): None,
+    }
+
+
+def test_a_search_of_which_every_trial_fails_says_why():
+    X, y = digits()
+    with pytest.raises(ValueError, match=r"no trial has a score: 1 of 1 trials failed.* RuntimeError: no net") as error:
+        lamina.search(picky, {"units": [3]}, X, y, validation=0.25, epochs=1)
+    assert isinstance(error.value.__cause__, RuntimeError)
+
+
+def test_what_has_failed_is_tried_again(tmp_path):
+    X, y = digits()
+    settings = {"validation": 0.25, "path": tmp_path / "search.jsonl", **OPTIONS}
+    with pytest.warns(UserWarning, match="1 of 2 trials failed"):
+        first = lamina.search(picky, {"units": [8, 3]}, X, y, **settings)
+    kept = [json.loads(line) for line in settings["path"].read_text().splitlines()[1:]]
+    assert sorted(str(trial["error"]) for trial in kept) == ["None", "RuntimeError: no network of 3 units"]
+    for _ in range(2):
+        again = lamina.search(build, {"units": [8, 3]}, X, y, **settings)
+        assert [trial["error"] for trial in again.trials] == [None, None]
+        assert again.trials[0]["seconds"] == first.trials[0]["seconds"]  # not trained again
+    assert len(settings["path"].read_text().splitlines()) == 1 + 3
+
+
+# Targets and folds of other kinds -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_soft_labels_beside_a_validation_set_of_labels(swapped):
+    X, y = digits()
+    soft = np.full((200, 10), 0.01) + 0.9 * np.eye(10)[y[:200]]
+    given, own = (X[:200], soft), (X[200:], y[200:])
+    if swapped:
+        given, own = own, given
+    for scoring in (None, "accuracy"):
+        found = lamina.search(build, {"units": [4, 16]}, *given, validation=own, scoring=scoring, **OPTIONS)
+        for trial in found.trials:
+            net = build(**trial["params"])
+            net.fit(*given, validation=own, **OPTIONS)
+            labels = own[1] if own[1].ndim == 1 else own[1].argmax(axis=1)
+            right = (net.predict(own[0]).argmax(axis=1) == labels).mean()
+            assert trial["score"] == pytest.approx(net.evaluate(*own) if scoring is None else right, rel=1e-6)
+
+
+def test_folds_of_a_splitter_are_the_same_for_every_trial():
+    from sklearn.model_selection import ShuffleSplit
+
+    X, y = digits()
+    units = {"units": [8], "activation": ["relu", "relu"]}
+    random = ShuffleSplit(3, test_size=0.2)  # other rows each time that it is asked
+    found = lamina.search(build, units, X, y, k=random, **OPTIONS)
+    assert len({trial["score"] for trial in found.trials}) == 1

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -85,10 +86,8 @@ def test_everything_beside_everything(tmp_path):
         net.fit(x, y, epochs=3, optimizer=optimizer, validation=0.2, verbose=0)
 
     def normalize(net):
-        try:
+        with suppress(RuntimeError):  # beside a fit
             net.input_normalization = (x.mean(axis=0), 1 / x.std(axis=0))
-        except RuntimeError as error:
-            assert "being trained" in str(error)
 
     threads = [repeatedly(lambda net=net: net.predict(x)) for net in nets for _ in range(8)]
     threads += [repeatedly(lambda n=net, o=o: fit(n, o)) for net, o in zip(nets, ("Adam", "RMSprop"), strict=True)]

@@ -78,6 +78,9 @@ template <class S> py::dict fields_of(const S& s) {
   return d;
 }
 
+/// A dict that can only be read: what it was made of is no longer asked.
+inline py::object read_only(const py::dict& d) { return py::reinterpret_steal<py::object>(PyDictProxy_New(d.ptr())); }
+
 /// Parameters of an entry as a dict.
 template <class S> py::dict parameters_of(const S& entry) {
   if constexpr (!S::listed) return parameters_of_custom(entry);
@@ -184,8 +187,9 @@ py::class_<Named<Variant>> bind_named(py::module_& m, const char* class_name, co
   c.attr("__module__") = module_name;
   c.def_property_readonly("name", [](const N& n) { return name_of(n.entry); }, "The entry's name.");
   c.def_property_readonly(
-      "params", [](const N& n) { return std::visit([](const auto& e) { return parameters_of(e); }, n.entry); },
-      "Its parameters by name.");
+      "params",
+      [](const N& n) { return read_only(std::visit([](const auto& e) { return parameters_of(e); }, n.entry)); },
+      "Its parameters by name, to read.");
   c.def("__repr__", [](const N& n) {
     std::string s = "<" + std::string(Kind<Variant>::name) + " " + name_of(n.entry);
     const py::dict params = std::visit([](const auto& e) { return parameters_of(e); }, n.entry);
@@ -211,7 +215,9 @@ py::class_<Named<Variant>> bind_named(py::module_& m, const char* class_name, co
   constexpr bool has_custom = !std::is_same_v<Variant, Initializer>;
   c.def(py::pickle(
       [](py::object self) {
-        return py::make_tuple(self.attr("name"), self.attr("params"), is_custom(self.cast<const N&>().entry));
+        const auto& entry = self.cast<const N&>().entry;
+        return py::make_tuple(self.attr("name"), std::visit([](const auto& e) { return parameters_of(e); }, entry),
+                              is_custom(entry));
       },
       [get](const py::tuple& state) {
         const auto name = state[0].cast<std::string>();
@@ -327,7 +333,8 @@ py::class_<S> bind_class(py::module_& m, const char* module_name, bool (*may_be_
   if constexpr (says_full_batch<S>) c.attr("full_batch") = S::full_batch;
   bind_constructor(c);
   bind_fields(c, may_be_set);
-  c.def_property_readonly("params", [](const S& s) { return parameters_of(s); }, "Its parameters by name.");
+  c.def_property_readonly(
+      "params", [](const S& s) { return read_only(parameters_of(s)); }, "Its parameters by name, to read.");
   c.def("__repr__", [home = std::string(module_name)](const S& s) {
     std::string text = home + "." + S::name + "(";
     const py::dict params = parameters_of(s);

@@ -68,7 +68,7 @@ _CORE_CLASSES = {
 def _limit_from_environment() -> None:
     import os
 
-    text = os.environ.get("LAMINA_NUM_THREADS")
+    text = os.environ.get("LAMINA_NUM_THREADS") or None  # set to nothing is not set
     if text is None:
         return
     if not text.isdigit() or int(text) < 1:
@@ -93,7 +93,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES, *_SUBMODULES, *_CORE_CLASSES})
+    return sorted({*__all__, "__version__", *(name for name in globals() if name.startswith("__"))})
 
 
 # What type checkers see of all this is __init__.pyi, which tools/write_stubs.py writes from the three tables.

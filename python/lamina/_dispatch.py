@@ -68,6 +68,16 @@ def _function(method: Callable[[Any], str]) -> Callable[[Any], str]:
     return __repr__
 
 
+class _Signature:
+    """The signature of a class of the core, made when it is asked for: `inspect` takes longer to import than lamina."""
+
+    def __get__(self, _instance: Any, owner: Any) -> Any:
+        from inspect import Parameter, Signature
+
+        kind, without = Parameter.POSITIONAL_OR_KEYWORD, Parameter.empty
+        return Signature([Parameter(name, kind, default=(*rest, without)[0]) for name, *rest in owner._arguments])
+
+
 for _class in [value for value in vars(core).values() if isinstance(value, type)]:
     # scikit-learn looks an object's `__repr__` up in a dict, which the core's own kind of method does not bear.
     if "__repr__" in vars(_class):
@@ -76,3 +86,5 @@ for _class in [value for value in vars(core).values() if isinstance(value, type)
     # imported: so a class names one that is there whenever the class is, and not `lamina.activations`.
     if _class.__module__ not in sys.modules:
         _class.__module__ = _NAME
+    if "_arguments" in vars(_class):
+        _class.__signature__ = _Signature()  # type: ignore[attr-defined]

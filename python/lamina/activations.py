@@ -9,6 +9,10 @@ from lamina._core import ActivationFunction
 __all__ = ["ActivationFunction", "custom", "describe", "get", "names"]
 
 
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
 def names() -> list[str]:
     """Return every name there is; aliases resolve to these."""
     return list(_core.activation_names())

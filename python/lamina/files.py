@@ -20,6 +20,8 @@ FilePath: TypeAlias = "str | bytes | PathLike[str] | PathLike[bytes]"
 # Why a file that may be written cannot give way to a new one: its folder is closed, its owner is not ours to give, or
 # something is mounted on it.
 _FIXED = {errno.EACCES, errno.EPERM, errno.EBUSY, errno.EROFS}
+# What a file system says that gives no space in advance.
+_NO_SPACE_IN_ADVANCE = {errno.EINVAL, errno.ENODEV, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 # How a file begins to be called that is not whole, where the system has none without a name.
 _PART = ".lamina-part-"
 # What a folder says that cannot be synced.
@@ -48,9 +50,9 @@ def open_regular(path: str) -> BinaryIO:
 def write_whole(path: str, data: bytes) -> None:
     """Write a file that holds what it held, or all of `data`, at every moment, whatever ends the program.
 
-    Links are followed. A file that is there keeps its owner, mode and access list, and is refused where it may not be
-    written. What is no regular file is written straight into; so is a file that cannot be replaced by one of the same
-    owner, and that alone can be left torn.
+    Links are followed. A file that is there keeps its owner, mode and access list, and is refused where it is read-only
+    or may not be written. What is no regular file is written straight into; so is a file that cannot be replaced by one
+    of the same owner, and that alone can be left torn.
     """
     target = os.path.realpath(path)
     try:
@@ -60,6 +62,8 @@ def write_whole(path: str, data: bytes) -> None:
             raise FileNotFoundError(errno.ENOENT, "path must lie in a folder that exists", path) from None
         old = None
     if old is not None and stat.S_ISREG(old.st_mode):
+        if not old.st_mode & 0o222:  # somebody meant it to stay; root, who may write it, is no exception
+            raise PermissionError(errno.EACCES, "the file is read-only", path)
         os.close(os.open(path, os.O_WRONLY))  # the error of a file that may not be written
     if old is None or (stat.S_ISREG(old.st_mode) and not _is_descriptor(path)):
         try:
@@ -81,11 +85,27 @@ def _is_descriptor(path: str) -> bool:
 
 
 def _write_into(path: str, data: bytes) -> None:
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_TRUNC | os.O_NOCTTY), "wb") as file:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_NOCTTY), "wb") as file:
+        handle = file.fileno()
+        regular = stat.S_ISREG(os.fstat(handle).st_mode)
+        if regular:
+            _reserve(handle, len(data))
         file.write(data)
         file.flush()
-        if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            os.fsync(file.fileno())
+        if regular:
+            os.ftruncate(handle, len(data))
+            os.fsync(handle)
+
+
+def _reserve(handle: int, size: int) -> None:
+    """Have the space for `size` bytes before what is there is lost; OSError, and nothing is, on a full disk."""
+    before = os.fstat(handle).st_size
+    try:
+        os.posix_fallocate(handle, 0, size)
+    except OSError as error:
+        os.ftruncate(handle, before)
+        if error.errno not in _NO_SPACE_IN_ADVANCE:
+            raise
 
 
 class _CannotLinkError(Exception):

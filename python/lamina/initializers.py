@@ -8,6 +8,10 @@ from lamina._core import InitializerFunction
 __all__ = ["InitializerFunction", "describe", "get", "names"]
 
 
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
 def names() -> list[str]:
     """Return every name there is; aliases resolve to these."""
     return list(_core.initializer_names())

@@ -11,6 +11,10 @@ globals().update({name: getattr(_core, name) for name in _core.layer_names()})
 __all__ = ["describe", "names", *_core.layer_names()]
 
 
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
 def names() -> list[str]:
     """Return the class name of every layer."""
     return list(_core.layer_names())

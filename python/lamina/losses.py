@@ -23,6 +23,10 @@ _ALIASES = {
 }
 
 
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
 def names() -> list[str]:
     """Return every name there is; aliases resolve to these."""
     return list(_core.loss_names())

@@ -13,6 +13,10 @@ globals().update(_CLASSES)
 __all__ = ["SAM", "describe", "get", "is_solver", "names", "solver_names", *_CLASSES]
 
 
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
 def names() -> list[str]:
     """Return the class name of every first-order optimizer."""
     return list(_core.optimizer_names())

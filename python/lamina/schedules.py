@@ -22,6 +22,10 @@ globals().update(_CLASSES)
 __all__ = ["Progress", "ReduceOnPlateau", "describe", "factor", "names", *_CLASSES]
 
 
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
 def names() -> list[str]:
     """Return the class name of every schedule of the core."""
     return list(_CLASSES)

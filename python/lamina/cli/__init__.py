@@ -9,6 +9,11 @@ from lamina.cli.arguments import build_parser
 
 __all__ = ["main"]
 
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
 # What a command imports, and the name it is installed by.
 NEEDS = {
     "demo": {"rich": "rich", "matplotlib": "matplotlib", "sklearn": "scikit-learn"},

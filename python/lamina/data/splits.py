@@ -9,7 +9,7 @@ import numpy as np
 
 from lamina._dispatch import core as _core
 from lamina.data.arguments import whole_number
-from lamina.data.arrays import rows_of
+from lamina.data.arrays import rows_of, unmasked
 from lamina.data.records import Indices
 
 __all__ = ["Split", "fold_indices", "split", "split_indices"]
@@ -77,7 +77,7 @@ def fold_indices(
     if k > n_rows:
         raise ValueError(f"k must be at most the number of rows, {n_rows}; got {k} folds")
     if groups is not None:
-        return _grouped(np.asarray(groups), n_rows, [1 / k] * k, seed, "k")
+        return _grouped(groups, n_rows, [1 / k] * k, seed, "k")
     if not shuffle:
         return np.arange(n_rows, dtype=np.int64) * k // n_rows
     order = np.asarray(_core.permutation(seed, n_rows))
@@ -97,6 +97,7 @@ def fold_indices(
 
 def _grouped(groups: Any, n_rows: int, shares: Sequence[float], seed: int, name: str) -> Indices:
     """The part of each row: groups stay whole, the largest is placed first, where most room is left."""
+    groups = unmasked(groups, "groups")
     if groups.shape != (n_rows,):
         raise ValueError(f"groups must have one entry for each of the {n_rows} rows; got shape {groups.shape}")
     names, which, counts = np.unique(groups, return_inverse=True, return_counts=True)
@@ -157,7 +158,7 @@ def split(
     if n_rows < len(shares):
         raise ValueError(f"X must have at least {len(shares)} rows, one for each part; got {n_rows}")
     if groups is not None:
-        home = _grouped(np.asarray(groups), n_rows, shares, seed, "fractions")
+        home = _grouped(groups, n_rows, shares, seed, "fractions")
         return [
             (rows_of(X, part), rows_of(y, part)) for part in (np.flatnonzero(home == i) for i in range(len(shares)))
         ]

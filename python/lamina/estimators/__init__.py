@@ -16,6 +16,7 @@ from lamina.estimators._cascade import CascadeClassifier, CascadeRegressor  # no
 from lamina.estimators._classifier import MLPClassifier  # noqa: E402 (they need what is checked above)
 from lamina.estimators._recurrent import RecurrentClassifier, RecurrentRegressor  # noqa: E402
 from lamina.estimators._regressor import MLPRegressor  # noqa: E402
+from lamina.estimators._scoring import window_scorer  # noqa: E402
 
 __all__ = [
     "CascadeClassifier",
@@ -24,4 +25,9 @@ __all__ = [
     "MLPRegressor",
     "RecurrentClassifier",
     "RecurrentRegressor",
+    "window_scorer",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.base import ClassifierMixin, RegressorMixin
+from sklearn.base import ClassifierMixin, RegressorMixin, clone
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils import check_array
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
@@ -29,7 +29,8 @@ _PARAMETERS = """
 
     Without `window`, `X` is (n, steps, features) or a list of (steps, features) arrays, and `y` has an entry for each
     sequence. With it, `X` is one time series, (times,) or (times, features), in order, and what is learned is
-    ``y[t + horizon]`` from ``X`` at the `window` times up to t, `stride` apart.
+    ``y[t + horizon]`` from ``X`` at the `window` times up to t, `stride` apart. There are fewer windows than times: in
+    cross-validation give ``scoring=lamina.estimators.window_scorer(...)``, or no `scoring`.
 
     Parameters
     ----------
@@ -212,6 +213,17 @@ class _BaseRecurrent(BaseLamina):
             weight = _check_sample_weight(weight, y, dtype=np.float64)[first:]
         inputs, y, weight = counted(inputs[: n - first], y[first:], weight)
         return inputs, y, lengths, weight
+
+    def windows(self, X: Any, y: Any = None) -> tuple[Any, Any]:
+        """Return the windows of a time series, (windows, steps, features), whose targets are in it, and these targets.
+
+        An estimator without `window` takes them as its sequences. Without `y` the series is its own target.
+        """
+        if self.window is None:
+            raise ValueError("window must be given; without it X holds sequences")
+        other = clone(self)  # the number of features that a fit has seen stays
+        inputs, targets, _, _ = other._with_targets(X, X if y is None else y, None, None)
+        return inputs, targets
 
     # Fitting ------------------------------------------------------------------------------------------------------
 

@@ -32,8 +32,8 @@ from lamina.training.fit import Fit, FitOptions
 __all__ = ["Network"]
 
 _CORES: dict[str, Any] = {"float32": _core.NetworkFloat32, "float64": _core.NetworkFloat64}
-_UNSET: Any = object()
 _USUAL_STOPPING = EarlyStopping()
+_ndarray = np.ndarray  # one look-up instead of two, for each row that is predicted
 
 
 class Network:
@@ -182,7 +182,7 @@ class Network:
         l2: float = 0.0,
         clip: Any = None,
         validation: Any = 0.1,
-        early_stopping: EarlyStopping | None = _UNSET,
+        early_stopping: EarlyStopping | None = _USUAL_STOPPING,
         sample_weight: Any = None,
         validation_sample_weight: Any = None,
         class_weight: Any = None,
@@ -261,7 +261,7 @@ class Network:
             l1=l1,
             l2=l2,
             clip=clip,
-            early_stopping=_USUAL_STOPPING if early_stopping is _UNSET else early_stopping,
+            early_stopping=early_stopping,
             scoring=scoring,
             max_time=max_time,
             shuffle=shuffle,
@@ -311,8 +311,14 @@ class Network:
         return self._infer(X, False, n_threads, lengths)
 
     def _infer(self, X: Any, link: bool, n_threads: int | None, lengths: Any = None) -> Array:
-        # A ready array goes straight to the core, which checks that it is finite: a row takes a microsecond or two.
-        if n_threads is None and lengths is None and (ready := self._core.infer_ready(X, link)) is not None:
+        # A ready array goes straight to the core, which checks that it is finite: a row takes a microsecond or two. An
+        # array of a derived class may mean more than its numbers, as a mask does, and goes the long way.
+        if (
+            type(X) is _ndarray
+            and n_threads is None
+            and lengths is None
+            and (ready := self._core.infer_ready(X, link)) is not None
+        ):
             return ready  # type: ignore[no-any-return]
         if lengths is not None or self._spec.recurrent:
             x, checked = inputs(self._spec, X, lengths)
@@ -323,7 +329,11 @@ class Network:
     def evaluate(
         self, X: Any, y: Any, sample_weight: Any = None, n_threads: int | None = None, lengths: Any = None
     ) -> float:
-        """Return the loss on these samples, without penalty."""
+        """Return the loss on these samples, without penalty: the mean over the rows.
+
+        A row's loss is what `lamina.losses` says: for ``"squared_error"`` half the squared error, summed over the
+        outputs, so that with one output this is half of scikit-learn's `mean_squared_error`.
+        """
         given = counted_samples(self._spec, X, y, sample_weight, lengths)
         return float(self._core.evaluate(given, thread_count(n_threads)))
 

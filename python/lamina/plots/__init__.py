@@ -1,4 +1,8 @@
-"""Pictures of training and validation, drawn by matplotlib: `pip install lamina[plots]`."""
+"""Pictures of training and validation, drawn by matplotlib: `pip install lamina[plots]`.
+
+In a notebook the cell that makes a picture shows it, once; elsewhere give a `path`, axes of your own as `ax`, or, where
+matplotlib has windows, call ``matplotlib.pyplot.show()`` after it.
+"""
 
 from lamina.plots.figure import MARK, TRAINING, VALIDATION
 from lamina.plots.training import activations, confusion_matrix, fold_scores, gradient_flow, learning_curves
@@ -13,3 +17,7 @@ __all__ = [
     "gradient_flow",
     "learning_curves",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -17,6 +17,8 @@ __all__ = ["activations", "confusion_matrix", "fold_scores", "gradient_flow", "l
 def learning_curves(history: Any, ax: Any = None, path: FilePath | None = None) -> Any:
     """Draw the training and validation loss of each epoch, the best epoch, and why training stopped.
 
+    The loss is the network's own: of ``"squared_error"``, half the mean squared error.
+
     Parameters
     ----------
     history : History

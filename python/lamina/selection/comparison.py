@@ -9,15 +9,20 @@ from typing import Any
 import numpy as np
 
 from lamina._core import Dense
-from lamina.data.arrays import Array, to_array
-from lamina.data.splits import fold_indices
+from lamina.data.arrays import Array, to_array, unmasked
+from lamina.data.records import Samples
 from lamina.files import FilePath
 from lamina.network.network import Network
 from lamina.plots.training import fold_scores
-from lamina.selection.cross_validation import cross_validate
+from lamina.selection.cross_validation import cross_validate, folds_of
+from lamina.selection.side_by_side import jobs
 from lamina.text import aligned
 
 __all__ = ["Comparison", "compare"]
+
+# Numbers in X below which a learner gets one thread. The threads of scikit-learn's OpenMP wait by spinning: on busy
+# cores, where one of them may have to wait for its turn, that takes longer than such work.
+_WORTH_THREADS = 1_000_000
 
 
 class Comparison:
@@ -46,7 +51,14 @@ class Comparison:
         lines = [["learner", self.scoring, "std", "seconds"]]
         for name in self.ranked:
             own = self.scores[name]
-            lines.append([name, f"{own.mean():.4f}", f"{own.std(ddof=1):.4f}", f"{self.seconds[name]:.2f}"])
+            lines.append(
+                [
+                    name,
+                    f"{own.mean():.4f}",
+                    f"{own.std(ddof=1) if len(own) > 1 else np.nan:.4f}",
+                    f"{self.seconds[name]:.2f}",
+                ]
+            )
         return "\n".join(aligned(lines, left={0}))
 
     def to_pandas(self) -> Any:
@@ -73,7 +85,7 @@ class Comparison:
 def compare(
     X: Any,
     y: Any,
-    k: int = 5,
+    k: Any = 5,
     *,
     net: Network | None = None,
     learners: Mapping[str, Any] | None = None,
@@ -94,8 +106,8 @@ def compare(
     y : array-like, (rows,) or (rows, outputs)
         Labels (integers, booleans or text) make it a classification, scored by accuracy; floating-point numbers, or
         several columns, make it a regression, scored by R squared.
-    k : int, default 5
-        Number of folds.
+    k : int, splitter or iterable of (training, held-out) row numbers, default 5
+        The folds, as for `cross_validate`.
     net : Network, optional
         With outputs for the classes in sorted order; by default 64 relu units, with normalised inputs.
     learners : mapping of name -> scikit-learn estimator, optional
@@ -103,7 +115,8 @@ def compare(
     stratify, seed, groups : optional
         As for `cross_validate`.
     n_jobs : int, optional
-        Of the network's folds; scikit-learn's learners run one after another.
+        The network's folds at work at a time. scikit-learn's learners run one after another, each on so many threads,
+        or on one where `X` is small.
     **fit_options
         For the network, as for `Network.fit`.
 
@@ -116,8 +129,10 @@ def compare(
         from sklearn.base import clone
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
+        from threadpoolctl import threadpool_limits  # scikit-learn needs it, too
     except ImportError as error:
         raise ImportError("compare needs scikit-learn; install it with: pip install lamina[sklearn]") from error
+    n_threads = jobs(n_jobs)
     x = np.ascontiguousarray(to_array(X, "X"), np.float64)
     target, classes = _targets(y)
     if len(target) != len(x):
@@ -131,24 +146,26 @@ def compare(
     scores: dict[str, Array] = {}
     seconds: dict[str, float] = {}
     strata = target if stratify and classes is not None else None
-    home = fold_indices(len(x), k, strata, seed, groups=groups)
+    folds = folds_of(k, Samples(x, target), strata, seed, groups=groups)
     for name, learner in (_course_learners(classes is not None, seed) if learners is None else learners).items():
         started, own = time.perf_counter(), []
-        for fold in range(k):
+        for fold in folds:
             model = make_pipeline(StandardScaler(), clone(learner))
-            model.fit(x[home != fold], target[home != fold])
-            own.append(float(model.score(x[home == fold], target[home == fold])))
+            with threadpool_limits(1 if x.size < _WORTH_THREADS else n_threads):
+                model.fit(x[fold.train], target[fold.train])
+                own.append(float(model.score(x[fold.held], target[fold.held])))
         scores[name], seconds[name] = np.array(own), time.perf_counter() - started
     started = time.perf_counter()
     options = {"validation": 0.1, **fit_options}
-    cv = cross_validate(net, x, target, k, stratify, seed, n_jobs, scoring=scoring, groups=groups, **options)
+    pairs = [(fold.train, fold.held) for fold in folds]
+    cv = cross_validate(net, x, target, pairs, n_jobs=n_jobs, scoring=scoring, **options)
     scores["network"], seconds["network"] = cv.scores, time.perf_counter() - started
     return Comparison(scores, seconds, "R²" if classes is None else "accuracy")
 
 
 def _targets(y: Any) -> tuple[Array, Array | None]:
     """Labels as 0 .. n - 1 and what they stand for, or values and None."""
-    values = np.asarray(y)
+    values = unmasked(y, "y")
     if values.ndim == 1 and values.dtype.kind in "iubOUST":
         classes, labels = np.unique(values, return_inverse=True)
         return labels.reshape(-1), classes

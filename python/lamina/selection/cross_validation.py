@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
+import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -18,7 +20,7 @@ from lamina.selection.side_by_side import Hook, Task, fresh, jobs, one_target_a_
 from lamina.training.callbacks import Epoch, History, callbacks_of
 from lamina.training.scoring import score_of
 
-__all__ = ["CrossValidation", "Fold", "cross_validate", "fit_fold", "mean_curve"]
+__all__ = ["CrossValidation", "Fold", "cross_validate", "fit_fold", "folds_of", "is_number", "mean_curve", "row_pairs"]
 
 
 class Fold(Split):
@@ -59,9 +61,10 @@ class CrossValidation:
     histories : list of History
         One a fold.
     out_of_fold : (rows, outputs) array
-        Predictions for each row by the network that did not train on it.
+        Predictions for each row by the network that did not train on it: NaN for a row that no fold holds out, the mean
+        for one that several do.
     folds : (rows,) array of int
-        Which fold held each row out.
+        Which fold held each row out: -1 for none, the last of several.
     networks : list of Network
         One a fold.
     """
@@ -89,8 +92,8 @@ class CrossValidation:
 
     @property
     def std(self) -> float:
-        """The standard deviation of the folds' scores (divided by k - 1)."""
-        return float(self.scores.std(ddof=1))
+        """The standard deviation of the folds' scores (divided by k - 1); NaN for a single fold."""
+        return float(self.scores.std(ddof=1)) if len(self.scores) > 1 else math.nan
 
     @property
     def validation_curve(self) -> Array:
@@ -123,7 +126,8 @@ class CrossValidation:
 
     def __str__(self) -> str:
         each = ", ".join(f"{score:.4g}" for score in self.scores)
-        return f"{len(self.scores)} folds: {self.mean:.4g} ± {self.std:.2g} ({each}); best epoch {self.best_epoch}"
+        n = len(self.scores)
+        return f"{n} fold{'s'[: n != 1]}: {self.mean:.4g} ± {self.std:.2g} ({each}); best epoch {self.best_epoch}"
 
     __repr__ = __str__
 
@@ -132,7 +136,7 @@ def cross_validate(
     net: Network,
     X: Any,
     y: Any,
-    k: int = 5,
+    k: Any = 5,
     stratify: bool = True,
     seed: int = 0,
     n_jobs: int | None = None,
@@ -153,8 +157,9 @@ def cross_validate(
     net : Network
     X, y : array-like
         As for `Network.fit`.
-    k : int, default 5
-        Number of folds, at least 2.
+    k : int, splitter or iterable of (training, held-out) row numbers, default 5
+        Number of folds, at least 2; or one of scikit-learn's splitters, as ``TimeSeriesSplit(5)``, or what it gives:
+        then `stratify`, `seed` and `shuffle` have no say.
     stratify : bool, default True
         Keep the classes' shares in every fold, where `y` holds classes; each class needs k members.
     seed : int, default 0
@@ -190,37 +195,88 @@ def cross_validate(
     weight, lengths = fit_options.pop("sample_weight", None), fit_options.get("lengths")
     given = one_target_a_sample(net, X, y, weight, lengths)
     classes = classes_of(net.loss, given.targets) if stratify and shuffle else None
-    folds = fold_indices(len(given), k, classes, seed, shuffle, groups)
+    folds = folds_of(k, given, classes, seed, shuffle, groups)
     score = score_of(scoring, net.loss)
 
-    def task(number: int) -> Task[tuple[Network, float, Array]]:
+    def task(number: int, fold: Fold) -> Task[tuple[Network, float, Array]]:
         def train(hook: Hook) -> tuple[Network, float, Array]:
-            fold = Fold(np.flatnonzero(folds != number), np.flatnonzero(folds == number))
             twin = fit_fold(net, given, fold, hook, fit_options)
             held = given.take(fold.held)
             value = score(twin, held)
             if verbose:
                 assert twin.history is not None
-                line = f"fold {number + 1}/{k}: {value:.4g}, best epoch {twin.history.best_epoch}"
+                line = f"fold {number + 1}/{len(folds)}: {value:.4g}, best epoch {twin.history.best_epoch}"
                 print(line, file=sys.stderr, flush=True)
             return twin, value, twin.predict(held.x, n_threads=1, lengths=held.lengths)
 
         return train
 
-    done = run([task(number) for number in range(k)], n_jobs)
-    out_of_fold = np.empty((len(given), net.n_outputs), net.dtype)
-    for number, (_, _, predicted) in enumerate(done):
-        out_of_fold[folds == number] = predicted
+    done = run([task(number, fold) for number, fold in enumerate(folds)], n_jobs)
+    out_of_fold = np.zeros((len(given), net.n_outputs), net.dtype)
+    home, times = np.full(len(given), -1), np.zeros((len(given), 1), net.dtype)
+    for number, (fold, (_, _, predicted)) in enumerate(zip(folds, done, strict=True)):
+        home[fold.held] = number
+        out_of_fold[fold.held] += predicted
+        times[fold.held] += 1
+    out_of_fold[home < 0] = np.nan
+    out_of_fold /= np.maximum(times, 1)
     return CrossValidation(
         np.array([value for _, value, _ in done]),
         [twin.history for twin, _, _ in done if twin.history is not None],
         out_of_fold,
-        folds,
+        home,
         [twin for twin, _, _ in done],
         fresh(net),
         given,
         fit_options,
     )
+
+
+def folds_of(
+    k: Any, given: Samples, classes: Array | None, seed: int, shuffle: bool = True, groups: Any = None
+) -> list[Fold]:
+    """Return the folds that `k` asks for; see `cross_validate`."""
+    if is_number(k):
+        home: Array = fold_indices(len(given), k, classes, seed, shuffle, groups)
+        return [Fold(np.flatnonzero(home != i), np.flatnonzero(home == i)) for i in range(k)]
+    return [Fold(train, held) for train, held in row_pairs(k, given.x, given.targets, groups)]
+
+
+def is_number(k: Any) -> TypeGuard[int]:
+    """Whether `k` says how many folds, and not which."""
+    return isinstance(k, (int, np.integer))
+
+
+def row_pairs(k: Any, X: Array, y: Array, groups: Any = None) -> list[tuple[Indices, Indices]]:
+    """Return the row numbers, (training, held-out), of a splitter of scikit-learn's kind or of an iterable of them."""
+    if hasattr(k, "split") and not isinstance(k, str) and not inspect.isclass(k):
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = y[:, 0]
+        elif y.ndim == 2 and np.isin(y, (0, 1)).all() and (y.sum(axis=1) == 1).all():
+            y = y.argmax(axis=1)  # one-hot rows
+        k = k.split(X, y, groups)
+    elif isinstance(k, (str, bytes)) or not isinstance(k, Iterable):
+        raise TypeError(f"k must be a number of folds, a splitter such as KFold(5), or pairs of row numbers; got {k!r}")
+    pairs = [_checked(pair, i, len(X)) for i, pair in enumerate(k)]
+    if not pairs:
+        raise ValueError("k must give at least one fold; got none")
+    return pairs
+
+
+def _checked(pair: Any, fold: int, n_rows: int) -> tuple[Indices, Indices]:
+    """A fold's training and held-out rows; ValueError where it has none of either, others than there are, or both."""
+    if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+        raise TypeError(f"k must give pairs of training and held-out rows; got {pair!r} for fold {fold}")
+    train, held = (np.asarray(part) for part in pair)
+    for part in (train, held):
+        if part.ndim != 1 or not len(part) or part.dtype.kind not in "iu":
+            raise ValueError(f"k must give row numbers, at least one of each kind; got {part!r} in fold {fold}")
+        if part.min() < 0 or part.max() >= n_rows:
+            bad = part.min() if part.min() < 0 else part.max()
+            raise ValueError(f"k must give rows in 0 .. {n_rows - 1}, those of X; got {bad} in fold {fold}")
+    if len(both := np.intersect1d(train, held)):
+        raise ValueError(f"k must hold out what is not trained on; got row {both[0]} for both in fold {fold}")
+    return train.astype(np.int64), held.astype(np.int64)
 
 
 def fit_fold(net: Network, given: Samples, fold: Fold, hook: Hook, options: dict[str, Any]) -> Network:

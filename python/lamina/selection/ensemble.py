@@ -97,7 +97,7 @@ class Ensemble:
         return np.stack([net.predict(X, lengths=lengths) for net in self.members])
 
     def evaluate(self, X: Any, y: Any, sample_weight: Any = None, lengths: Any = None) -> float:
-        """Return the loss of the mean prediction, without penalty."""
+        """Return the loss of the mean prediction, without penalty; see `Network.evaluate`."""
         model = self.members[0]
         given = one_target_a_sample(model, X, y, None, lengths)
         w = weights(sample_weight, len(given), np.dtype(np.float64))

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import math
+import time
 import warnings
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from lamina.data.arguments import whole_number
 from lamina.files import FilePath
+from lamina.selection.cross_validation import is_number, row_pairs
 from lamina.selection.search_result import SearchProgress, SearchResult
 from lamina.selection.side_by_side import Hook, Task, jobs, run
 from lamina.selection.space import candidates
 from lamina.selection.trial_file import TrialFile
-from lamina.selection.trials import FIT_OPTIONS, Scheme, Trainer
+from lamina.selection.trials import FIT_OPTIONS, Scheme, Trainer, TrialFailedError
 from lamina.training.callbacks import DivergenceWarning
 from lamina.training.scoring import score_of
 
@@ -25,7 +29,7 @@ def search(
     space: Mapping[str, Any],
     X: Any,
     y: Any,
-    k: int | None = None,
+    k: Any = None,
     validation: Any = None,
     n_trials: int = 20,
     seed: int = 0,
@@ -44,14 +48,16 @@ def search(
     Parameters
     ----------
     build : callable
-        ``build(**params)`` returns a `Network`, or (Network, dict of fit options).
+        ``build(**params)`` returns a `Network`, or (Network, dict of fit options). A trial that it refuses by an error,
+        or whose fit does, is recorded as failed, and the search goes on.
     space : dict
         Name -> list of choices, (low, high), or ``lamina.space.loguniform(low, high)``, ``lamina.space.integer(...)``.
         A name that `build` does not take and `Network.fit` does goes to `fit`: l2, batch_size, optimizer, ...
     X, y : array-like
         As for `Network.fit`.
-    k : int, optional
-        Score by k-fold cross-validation: the mean of the folds' losses. 5 where `validation` is not given either.
+    k : int, splitter or iterable of (training, held-out) row numbers, optional
+        Score by cross-validation, as `cross_validate` does: the mean of the folds' losses. 5 where `validation` is not
+        given either.
     validation : float, Split or (X, y), optional
         Score by this hold-out part instead of folds: a fifth of the time, and less sure.
     n_trials : int, default 20
@@ -85,9 +91,14 @@ def search(
     Raises
     ------
     ValueError
-        For a space without a trial, or a search of which every trial diverged.
+        For a space without a trial, or a search of which every trial diverged or failed.
     SearchFileError
         Where there is something at `path` that is not the file of this search, or that was damaged; a ValueError.
+
+    Warns
+    -----
+    UserWarning
+        Where trials failed; the ``error`` of each is in `trials`.
     """
     if method not in ("random", "halving"):
         raise ValueError(f"method must be 'random' or 'halving'; got {method!r}")
@@ -107,13 +118,18 @@ def search(
     if validation is None:
         k = 5 if k is None else k
     trainer = Trainer(build, X, y, Scheme(k, validation, seed, scoring, groups), fit_options)
-    score_of(scoring, trainer.network(drawn[0])[0].loss)  # what fails, fails before any time is spent
+    if k is not None and not is_number(k):
+        k = row_pairs(k, trainer.x, trainer.y, groups)  # once: each trial gets the same
+        trainer.scheme = replace(trainer.scheme, k=k)
+    with suppress(TrialFailedError):
+        score_of(scoring, trainer.network(drawn[0])[0].loss)  # what fails for all, fails before any time is spent
     rest = {**fit_options, "validation": validation, "groups": groups, "sample_weight": trainer.weight}
     how = {"method": method, "factor": factor, "seed": seed, "k": k, "space": space, "scoring": scoring}
     records = TrialFile(path, {**how, "options": rest, "data": [trainer.x, trainer.y]})
     ladder = rungs(len(drawn), epochs, factor) if method == "halving" else [(len(drawn), None)]
     result = SearchResult([], lower_is_better=scoring is None, trainer=trainer)
     survivors = list(range(len(drawn)))
+    causes: dict[tuple[int, int], BaseException | None] = {}
     progress = SearchProgress(sum(count for count, _ in ladder), verbose)
     with progress, warnings.catch_warnings():
         warnings.simplefilter("ignore", DivergenceWarning)  # a trial's record says so
@@ -122,10 +138,17 @@ def search(
 
             def task(number: int, rung: int = rung, limit: int | None = limit) -> Task[dict[str, Any]]:
                 def work(hook: Hook) -> dict[str, Any]:
-                    made = trainer.network(drawn[number])
-                    what = {"epochs": limit, "network": trainer.digest(*made)}
-                    known = records.find(number, rung, drawn[number], what)
-                    trial = known or {"trial": number, "rung": rung, **what, **trainer.score(*made, limit, hook)}
+                    started, known = time.perf_counter(), None
+                    what: dict[str, Any] = {"epochs": limit, "network": None}
+                    try:
+                        made = trainer.network(drawn[number])
+                        what["network"] = trainer.digest(*made)
+                        known = records.find(number, rung, drawn[number], what)
+                        found = known or trainer.score(*made, limit, hook)
+                    except TrialFailedError as failure:
+                        found = failure.record(time.perf_counter() - started)
+                        causes.setdefault((rung, number), failure.__cause__)
+                    trial = {"trial": number, "rung": rung, **what, "error": None, **found}
                     if known is None:
                         records.add(trial, drawn[number])
                     trial["params"] = drawn[number]
@@ -140,8 +163,15 @@ def search(
             sign = 1 if result.lower_is_better else -1
             by_number = {t["trial"]: worst if t["score"] is None else t["score"] for t in done}
             survivors.sort(key=lambda number: (sign * by_number[number], number))
-    if result.best["score"] is None:
+    failed = [trial for trial in result.trials if trial["error"] is not None]
+    if result.best["score"] is None and not failed:
         raise ValueError("every trial diverged; lower the learning rates in the space")
+    if failed:
+        how_many = f"{len(failed)} of {len(result.trials)} trials failed, the first by {failed[0]['error']}"
+        if result.best["score"] is None:
+            cause = causes[min(causes)]
+            raise ValueError(f"no trial has a score: {how_many}") from cause
+        warnings.warn(how_many, UserWarning, stacklevel=2)
     return result
 
 

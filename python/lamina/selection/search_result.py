@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from typing import Any
 
@@ -11,6 +10,7 @@ from lamina.selection.side_by_side import fresh
 from lamina.selection.trials import Trainer
 from lamina.text import aligned
 from lamina.training.callbacks import Epoch
+from lamina.training.progress import Progress
 
 __all__ = ["SearchProgress", "SearchResult"]
 
@@ -21,8 +21,8 @@ class SearchResult:
     Attributes
     ----------
     trials : list of dict
-        ``trial``, ``rung``, ``params``, ``score`` (None where training diverged), ``std`` over the folds,
-        ``best_epoch``, ``seconds``.
+        ``trial``, ``rung``, ``params``, ``score`` (None where training diverged or the trial failed), ``std`` over the
+        folds, ``best_epoch``, ``seconds``, ``error`` (what a trial failed by, else None).
     lower_is_better : bool
         Whether scores are losses.
     """
@@ -80,7 +80,7 @@ class SearchResult:
         lines = [["", *names, "score", *(name.replace("_", " ") for name in rest)]]
         for place, trial in enumerate(self.ranked[:rows], 1):
             cells = [_cell(trial["params"][name]) for name in names]
-            score = "diverged" if trial["score"] is None else _cell(trial["score"])
+            score = ("failed" if trial["error"] else "diverged") if trial["score"] is None else _cell(trial["score"])
             lines.append([str(place), *cells, score, *(_cell(trial[name]) for name in rest)])
         return "\n".join(aligned(lines))
 
@@ -99,47 +99,39 @@ class SearchResult:
 
 
 class SearchProgress:
-    """A bar on standard error with the best score; plain lines where `rich` is not installed."""
+    """A bar on standard error with the best score, where it is wanted."""
 
     def __init__(self, total: int, verbose: int) -> None:
-        self._total, self._verbose, self._done = total, verbose, 0
+        self._total, self._done = total, 0
         self._best: float | None = None
-        self._bar: Any = None
+        self._progress = Progress("trials", total) if verbose else None
         self._lock = threading.Lock()
 
     def __enter__(self) -> SearchProgress:
-        if self._verbose:
-            try:
-                from rich.console import Console
-                from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-            except ImportError:
-                return self
-            columns = (TextColumn("trials"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-            self._bar = Progress(*columns, TextColumn("{task.fields[best]}"), console=Console(file=sys.stderr))
-            self._task = self._bar.add_task("trials", total=self._total, best="")
-            self._bar.start()
+        if self._progress is not None:
+            self._progress.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()
+        if self._progress is not None:
+            self._progress.__exit__()
 
     def step(self, trial: dict[str, Any], lower_is_better: bool) -> None:
         """Count a trial that has ended."""
-        if not self._verbose:
+        if self._progress is None:
             return
         with self._lock:
-            self._count(trial["score"], lower_is_better)
+            self._count(self._progress, trial["score"], lower_is_better)
 
-    def _count(self, score: float | None, lower_is_better: bool) -> None:
+    def _count(self, progress: Progress, score: float | None, lower_is_better: bool) -> None:
         self._done += 1
         if score is not None and (self._best is None or (score < self._best) == lower_is_better):
             self._best = score
         best = "" if self._best is None else f"best {self._best:.4g}"
-        if self._bar is not None:
-            self._bar.update(self._task, advance=1, best=best)
+        if progress.draws:
+            progress.move(self._done, best)
         else:
-            print(f"trial {self._done}/{self._total}  score {_cell(score)}  {best}", file=sys.stderr)
+            progress.line(f"trial {self._done}/{self._total}  score {_cell(score)}  {best}")
 
 
 def _cell(value: Any) -> str:

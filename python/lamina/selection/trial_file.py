@@ -99,7 +99,7 @@ class TrialFile:
     def find(self, number: int, rung: int, params: dict[str, Any], made: dict[str, Any]) -> dict[str, Any] | None:
         """Return the trial of an earlier run, or None; ValueError where it had other parameters, epochs or layers."""
         known = self._known.get((number, rung))
-        if known is None:
+        if known is None or known.get("error"):  # what failed is tried again
             return None
         if known["params"] != {name: _plain(value) for name, value in params.items()}:
             had = known["params"]
@@ -116,8 +116,15 @@ class TrialFile:
         if self._path is None:
             return
         kept = {**trial, "params": {name: _plain(value) for name, value in params.items()}}
-        with self._lock, open(self._path, "ab") as file:
-            file.write(_line(kept, self._of_header))
+        line = _line(kept, self._of_header)
+        with self._lock, open(self._path, "ab", buffering=0) as file:
+            end = file.seek(0, os.SEEK_END)
+            try:
+                while line:
+                    line = line[file.write(line) :]
+            except OSError:  # such as a full disk: part of a line would spoil those that come after
+                file.truncate(end)
+                raise
 
 
 # What comes of taking a line for what it is not.

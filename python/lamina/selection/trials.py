@@ -11,19 +11,19 @@ from typing import Any
 
 import numpy as np
 
-from lamina.data.arrays import Array, to_array
-from lamina.data.records import Samples
+from lamina.data.arrays import to_array
+from lamina.data.records import Samples, SampleSpec
 from lamina.data.samples import samples
-from lamina.data.splits import Split, fold_indices
+from lamina.data.splits import Split
 from lamina.data.targets import classes_of
 from lamina.network.network import Network
-from lamina.selection.cross_validation import Fold, fit_fold, mean_curve
+from lamina.selection.cross_validation import Fold, fit_fold, folds_of, mean_curve
 from lamina.selection.side_by_side import Hook, one_target_a_sample
 from lamina.selection.trial_file import digest
 from lamina.training.callbacks import callbacks_of
 from lamina.training.scoring import Scoring, score_of
 
-__all__ = ["FIT_OPTIONS", "Scheme", "Trainer"]
+__all__ = ["FIT_OPTIONS", "Scheme", "Trainer", "TrialFailedError"]
 
 # The search decides these itself.
 _OWN = {"validation", "validation_sample_weight", "sample_weight", "n_threads", "verbose", "resume"}
@@ -35,13 +35,24 @@ FIT_OPTIONS = {
 } - _OWN
 
 
+class TrialFailedError(Exception):
+    """A trial that an error in `build`, a fit or a score ended: a matter of its parameters, not of the search."""
+
+    def __init__(self, cause: Exception) -> None:
+        super().__init__(f"{type(cause).__name__}: {cause}")
+
+    def record(self, seconds: float) -> dict[str, Any]:
+        """Return what `Trainer.score` would have returned."""
+        return {"score": None, "std": None, "best_epoch": None, "seconds": seconds, "error": str(self)}
+
+
 @dataclass(frozen=True, slots=True)
 class Scheme:
     """How trials are scored; the names are those of `search`.
 
     Attributes
     ----------
-    k : int or None
+    k : int, list of (training, held-out rows), or None
         Folds; None for a hold-out part.
     validation : float, Split, (X, y) or None
         The hold-out part.
@@ -50,7 +61,7 @@ class Scheme:
     groups : array-like or None
     """
 
-    k: int | None
+    k: Any
     validation: Any
     seed: int
     scoring: Scoring
@@ -77,7 +88,10 @@ class Trainer:
         for name in to_fit:
             if name not in FIT_OPTIONS:
                 raise TypeError(f"space has {name!r}, which neither build nor Network.fit takes")
-        made = self.build(**own)
+        try:
+            made = self.build(**own)
+        except Exception as error:
+            raise TrialFailedError(error) from error
         net, extra = made if isinstance(made, tuple) else (made, {})
         if not isinstance(net, Network):
             raise TypeError(f"build must return a lamina.Network, or (Network, fit options); got {net!r}")
@@ -88,7 +102,10 @@ class Trainer:
         return digest([net.architecture(), {k: v for k, v in options.items() if self.options.get(k) is not v}])
 
     def score(self, net: Network, options: dict[str, Any], epochs: int | None, hook: Hook) -> dict[str, Any]:
-        """Train on each part and return the record of the trial; a score of None means that training diverged."""
+        """Train on each part and return the record of the trial; a score of None means that training diverged.
+
+        TrialFailedError for what a fit or a score raises; other errors are about the search as a whole.
+        """
         started = time.perf_counter()
         if epochs is not None:
             options["epochs"] = epochs
@@ -96,12 +113,15 @@ class Trainer:
         score = score_of(self.scheme.scoring, net.loss)
         scores, curves = [], []
         for fold in folds:
-            twin = fit_fold(net, given, fold, hook, options)
-            assert twin.history is not None
-            if twin.history.diverged:
-                scores = [math.nan]
-                break
-            scores.append(score(twin, given.take(fold.held)))
+            try:
+                twin = fit_fold(net, given, fold, hook, options)
+                assert twin.history is not None
+                if twin.history.diverged:
+                    scores = [math.nan]
+                    break
+                scores.append(score(twin, given.take(fold.held)))
+            except Exception as error:
+                raise TrialFailedError(error) from error
             curves.append(twin.history.validation_loss)
         mean = float(np.mean(scores))
         good = math.isfinite(mean)
@@ -110,6 +130,7 @@ class Trainer:
             "std": float(np.std(scores, ddof=1)) if good and len(scores) > 1 else None,
             "best_epoch": int(np.argmin(mean_curve(curves))) + 1 if good else None,
             "seconds": time.perf_counter() - started,
+            "error": None,
         }
 
     def _parts(self, net: Network, lengths: Any) -> tuple[Samples, list[Fold]]:
@@ -121,19 +142,21 @@ class Trainer:
                 raise ValueError("validation must be a fraction, a Split or None for sequences; got (X, y)")
             X, y = validation[:2]
             held = samples(net.spec, X, y, which="validation ")
-            return _joined(given, held), [Fold(np.arange(n), np.arange(n, n + len(held)))]
+            return _joined(given, held, net.spec), [Fold(np.arange(n), np.arange(n, n + len(held)))]
         if self.scheme.k is None:
             how = validation if isinstance(validation, Split) else Split(validation)
             labels = given.targets if given.targets.dtype == np.int32 else None
             return given, [Fold(*how.indices(n, labels, self.scheme.seed))]
         classes = classes_of(net.loss, given.targets)
-        home: Array = fold_indices(n, self.scheme.k, classes, self.scheme.seed, groups=self.scheme.groups)
-        return given, [Fold(np.flatnonzero(home != i), np.flatnonzero(home == i)) for i in range(self.scheme.k)]
+        return given, folds_of(self.scheme.k, given, classes, self.scheme.seed, groups=self.scheme.groups)
 
 
-def _joined(given: Samples, held: Samples) -> Samples:
+def _joined(given: Samples, held: Samples, spec: SampleSpec) -> Samples:
     """Both as one, the held ones last; where `given` has weights, theirs are 1."""
     weights = given.weights
     if weights is not None:
         weights = np.concatenate([weights, np.ones(len(held), weights.dtype)])
-    return Samples(np.concatenate([given.x, held.x]), np.concatenate([given.targets, held.targets]), weights)
+    targets = [given.targets, held.targets]
+    if targets[0].dtype != targets[1].dtype:  # labels beside shares of classes
+        targets = [np.eye(spec.n_outputs, dtype=spec.dtype)[t] if t.dtype == np.int32 else t for t in targets]
+    return Samples(np.concatenate([given.x, held.x]), np.concatenate(targets), weights)

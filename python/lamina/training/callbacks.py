@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from lamina._dispatch import core as _core
 from lamina.data.arguments import number, whole_number
+from lamina.training.progress import Progress
 
 __all__ = [
     "DivergenceWarning",
@@ -33,7 +33,7 @@ class History:
     ----------
     loss, validation_loss, learning_rate : list of float
         One entry an epoch; `loss` is the mean over the epoch's batches as they were seen, penalty included;
-        `validation_loss` is empty without a validation set.
+        `validation_loss` is empty without a validation set. The loss ``"squared_error"`` is half the squared error.
     validation_score : list of float
         One entry an epoch where `fit` got a `scoring`, else empty.
     best_epoch : int
@@ -166,29 +166,15 @@ class TimeLimit:
 
 
 class ProgressBar:
-    """A bar on standard error with the losses; plain lines where `rich` is not installed."""
+    """A bar on standard error with the losses; plain lines without `rich`, and in a notebook without ipywidgets."""
 
     def __init__(self, epochs: int) -> None:
         self.epochs = epochs
-        self._bar: Any = None
+        self._progress = Progress("training", epochs)
         self._last = 0.0
 
     def __enter__(self) -> ProgressBar:
-        try:
-            from rich.console import Console
-            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-        except ImportError:
-            return self
-        columns = (
-            TextColumn("training"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("{task.fields[losses]}"),
-        )
-        self._bar = Progress(*columns, console=Console(file=sys.stderr), refresh_per_second=8)
-        self._task = self._bar.add_task("training", total=self.epochs, losses="")
-        self._bar.start()
+        self._progress.__enter__()
         return self
 
     def __call__(self, epoch: Epoch) -> None:
@@ -196,15 +182,14 @@ class ProgressBar:
         losses = f"loss {epoch.loss:.4g}"
         if epoch.validation_loss is not None:
             losses += f"  validation {epoch.validation_loss:.4g}"
-        if self._bar is not None:
-            self._bar.update(self._task, completed=epoch.epoch, losses=losses)
+        if self._progress.draws:
+            self._progress.move(epoch.epoch, losses)
         elif epoch.seconds - self._last >= 1 or epoch.epoch == self.epochs:
             self._last = epoch.seconds
-            print(f"epoch {epoch.epoch}/{self.epochs}  {losses}", file=sys.stderr)
+            self._progress.line(f"epoch {epoch.epoch}/{self.epochs}  {losses}")
 
     def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()
+        self._progress.__exit__()
 
 
 def callbacks_of(given: Any) -> list[Callable[[Epoch], Any]]:
