@@ -1,6 +1,7 @@
 """Bad input meets an error that names the argument, what came and what was wanted; the network stays as it was."""
 
 import re
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -320,3 +321,20 @@ def test_tiny_data_warn_of_what_is_set_aside():
         net.fit(x, y, epochs=1)
     net.fit(x, y, validation=None, optimizer=lamina.LBFGS())  # as it says
     assert (net.predict(x).argmax(axis=1) == y).all()
+
+
+@pytest.mark.parametrize("form", [np.asfortranarray, lambda x: x.astype(np.float32), np.ascontiguousarray])
+def test_what_has_to_be_converted_is_not_there_twice(form):
+    rows = 200_000
+    x = np.random.default_rng(0).normal(size=(rows, 40))
+    given = form(x)
+    net = lamina.Network([lamina.Dense(1)], 40, dtype="float64")
+    tracemalloc.start()
+    predicted = net.predict(given)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 0.5 * x.nbytes
+    np.testing.assert_array_equal(predicted, net.predict(np.ascontiguousarray(given, np.float64)))
+    given[rows - 2, 1] = np.nan
+    with pytest.raises(ValueError, match=f"X must be finite; got NaN in row {rows - 2}, column 1"):
+        net.predict(given)

@@ -1,6 +1,8 @@
 """The rules that all six estimators obey: what a refused fit leaves, what is refused, rows of weight 0, units."""
 
 import pickle
+import threading
+import tracemalloc
 import warnings
 
 import numpy as np
@@ -173,6 +175,35 @@ def test_a_fit_in_one_go_looks_as_before_to_who_predicts_beside_it(name):
         model.fit(D, y[::-1])
     assert seen == [True]
     assert model.network_ is not old["network_"]
+
+
+@pytest.mark.parametrize("name", CLASSIFIERS)
+def test_predictions_beside_refits_are_of_one_fit(name):
+    """Two classes and four by turns: none of one fit's places meets the other's classes."""
+    D, _ = data(name)
+    few, many = np.array(["a", "b"])[np.arange(ROWS) % 2], np.array(["c", "d", "e", "f"])[np.arange(ROWS) % 4]
+    model = make(name, n_jobs=1).fit(D, few)
+    known = {tuple(sorted(set(y))): make(name, n_jobs=1).fit(D, y).predict(D).tolist() for y in (few, many)}
+    done, wrong = threading.Event(), []
+
+    def predict():
+        while not done.is_set():
+            found = model.predict(D).tolist()
+            shares = model.predict_proba(D)
+            if found not in known.values() or shares.shape[1] not in (2, 4):
+                wrong.append(found)
+
+    threads = [threading.Thread(target=predict) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        for y in (many, few) * 8:
+            model.fit(D, y)
+    finally:
+        done.set()
+        for thread in threads:
+            thread.join()
+    assert not wrong
 
 
 def test_warnings_come_when_all_is_done():
@@ -383,12 +414,39 @@ def test_sequences_in_lists_and_object_arrays(name):
 
 
 @pytest.mark.parametrize("name", MLPS)
+def test_validation_rows_are_spoken_of_as_such(name):
+    D, y = data(name)
+    for given in ((D[:, :1], y), (np.full_like(D, np.nan), y), (D, y, -np.ones(ROWS)), (D, y, np.zeros(ROWS))):
+        with pytest.raises(ValueError, match=r"^X_val, y_val or sample_weight_val: "):
+            make(name).fit(D, y, None, *given)
+
+
+@pytest.mark.parametrize("name", MLPS)
 def test_early_stopping_is_spoken_of_as_such(name):
     y = data(name)[1]
     for rows, fraction in ((3, 0.1), (5, 0.1), (2, 0.9)):
         with pytest.raises(ValueError, match=r"validation_fraction") as error:
             make(name, early_stopping=True, validation_fraction=fraction).fit(X[:rows], y[:rows])
         assert "test_size" not in str(error.value)
+
+
+def test_no_more_copies_of_x_than_there_have_to_be():
+    many = np.random.default_rng(0).normal(size=(60_000, 30))
+    y = many[:, 0]
+    for given, parameters, copies in (
+        (many, {}, 0.2),
+        (many, {"early_stopping": True, "solver": "sgd"}, 0.4),  # what is held out, for its score
+        (np.asfortranarray(many), {}, 1.2),
+        (np.asfortranarray(many), {"early_stopping": True}, 1.4),
+    ):
+        model = make("MLPRegressor", **{**parameters, "max_iter": 1})
+        tracemalloc.start()
+        model.fit(given, y)
+        assert tracemalloc.get_traced_memory()[1] < copies * many.nbytes
+        tracemalloc.reset_peak()
+        model.predict(given)
+        assert tracemalloc.get_traced_memory()[1] < (copies // 1 + 1.4) * many.nbytes
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("name", MLPS)
@@ -409,10 +467,9 @@ def test_what_would_be_dropped_in_silence(name):
 
 
 def test_layers_are_given_once():
-    with pytest.raises(TypeError, match=r"hidden_layer_sizes were given twice: \(5,\) and \(7,\)"):
-        lamina.MLPRegressor((5,), hidden_layer_sizes=(7,))
-    with pytest.raises(TypeError, match="activation was given twice: 'tanh' and 'elu'"):
-        lamina.MLPRegressor((5,), "tanh", "elu")
+    for twice in (lamina.MLPRegressor((5,), hidden_layer_sizes=(7,)), lamina.MLPRegressor((5,), "tanh", "elu")):
+        with pytest.raises(ValueError, match=r"got loss=\(5,\), hidden_layer_sizes=.*: give sizes and activation once"):
+            clone(twice).fit(X, VALUES)
     assert clone(lamina.MLPRegressor((5,), "tanh")).get_params()["activation"] == "tanh"
     assert lamina.MLPRegressor("huber", (5,)).loss == "huber"
 
@@ -512,6 +569,16 @@ def test_targets_beyond_what_the_network_can_hold():
     ):
         with pytest.raises(ValueError, match=message):
             make(name).fit(D, VALUES * size)
+    largest = np.sign(VALUES) * 3.3e38
+    models = [make("RecurrentRegressor", hidden_layer_sizes=1, random_state=seed) for seed in range(9)]
+    refused = 0
+    for model in models:  # by the weights that the last layer happens to have
+        try:
+            assert np.isfinite(model.fit(S, largest).predict(S)).all()
+        except ValueError as error:
+            assert "y is too large for predictions in float32" in str(error)  # noqa: PT017
+            refused += 1
+    assert 0 < refused < 9
     with pytest.raises(ValueError, match="squared_error of y is beyond float64's range"):
         make("RecurrentRegressor", standardize=False, dtype="float64").fit(S, VALUES * 1e200)
     assert np.isfinite(make("MLPRegressor", loss="absolute_error").fit(X, VALUES * 1e200).loss_)

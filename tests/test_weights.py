@@ -116,6 +116,14 @@ def test_folds_do_not_count_them():
         lamina.cross_validate(network(), HUGE, Y, sample_weight=WEIGHT, **options)
 
 
+def test_ensembles_do_not_see_them():
+    one, other = (lamina.Ensemble(network(), 2, n_jobs=1) for _ in range(2))
+    one.fit(HUGE, Y, sample_weight=WEIGHT, epochs=2)
+    other.fit(X[KEPT], Y[KEPT], sample_weight=WEIGHT[KEPT], epochs=2)
+    np.testing.assert_array_equal(one.predict(X), other.predict(X))
+    assert one.evaluate(HUGE, Y, WEIGHT) == other.evaluate(X[KEPT], Y[KEPT], WEIGHT[KEPT])
+
+
 def test_what_is_wrong_beside_them_is_still_refused():
     bad = HUGE.copy()
     bad[KEPT.argmax(), 0] = np.inf

@@ -5,6 +5,7 @@ Nothing here copies a C-contiguous array of the network's type.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -69,7 +70,9 @@ def _nullable(value: Any) -> bool:
     return hasattr(value, "iloc") and all(getattr(kind, "kind", "O") in "fiub" for kind in kinds)
 
 
-def matrix(value: Any, n_columns: int, dtype: np.dtype[Any], name: str = "X", finite: bool = True) -> Array:
+def matrix(
+    value: Any, n_columns: int, dtype: np.dtype[Any], name: str = "X", finite: bool = True, first: int = 0
+) -> Array:
     """Return a C-contiguous (rows, n_columns) array of `dtype`; ValueError or TypeError names what is wrong."""
     array = to_array(value, name)
     if array.ndim != 2:
@@ -81,8 +84,20 @@ def matrix(value: Any, n_columns: int, dtype: np.dtype[Any], name: str = "X", fi
         raise ValueError(f"{name} must have {n_columns} features, as the network has inputs; got {array.shape[1]}")
     out = in_type(array, dtype)
     if finite or _narrows(array, dtype):
-        check_finite(out, name, array)
+        check_finite(out, name, array, first)
     return out
+
+
+def matrix_blocks(value: Any, n_columns: int, dtype: np.dtype[Any], name: str = "X") -> Iterator[Array]:
+    """Give `matrix` by blocks of rows, so that what has to be converted need not be there twice."""
+    array = to_array(value, name)
+    rows = max(1024, 2**20 // max(n_columns, 1))
+    ready = array.dtype == dtype and array.flags.c_contiguous
+    if ready or array.ndim != 2 or len(array) <= rows:
+        yield matrix(array, n_columns, dtype, name, finite=False)
+        return
+    for first in range(0, len(array), rows):
+        yield matrix(array[first : first + rows], n_columns, dtype, name, first=first)
 
 
 def in_type(array: Array, dtype: np.dtype[Any]) -> Array:
@@ -97,13 +112,16 @@ def _narrows(array: Array, dtype: np.dtype[Any]) -> bool:
     return array.dtype.kind == "f" and array.dtype.itemsize > dtype.itemsize
 
 
-def check_finite(array: Array, name: str, given: Array | None = None) -> None:
-    """Raise ValueError naming the first NaN or infinity of a C-contiguous float array, made of `given`."""
+def check_finite(array: Array, name: str, given: Array | None = None, first: int = 0) -> None:
+    """Raise ValueError naming the first NaN or infinity of a C-contiguous float array, made of `given`.
+
+    `first` is the number of its first row.
+    """
     core = _core.NetworkFloat32 if array.dtype == np.float32 else _core.NetworkFloat64
     at = core.first_nonfinite(array)
     if at >= 0:
         place = np.unravel_index(at, array.shape)
-        where = ", column ".join(str(int(i)) for i in place)
+        where = ", column ".join(str(int(i)) for i in (first + place[0], *place[1:]))
         found = what_is_not_finite(array[place], None if given is None else given[place], array.dtype)
         raise ValueError(f"{name} must be {found} in row {where}")
 

@@ -27,6 +27,7 @@ from lamina.estimators._samples import check_scale
 from lamina.estimators._solvers import check_solver, first_order_optimizer, first_rate, full_batch_solver
 from lamina.network import Network
 from lamina.optimizers import LevenbergMarquardt
+from lamina.selection.cross_validation import Fold
 from lamina.training.callbacks import EarlyStopping, callbacks_of
 
 __all__ = ["BaseMLP"]
@@ -51,6 +52,18 @@ class Rows(NamedTuple):
         if not self.weight.any():
             raise ValueError("class_weight and sample_weight must leave a row a weight above 0")
         return self.take(np.flatnonzero(self.weight))
+
+
+class Parts(NamedTuple):
+    """What a fit is given: all rows; the part to train on, without `X`; what is held out; and how the two are split.
+
+    Where there is no split, all rows train, and what is held out (if anything is) was given apart.
+    """
+
+    given: Rows
+    train: Rows
+    held_out: Rows | None = None
+    split: Fold | None = None
 
 
 class BaseMLP(BaseLamina):
@@ -109,11 +122,11 @@ class BaseMLP(BaseLamina):
             # A full-batch solver works in float64, and its weights are then brought to the network's type.
             own = X.dtype if first else self.network_.dtype
             check_scale(targets, self.loss, own if full_batch_solver(self) is None else np.dtype("float64"))
-        train = Rows(X, y, targets, self._class_weights(y, weight, incremental)).counted()
+        rows = Rows(X, y, targets, self._class_weights(y, weight, incremental)).counted()
 
         random_state = check_random_state(self.random_state)
         weights = draw_weights(self, random_state) if first else None
-        train, held_out = self._hold_out(train, validation, random_state)
+        parts = self._hold_out(rows, validation, random_state)
         if first:
             seed = int(random_state.randint(np.iinfo(np.int32).max))
             self.network_ = build_network(self, self._network_loss(), X.dtype, seed, weights)
@@ -122,10 +135,10 @@ class BaseMLP(BaseLamina):
         try:
             if full_batch_solver(self) is not None:
                 self._watch(False)
-                self._fit_full_batch(train, held_out)
+                self._fit_full_batch(parts)
             else:
                 self._watch(self.early_stopping)
-                self._fit_stochastic(train, held_out, first, incremental, bring_back)
+                self._fit_stochastic(parts, first, incremental, bring_back)
             if not all(np.isfinite(p).all() for p in self.network_.parameters.values()):
                 raise ValueError(
                     "Solver produced non-finite parameter weights. The input data may contain large values: scale it, "
@@ -182,16 +195,17 @@ class BaseMLP(BaseLamina):
         if isinstance(solver, LevenbergMarquardt) and loss != "squared_error":
             raise ValueError(f"solver={self.solver!r} minimises squares: loss must be 'squared_error'; got {loss!r}")
 
-    def _hold_out(
-        self, rows: Rows, given: tuple[Any, Any, Any], random_state: np.random.RandomState
-    ) -> tuple[Rows, Rows | None]:
+    def _hold_out(self, rows: Rows, given: tuple[Any, Any, Any], random_state: np.random.RandomState) -> Parts:
         """Return training and validation rows: the user's own, scikit-learn's split, or none."""
         X_val, y_val, weight_val = given
         if X_val is not None:
-            X_val, y_val, weight_val = self._training_rows(X_val, y_val, weight_val, reset=False)
-            return rows, Rows(X_val, y_val, self._encode_more(y_val), weight_val)
+            try:
+                X_val, y_val, weight_val = self._training_rows(X_val, y_val, weight_val, reset=False)
+                return Parts(rows, rows, Rows(X_val, y_val, self._encode_more(y_val), weight_val))
+            except ValueError as error:
+                raise ValueError(f"X_val, y_val or sample_weight_val: {error}") from None
         if not self.early_stopping or full_batch_solver(self) is not None:
-            return rows, None
+            return Parts(rows, rows)
         # scikit-learn keeps the proportions of two classes, and splits several at random.
         stratify = rows.y if is_classifier(self) and self.n_outputs_ == 1 else None
         n = len(rows.X)
@@ -207,7 +221,7 @@ class BaseMLP(BaseLamina):
             ) from None
         if len(held_out) < 2:
             raise ValueError("The validation set is too small. Increase 'validation_fraction' or the number of rows.")
-        return rows.take(train), rows.take(held_out)
+        return Parts(rows, Rows(None, *rows[1:]).take(train), rows.take(held_out), Fold(train, held_out))
 
     def _start_curves(self) -> None:
         """Set the attributes that grow from fit to fit with warm_start and partial_fit."""
@@ -253,25 +267,26 @@ class BaseMLP(BaseLamina):
         return size
 
     def _fit_stochastic(
-        self, train: Rows, held_out: Rows | None, first: bool, incremental: bool, bring_back: Callable[[], None] | None
+        self, parts: Parts, first: bool, incremental: bool, bring_back: Callable[[], None] | None
     ) -> None:
         rate = first_rate(self)
         if first or not incremental or getattr(self, "_first_rate", rate) != rate:
             self._learning_rate = rate
         self._learning_rate, self._first_rate = getattr(self, "_learning_rate", rate), rate
-        score = self._scorer(held_out) if held_out is not None and self.early_stopping else None
-        batch_size = self._batch_size(len(train.X))
+        train = parts.train
+        score = self._scorer(parts.held_out) if parts.held_out is not None and self.early_stopping else None
+        batch_size = self._batch_size(len(train.targets))
         progress = Progress(rate, self._learning_rate, self._no_improvement_count)
         in_sklearns_terms = self._loss_in_sklearns_terms(train, batch_size)
-        monitor = Monitor(self, in_sklearns_terms, progress, len(train.X), score)
+        monitor = Monitor(self, in_sklearns_terms, progress, len(train.targets), score)
         stopping = None
         if score is not None:
             stopping = EarlyStopping(patience=self.max_iter + 1, monitor=monitor.validation_score, mode="max")
         self.n_iter_ = 0
         with self._interruptible(self.network_) as interrupted:
             self.network_.fit(
-                train.X,
-                train.targets,
+                parts.given.X,
+                parts.given.targets,
                 epochs=1 if incremental else self.max_iter,
                 batch_size=batch_size,
                 optimizer=self._optimizer(),
@@ -279,7 +294,7 @@ class BaseMLP(BaseLamina):
                 early_stopping=stopping,
                 shuffle=bool(self.shuffle),
                 resume=incremental,
-                **self._common_options(train, held_out, monitor),
+                **self._common_options(parts, monitor),
             )
         self._learning_rate, self._no_improvement_count = progress.rate, progress.stalled
         assert self.network_.history is not None
@@ -293,9 +308,9 @@ class BaseMLP(BaseLamina):
                 ConvergenceWarning,
             )
 
-    def _fit_full_batch(self, train: Rows, held_out: Rows | None) -> None:
-        """Minimise the loss over all rows at once; an iteration is an epoch, to `held_out` is only looked."""
-        monitor = IterationMonitor(self, self._loss_in_sklearns_terms(train, len(train.X)))
+    def _fit_full_batch(self, parts: Parts) -> None:
+        """Minimise the loss over all rows at once; an iteration is an epoch, at what is held out it only looks."""
+        monitor = IterationMonitor(self, self._loss_in_sklearns_terms(parts.train, len(parts.train.targets)))
         kept = self.network_
         # Differences of losses tell how to step: they need float64, whatever the type the estimator keeps.
         network = kept if kept.dtype == "float64" else kept.astype("float64")
@@ -303,12 +318,12 @@ class BaseMLP(BaseLamina):
         self.n_iter_ = 0
         with self._interruptible(network) as interrupted:
             network.fit(
-                train.X,
-                train.targets,
+                parts.given.X,
+                parts.given.targets,
                 epochs=self.max_iter,
                 optimizer=full_batch_solver(self),
                 early_stopping=None,
-                **self._common_options(train, held_out, monitor),
+                **self._common_options(parts, monitor),
             )
         self.network_ = kept
         if network is not kept:
@@ -326,14 +341,15 @@ class BaseMLP(BaseLamina):
                 ConvergenceWarning,
             )
 
-    def _common_options(self, train: Rows, held_out: Rows | None, monitor: IterationMonitor) -> dict[str, Any]:
+    def _common_options(self, parts: Parts, monitor: IterationMonitor) -> dict[str, Any]:
+        apart = parts.held_out if parts.split is None else None
         """Return the options of `Network.fit` that do not depend on the kind of solver."""
         return {
             "l2": float(self.alpha) / 2,
             "penalty_per_batch": True,
-            "validation": None if held_out is None else (held_out.X, held_out.targets),
-            "validation_sample_weight": None if held_out is None else held_out.weight,
-            "sample_weight": train.weight,
+            "validation": parts.split if apart is None else (apart.X, apart.targets),
+            "validation_sample_weight": None if apart is None else apart.weight,
+            "sample_weight": parts.given.weight,
             "callbacks": [monitor, *callbacks_of(self.callbacks or None)],
             "n_threads": self._threads(),
         }

@@ -9,7 +9,7 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import unique_labels
 
 from lamina.cascade import CascadeNetwork
-from lamina.estimators._estimator import BaseLamina, all_or_nothing
+from lamina.estimators._estimator import BaseLamina, all_or_nothing, of_one_fit
 from lamina.estimators._labels import labels_of, shares_of
 from lamina.estimators._parameters import CASCADE, check_parameters
 from lamina.estimators._samples import class_labels, two_classes
@@ -139,10 +139,12 @@ class CascadeClassifier(ClassifierMixin, BaseCascade):  # type: ignore[misc]
 
     _several = False  # as in pickles from before there could be several labels
 
+    @of_one_fit
     def predict(self, X: Any) -> Any:
         """Return the class of each row, (n,), or the indicator matrix (n, labels)."""
         return labels_of(self._outputs(X), self.classes_, self._several)
 
+    @of_one_fit
     def predict_proba(self, X: Any) -> Any:
         """Return the share of each class, (n, classes): the logistic outputs, brought to a sum of 1.
 
@@ -150,6 +152,7 @@ class CascadeClassifier(ClassifierMixin, BaseCascade):  # type: ignore[misc]
         """
         return shares_of(self._outputs(X), self._several)
 
+    @of_one_fit
     def predict_log_proba(self, X: Any) -> Any:
         """Return the logarithm of `predict_proba`."""
         with np.errstate(divide="ignore"):
@@ -172,6 +175,7 @@ class CascadeClassifier(ClassifierMixin, BaseCascade):  # type: ignore[misc]
 class CascadeRegressor(RegressorMixin, BaseCascade):  # type: ignore[misc]
     __doc__ = "A regressor that grows its hidden units one by one (Fahlman and Lebiere, 1990).\n" + _PARAMETERS
 
+    @of_one_fit
     def predict(self, X: Any) -> Any:
         """Return the prediction for each row, (n,) for one target, else (n, targets)."""
         outputs = self._outputs(X)

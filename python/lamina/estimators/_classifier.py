@@ -11,7 +11,7 @@ from sklearn.utils.multiclass import unique_labels
 
 from lamina import losses
 from lamina.estimators._base import BaseMLP
-from lamina.estimators._estimator import all_or_nothing
+from lamina.estimators._estimator import all_or_nothing, of_one_fit
 from lamina.estimators._labels import labels_of, shares_of
 from lamina.estimators._samples import balanced, class_labels, two_classes
 
@@ -43,13 +43,14 @@ beta_1, beta_2, epsilon, n_iter_no_change, max_fun
     l1 : float, default=0.0
         Strength of the L1 penalty, divided by the weight sum of the batch as `alpha` is.
     class_weight : dict or "balanced", default=None
-        Weights of the classes, multiplied into `sample_weight`.
+        Weights of the classes, multiplied into `sample_weight`; "balanced" counts rows by their sample weights.
     callbacks : callable or sequence of callables, default=None
         Called after each epoch, as in `Network.fit`.
     n_jobs : int, default=None
         Threads; None is lamina's own choice, -1 all cores.
     scoring : str or callable, default=None
-        The score that early stopping watches: a scorer of scikit-learn, or "loss". None is the accuracy.
+        The score that early stopping watches: a scorer of scikit-learn, or "loss". None is the accuracy. Without early
+        stopping it is refused.
     max_time : float, default=None
         Seconds after which training stops at the end of the epoch.
     standardize : bool, default=False
@@ -164,7 +165,7 @@ feature_names_in_, n_iter_, n_layers_, n_outputs_, out_activation_
         """Train on `X` (n, features), dense or sparse, and `y`: labels (n,) or an indicator matrix (n, labels).
 
         With `X_val` and `y_val` the validation loss is recorded, and early stopping watches these rows in place of a
-        fraction of `X`. A row with sample weight 2 counts as the row given twice.
+        fraction of `X`. A row with sample weight 2 counts as the row given twice, one with 0 as if it were not there.
         """
         self._fit(X, y, sample_weight, False, (X_val, y_val, sample_weight_val))
         return self
@@ -183,23 +184,27 @@ feature_names_in_, n_iter_, n_layers_, n_outputs_, out_activation_
         self._fit(X, y, sample_weight, True)
         return self
 
+    @of_one_fit
     def predict(self, X: Any) -> Any:
         """Return the label of each row, (n,), or the indicator matrix (n, labels)."""
         return self._labels(self._outputs(X))
 
     @available_if(lambda self: self._check_probabilities())  # type: ignore[untyped-decorator]
+    @of_one_fit
     def predict_proba(self, X: Any) -> Any:
         """Return the probability of each class, (n, classes), in the order of `classes_`."""
         outputs = self._outputs(X)
         return outputs if self.out_activation_ == "softmax" else shares_of(outputs, self._multilabel)
 
     @available_if(lambda self: self._check_probabilities())  # type: ignore[untyped-decorator]
+    @of_one_fit
     def predict_log_proba(self, X: Any) -> Any:
         """Return the logarithm of `predict_proba`."""
         with np.errstate(divide="ignore"):
             return np.log(self.predict_proba(X))
 
     @available_if(lambda self: self._loss_name() in MARGINS)  # type: ignore[untyped-decorator]
+    @of_one_fit
     def decision_function(self, X: Any) -> Any:
         """Return the margins of a loss such as "hinge": (n,) for two classes, else (n, classes)."""
         outputs = self._outputs(X)

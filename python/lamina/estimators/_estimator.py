@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from lamina.estimators._samples import counted, weights_in
 
-__all__ = ["BaseLamina", "all_or_nothing"]
+__all__ = ["BaseLamina", "all_or_nothing", "of_one_fit"]
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
@@ -32,10 +32,11 @@ def all_or_nothing(fit: Method) -> Method:
 
     @functools.wraps(fit)
     def whole(self: Any, *args: Any, **kwargs: Any) -> Any:
-        before = dict(self.__dict__)
-        twin = object.__new__(type(self))
-        curves = {name: list(value) for name, value in before.items() if name.endswith("_") and type(value) is list}
-        twin.__dict__.update(before | curves)
+        twin = _twin(self)
+        before = dict(twin.__dict__)
+        for name, value in before.items():
+            if name.endswith("_") and type(value) is list:  # a curve, to which the fit appends
+                twin.__dict__[name] = list(value)
         twin.pending_warnings = []
         fit(twin, *args, **kwargs)
         after = dict(twin.__dict__)
@@ -48,6 +49,22 @@ def all_or_nothing(fit: Method) -> Method:
         return self
 
     return cast(Method, whole)
+
+
+def of_one_fit(predict: Method) -> Method:
+    """Make of a method that predicts one that sees the estimator as it is now, even if a fit ends in the middle."""
+
+    @functools.wraps(predict)
+    def steady(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return predict(_twin(self), *args, **kwargs)
+
+    return cast(Method, steady)
+
+
+def _twin(estimator: Any) -> Any:
+    twin = object.__new__(type(estimator))
+    twin.__dict__.update(estimator.__dict__)
+    return twin
 
 
 class BaseLamina(BaseEstimator, ABC):  # type: ignore[misc]
@@ -106,9 +123,8 @@ class BaseLamina(BaseEstimator, ABC):  # type: ignore[misc]
     def _rows(self, X: Any) -> Any:
         """Return X (n, features) to predict for, checked against that of the fit, and dense."""
         check_is_fitted(self)
-        accepted = {
-            name: value for name, value in self._accepted().items() if name not in ("multi_output", "y_numeric")
-        }
+        # In what order rows lie in memory is left to the network, which converts them by blocks.
+        accepted = {name: self._accepted()[name] for name in ("accept_sparse", "dtype")}
         return _dense(validate_data(self, X, reset=False, **accepted))
 
     def __sklearn_tags__(self) -> Any:

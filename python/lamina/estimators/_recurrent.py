@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.base import ClassifierMixin, RegressorMixin, clone
+from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils import check_array
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
@@ -16,7 +16,7 @@ from lamina.data.arguments import float_type, whole_number
 from lamina.data.arrays import to_array
 from lamina.data.sequences import pad
 from lamina.data.splits import Split
-from lamina.estimators._estimator import BaseLamina, all_or_nothing
+from lamina.estimators._estimator import BaseLamina, all_or_nothing, of_one_fit
 from lamina.estimators._parameters import RECURRENT, check_parameters
 from lamina.estimators._samples import check_scale, class_labels, counted, mean_and_scale, two_classes, weights_in
 from lamina.layers import Dense, Recurrent
@@ -62,7 +62,7 @@ _PARAMETERS = """
     shuffle : bool, default=True
         Whether training takes its samples in a new order each epoch.
     standardize : bool, default=True
-        Bring every feature to zero mean and unit variance, and every target of the regressor.
+        Bring every feature to zero mean and unit variance, and for training every target of the regressor.
     dtype : {"float32", "float64"}, default="float32"
     random_state : int, RandomState or None
     n_jobs : int, optional
@@ -75,7 +75,10 @@ _PARAMETERS = """
     history_ : lamina.History
     n_iter_, n_features_in_ : int
     target_mean_, target_scale_ : array, (outputs,)
-        Of the regressor alone: a prediction is the network's output times the scale, plus the mean.
+        Of the regressor alone: a prediction is the network's output times the scale, plus the mean. They are 0 and 1,
+        since `network_` gives values in the units of y, but for kind "jordan", whose outputs feed back.
+    feature_names_in_ : array
+        Of the data frame that a time series was in.
     """
 
 
@@ -157,15 +160,14 @@ class _BaseRecurrent(BaseLamina):
     def _series(self, X: Any, reset: bool, finite: bool) -> Any:
         """Return a time series as (times, features); its features are those of the fit."""
         flat = (X.ndim if hasattr(X, "ndim") else np.asarray(X).ndim) == 1
-        if flat and not (reset or self.n_features_in_ == 1):
+        if flat and not (reset or getattr(self, "n_features_in_", 1) == 1):
             raise ValueError(
                 f"X has one axis, which is a series of 1 feature, but {type(self).__name__} is expecting "
                 f"{self.n_features_in_} features as input. Reshape your data to (times, features)."
             )
         X = np.asarray(X).reshape(-1, 1) if flat else X
-        accepted = {"dtype": float_type(self.dtype), "ensure_all_finite": finite}
-        with np.errstate(over="ignore"):  # what float32 cannot hold is refused as such
-            return validate_data(self, X, reset=reset, order="C", **accepted)
+        accepted = {"dtype": (np.float64, np.float32), "ensure_all_finite": finite}
+        return validate_data(self, X, reset=reset, order="C", **accepted)
 
     def _sequences(self, X: Any, lengths: Any, reset: bool) -> tuple[Any, Any]:
         """Return sequences as (samples, steps, features) and their lengths; their features are those of the fit."""
@@ -203,16 +205,20 @@ class _BaseRecurrent(BaseLamina):
                 raise ValueError(f"y must have an entry for each of the {len(inputs)} sequences of X; got {len(y)}")
             return inputs, y, lengths, weight
         inputs, lengths = self._inputs(X, lengths, reset=True, finite=weight is None)
+        if weight is not None:
+            weight = _check_sample_weight(weight, y, dtype=np.float64)[self._span() + self._ahead() :]
+        inputs, y, weight = counted(*self._with_known(inputs, y), weight)
+        return inputs, y, lengths, weight
+
+    def _with_known(self, inputs: Any, y: Any) -> tuple[Any, Any]:
+        """Return the windows whose target is in the series, and these targets."""
         n, first = len(inputs) + self._span(), self._span() + self._ahead()
         y = np.asarray(y)
         if len(y) != n:
             raise ValueError(f"y must have an entry for each of the {n} times of X; got {len(y)}")
         if first >= n:
             raise ValueError(f"X must have more than {first} times, for a window and its target; got {n}")
-        if weight is not None:
-            weight = _check_sample_weight(weight, y, dtype=np.float64)[first:]
-        inputs, y, weight = counted(inputs[: n - first], y[first:], weight)
-        return inputs, y, lengths, weight
+        return inputs[: n - first], y[first:]
 
     def windows(self, X: Any, y: Any = None) -> tuple[Any, Any]:
         """Return the windows of a time series, (windows, steps, features), whose targets are in it, and these targets.
@@ -221,9 +227,8 @@ class _BaseRecurrent(BaseLamina):
         """
         if self.window is None:
             raise ValueError("window must be given; without it X holds sequences")
-        other = clone(self)  # the number of features that a fit has seen stays
-        inputs, targets, _, _ = other._with_targets(X, X if y is None else y, None, None)
-        return inputs, targets
+        inputs, _ = self._inputs(X, None)
+        return self._with_known(inputs, X if y is None else y)
 
     # Fitting ------------------------------------------------------------------------------------------------------
 
@@ -358,11 +363,15 @@ class RecurrentRegressor(RegressorMixin, _BaseRecurrent):  # type: ignore[misc]
             return mean, scale
         last = f"{len(self.network_.layers) - 1}"
         weight, bias = (self.network_.parameters[f"{last}.{name}"] for name in ("weight", "bias"))
-        weight[...] = weight * scale
-        bias[...] = bias * scale + mean
+        with np.errstate(over="ignore"):
+            weight[...] = weight * scale
+            bias[...] = bias * scale + mean
+        if not (np.isfinite(weight).all() and np.isfinite(bias).all()):
+            raise ValueError(f"y is too large for predictions in {self.dtype}: bring it to a smaller scale")
         self.network_.core.memory = None  # the optimizer's, of weights of another scale
         return np.zeros_like(mean), np.ones_like(scale)
 
+    @of_one_fit
     def predict(self, X: Any, lengths: Any = None) -> Any:
         """Return the prediction for every sequence, or for the time `horizon` after the end of every window."""
         out = self._outputs(X, lengths)
@@ -399,10 +408,12 @@ class RecurrentClassifier(ClassifierMixin, _BaseRecurrent):  # type: ignore[misc
         self._fit(inputs, targets, lengths, len(classes), weight)
         return self
 
+    @of_one_fit
     def predict_proba(self, X: Any, lengths: Any = None) -> Any:
         """Return the probability of every class, in the order of `classes_`."""
         return self._outputs(X, lengths)
 
+    @of_one_fit
     def predict(self, X: Any, lengths: Any = None) -> Any:
         """Return the most probable label for every sequence or window."""
         place = self._outputs(X, lengths).argmax(axis=1)

@@ -12,7 +12,7 @@ from sklearn.utils.metaestimators import available_if
 
 from lamina import losses
 from lamina.estimators._base import BaseMLP, Rows
-from lamina.estimators._estimator import all_or_nothing
+from lamina.estimators._estimator import all_or_nothing, of_one_fit
 
 __all__ = ["MLPRegressor"]
 
@@ -93,15 +93,13 @@ feature_names_in_, n_iter_, n_layers_, n_outputs_, out_activation_, coefs_, inte
         max_time: float | None = None,
         standardize: bool = False,
     ) -> None:
-        # Before scikit-learn 1.7 the first two were the layer sizes and the activation.
-        if isinstance(loss, (int, np.integer, tuple, list, np.ndarray)):
-            if isinstance(hidden_layer_sizes, str):
-                if activation != "relu":
-                    raise TypeError(f"activation was given twice: {hidden_layer_sizes!r} and {activation!r}")
-                activation = hidden_layer_sizes
-            elif hidden_layer_sizes is not _SIZES:
-                raise TypeError(f"hidden_layer_sizes were given twice: {loss!r} and {hidden_layer_sizes!r}")
-            loss, hidden_layer_sizes = "squared_error", loss
+        # Before scikit-learn 1.7 the first two were the layer sizes and the activation. What is given twice stays where
+        # it is, for `fit` to refuse.
+        if _are_sizes(loss):
+            if isinstance(hidden_layer_sizes, str) and activation == "relu":
+                loss, hidden_layer_sizes, activation = "squared_error", loss, hidden_layer_sizes
+            elif hidden_layer_sizes is _SIZES:
+                loss, hidden_layer_sizes = "squared_error", loss
         self.loss = loss
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -148,7 +146,7 @@ feature_names_in_, n_iter_, n_layers_, n_outputs_, out_activation_, coefs_, inte
         """Train on `X` (n, features), dense or sparse, and `y` (n,) or (n, targets).
 
         With `X_val` and `y_val` the validation loss is recorded, and early stopping watches these rows in place of a
-        fraction of `X`. A row with sample weight 2 counts as the row given twice.
+        fraction of `X`. A row with sample weight 2 counts as the row given twice, one with 0 as if it were not there.
         """
         self._fit(X, y, sample_weight, False, (X_val, y_val, sample_weight_val))
         return self
@@ -160,9 +158,18 @@ feature_names_in_, n_iter_, n_layers_, n_outputs_, out_activation_, coefs_, inte
         self._fit(X, y, sample_weight, True)
         return self
 
+    @of_one_fit
     def predict(self, X: Any) -> Any:
         """Return the prediction for each row, (n,) for one target, else (n, targets)."""
         return _flat(self._outputs(X))
+
+    def _check_combination(self, incremental: bool, validation: tuple[Any, Any, Any]) -> None:
+        if _are_sizes(self.loss):
+            raise ValueError(
+                f"loss is no layer sizes; got loss={self.loss!r}, hidden_layer_sizes={self.hidden_layer_sizes!r}, "
+                f"activation={self.activation!r}: give sizes and activation once, as in MLPRegressor((50,), 'tanh')"
+            )
+        super()._check_combination(incremental, validation)
 
     def _network_loss(self) -> Any:
         return self.loss
@@ -197,8 +204,8 @@ feature_names_in_, n_iter_, n_layers_, n_outputs_, out_activation_, coefs_, inte
             return lambda loss: float(loss + constant)
         if self._loss_name() != "squared_error" or self.n_outputs_ == 1:
             return super()._loss_in_sklearns_terms(train, batch_size)
-        rows = len(train.X) if train.weight is None else np.sum(train.weight, dtype=np.float64)
-        steps = -(-len(train.X) // batch_size)
+        rows = len(train.targets) if train.weight is None else np.sum(train.weight, dtype=np.float64)
+        steps = -(-len(train.targets) // batch_size)
 
         def mean_over_targets(loss: float) -> float:
             square = sum(float(np.sum(np.square(w, dtype=np.float64))) for w in self.coefs_)
@@ -214,3 +221,7 @@ feature_names_in_, n_iter_, n_layers_, n_outputs_, out_activation_, coefs_, inte
 
 def _flat(outputs: Any) -> Any:
     return outputs[:, 0] if outputs.shape[1] == 1 else outputs
+
+
+def _are_sizes(loss: Any) -> bool:
+    return isinstance(loss, (int, np.integer, tuple, list, np.ndarray))

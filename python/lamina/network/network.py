@@ -13,7 +13,7 @@ import numpy as np
 from lamina._dispatch import core as _core
 from lamina import losses
 from lamina.data.arguments import float_type, number, thread_count, whole_number
-from lamina.data.arrays import Array, matrix
+from lamina.data.arrays import Array, matrix_blocks
 from lamina.data.class_weights import weighted_by_class
 from lamina.data.held_out import set_aside
 from lamina.data.records import SampleSpec
@@ -219,9 +219,10 @@ class Network:
             What to set aside: a fraction (stratified for labels), a `Split`, a set of your own, or nothing.
         early_stopping : lamina.EarlyStopping or None, default lamina.EarlyStopping(patience=10)
         sample_weight, validation_sample_weight : array-like, (rows,), optional
-            A row of weight 2 counts as the row given twice.
+            A row of weight 2 counts as the row given twice, one of weight 0 as if it were not there.
         class_weight : dict or "balanced", optional
-            What each row of a class counts, in training and validation; "balanced" makes the classes count alike.
+            What each row of a class counts, in training and validation; "balanced" makes the classes count alike, by
+            the weights of their rows.
         scoring : str or callable, optional
             "accuracy", "r2" or a callable of (network, X, y): early stopping keeps the epoch with the highest.
         max_time : float, optional
@@ -323,8 +324,9 @@ class Network:
         if lengths is not None or self._spec.recurrent:
             x, checked = inputs(self._spec, X, lengths)
             return self._core.infer(x, link, thread_count(n_threads), checked)  # type: ignore[no-any-return]
-        X = matrix(X, self._n_inputs, self._dtype, finite=False)
-        return self._core.infer(X, link, thread_count(n_threads))  # type: ignore[no-any-return]
+        threads = thread_count(n_threads)
+        parts = [self._core.infer(block, link, threads) for block in matrix_blocks(X, self._n_inputs, self._dtype)]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def evaluate(
         self, X: Any, y: Any, sample_weight: Any = None, n_threads: int | None = None, lengths: Any = None

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from lamina.data.arguments import whole_number
-from lamina.data.arrays import Array, weights
+from lamina.data.arrays import Array
 from lamina.files import FilePath
 from lamina.network.network import Network
 from lamina.selection.side_by_side import Hook, Task, fresh, jobs, one_target_a_sample, options_of, run
@@ -65,7 +65,9 @@ class Ensemble:
         With `verbose`, a line on standard error tells of each member's end.
         """
         model = self.members[0]
-        given = one_target_a_sample(model, X, y, None, options.get("lengths"))
+        weight, lengths = options.pop("sample_weight", None), options.get("lengths")
+        given = one_target_a_sample(model, X, y, weight, lengths, counted=True)
+        options["sample_weight"], options["lengths"] = given.weights, given.lengths
         options["callbacks"] = callbacks_of(options.get("callbacks"))
 
         def task(number: int) -> Task[Network]:
@@ -99,9 +101,8 @@ class Ensemble:
     def evaluate(self, X: Any, y: Any, sample_weight: Any = None, lengths: Any = None) -> float:
         """Return the loss of the mean prediction, without penalty; see `Network.evaluate`."""
         model = self.members[0]
-        given = one_target_a_sample(model, X, y, None, lengths)
-        w = weights(sample_weight, len(given), np.dtype(np.float64))
-        return loss_of_predictions(model.loss, self.predict(given.x, lengths), given.targets, w)
+        given = one_target_a_sample(model, X, y, sample_weight, lengths, counted=True)
+        return loss_of_predictions(model.loss, self.predict(given.x, given.lengths), given.targets, given.weights)
 
     # Keeping ------------------------------------------------------------------------------------------------------
 

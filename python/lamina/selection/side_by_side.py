@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from lamina._dispatch import core as _core
 from lamina.data.arguments import whole_number
 from lamina.data.records import Samples
-from lamina.data.samples import samples
+from lamina.data.samples import counted_samples, samples
 from lamina.network.network import Network
 from lamina.training.callbacks import Epoch, callbacks_of
 
@@ -104,11 +104,14 @@ def jobs(n_jobs: int | None) -> int:
     return whole_number(n_jobs, "n_jobs", 1)
 
 
-def one_target_a_sample(net: Network, X: Any, y: Any, weight: Any, lengths: Any) -> Samples:
-    """Return samples with an entry for each row or sequence; ValueError where each step has a target."""
+def one_target_a_sample(net: Network, X: Any, y: Any, weight: Any, lengths: Any, *, counted: bool = False) -> Samples:
+    """Return samples with an entry for each row or sequence; ValueError where each step has a target.
+
+    With `counted` those of weight 0 are left out.
+    """
     if net.spec.each_step:
         raise ValueError("net must have one target a sequence; its last Recurrent has return_sequences=True")
-    return samples(net.spec, X, y, weight, lengths)
+    return (counted_samples if counted else samples)(net.spec, X, y, weight, lengths)
 
 
 def fresh(net: Network, seed: int | None = None) -> Network:
