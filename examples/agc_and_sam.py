@@ -1,4 +1,4 @@
-"""Adaptive gradient clipping where plain descent diverges, and sharpness-aware minimisation for a better minimum.
+"""Adaptive gradient clipping where plain descent fails, and sharpness-aware minimisation for a better minimum.
 
 python examples/agc_and_sam.py [picture]
 """
@@ -45,7 +45,7 @@ def main():
     parser.add_argument("picture", nargs="?", default="agc_and_sam.png")
     parser.add_argument("--quick", action="store_true", help="few epochs and one seed, to see that it runs")
     options = parser.parse_args()
-    # That plain descent diverges is what is shown.
+    # Plain descent may diverge, or learn nothing: that is what is shown.
     warnings.simplefilter("ignore", lamina.DivergenceWarning)
 
     figure = Figure(figsize=(11, 4.5), layout="constrained")

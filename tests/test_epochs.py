@@ -73,6 +73,20 @@ def test_divergence_in_the_very_last_step(validation):
     np.testing.assert_array_equal(net.predict(X), before)
 
 
+@pytest.mark.parametrize("rule", [lamina.SGD(1e-3), lamina.LBFGS()])
+def test_divergence_of_running_statistics(rule):
+    """Training goes by the batch's, which bring to 0 what they overflow from: finite losses, NaN in predictions."""
+    X, y = data()
+    layers = [lamina.Activation("relu"), lamina.BatchNorm(), lamina.Dense(1)]
+    net = lamina.Network(layers, n_inputs=X.shape[1], loss="squared_error", seed=1)
+    before = net.predict(X)
+    with pytest.warns(lamina.DivergenceWarning, match=r"statistics after the last step of epoch 1 .* layer 1 \(Batch"):
+        net.fit(1e20 * X, y, epochs=3, batch_size=50, optimizer=rule, validation=None)
+    assert net.history.diverged
+    assert "running statistics" in net.history.stop_reason
+    np.testing.assert_array_equal(net.predict(X), before)
+
+
 @pytest.mark.parametrize("again", [copy.deepcopy, lambda net: pickle.loads(pickle.dumps(net)), lambda net: net.copy()])
 def test_a_copy_goes_on_with_the_sequences_under_way(again):
     net = lamina.Network([lamina.Recurrent(5), lamina.Dense(2)], n_inputs=3, loss="squared_error")

@@ -71,6 +71,77 @@ def test_log_cosh_of_small_and_large_errors(dtype):
         np.testing.assert_allclose(net.evaluate([[e]], [0.0]), want, rtol=2e-3 if 0 < e < 1 else 1e-7)
 
 
+# Raw outputs of one row, as far apart and as near to each other as they come.
+FAR_AND_NEAR = [
+    (50, 36),
+    (36, 50),
+    (30, 0),
+    (1e4, 1e4),
+    (1e4, 9999),
+    (-80, 80),
+    (0, 0),
+    (2**-10, -(2**-10)),
+    (17, -9),
+]
+
+
+def passes_on(outputs, loss, dtype):
+    """Give a network whose raw outputs are its inputs."""
+    net = lamina.Network([lamina.Dense(outputs, use_bias=False)], outputs, loss=loss, dtype=np.dtype(dtype).name)
+    net.parameters["0.weight"][:] = np.eye(outputs)
+    return net
+
+
+@pytest.mark.skipif(np.finfo(np.longdouble).nmant < 60, reason="nothing to compare with is more accurate")
+@pytest.mark.parametrize("outputs", FAR_AND_NEAR)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_nothing_cancels_that_is_known(loss, outputs, dtype):
+    """Value and slope as exact as the outputs are, where they are tiny beside them too."""
+    entry = lamina.losses.get(loss)
+    y = np.array([outputs], dtype=dtype)
+    if entry.link == "exponential":
+        y = np.minimum(y, dtype(40))
+    net = passes_on(2, entry, dtype)
+    near = y * dtype(1 + 2**-11)
+    targets_of = {
+        "real": [near, near + dtype(2**-8), np.zeros((1, 2))],
+        "count": [np.array([[0, 1]])],
+        "classes": [np.array([0]), np.array([1]), np.array([[1.0, 0.0]]), np.array([[0.5, 0.5]])],
+        "binary": [np.array([[0, 1]]), np.array([[1, 0]])],
+    }[entry.targets]
+    if entry.targets == "binary" and not entry.target_domain["whole"]:
+        targets_of.append(np.array([[1 - 2**-16, 2**-16]]))
+    wide = y.astype(np.longdouble)
+    for target in targets_of:
+        t = targets(target, 2).astype(np.longdouble)
+        exact = LOSSES[loss].value(wide, t)[0], LOSSES[loss].derivative(wide, t)
+        got = net.evaluate(y, target), net.input_gradient(y, target)
+        tolerance = 8 * np.finfo(dtype).eps
+        np.testing.assert_allclose(got[0], float(exact[0]), rtol=tolerance, atol=1e-18, err_msg=f"{target}")
+        # Where no class is likely, a slope is a difference of numbers that are themselves rounded.
+        atol = tolerance if abs(outputs[0] - outputs[1]) < 1 else 1e-18
+        np.testing.assert_allclose(got[1], exact[1].astype(float), rtol=tolerance, atol=atol, err_msg=f"{target}")
+
+
+@pytest.mark.parametrize(("outputs", "exact"), [((1e7, 1e7), np.log(2)), ((50, 36), np.log1p(np.exp(-14)))])
+def test_cross_entropy_of_large_float32_outputs(outputs, exact):
+    y = np.array([outputs], dtype=np.float32)
+    net = passes_on(2, "cross_entropy", np.float32)
+    np.testing.assert_allclose(net.evaluate(y, [0]), exact, rtol=1e-6)
+    np.testing.assert_allclose(net.loss_and_gradients(y, [0])[0], exact, rtol=1e-6)
+
+
+def test_sums_over_very_many_outputs(rng):
+    """In float32, of two hundred thousand outputs: one chain would be wrong in the fourth place."""
+    outputs = np.full(200_000, 0.1, dtype=np.float32)
+    for loss, target in (("squared_error", np.zeros((1, 200_000))), ("cross_entropy", np.eye(1, 200_000, 7))):
+        net = lamina.Network([lamina.Dense(200_000, use_bias=False)], n_inputs=1, loss=loss)
+        net.parameters["0.weight"][:] = outputs
+        exact = mean(loss, outputs[None].astype(np.float64), target)
+        np.testing.assert_allclose(net.evaluate([[1.0]], target), exact, rtol=1e-6)
+        outputs = rng.normal(size=200_000).astype(np.float32)
+
+
 @pytest.mark.parametrize("name", ["cross_entropy", "hinge"])
 def test_integer_labels_equal_one_hot_rows(name, rng):
     y, labels = rng.normal(size=(12, 3)), rng.integers(3, size=12)

@@ -38,6 +38,22 @@ def test_weights_count_as_repeated_rows():
     np.testing.assert_allclose(weighted.history.loss, repeated.history.loss, rtol=1e-9)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("value", [1.2e18, -7.7e-300, 0.1, 1 / 3, 1e30])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_constant_column_becomes_zero(dtype, value, weighted):
+    """Exactly: what the rounding of a mean left was of the size of its last place."""
+    rng = np.random.default_rng(0)
+    X, y = data(1001)
+    X = X.astype(dtype)
+    X[:, 1] = value
+    net = network(dtype=dtype)
+    net.fit(X, y, epochs=1, sample_weight=rng.uniform(0, 3, 1001) if weighted else None)
+    mean, scale = net.input_normalization
+    assert scale[1] == 1
+    np.testing.assert_array_equal((X[:, 1] - mean[1]) * scale[1], 0)
+
+
 def test_only_the_training_part_of_sequences_within_their_lengths():
     rng = np.random.default_rng(0)
     X = rng.normal(2, 3, size=(20, 5, 3))

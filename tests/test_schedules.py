@@ -186,7 +186,7 @@ class Plateau:
         self.waited += 1
         if self.waited == patience:
             self.waited = 0
-            epoch.learning_rate = max(epoch.learning_rate * factor, min_lr)
+            epoch.learning_rate = min(epoch.learning_rate, max(epoch.learning_rate * factor, min_lr))
 
 
 @pytest.mark.parametrize("validation", [None, 0.25])
@@ -199,6 +199,13 @@ def test_a_plateau_cuts_the_rate(validation):
     assert history == called[0].fit(*called[1:], callbacks=schedules.ReduceOnPlateau(**rule).watcher(), **options)
     assert history.learning_rate[0] == 0.01
     assert history.learning_rate[-1] == 2e-3
+
+
+def test_a_plateau_never_raises_the_rate():
+    net, x, t = problem()
+    plateau = schedules.ReduceOnPlateau(patience=1, min_delta=1e9, min_lr=0.5)
+    history = net.fit(x, t, schedule=plateau, **PLAIN | {"epochs": 5, "validation": None})
+    assert history.learning_rate == [0.01] * 5
 
 
 @pytest.mark.parametrize("validation", [None, 0.25])

@@ -1,5 +1,7 @@
 """The course of training: validation, early stopping, history, callbacks, divergence, normalisation."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -101,6 +103,22 @@ def test_min_delta_counts_small_gains_as_none():
     options = {"epochs": 300, "optimizer": lamina.SGD(1e-6), "validation": 0.2}
     history = network().fit(x, t, early_stopping=lamina.EarlyStopping(patience=3, min_delta=0.5), **options)
     assert len(history.loss) == 4
+
+
+@pytest.mark.parametrize("monitor", ["validation_loss", lambda epoch: epoch.validation_loss])
+def test_min_delta_does_not_choose_what_is_put_back(monitor):
+    """Patience ends by it; the best weights are those of the lowest value that was watched."""
+    x, t = regression()
+    stopping = lamina.EarlyStopping(patience=8, min_delta=0.02, monitor=monitor)
+    net = network(units=16)
+    history = net.fit(x, t, epochs=60, optimizer=lamina.SGD(0.01), validation=(x, t), early_stopping=stopping)
+    best = int(np.argmin(history.validation_loss))
+    assert history.stop_reason.startswith("early stopping")
+    assert len(history.loss) < 60
+    assert history.best_epoch == best + 1
+    np.testing.assert_allclose(net.evaluate(x, t), history.validation_loss[best], rtol=1e-12)
+    falls = [v for i, v in enumerate(history.validation_loss) if v == min(history.validation_loss[: i + 1])]
+    assert 0 < falls[-2] - falls[-1] < 0.02
 
 
 def test_early_stopping_on_the_training_loss():
@@ -283,3 +301,13 @@ def test_progress_is_silent_by_default_and_shown_when_asked(capfd):
     network().fit(x, t, epochs=2, verbose=1)
     shown = capfd.readouterr()
     assert shown.out or shown.err
+
+
+def test_progress_is_told_in_lines_where_there_is_no_rich(capfd, monkeypatch):
+    monkeypatch.setitem(sys.modules, "rich", None)
+    x, t = regression()
+    network().fit(x, t, epochs=2, verbose=1)
+    lamina.search(lambda units: network(units=units), {"units": [2, 3]}, x, t, validation=0.2, epochs=1, verbose=1)
+    first, *trials = capfd.readouterr().err.splitlines()
+    assert first.startswith("epoch 2/2  loss ")
+    assert [line.split("  ")[0] for line in trials] == ["trial 1/2", "trial 2/2"]

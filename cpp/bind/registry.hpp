@@ -289,25 +289,26 @@ template <class S> S entry_from(S entry, const py::args& by_position, const py::
 }
 
 /// (name, default) of every field, the name alone where there is none: what a signature is made of.
-template <class S> py::tuple arguments_of() {
+template <class S> py::tuple arguments_of(const S& usual) {
   py::list out;
   int i = 0;
   for_each_field<S>([&](const auto& field) {
     if (i++ < S::required) out.append(py::make_tuple(field.name));
-    else out.append(py::make_tuple(field.name, py::cast(S{}.*(field.member))));
+    else out.append(py::make_tuple(field.name, py::cast(usual.*(field.member))));
   });
   return out;
 }
 
 /// The constructor: of all fields, from what `fresh` makes.
 template <class S, class Fresh> void bind_constructor(py::class_<S>& c, Fresh fresh) {
+  const S usual = fresh();
   std::string signature = "__init__(self";
   int i = 0;
   for_each_field<S>([&](const auto& field) {
     using M = std::decay_t<decltype(std::declval<S>().*(field.member))>;
     signature += std::string(", ") + field.name + ": " + type_text<M>().type;
     if (i++ >= S::required) {
-      const py::object value = py::cast(S{}.*(field.member));
+      const py::object value = py::cast(usual.*(field.member));
       signature += " = " + repr_of(py::hasattr(value, "name") ? py::object(value.attr("name")) : value);
     }
   });
@@ -317,7 +318,7 @@ template <class S, class Fresh> void bind_constructor(py::class_<S>& c, Fresh fr
           return entry_from<S>(fresh(), by_position, by_name);
         }),
         (signature + ") -> None").c_str());
-  c.attr("_arguments") = arguments_of<S>();
+  c.attr("__arguments__") = arguments_of(usual);
 }
 template <class S> void bind_constructor(py::class_<S>& c) {
   bind_constructor(c, [] { return S{}; });

@@ -1,5 +1,6 @@
 /// Sums whose order never depends on the vector width or the number of threads. Of whole vectors: blocks of fixed size,
-/// 16 running sums in each, added up one after another in double. Of columns: down the rows, one chain a column.
+/// 16 running sums in each, added up one after another in double. Of columns: down the rows, one chain a column, or
+/// many of them where there are many rows.
 #pragma once
 
 #include <algorithm>
@@ -82,35 +83,86 @@ template <class X, class Y> double dot(const Eigen::DenseBase<X>& x, const Eigen
   return dot(contiguous(x), contiguous(y), x.size());
 }
 
+/// A sum over at most this many rows is one chain. A longer one would lose the terms beside the sum (of a million equal
+/// floats, a percent), so it is cut into blocks of rows, whose sums are added with what rounding has lost of them
+/// before.
+inline constexpr Index chain_rows = 1024, block_rows = 256;
+
+/// sum += block, whose error is kept in `lost` for the next time: Knuth's exact addition.
+template <class V> LAMINA_INLINE void add_block(V block, V& sum, V& lost) {
+  const V more = block + lost, total = sum + more, of_more = total - sum;
+  lost = (sum - (total - of_more)) + (more - of_more);
+  sum = total;
+}
+
+/// The same for n elements.
+template <class T> void add_blocks(const T* block, T* sum, T* lost, Index n) {
+  constexpr Index N = simd::lanes<T>;
+  using V = simd::Vec<T, N>;
+  for (Index i = 0; i < n; i += N) {
+    const Index count = std::min(N, n - i);
+    V s = V::load_partial(sum + i, count), l = V::load_partial(lost + i, count);
+    add_block(V::load_partial(block + i, count), s, l);
+    s.store_partial(sum + i, count);
+    l.store_partial(lost + i, count);
+  }
+}
+
 namespace detail {
+
+/// Where the sums of columns go. `lost`, where it is not null, goes with them from one call to the next.
+template <class T> struct ColumnSums {
+  T *out, *lost;
+  Store store;
+};
 
 /// add(sum, i, at, count): `sum` with the terms of row i added, for the `count` columns from column `at` on. Several
 /// vectors of columns at once: each is a chain of its own, so that the additions need not wait for each other.
 template <int Vectors, class T, class Add>
-LAMINA_INLINE void sum_down(Index rows, Index column, Index last_lanes, T* out, Store store, const Add& add) {
+LAMINA_INLINE void sum_down(Index rows, Index column, Index last_lanes, const ColumnSums<T>& to, const Add& add) {
   constexpr int N = simd::lanes<T>;
   using V = simd::Vec<T, N>;
-  V sum[Vectors];
+  V sum[Vectors], total[Vectors], lost[Vectors];
   const auto lanes = [&](int v) { return v + 1 < Vectors ? Index{N} : last_lanes; };
+  const auto add_rows = [&](Index first, Index end) {
+    for (int v = 0; v < Vectors; ++v) sum[v] = V(T(0));
+    for (Index i = first; i < end; ++i) {
+      for (int v = 0; v < Vectors; ++v) sum[v] = add(sum[v], i, column + v * N, lanes(v));
+    }
+  };
+  const auto store = [&](T* out, const V(&values)[Vectors]) {
+    for (int v = 0; v < Vectors; ++v) values[v].store_partial(out + column + v * N, lanes(v));
+  };
+  const bool adds = to.store == Store::add, chain = !adds && rows <= chain_rows;
   for (int v = 0; v < Vectors; ++v) {
-    sum[v] = store == Store::add ? V::load_partial(out + column + v * N, lanes(v)) : V(T(0));
+    total[v] = adds ? V::load_partial(to.out + column + v * N, lanes(v)) : V(T(0));
+    lost[v] = adds && to.lost ? V::load_partial(to.lost + column + v * N, lanes(v)) : V(T(0));
   }
-  for (Index i = 0; i < rows; ++i) {
-    for (int v = 0; v < Vectors; ++v) sum[v] = add(sum[v], i, column + v * N, lanes(v));
+  if (chain) {
+    add_rows(0, rows);
+    store(to.out, sum);
+  } else {
+    for (Index first = 0; first < rows; first += block_rows) {
+      add_rows(first, std::min(rows, first + block_rows));
+      for (int v = 0; v < Vectors; ++v) add_block(sum[v], total[v], lost[v]);
+    }
+    store(to.out, total);
   }
-  for (int v = 0; v < Vectors; ++v) sum[v].store_partial(out + column + v * N, lanes(v));
+  if (to.lost) store(to.lost, lost);
 }
 
-template <class T, class Add> void sum_down_all(Index rows, Index columns, T* out, Store store, const Add& add) {
+template <class T, class Add> void sum_down_all(Index rows, Index columns, const ColumnSums<T>& to, const Add& add) {
   constexpr Index N = simd::lanes<T>, wide = 8 * N;
   Index j = 0;
-  for (; j + wide <= columns; j += wide) sum_down<8>(rows, j, N, out, store, add);
+  for (; j + wide <= columns; j += wide) sum_down<8>(rows, j, N, to, add);
   for (; j < columns; j += 2 * N) {
     const Index left = columns - j;
-    if (left > N) sum_down<2>(rows, j, std::min(N, left - N), out, store, add);
-    else sum_down<1>(rows, j, left, out, store, add);
+    if (left > N) sum_down<2>(rows, j, std::min(N, left - N), to, add);
+    else sum_down<1>(rows, j, left, to, add);
   }
 }
+
+template <class T> T* writable(const Vector<T>& v) { return v.empty() ? nullptr : const_cast<T*>(v.data()); }
 
 template <class T> LAMINA_INLINE simd::Vec<T> load(const T* p, Index count) {
   return count == simd::lanes<T> ? simd::Vec<T>::load(p) : simd::Vec<T>::load_partial(p, count);
@@ -124,29 +176,46 @@ template <class T> using Readable = const typename Same<T>::Type;
 
 }  // namespace detail
 
-/// out_j = (or +=) sum_i x_ij.
+/// out_j = (or +=) sum_i x_ij. What rounding loses of long sums goes into `lost` where it is not empty, and with
+/// Store::add also comes from there: of the call before.
 template <class T>
-void column_sums(const Matrix<detail::Readable<T>>& x, const Vector<T>& out, Store store = Store::set) {
-  eigen_assert(x.cols() == out.size());
+void column_sums(const Matrix<detail::Readable<T>>& x, const Vector<T>& out, Store store = Store::set,
+                 const Vector<T>& lost = {}) {
+  eigen_assert(x.cols() == out.size() && (lost.empty() || lost.size() == out.size()));
   const T* const data = x.data();
   const Index stride = x.outerStride();
-  detail::sum_down_all(x.rows(), x.cols(), const_cast<T*>(out.data()), store,
-                       [=](simd::Vec<T> sum, Index i, Index j, Index count) {
-                         return sum + detail::load(data + i * stride + j, count);
-                       });
+  detail::sum_down_all<T>(x.rows(), x.cols(), {detail::writable(out), detail::writable(lost), store},
+                          [=](simd::Vec<T> sum, Index i, Index j, Index count) {
+                            return sum + detail::load(data + i * stride + j, count);
+                          });
 }
 
-/// out_j = (or +=) sum_i x_ij y_ij, each product fused into its addition.
+/// out_j = (or +=) sum_i x_ij y_ij, each product fused into its addition; `lost` as above.
 template <class T>
 void column_products(const Matrix<detail::Readable<T>>& x, const Matrix<detail::Readable<T>>& y, const Vector<T>& out,
-                     Store store = Store::set) {
+                     Store store = Store::set, const Vector<T>& lost = {}) {
   eigen_assert(x.rows() == y.rows() && x.cols() == y.cols() && x.cols() == out.size());
+  eigen_assert(lost.empty() || lost.size() == out.size());
   const T *const a = x.data(), *const b = y.data();
   const Index a_stride = x.outerStride(), b_stride = y.outerStride();
-  detail::sum_down_all(
-      x.rows(), x.cols(), const_cast<T*>(out.data()), store, [=](simd::Vec<T> sum, Index i, Index j, Index count) {
-        return fma(detail::load(a + i * a_stride + j, count), detail::load(b + i * b_stride + j, count), sum);
-      });
+  detail::sum_down_all<T>(x.rows(), x.cols(), {detail::writable(out), detail::writable(lost), store},
+                          [=](simd::Vec<T> sum, Index i, Index j, Index count) {
+                            return fma(detail::load(a + i * a_stride + j, count),
+                                       detail::load(b + i * b_stride + j, count), sum);
+                          });
+}
+
+/// out_j = sum_i w_i x_ij, each product fused into its addition.
+template <class T>
+void weighted_column_sums(const Matrix<detail::Readable<T>>& x, const Vector<detail::Readable<T>>& w,
+                          const Vector<T>& out) {
+  eigen_assert(x.cols() == out.size() && x.rows() == w.size());
+  const T *const data = x.data(), *const weight = w.data();
+  const Index stride = x.outerStride();
+  detail::sum_down_all<T>(x.rows(), x.cols(), {detail::writable(out), nullptr, Store::set},
+                          [=](simd::Vec<T> sum, Index i, Index j, Index count) {
+                            return fma(simd::Vec<T>(weight[i]), detail::load(data + i * stride + j, count), sum);
+                          });
 }
 
 /// out_j = sum_i (x_ij - mean_j)^2, each square fused into its addition.
@@ -156,11 +225,25 @@ void column_squares(const Matrix<detail::Readable<T>>& x, const Vector<detail::R
   eigen_assert(x.cols() == mean.size() && x.cols() == out.size());
   const T *const data = x.data(), *const centre = mean.data();
   const Index stride = x.outerStride();
-  detail::sum_down_all(x.rows(), x.cols(), const_cast<T*>(out.data()), Store::set,
-                       [=](simd::Vec<T> sum, Index i, Index j, Index count) {
-                         const auto e = detail::load(data + i * stride + j, count) - detail::load(centre + j, count);
-                         return fma(e, e, sum);
-                       });
+  detail::sum_down_all<T>(x.rows(), x.cols(), {detail::writable(out), nullptr, Store::set},
+                          [=](simd::Vec<T> sum, Index i, Index j, Index count) {
+                            const auto e = detail::load(data + i * stride + j, count) - detail::load(centre + j, count);
+                            return fma(e, e, sum);
+                          });
+}
+
+/// out_j = sum_i w_i (x_ij - mean_j)^2.
+template <class T>
+void weighted_column_squares(const Matrix<detail::Readable<T>>& x, const Vector<detail::Readable<T>>& mean,
+                             const Vector<detail::Readable<T>>& w, const Vector<T>& out) {
+  eigen_assert(x.cols() == mean.size() && x.cols() == out.size() && x.rows() == w.size());
+  const T *const data = x.data(), *const centre = mean.data(), *const weight = w.data();
+  const Index stride = x.outerStride();
+  detail::sum_down_all<T>(x.rows(), x.cols(), {detail::writable(out), nullptr, Store::set},
+                          [=](simd::Vec<T> sum, Index i, Index j, Index count) {
+                            const auto e = detail::load(data + i * stride + j, count) - detail::load(centre + j, count);
+                            return fma(simd::Vec<T>(weight[i]) * e, e, sum);
+                          });
 }
 
 }  // namespace lamina::kernels

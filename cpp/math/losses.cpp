@@ -46,6 +46,10 @@ template <class T> class LossRows {
     T* const memory = n_ <= small_memory ? small : large_memory(n_);
     for (Index i = 0; i < y_.rows(); ++i) {
       const T weight = samples_.weight(i), factor = weight * scale_;
+      if (weight == 0) {
+        nothing(i);
+        continue;
+      }
       const Index sample = samples_.sample(i);
       const auto evaluate = [&](const auto& target) {
         row_loss_[i] = weight * loss.row(y_.row_data(i), n_, target, factor, gradient(i), memory);
@@ -70,9 +74,9 @@ template <class T> class LossRows {
       }
       elements(loss, y_.row_data(i), target, factor, rows * n_, value, gradient(i));
       for (Index r = 0; r < rows; ++r) {
-        T sum = 0;
-        for (Index j = 0; j < n_; ++j) sum += value[r * n_ + j];
+        const T sum = sum_over_outputs(n_, T(0), [&](Index j) { return value[r * n_ + j]; });
         row_loss_[i + r] = samples_.weight(i + r) * sum;
+        if (samples_.weight(i + r) == 0) nothing(i + r);
       }
     }
   }
@@ -95,6 +99,7 @@ template <class T> class LossRows {
       const T weight = samples_.weight(i);
       row_loss_[i] *= weight;
       if (!delta.empty()) delta.row(i) = (weight * scale_) * derivative.row(i);
+      if (weight == 0) nothing(i);
     }
   }
 
@@ -104,6 +109,11 @@ template <class T> class LossRows {
     static thread_local std::vector<T> memory;
     if (static_cast<Index>(memory.size()) < size) memory.resize(static_cast<std::size_t>(size));
     return memory.data();
+  }
+  /// A row of weight 0 has no loss and no slope, even where 0 would meet an infinity.
+  void nothing(Index i) const {
+    row_loss_[i] = T(0);
+    if (T* const slope = gradient(i)) std::fill_n(slope, n_, T(0));
   }
   T* gradient(Index i) const { return delta_.empty() ? nullptr : delta_.row_data(i); }
 
@@ -128,6 +138,9 @@ template <class T> class LossRows {
       const V value = w * loss.lanes(lanes, labels, w * V(scale_), !delta_.empty());
       value.store_partial(row_loss_ + i, rows);
       if (!delta_.empty()) lanes.write(delta_.at_rows({i, i + rows}));
+      for (Index r = 0; r < rows && !samples_.weights.empty(); ++r) {
+        if (weight[r] == 0) nothing(i + r);
+      }
     }
   }
 
@@ -192,7 +205,7 @@ template <class T> void apply_inverse_link(Link link, const Matrix<T>& outputs) 
     for (Index i = 0; i < rows; i += N) {
       const Matrix<T> some = outputs.at_rows({i, std::min<Index>(i + N, rows)});
       RowLanes<T> lanes(some, memory);
-      const V sum = lanes.exp_shifted(lanes.top());
+      const V sum = lanes.exp_shifted(lanes.top()).sum;
       for (T* e = lanes.at; e < lanes.end; e += N) (V::load(e) / sum).store(e);
       lanes.write(some);
     }
@@ -202,7 +215,7 @@ template <class T> void apply_inverse_link(Link link, const Matrix<T>& outputs) 
   if (link == Link::softmax) {
     for (Index i = 0; i < rows; ++i) {
       Vector<T> row(y + i * n, n);
-      row /= exp_shifted(row.data(), row.data(), n).sum;
+      row /= exp_shifted(row.data(), row.data(), n).sums.sum[0];
     }
     return;
   }

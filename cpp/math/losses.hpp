@@ -120,10 +120,13 @@ struct LogCosh : LossEntry {
   static constexpr const char* name = "log_cosh";
   static constexpr const char* formula = "sum_j log cosh(y_j - t_j)";
   static constexpr const char* source = "arXiv 2208.04564";
-  // log cosh e = |e| + log((1 + exp(-2 |e|)) / 2): no overflow, and full accuracy where e is small.
+  // log cosh e = |e| + log((1 + exp(-2 |e|)) / 2), which does not overflow, or -1/2 log(1 - tanh² e), which does not
+  // cancel where e is small; tanh e = q / (q + 2) for q = exp(-2 |e|) - 1, up to the sign.
   template <class V> LAMINA_INLINE V value(V y, V t) const {
-    const V e = abs(y - t);
-    return e + simd::log1p(constant<V>(0.5) * simd::expm1(V(-2) * e));
+    const V e = abs(y - t), half = constant<V>(0.5), q = simd::expm1(V(-2) * e), tanh = q / (q + V(2));
+    const auto small = e < V(1);
+    const V log = simd::log1p(select(small, -tanh * tanh, half * q));
+    return select(small, -half * log, e + log);
   }
   template <class V> LAMINA_INLINE V derivative(V y, V t) const { return simd::tanh(y - t); }
 };
@@ -174,22 +177,23 @@ struct CrossEntropy : LossEntry {
   }
 
   /// The loss of one row of outputs y with targets `target(j)`; where `gradient` is not null, it gets factor d loss /
-  /// dy (it may be y). `e` has room for a row.
+  /// dy (it may be y). `e` has room for a row. Of the largest output, whose share of the sum may round to 1, the
+  /// gradient is taken from what the others leave of it.
   template <class T, class Target> T row(const T* y, Index n, const Target& target, T factor, T* gradient, T* e) const {
-    const auto [top, sum] = exp_shifted(y, e, n);  // softmax(y) = e / sum
-    const T log_sum = simd::log(simd::Vec<T, 1>(sum))[0] + top;
+    const ShiftedExp<T> shifted = exp_shifted(y, e, n);  // softmax(y) = e / sum
+    const auto& sums = shifted.sums;
+    const T top = shifted.top, log_sum = sums.logarithm()[0];
     const T keep = static_cast<T>(1 - label_smoothing),
             spread = static_cast<T>(label_smoothing / static_cast<double>(n));
     const auto t = [&](Index j) { return keep * target(j) + spread; };
-    T value = 0, mass = 0;
-    for (Index j = 0; j < n; ++j) {
-      mass += t(j);
-      // 0 log 0 = 0: a class that is certainly absent costs nothing, even at -inf.
-      if (t(j) != T(0)) value += t(j) * (log_sum - y[j]);
-    }
+    // 0 log 0 = 0: a class that is certainly absent costs nothing, even at -inf. The difference of outputs comes first:
+    // both may be far larger than the loss.
+    const T value =
+        sum_over_outputs(n, T(0), [&](Index j) { return t(j) != T(0) ? t(j) * (log_sum + (top - y[j])) : T(0); });
     if (gradient) {
-      const T share = (target.one_hot ? T(1) : mass) / sum;
-      for (Index j = 0; j < n; ++j) gradient[j] = factor * (e[j] * share - t(j));
+      const T whole = target.one_hot ? T(1) : sum_over_outputs(n, T(0), t);
+      const T share = whole / sums.sum[0], beyond = sums.beyond_one()[0] * share;
+      for (Index j = 0; j < n; ++j) gradient[j] = factor * (e[j] < T(1) ? e[j] * share - t(j) : whole - t(j) - beyond);
     }
     return value;
   }
@@ -207,16 +211,17 @@ struct CrossEntropy : LossEntry {
     V picked(T(0));
     simd::Bits<T> output = 0;
     for (const T* v = y.at; v < y.end; v += N) picked = select(label == Int(output++), V::load(v), picked);
-    const V top = y.top(), sum = y.exp_shifted(top);
+    const V top = y.top(), one(T(1));
+    const ExpSum<V> sums = y.exp_shifted(top);
     if (with_gradient) {
-      const V share = V(T(1)) / sum;
+      const V share = one / sums.sum, beyond = sums.beyond_one() * share;
       output = 0;
-      for (T* e = y.at; e < y.end; e += N) {
-        const V target = select(label == Int(output++), V(T(1)), V(T(0)));
-        (factor * (V::load(e) * share - target)).store(e);
+      for (T* at = y.at; at < y.end; at += N) {
+        const V target = select(label == Int(output++), one, V(T(0))), e = V::load(at);
+        (factor * select(e < one, e * share - target, one - target - beyond)).store(at);
       }
     }
-    return simd::log(sum) + top - picked;
+    return sums.logarithm() + (top - picked);
   }
 };
 
@@ -227,10 +232,14 @@ struct BinaryCrossEntropy : LossEntry {
   static constexpr const char* source = "PyTorch documentation, BCEWithLogitsLoss";
   static constexpr Link link = Link::logistic;
   static constexpr TargetDomain domain = targets::binary;
+  // Both by the class that y is for: what is left to be paid is small there, and 1 - t exact.
   template <class V> LAMINA_INLINE V value(V y, V t) const {
-    return simd::max(V(0), y) - t * y + simd::log1p(simd::exp(-abs(y)));
+    return select(y > V(0), V(1) - t, -t) * y + simd::log1p(simd::exp(-abs(y)));
   }
-  template <class V> LAMINA_INLINE V derivative(V y, V t) const { return simd::logistic(y) - t; }
+  template <class V> LAMINA_INLINE V derivative(V y, V t) const {
+    const V other = simd::logistic(-abs(y));
+    return select(y > V(0), (V(1) - t) - other, other - t);
+  }
 };
 
 struct Hinge : LossEntry {
@@ -297,8 +306,8 @@ template <class T> struct TargetRows {
 };
 
 /// row_loss_i = w_i loss_i for every row of raw outputs, (rows, outputs), whose rows follow each other without gaps;
-/// where `delta` is not empty, delta = w_i scale d loss_i / d outputs. `delta` may be `outputs` itself. The sum over
-/// the outputs of a row runs in their order.
+/// where `delta` is not empty, delta = w_i scale d loss_i / d outputs. Both are 0 where w_i is, whatever the outputs
+/// are. `delta` may be `outputs` itself. The sum over the outputs of a row runs in their order.
 template <class T>
 void evaluate_loss(const Loss& loss, const Matrix<const T>& outputs, const TargetRows<T>& samples,
                    const Vector<T>& row_loss, T scale, const Matrix<T>& delta);

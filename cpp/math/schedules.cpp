@@ -38,7 +38,7 @@ double PlateauWatch::rate_after(double loss, double rate) {
     waited_ = 0;
   } else if (++waited_ >= rule_.patience) {
     waited_ = 0;
-    return std::max(rate * rule_.factor, rule_.min_lr);
+    return std::min(rate, std::max(rate * rule_.factor, rule_.min_lr));  // a rate below min_lr is not raised
   }
   return rate;
 }

@@ -166,7 +166,8 @@ struct Custom : Entry {
 /// Not a function of progress, so not in the list: it looks at the losses, as `PlateauWatch`.
 struct ReduceOnPlateau : Entry {
   static constexpr const char* name = "ReduceOnPlateau";
-  static constexpr const char* formula = "rate <- max(factor rate, min_lr) after `patience` epochs without improvement";
+  static constexpr const char* formula =
+      "rate <- min(rate, max(factor rate, min_lr)) after `patience` epochs without improvement";
   static constexpr const char* source = "PyTorch documentation, ReduceLROnPlateau; Keras documentation";
   double factor = 0.1;
   std::int64_t patience = 5;

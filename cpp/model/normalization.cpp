@@ -27,8 +27,7 @@ template <class T> void Normalization<T>::check(Index inputs) const {
 }
 
 template <class T>
-ColumnMoments<T>::ColumnMoments(Index columns)
-    : mean_(Eigen::ArrayXd::Zero(columns)), square_(Eigen::ArrayXd::Zero(columns)) {}
+ColumnMoments<T>::ColumnMoments(Index columns) : mean_(Eigen::ArrayXd::Zero(columns)), off_(mean_), square_(mean_) {}
 
 template <class T> void ColumnMoments<T>::add(const T* row, double weight) {
   if (weight == 0) return;
@@ -37,6 +36,7 @@ template <class T> void ColumnMoments<T>::add(const T* row, double weight) {
     weight_ += weight;
     mean_ += weight * x;
   } else {
+    off_ += weight * (x - mean_);
     square_ += weight * (x - mean_).square();
   }
 }
@@ -49,11 +49,12 @@ template <class T> void ColumnMoments<T>::centre() {
 template <class T> Normalization<T> ColumnMoments<T>::normalization() const {
   Normalization<T> out;
   for (Index j = 0; j < mean_.size(); ++j) {
+    const double off = off_(j) / weight_, mean = std::isfinite(off) ? mean_(j) + off : mean_(j);
     const double deviation = std::sqrt(square_(j) / weight_);
     // Rounding leaves a constant column a deviation of some units in the last place of its mean.
-    const bool constant = deviation <= 1e-12 * std::abs(mean_(j)) || !(deviation > 0);
+    const bool constant = deviation <= 1e-12 * std::abs(mean) || !(deviation > 0);
     const T scale = static_cast<T>(1 / deviation);
-    out.mean.push_back(static_cast<T>(mean_(j)));
+    out.mean.push_back(static_cast<T>(mean));
     out.scale.push_back(constant || !std::isfinite(scale) ? T(1) : scale);
   }
   return out;

@@ -25,7 +25,7 @@ extern template struct Normalization<float>;
 extern template struct Normalization<double>;
 
 /// Weighted moments of columns, in two passes over the rows, in double: sum_i w_i x_i / sum_i w_i, then the deviations
-/// from it.
+/// from it, which also correct it by what its rounding was: of a constant column it is the constant itself.
 template <class T> class ColumnMoments {
  public:
   explicit ColumnMoments(Index columns);
@@ -37,7 +37,7 @@ template <class T> class ColumnMoments {
   Normalization<T> normalization() const;
 
  private:
-  Eigen::ArrayXd mean_, square_;
+  Eigen::ArrayXd mean_, off_, square_;  // off_: the sum of the deviations, which would be 0 if the mean were exact
   double weight_ = 0;
   bool centred_ = false;
 };

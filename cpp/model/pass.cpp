@@ -92,13 +92,56 @@ template <class T> void TrainingPass<T>::load_input(kernels::Worker& w, const Sa
   if (w.id == 0) {
     in_ = out_ = chunk;
     if (network_.recurrent()) load_sequences(chunk, input_gradient);
-    in_place_ = usable_in_place(network_, in_);
+    load_weights(chunk);
+    in_place_ = usable_in_place(network_, in_) && zero_rows_.empty();
     if (!in_place_) input_.reserve(rows_ * steps_ * network_.inputs());
     const Matrix<const T> loaded(input_.data(), in_.count, network_.inputs());
     view_rows(chunk, in_place_ ? chunk.x.at_rows({chunk.first, chunk.first + chunk.count}) : loaded);
   }
   w.barrier();
-  if (!in_place_) load_rows<T>(network_, in_, rows_of(w, 0), {input_.data(), in_.count, network_.inputs()});
+  if (in_place_) return;
+  const Range mine = rows_of(w, 0);
+  Matrix<T> to(input_.data(), in_.count, network_.inputs());
+  load_rows<T>(network_, in_, mine, to);
+  for (const Index row : zero_rows_) {
+    if (row >= mine.begin && row < mine.end) to.row(row) = T(0);
+  }
+}
+
+/// Weights where layers need them. Samples of weight 0 go through the layers as zeros, so that whatever they hold,
+/// their part of every sum is 0: what overflows would give 0 times infinity.
+template <class T> void TrainingPass<T>::load_weights(const Samples<T>& chunk) {
+  zero_rows_.clear();
+  const bool weighted = !chunk.weights.empty(), needed = weighted && network_.needs_whole_batch();
+  if (needed) row_weights_.reserve(2 * rows_ * steps_);
+  T* const by_step = row_weights_.data();
+  T* const by_sample = needed && network_.recurrent() ? by_step + in_.count : by_step;
+  for (Index i = 0; i < network_.depth() && !row_weights_.empty(); ++i) {
+    const bool in_steps = i < network_.sequence_depth();
+    const Vector<const T> own(in_steps ? by_step : by_sample, in_steps ? in_.count : chunk.count);
+    tape(i).row_weights.view(needed ? own : Vector<const T>());
+  }
+  if (!weighted) return;
+  if (!network_.recurrent()) {
+    for (Index i = 0; i < chunk.count; ++i) {
+      const T weight = chunk.weights[chunk.sample(i)];
+      if (needed) by_sample[i] = weight;
+      if (weight == 0) zero_rows_.push_back(i);
+    }
+    return;
+  }
+  bool all_count = true;
+  for (Index i = 0; i < chunk.count; ++i) {
+    const Index sample = static_cast<Index>(sequences_.order()[i]);
+    all_count = all_count && chunk.counts(sample);
+    if (needed && !chunk.each_step) by_sample[i] = chunk.weights[sample];
+  }
+  if (all_count && !needed) return;
+  sequences_.for_each_row([&](Index i, Index t, Index row) {
+    const Index sample = static_cast<Index>(sequences_.order()[i]);
+    if (needed) by_step[row] = chunk.weights[chunk.each_step ? sample * chunk.steps + t : sample];
+    if (!all_count && !chunk.counts(sample)) zero_rows_.push_back(row);
+  });
 }
 
 /// The worker's rows of a layer's input.
@@ -162,10 +205,13 @@ void TrainingPass<T>::differentiate(kernels::Worker& w, const Pass<T>& pass, con
 template <class T>
 void TrainingPass<T>::run(kernels::Worker& w, const Pass<T>& pass, const Samples<T>& chunk, T scale,
                           const Vector<T>& gradients, kernels::Store store, const Matrix<T>& input_gradient) {
+  const bool loses = store == kernels::Store::add || chunk.count * chunk.steps > kernels::chain_rows;
+  if (w.id == 0 && loses) lost_.reserve(gradients.size());
   differentiate(w, pass, chunk, scale, input_gradient);
   for (Index i = 0; i < network_.depth(); ++i) {
-    const Vector<T> own = gradients.at(network_.parameter_range(i));
-    network_.layer(i).gradients(tape(i), {own, store, w.id, w.size, scratch(w), scratch(w).piece});
+    const Range range = network_.parameter_range(i);
+    const Vector<T> own = gradients.at(range), lost = lost_.empty() ? Vector<T>() : lost_.vector().at(range);
+    network_.layer(i).gradients(tape(i), {own, lost, store, w.id, w.size, scratch(w), scratch(w).piece});
   }
   if (!input_gradient.empty() && network_.recurrent()) spread_input_gradient(rows_of(w, 0), input_gradient);
   w.barrier();
@@ -219,7 +265,7 @@ Vector<const T> TrainingPass<T>::jacobian(const Pass<T>& pass, const Samples<T>&
     for (Index i = 0; i < network_.depth(); ++i) {
       Scratch<T>& own = scratch(alone);
       network_.layer(i).gradients(
-          tape(i), {gradient.at(network_.parameter_range(i)), kernels::Store::set, 0, 1, own, own.piece});
+          tape(i), {gradient.at(network_.parameter_range(i)), {}, kernels::Store::set, 0, 1, own, own.piece});
     }
   }
   return {last.output.data(), network_.outputs()};

@@ -14,7 +14,8 @@ namespace lamina {
 inline constexpr Index row_grain = 8;
 
 /// Rows a training pass takes at once: whole batches of small networks, or what keeps the activations in cache.
-/// Chunks never change a bit: each gradient is one chain over the rows of the batch.
+/// The sums of chunks are blocks of a gradient's sum over the batch (`kernels::chain_rows`), so they follow from the
+/// network and the batch alone.
 /// For a recurrent network: samples of up to `steps` steps.
 template <class T> Index chunk_rows(const Network<T>& network, Index batch, Index steps = 1);
 
@@ -63,6 +64,7 @@ template <class T> class TrainingPass {
                      const Matrix<T>& input_gradient);
   void allocate(Index steps);
   void load_input(kernels::Worker& w, const Samples<T>& chunk, bool input_gradient);
+  void load_weights(const Samples<T>& chunk);
   void load_sequences(const Samples<T>& chunk, bool input_gradient);
   void view_rows(const Samples<T>& chunk, const Matrix<const T>& input);
   Range rows_of(const kernels::Worker& w, Index layer) const;
@@ -84,6 +86,9 @@ template <class T> class TrainingPass {
   Arena<T> input_;
   Arena<T> input_delta_;  // in the order of the rows, for sequences
   Arena<T> row_loss_;
+  Arena<T> row_weights_;          // where a layer needs them
+  std::vector<Index> zero_rows_;  // rows of inputs that do not count
+  Arena<T> lost_;                 // what rounding has lost of a gradient over many rows
   std::vector<Scratch<T>> scratch_;
 };
 

@@ -30,6 +30,13 @@ template <class T> struct Samples {
     return s;
   }
   Index length(Index sample) const { return lengths ? Index{lengths[sample]} : steps; }
+  /// Whether a sample, or one of its steps, has a weight above 0.
+  bool counts(Index sample) const {
+    if (weights.empty()) return true;
+    if (!each_step) return weights[sample] != 0;
+    const Index row = sample * steps;
+    return !(weights.at({row, row + length(sample)}) == T(0)).all();
+  }
   /// What belongs to rows of outputs, one a sample.
   TargetRows<T> targets() const { return {y, weights, index, first}; }
   /// The sum of the weights of what has a target, in order, in double.

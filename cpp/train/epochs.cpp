@@ -32,13 +32,9 @@ template <class T> void EpochKeeper<T>::run(const std::function<void(Index)>& ep
 
 template <class T> std::optional<double> EpochKeeper<T>::finish(Index epoch, double loss, double rate) {
   history_.began = true;
-  const Index bad = kernels::first_nonfinite(network_.parameters().vector());
-  if (bad >= 0) {  // the last step of the epoch: no loss has met it yet
-    Index layer = -1;
-    for (const NamedParameter& p : network_.named_parameters()) {
-      if (p.info.trained && p.info.offset <= bad) layer = p.layer;
-    }
-    diverge(epoch, 0, layer, loss, rate);
+  if (const auto bad = first_nonfinite()) {  // the last step of the epoch: no loss has met it yet
+    diverge(epoch, bad->what + (" after the last step of epoch " + std::to_string(epoch)) + " are", 0, bad->layer, loss,
+            rate);
     return {};
   }
   EpochReport report;
@@ -63,7 +59,24 @@ template <class T> std::optional<double> EpochKeeper<T>::finish(Index epoch, dou
   return {};
 }
 
+template <class T> std::optional<typename EpochKeeper<T>::NotFinite> EpochKeeper<T>::first_nonfinite() const {
+  const Index weight = kernels::first_nonfinite(network_.parameters().vector());
+  const Index statistic = weight >= 0 ? -1 : kernels::first_nonfinite(network_.state().vector());
+  if (weight < 0 && statistic < 0) return {};
+  NotFinite bad{-1, weight >= 0 ? "the weights" : "the running statistics"};
+  for (const NamedParameter& p : network_.named_parameters()) {
+    if (p.info.trained == (weight >= 0) && p.info.offset <= std::max(weight, statistic)) bad.layer = p.layer;
+  }
+  return bad;
+}
+
 template <class T> void EpochKeeper<T>::diverge(Index epoch, Index batch, Index layer, double loss, double rate) {
+  diverge(epoch, "the loss of batch " + std::to_string(batch) + " of epoch " + std::to_string(epoch) + " is", batch,
+          layer, loss, rate);
+}
+
+template <class T>
+void EpochKeeper<T>::diverge(Index epoch, const std::string& what, Index batch, Index layer, double loss, double rate) {
   history_.diverged = true;
   history_.diverged_epoch = epoch;
   history_.diverged_batch = batch;
@@ -71,11 +84,7 @@ template <class T> void EpochKeeper<T>::diverge(Index epoch, Index batch, Index 
   history_.loss.push_back(loss);
   history_.learning_rate.push_back(rate);
   if (validation_.count > 0) history_.validation_loss.push_back(std::numeric_limits<double>::quiet_NaN());
-  const std::string of_epoch = " of epoch " + std::to_string(epoch);
-  stop("diverged: the " +
-       (batch > 0 ? "loss of batch " + std::to_string(batch) + of_epoch + " is"
-                  : "weights after the last step" + of_epoch + " are") +
-       " not finite" + (layer >= 0 ? ", first in layer " + std::to_string(layer) : ""));
+  stop("diverged: " + what + " not finite" + (layer >= 0 ? ", first in layer " + std::to_string(layer) : ""));
 }
 
 template <class T> void EpochKeeper<T>::stop(const std::string& reason) {
@@ -91,17 +100,20 @@ template <class T> void EpochKeeper<T>::poll() {
 
 template <class T> void EpochKeeper<T>::watch(Index epoch, double value) {
   const std::optional<EarlyStop>& stopping = options_.early_stop;
-  if (value < best_value_ - (has_best_ && stopping ? stopping->min_delta : 0)) {
+  const bool improved = value < last_improved_ - (has_best_ && stopping ? stopping->min_delta : 0);
+  if (value < best_value_) {  // by however little: what is put back is the best there was
     best_value_ = value;
     has_best_ = true;
     history_.best_epoch = epoch;
-    waited_ = 0;
     kernels::copy<T>(network_.parameters().vector(), best_parameters_.vector());
     best_state_.copy_from(network_.state());
-    return;
   }
-  if (stopping && ++waited_ >= stopping->patience)
+  if (improved) {
+    last_improved_ = value;
+    waited_ = 0;
+  } else if (stopping && ++waited_ >= stopping->patience) {
     stop("early stopping: no improvement for " + std::to_string(stopping->patience) + " epochs");
+  }
 }
 
 template <class T> void EpochKeeper<T>::restore_best() {

@@ -26,7 +26,7 @@ template <class T> class EpochKeeper {
   /// set.
   std::optional<double> finish(Index epoch, double loss, double rate);
   /// Ends an epoch, and the fit, by a loss that is not finite; `layer` is the first one with such outputs, or -1.
-  /// Batch 0: the loss was finite, the weights after the last step are not.
+  /// Batch 0: the loss was finite, the weights after the last step are not, or the running statistics.
   void diverge(Index epoch, Index batch, Index layer, double loss, double rate);
   void stop(const std::string& reason);
   bool stopped() const { return stopped_; }
@@ -42,6 +42,13 @@ template <class T> class EpochKeeper {
  private:
   using Clock = std::chrono::steady_clock;
 
+  /// The layer of the first weight, or running statistic (`what`), that is not finite.
+  struct NotFinite {
+    Index layer;
+    const char* what;
+  };
+  std::optional<NotFinite> first_nonfinite() const;
+  void diverge(Index epoch, const std::string& what, Index batch, Index layer, double loss, double rate);
   void watch(Index epoch, double value);
   void restore_best();
 
@@ -51,7 +58,8 @@ template <class T> class EpochKeeper {
   History& history_;
   kernels::Team& team_;
   Arena<T> best_parameters_, best_state_;
-  double best_value_ = std::numeric_limits<double>::infinity();
+  double best_value_ = std::numeric_limits<double>::infinity();     // the lowest
+  double last_improved_ = std::numeric_limits<double>::infinity();  // what has to be undercut by min_delta
   bool has_best_ = false, stopped_ = false, interrupted_ = false;
   Index waited_ = 0;
   std::optional<PlateauWatch> plateau_;

@@ -75,7 +75,7 @@ class _Signature:
         from inspect import Parameter, Signature
 
         kind, without = Parameter.POSITIONAL_OR_KEYWORD, Parameter.empty
-        return Signature([Parameter(name, kind, default=(*rest, without)[0]) for name, *rest in owner._arguments])
+        return Signature([Parameter(name, kind, default=(*rest, without)[0]) for name, *rest in owner.__arguments__])
 
 
 for _class in [value for value in vars(core).values() if isinstance(value, type)]:
@@ -86,5 +86,5 @@ for _class in [value for value in vars(core).values() if isinstance(value, type)
     # imported: so a class names one that is there whenever the class is, and not `lamina.activations`.
     if _class.__module__ not in sys.modules:
         _class.__module__ = _NAME
-    if "_arguments" in vars(_class):
+    if "__arguments__" in vars(_class):
         _class.__signature__ = _Signature()  # type: ignore[attr-defined]

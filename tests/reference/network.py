@@ -91,12 +91,16 @@ class Shortcut(Dense):
 
 @dataclass
 class BatchNorm:
-    """Each column to zero mean and unit variance over the batch, then scaled by gamma and shifted by beta."""
+    """Each column to zero mean and unit variance over the batch, then scaled by gamma and shifted by beta.
+
+    `weight` says how often each row of the batch counts; None: once.
+    """
 
     gamma: Array
     beta: Array
     momentum: float = 0.1
     epsilon: float = 1e-5
+    weight: Array | None = None
 
     @classmethod
     def twin(cls, layer: Any, named: dict[str, Array], units: int, draw: Draw) -> "BatchNorm":
@@ -113,8 +117,12 @@ class BatchNorm:
         self.training = training
         mean, variance = self.running_mean, self.running_variance
         if training:
-            mean, variance = x.mean(axis=0), x.var(axis=0)
-            unbiased = variance * len(x) / (len(x) - 1)
+            weight = np.ones(len(x)) if self.weight is None else self.weight
+            self.share = (weight / weight.sum())[:, None]
+            mean = np.sum(self.share * x, axis=0)
+            variance = np.sum(self.share * (x - mean) ** 2, axis=0)
+            rows = max(weight.sum(), 1 / np.sum(self.share**2))
+            unbiased = variance * rows / (rows - 1)
             self.running_mean = (1 - self.momentum) * self.running_mean + self.momentum * mean
             self.running_variance = (1 - self.momentum) * self.running_variance + self.momentum * unbiased
         self.scale = 1 / np.sqrt(variance + self.epsilon)
@@ -125,7 +133,7 @@ class BatchNorm:
         gradients = {"gamma": np.sum(dE_dy * self.normal, axis=0), "beta": dE_dy.sum(axis=0)}
         dE_dn = dE_dy * self.gamma
         if self.training:
-            dE_dn = dE_dn - dE_dn.mean(axis=0) - self.normal * np.mean(dE_dn * self.normal, axis=0)
+            dE_dn = dE_dn - self.share * (dE_dn.sum(axis=0) + self.normal * np.sum(dE_dn * self.normal, axis=0))
         return dE_dn * self.scale, gradients
 
 
@@ -212,6 +220,9 @@ class Network:
         """The error averaged over the weight sum, plus the penalties; gradients by name; dE/dx."""
         weight = np.ones(len(x)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
         share = weight / weight.sum()
+        for layer in self.layers:
+            if isinstance(layer, BatchNorm):
+                layer.weight = weight
         y = self.forward(x, training)
         t = targets(t, y.shape[1])
         loss = LOSSES[self.loss]

@@ -1,5 +1,6 @@
 #include "model/layers/batch_norm.hpp"
 
+#include <algorithm>
 #include <stdexcept>
 
 namespace lamina {
@@ -36,20 +37,28 @@ template <class T> class BatchNormLayer final : public Layer<T> {
     else apply_running(w, tape, part, scratch);
   }
 
-  /// dx = gamma q (d - mean(d) - x^ mean(d x^)), where x^ is the normalised input and q = 1 / sqrt(variance + epsilon).
+  /// dx = gamma q (d - w (sum(d) + x^ sum(d x^)) / sum(w)), where x^ is the normalised input, q = 1 / sqrt(variance +
+  /// epsilon) and w the weights of the rows, which are in d already.
   void backward(const Pass<T>& pass, const Weights<T>& w, const Tape<T>& tape, const Matrix<T>& input_delta, Range part,
                 Scratch<T>&, kernels::Epilogue finished) const override {
     const Matrix<const T> d = tape.delta.at_columns(part), x_hat = normalised(tape, part);
     const Vector<const T> gamma = w.vector(gamma_).at(part);
-    const Vector<T> q = shared(tape, 0, part), mean_d = shared(tape, 1, part), mean_dx = shared(tape, 2, part);
-    Vector<T> gain = shared(tape, 3, part);
+    const Vector<T> q = shared(tape, 0, part);
+    Vector<T> mean_d = shared(tape, 1, part), mean_dx = shared(tape, 2, part), gain = shared(tape, 3, part);
     Matrix<T> dx = input_delta.at_columns(part);
     if (pass.training) {
-      column_means(d, mean_d);
+      const T n = static_cast<T>(counted(tape).rows);
+      kernels::column_sums(d, mean_d);
       kernels::column_products(d, x_hat, mean_dx);
-      Vector<T>(mean_dx) /= static_cast<T>(d.rows());
+      mean_d /= n;
+      mean_dx /= n;
       gain = gamma * q;
-      dx = ((d.rowwise() - mean_d) - x_hat.rowwise() * mean_dx).rowwise() * gain;
+      if (tape.row_weights.empty()) {
+        dx = ((d.rowwise() - mean_d) - x_hat.rowwise() * mean_dx).rowwise() * gain;
+      } else {
+        for (Index i = 0; i < d.rows(); ++i)
+          dx.row(i) = (d.row(i) - tape.row_weights[i] * (mean_d + x_hat.row(i) * mean_dx)) * gain;
+      }
     } else {
       gain = gamma / (w.vector(variance_).at(part) + epsilon_).sqrt();
       dx = d.rowwise() * gain;
@@ -59,8 +68,8 @@ template <class T> class BatchNormLayer final : public Layer<T> {
 
   /// dE / dgamma = sum d x^, dE / dbeta = sum d.
   void gradients(const Tape<T>& tape, const GradientSink<T>& sink) const override {
-    sink.vector(gamma_, [&](Range part, const Vector<T>& to, kernels::Store store) {
-      kernels::column_products(tape.delta.at_columns(part), normalised(tape, part), to, store);
+    sink.vector(gamma_, [&](Range part, const Vector<T>& to, kernels::Store store, const Vector<T>& lost) {
+      kernels::column_products(tape.delta.at_columns(part), normalised(tape, part), to, store, lost);
     });
     sink.column_sums(beta_, tape.delta);
   }
@@ -72,9 +81,37 @@ template <class T> class BatchNormLayer final : public Layer<T> {
   Matrix<T> normalised(const Tape<T>& tape, Range part) const {
     return tape.kept_matrix(0, this->outputs()).at_columns(part);
   }
-  static void column_means(const Matrix<const T>& x, Vector<T> mean) {
-    kernels::column_sums(x, mean);
-    mean /= static_cast<T>(x.rows());
+  /// How many rows a batch has, weights counted: what its sums are divided by, and what makes its variance unbiased.
+  struct Counted {
+    double rows, unbiased;
+  };
+  /// A row of weight k stands for k equal rows. Weights that are no numbers of rows may sum to less than there are:
+  /// then their scale says nothing, and what is unbiased goes by Kish's effective number of rows.
+  static Counted counted(const Tape<T>& tape) {
+    auto n = static_cast<double>(tape.rows());
+    double known = n;
+    if (!tape.row_weights.empty()) {
+      double squares = n = 0;
+      for (const T w : tape.row_weights) {
+        n += static_cast<double>(w);
+        squares += static_cast<double>(w) * static_cast<double>(w);
+      }
+      known = std::max(n, n * n / squares);
+    }
+    return {n, known > 1 ? known / (known - 1) : 1};
+  }
+  static void column_means(const Tape<T>& tape, Range part, double n, Vector<T> mean) {
+    const Matrix<const T> x = tape.input.at_columns(part);
+    if (tape.row_weights.empty()) kernels::column_sums(x, mean);
+    else kernels::weighted_column_sums(x, tape.row_weights, mean);
+    mean /= static_cast<T>(n);
+  }
+  static void column_variances(const Tape<T>& tape, Range part, double n, const Vector<const T>& mean,
+                               Vector<T> variance) {
+    const Matrix<const T> x = tape.input.at_columns(part);
+    if (tape.row_weights.empty()) kernels::column_squares(x, mean, variance);
+    else kernels::weighted_column_squares(x, mean, tape.row_weights, variance);
+    variance /= static_cast<T>(n);
   }
 
   /// x^ = (x - mean) q, y = gamma x^ + beta; the running values move by `momentum` of the way to the batch's, of which
@@ -83,17 +120,16 @@ template <class T> class BatchNormLayer final : public Layer<T> {
     const Matrix<const T> x = tape.input.at_columns(part);
     Matrix<T> x_hat = normalised(tape, part), y = tape.output.at_columns(part);
     Vector<T> q = shared(tape, 0, part), mean = shared(tape, 1, part), variance = shared(tape, 2, part);
-    const auto n = static_cast<double>(x.rows());
-    column_means(x, mean);
-    kernels::column_squares(x, mean, variance);
-    variance /= static_cast<T>(n);
+    const auto [n, unbiased] = counted(tape);
+    column_means(tape, part, n, mean);
+    column_variances(tape, part, n, mean, variance);
     q = T(1) / (variance + epsilon_).sqrt();
     x_hat = (x.rowwise() - mean).rowwise() * q;
     y = (x_hat.rowwise() * w.vector(gamma_).at(part)).rowwise() + w.vector(beta_).at(part);
     if (w.moving.empty()) return;
     Vector<T> running_mean = w.moved(mean_).at(part), running_variance = w.moved(variance_).at(part);
     running_mean += momentum_ * (mean - running_mean);
-    running_variance += momentum_ * (variance * static_cast<T>(n / (n > 1 ? n - 1 : 1)) - running_variance);
+    running_variance += momentum_ * (variance * static_cast<T>(unbiased) - running_variance);
   }
 
   /// y = x s + (beta - mean s), s = gamma / sqrt(variance + epsilon): one multiplication and addition a value.

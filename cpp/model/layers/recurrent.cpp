@@ -153,9 +153,7 @@ template <class T> class RecurrentLayer final : public Layer<T> {
   void gradients(const Tape<T>& tape, const GradientSink<T>& sink) const override {
     const States<T> at = states(tape);
     sink.product(weight_, tape.input, at.hidden.delta);
-    sink.matrix(recurrent_, [&](Range rows, const Matrix<T>& dU, Store store) {
-      recurrent_gradient(*tape.sequences, at, rows, dU, store, sink.buffer());
-    });
+    sink.products(recurrent_, at.fed.rows(), [&](const auto& f) { for_each_feedback(*tape.sequences, at, f); });
     if (spec_.use_bias) sink.column_sums(bias_, at.hidden.delta);
     if (hidden_.learns()) hidden_.slope_gradient(slope_, at.hidden, sink);
     if (!spec_.jordan()) return;
@@ -211,10 +209,9 @@ template <class T> class RecurrentLayer final : public Layer<T> {
     return held;
   }
 
-  /// dU = sum over t of r_{t-1}ᵀ delta_t, some rows of it: one product for each run of steps with equally many
-  /// sequences, whose rows and those of the steps before are two runs of memory.
-  void recurrent_gradient(const Sequences& s, const States<T>& at, Range rows, Matrix<T> dU, Store store,
-                          kernels::PackBuffer<T>& buffer) const {
+  /// f(r_{t-1}, delta_t) for all t > 0, of which dU = sum over t of r_{t-1}ᵀ delta_t: at once for each run of steps
+  /// with equally many sequences, whose rows and those of the steps before are two runs of memory.
+  template <class F> void for_each_feedback(const Sequences& s, const States<T>& at, const F& f) const {
     for (Index block = 0; block < s.blocks(); ++block) {
       for (Index t = 1, end = 1; t < s.steps(block); t = end) {
         const Index active = s.rows_at(block, t).size();
@@ -222,12 +219,10 @@ template <class T> class RecurrentLayer final : public Layer<T> {
         end = t + 1;
         while (s.rows_at(block, t - 1).size() == active && s.rows_at(block, end).size() == active) ++end;
         const Index before = s.rows_at(block, t - 1).begin, now = s.rows_at(block, t).begin, count = (end - t) * active;
-        const Matrix<const T> r = at.fed.at_rows({before, before + count}).at_columns(rows);
-        kernels::product(r.transpose(), at.hidden.delta.at_rows({now, now + count}), dU, buffer, store);
-        store = Store::add;
+        f(Matrix<const T>(at.fed.at_rows({before, before + count})),
+          Matrix<const T>(at.hidden.delta.at_rows({now, now + count})));
       }
     }
-    if (store == Store::set) dU = T(0);
   }
 
   layer::Recurrent spec_;

@@ -20,9 +20,9 @@ def table_of_layers(rows: Iterable[tuple[Any, int, int]]) -> list[str]:
 def short(layer: Any) -> str:
     """Return the layer on a few characters, such as Dense(10, relu)."""
     params = layer.params
-    main = [str(params.pop("units"))] if "units" in params else []
+    main = [str(params["units"])] if "units" in params else []
     if "activation" in params:
         main.append(params["activation"].name)
-    if len(layer.params) == 1 and isinstance(number := next(iter(layer.params.values())), float):
+    if len(params) == 1 and isinstance(number := next(iter(params.values())), float):
         main.append(f"{number:g}")  # what the layer is about, as a dropout's rate
     return f"{type(layer).__name__}({', '.join(main)})"

@@ -170,7 +170,7 @@ class Fit:
         """Return a message about where training diverged; `layer` describes the layer of `diverged_layer`."""
         told, at = self._core_history, self._core_history.diverged_layer
         if told.diverged_batch == 0:
-            what = f"the weights after the last step of epoch {told.diverged_epoch} are not finite, first in layer {at}"
+            what = told.stop_reason.removeprefix("diverged: ")
             return f"training diverged: {what} ({layer}); {_AFTER_DIVERGENCE}"
         where = f"first in layer {at} ({layer})" if at >= 0 else f"from finite outputs of the last layer ({layer})"
         return (
