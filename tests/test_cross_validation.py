@@ -1,5 +1,6 @@
 """Cross-validation: each fold is a fit of its own, to the bit, however many run at a time."""
 
+import functools
 import threading
 import time
 
@@ -268,3 +269,22 @@ def test_misuse_of_folds(k, error, message):
     ):
         with pytest.raises(error, match=message):
             call()
+
+
+@pytest.mark.parametrize("kind", ["cross_entropy", "binary_cross_entropy", "hinge"])
+def test_inner_parts_keep_the_shares_of_classes_whatever_the_loss(kind, monkeypatch):
+    X, y = digits(300)
+    y = (y == 3).astype(int)
+    net = lamina.Network([lamina.Dense(2 if kind == "cross_entropy" else 1)], n_inputs=64, loss=kind)
+    seen, fit = [], lamina.Network.fit
+
+    @functools.wraps(fit)
+    def spy(self, *args, validation, **options):
+        seen.append(validation)
+        return fit(self, *args, validation=validation, **options)
+
+    monkeypatch.setattr(lamina.Network, "fit", spy)
+    lamina.cross_validate(net, X, y, k=2, validation=0.2, epochs=1, n_jobs=1)
+    lamina.search(lambda size: net, {"size": [1]}, X, y, n_trials=1, validation=0.2, n_jobs=1, epochs=1)
+    for fold in seen:
+        assert abs(y[fold.held].sum() - y[fold.train].mean() * len(fold.held)) <= 1

@@ -74,9 +74,9 @@ def refusals(name):
     if name in CLASSIFIERS:
         out["one class"] = ({}, data_, np.full(ROWS, "emu"))
         out["numbers"] = ({}, data_, VALUES)
+    out["weights"] = ({}, data_, y, -np.ones(ROWS))
+    out["weights of zero"] = ({}, data_, y, np.zeros(ROWS))
     if not name.startswith("Cascade"):
-        out["weights"] = ({}, data_, y, -np.ones(ROWS))
-        out["weights of zero"] = ({}, data_, y, np.zeros(ROWS))
         out["epochs"] = ({"max_iter": 0}, data_, y)
     else:
         out["optimizer"] = ({"optimizer": "adam"}, data_, y)
@@ -497,8 +497,8 @@ def test_losses_as_they_are_called_elsewhere():
 KEPT = np.arange(ROWS) % 4 != 1
 WEIGHT = np.where(KEPT, 2.0, 0.0)
 WEIGHTED = [
-    *((name, {}) for name in FAST if not name.startswith("Cascade")),
-    *((name, {"early_stopping": True}) for name in MLPS),
+    *((name, {}) for name in FAST),
+    *((name, {"early_stopping": True}) for name in TABLES),
     *((name, {"solver": "lbfgs"}) for name in MLPS),
     *((name, {"batch_norm": True, "standardize": True}) for name in MLPS),
     ("MLPClassifier", {"class_weight": "balanced"}),
@@ -510,7 +510,7 @@ WEIGHTED = [
 def test_rows_of_weight_zero_are_as_if_not_there(name, parameters):
     D, y = data(name)
     D = X if "window" in parameters else D
-    bad = np.where(KEPT.reshape(-1, *[1] * (D.ndim - 1)), D, np.nan if name in MLPS else 1e300)
+    bad = np.where(KEPT.reshape(-1, *[1] * (D.ndim - 1)), D, np.nan if name in TABLES else 1e300)
     strange = np.where(KEPT, y, "emu") if name in CLASSIFIERS else np.where(KEPT, y, np.inf)
     one = make(name, **parameters).fit(bad, strange, sample_weight=WEIGHT)
     other = make(name, **parameters).fit(D[KEPT], y[KEPT], sample_weight=WEIGHT[KEPT])
@@ -522,11 +522,15 @@ def test_rows_of_weight_zero_are_as_if_not_there(name, parameters):
     np.testing.assert_array_equal(one.predict(D), again.predict(D))
 
 
-def test_rows_of_weight_zero_in_frames_sparse_and_validation():
-    plain = make("MLPRegressor").fit(X[KEPT], VALUES[KEPT], sample_weight=WEIGHT[KEPT])
+@pytest.mark.parametrize("name", ["MLPRegressor", "CascadeRegressor"])
+def test_rows_of_weight_zero_in_frames_and_sparse(name):
+    plain = make(name).fit(X[KEPT], VALUES[KEPT], sample_weight=WEIGHT[KEPT])
     for given in (pd.DataFrame(X), sparse.csr_array(X), sparse.coo_array(X), X.tolist()):
-        found = make("MLPRegressor").fit(given, VALUES.tolist(), sample_weight=WEIGHT)
+        found = make(name).fit(given, VALUES.tolist(), sample_weight=WEIGHT)
         np.testing.assert_array_equal(found.predict(X), plain.predict(X))
+
+
+def test_validation_rows_of_weight_zero():
     validation = {"X_val": np.where(KEPT[:, None], X, np.nan), "y_val": VALUES, "sample_weight_val": WEIGHT}
     kept = {"X_val": X[KEPT], "y_val": VALUES[KEPT], "sample_weight_val": WEIGHT[KEPT]}
     one, other = (make("MLPRegressor").fit(X, VALUES, **own) for own in (validation, kept))
@@ -566,6 +570,7 @@ def test_targets_beyond_what_the_network_can_hold():
         ("MLPRegressor", single, 1e30, "squared_error of y is beyond float32's range; .* or use float64"),
         ("MLPRegressor", single, 1e100, "y is beyond float32's range"),
         ("RecurrentRegressor", S, 1e100, "y is beyond float32's range; .* or use float64"),
+        ("CascadeRegressor", single, 1e100, "y"),
     ):
         with pytest.raises(ValueError, match=message):
             make(name).fit(D, VALUES * size)

@@ -96,7 +96,7 @@ def test_a_class_that_weighs_nothing_is_not_there():
     without = Y != 1
     one, other = network(layers=[lamina.BatchNorm()]), network(layers=[lamina.BatchNorm()])
     one.fit(X, Y, class_weight={1: 0.0}, epochs=3, validation=None)
-    other.fit(X[without], Y[without], epochs=3, validation=None)
+    other.fit(X[without], Y[without], sample_weight=np.ones(60), epochs=3, validation=None)
     np.testing.assert_array_equal(one.predict(X), other.predict(X))
     with pytest.raises(ValueError, match="class_weight must leave a training row"):
         network().fit(X, Y, class_weight={0: 0, 1: 0, 2: 0}, validation=None)

@@ -72,7 +72,10 @@ Rule = tuple[Callable[[Any], bool], str]
 _BOOLEAN: Rule = (lambda value: isinstance(value, (bool, np.bool_)), "True or False")
 _VERBOSE: Rule = (lambda value: isinstance(value, (bool, np.bool_)) or _integer(0)[0](value), "True, False or a level")
 _SCORING: Rule = (lambda value: isinstance(value, str) or callable(value), "the name of a scorer or a callable")
-_THREADS: Rule = (lambda value: isinstance(value, Integral) and _is_number(value) and value != 0, "an integer but 0")
+_THREADS: Rule = (
+    lambda value: isinstance(value, Integral) and _is_number(value) and 0 < abs(int(value)) < 2**31,
+    "an integer but 0 (and within 2**31)",
+)
 _CLASS_WEIGHT: Rule = (
     lambda value: value == "balanced" if isinstance(value, str) else isinstance(value, (dict, list)),
     "'balanced' or a dictionary from class to weight (a list of them for several labels)",
@@ -83,7 +86,7 @@ _RANDOM_STATE: Rule = (
         value is None
         or value is np.random
         or isinstance(value, np.random.RandomState)
-        or (isinstance(value, Integral) and int(value) >= 0)
+        or (isinstance(value, Integral) and 0 <= int(value) < 2**63)
     ),
     "None, an integer >= 0 or a numpy.random.RandomState",
 )

@@ -216,7 +216,8 @@ class Network:
             Penalties: l1 sum |w| + l2 sum w^2 over weights alone.
         clip : lamina.ClipNorm or lamina.AGC, optional
         validation : float, lamina.Split, (X, y), (X, y, lengths) or None, default 0.1
-            What to set aside: a fraction (stratified for labels), a `Split`, a set of your own, or nothing.
+            What to set aside: a fraction (stratified for classes), a `Split`, a set of your own, or nothing. A fraction
+            of fewer than ten rows, or one that sets one row aside, is warned of.
         early_stopping : lamina.EarlyStopping or None, default lamina.EarlyStopping(patience=10)
         sample_weight, validation_sample_weight : array-like, (rows,), optional
             A row of weight 2 counts as the row given twice, one of weight 0 as if it were not there.

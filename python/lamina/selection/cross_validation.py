@@ -287,7 +287,7 @@ def fit_fold(net: Network, given: Samples, fold: Fold, hook: Hook, options: dict
     if isinstance(inner, tuple):
         raise ValueError("validation must be a fraction or a Split of each fold's rows; got a tuple of arrays")
     if inner is not None:
-        labels = given.targets if given.targets.dtype == np.int32 else None
+        labels = classes_of(net.loss, given.targets)
         fold = fold.with_inner(inner if isinstance(inner, Split) else Split(inner), labels, net.seed)
     twin = fresh(net)
     twin.fit(given.x, given.targets, sample_weight=given.weights, validation=fold, **options)

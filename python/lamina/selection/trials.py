@@ -145,7 +145,7 @@ class Trainer:
             return _joined(given, held, net.spec), [Fold(np.arange(n), np.arange(n, n + len(held)))]
         if self.scheme.k is None:
             how = validation if isinstance(validation, Split) else Split(validation)
-            labels = given.targets if given.targets.dtype == np.int32 else None
+            labels = classes_of(net.loss, given.targets)
             return given, [Fold(*how.indices(n, labels, self.scheme.seed))]
         classes = classes_of(net.loss, given.targets)
         return given, folds_of(self.scheme.k, given, classes, self.scheme.seed, groups=self.scheme.groups)
