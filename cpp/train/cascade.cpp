@@ -213,7 +213,7 @@ template <class T> class Growth {
   Candidate<T> train_candidate(Index number, Unit<T>& unit, const std::function<bool()>& stop) const {
     const Matrix<const T> sources = train_.sources.top(fan_in());
     const Random random(o_.seed, Purpose::cascade, static_cast<std::uint32_t>(units() * o_.candidates + number));
-    Descent<T> descent(fan_in(), o_, o_.candidate_rate / (train_.weight * static_cast<double>(fan_in())));
+    Descent<T> descent(fan_in(), o_, o_.candidate_rate / static_cast<double>(fan_in()));
     for (Index i = 0; i < fan_in(); ++i) {
       descent.w[i] = static_cast<T>(o_.weight_range * (2 * random.uniform(static_cast<std::uint64_t>(i)) - 1));
     }
