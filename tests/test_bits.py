@@ -26,6 +26,11 @@ def on_one_thread(number):
 
 
 @cache
+def grown_on_one_thread(number):
+    return zoo.digest(*zoo.grow(number, 1))
+
+
+@cache
 def on_level(level):
     environment = os.environ | {"LAMINA_SIMD": level, "PYTHONWARNINGS": "ignore"}
     run = subprocess.run([sys.executable, zoo.__file__], env=environment, capture_output=True, text=True, check=False)
@@ -70,6 +75,12 @@ def test_bits_do_not_depend_on_threads(number, n_threads):
     np.testing.assert_array_equal(predictions, one_predictions)
 
 
+@pytest.mark.parametrize("number", range(zoo.CASCADES))
+@pytest.mark.parametrize("n_threads", [2, 3, 8])
+def test_bits_of_cascades_do_not_depend_on_threads(number, n_threads):
+    assert zoo.digest(*zoo.grow(number, n_threads)) == grown_on_one_thread(number)
+
+
 def test_bits_of_blocked_products_do_not_depend_on_threads(rng):
     x, t = rng.normal(size=(330, 400)).astype(np.float32), rng.integers(70, size=330)
     results = []
@@ -91,6 +102,7 @@ def test_bits_do_not_depend_on_the_level(level):
         pytest.skip("v2 has no fused multiply-add")
     own = [zoo.digest(*on_one_thread(number)) for number in range(zoo.COUNT)]
     assert other["digests"] == own
+    assert other["cascades"] == [grown_on_one_thread(number) for number in range(zoo.CASCADES)]
 
 
 @pytest.mark.skipif("v2" not in LEVELS or HERE == "v2", reason="needs v2 and a level above it")

@@ -250,6 +250,18 @@ def test_large_inputs_end_in_an_error_or_a_finite_network(size, output):
     assert np.isfinite(scaled.predict(size * X)).all()
 
 
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_a_validation_error_that_is_not_finite_is_divergence(n_threads, rng):
+    x, t = regression(rng)
+    far = np.where(np.arange(len(x))[:, None] == 7, 1e30, x)
+    net = lamina.CascadeNetwork(3, 2, max_units=5, activation="relu")
+    with pytest.warns(lamina.DivergenceWarning, match="diverged with 0 units"):
+        history = net.fit(x, t, validation=(far, t), n_threads=n_threads)
+    assert history.diverged
+    assert history.stop_reason == "the error is not finite"
+    assert np.isfinite(net.predict(x)).all()
+
+
 def test_an_interrupted_history_counts_whole_stages():
     def hook(stage):
         if stage.units == 1:

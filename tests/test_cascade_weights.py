@@ -125,6 +125,21 @@ def test_weighted_values_without_units_are_weighted_least_squares(rule, rng):
     np.testing.assert_allclose(history.error[0], error, rtol=1e-5)
 
 
+@pytest.mark.parametrize("output", ["identity", "logistic"])
+@pytest.mark.parametrize("rule", ["quickprop", "rprop"])
+def test_the_scale_of_the_weights_does_not_matter(rule, output, rng):
+    x, t = regression(rng)
+    if output == "logistic":
+        t = (t > t.mean(axis=0)).astype(int)
+    weight = rng.uniform(0.5, 2, len(x))
+    results = []
+    for power in (0, -60, 40):
+        net = lamina.CascadeNetwork(3, 2, max_units=3, output=output, normalize_inputs=True)
+        history = net.fit(x, t, sample_weight=np.ldexp(weight, power), optimizer=rule, validation=0.2)
+        results.append((history.error, history.validation_error, history.correlation, net.predict(x).tobytes()))
+    assert results[0] == results[1] == results[2]
+
+
 def test_weights_of_one_are_no_weights(rng):
     x, t = regression(rng)
     results = []

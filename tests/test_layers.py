@@ -57,7 +57,7 @@ def test_equal_to_the_reference(layer, rng):
 def test_kept_in_files_and_pickles(layer, dtype, tmp_path, rng):
     net = network(layer, dtype=dtype)
     x, t = samples(net, rng)
-    net.fit(x, t, epochs=2)
+    net.fit(x, t, epochs=2, validation=0.3)
     net.save(tmp_path / "model")
     for other in (lamina.load(tmp_path / "model"), pickle.loads(pickle.dumps(net))):
         assert other.layers == net.layers

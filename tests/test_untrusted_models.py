@@ -10,6 +10,7 @@ import pickle
 import resource
 import struct
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -497,21 +498,65 @@ def test_pickles_of_sequences_of_other_sizes_are_refused():
 
 def test_pickles_of_a_grown_network_of_other_sizes_are_refused():
     net = cascade()
+    grown = net.__getstate__()["_grown"]
+    (mean, scale), stages = grown.normalization, grown.stages
+    for changes in (
+        {"flat": grown.flat[:-1]},
+        {"flat": grown.flat.astype(np.float64)},
+        {"units": ()},
+        {"units": (*grown.units, grown.units[0])},
+        {"normalization": (mean, scale[:1])},
+        {"stages": replace(stages, output_weights=tuple(stage[:-1] for stage in stages.output_weights))},
+        {"stages": replace(stages, unit_weights=stages.unit_weights[:-1])},
+        {"n_outputs": 2},
+    ):
+        with pytest.raises(ValueError, match="should be"):
+            restored(net, _grown=replace(grown, **changes))
+    for changes in ({"_n_outputs": 2}, {"_n_inputs": 4}, {"_dtype": np.dtype("float64")}):
+        with pytest.raises(ValueError, match="should be"):
+            restored(net, **changes)
+
+
+def of_parts(net):
+    """The state of a grown network in pickles from before it was one record."""
     state = net.__getstate__()
-    mean, scale = net.input_normalization
-    grown, of_units = state["_stage_units"]
+    grown = state.pop("_grown")
+    stages = grown.stages
+    return state | {
+        "_units": list(grown.units),
+        "_output": grown.output,
+        "_flat": grown.flat,
+        "_normalization": grown.normalization,
+        "history": grown.history,
+        "_stages": list(stages.output_weights),
+        "_stage_units": (list(stages.units), stages.unit_weights),
+        "_shape": None,
+    }
+
+
+def test_pickles_of_a_grown_network_in_parts():
+    net = cascade()
+    state, other = of_parts(net), object.__new__(lamina.CascadeNetwork)
+    other.__setstate__(state)
+    np.testing.assert_array_equal(other.predict(X), net.predict(X))
+    np.testing.assert_array_equal(other.at(1).predict(X), net.at(1).predict(X))
+    assert other.history == net.history
+    (mean, scale), (units, of_units) = state["_normalization"], state["_stage_units"]
     for changes in (
         {"_flat": state["_flat"][:-1]},
         {"_flat": state["_flat"].astype(np.float64)},
-        {"_units": None},
+        {"_units": []},
         {"_units": [*state["_units"], state["_pool"][0]]},
         {"_normalization": (mean, scale[:1])},
         {"_stages": [stage[:-1] for stage in state["_stages"]]},
-        {"_stage_units": (grown, of_units[:-1])},
+        {"_stage_units": (units, of_units[:-1])},
         {"_n_outputs": 2},
     ):
         with pytest.raises(ValueError, match="should be"):
-            restored(net, **changes)
+            object.__new__(lamina.CascadeNetwork).__setstate__(state | changes)
+    fresh = object.__new__(lamina.CascadeNetwork)
+    fresh.__setstate__(state | {"_units": None})
+    assert "not grown yet" in repr(fresh)
 
 
 @pytest.mark.parametrize("make", MAKERS)

@@ -124,9 +124,43 @@ def digest(net, history, predictions):
     digest = hashlib.sha256()
     for name, parameter in sorted(net.parameters.items()):
         digest.update(name.encode() + np.ascontiguousarray(parameter).tobytes())
-    digest.update(np.array([history.loss, history.validation_loss]).tobytes())
+    grown = isinstance(net, lamina.CascadeNetwork)
+    losses = (history.error, history.validation_error) if grown else (history.loss, history.validation_loss)
+    digest.update(np.array(losses).tobytes())
     digest.update(predictions.tobytes())
     return digest.hexdigest()
+
+
+CASCADES = 6
+
+
+def grow(number, n_threads=None):
+    """Return a grown network, its history and its predictions, for number in 0 .. CASCADES - 1."""
+    rng = np.random.default_rng(2000 + number)
+    rows = (150, 4100)[number % 2]  # sums of more than one block
+    x, logistic = rng.normal(size=(rows, INPUTS)), number % 3 == 1
+    y = np.column_stack([np.sin(2 * x[:, 0]) * x[:, 1], x[:, 2] ** 2])
+    net = lamina.CascadeNetwork(
+        INPUTS,
+        2,
+        candidates=4,
+        max_units=3,
+        activation=(["tanh", "gaussian"], "softplus", ["relu", "bipolar_relu"])[number // 2],
+        dtype=("float32", "float64")[number % 2],
+        seed=number,
+        normalize_inputs=number % 3 == 0,
+    )
+    history = net.fit(
+        x,
+        (y > y.mean(axis=0)).astype(int) if logistic else 40 + 7 * y,
+        sample_weight=rng.uniform(0, 3, rows) * (rng.random(rows) > 0.1) if number % 2 == number // 2 % 2 else None,
+        validation=0.2,
+        optimizer=("quickprop", "rprop")[number // 2 % 2],
+        output_epochs=20,
+        candidate_epochs=20,
+        n_threads=n_threads,
+    )
+    return net, history, net.predict(x, n_threads=n_threads)
 
 
 if __name__ == "__main__":
@@ -136,6 +170,7 @@ if __name__ == "__main__":
             "level": lamina.simd_level(),
             "digests": [digest(*result) for result in results],
             "predictions": [result[2].tolist() for result in results],
+            "cascades": [digest(*grow(number)) for number in range(CASCADES)],
         },
         sys.stdout,
     )

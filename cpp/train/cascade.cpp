@@ -138,7 +138,7 @@ template <class T> class Growth {
     return total;
   }
 
-  /// Trains the outputs' weights and records the stage; false where the error stopped being finite.
+  /// Trains the outputs' weights and records the stage; false where an error is not finite.
   bool train_outputs(Team& team) {
     Descent<T> descent(output_w_.size(), o_, o_.output_rate / train_.weight);
     descent.w.copy_from(output_w_);
@@ -164,12 +164,12 @@ template <class T> class Growth {
     }
     if (least == std::numeric_limits<double>::infinity()) return false;
     output_w_ = descent.best;
-    tell(least, wrong, epoch);
-    return sound;
+    return tell(least, wrong, epoch) && sound;
   }
 
-  /// Records the stage. What it has to say is ready before it says anything.
-  void tell(double squares, double wrong, Index epochs) {
+  /// Records the stage; false where its validation error is not finite. What it has to say is ready before it says
+  /// anything.
+  bool tell(double squares, double wrong, Index epochs) {
     std::vector<double> weights;
     for (Index o = 0; o < outputs_; ++o) append_unscaled(row(output_w(), o), weights);
     const double error = error_index(squares, train_), held = held_.count > 0 ? validation_error() : error;
@@ -190,6 +190,7 @@ template <class T> class Growth {
     const auto& watched = held_.count > 0 ? r.validation_error : r.error;
     const bool better = watched.back() < watched[static_cast<std::size_t>(r.best_units)];
     if (better || (held_.count == 0 && solved())) r.best_units = units();
+    return std::isfinite(held);
   }
   template <class... V> static void make_room(V&... v) { (v.reserve(v.size() + 1), ...); }
 
@@ -212,7 +213,7 @@ template <class T> class Growth {
   Candidate<T> train_candidate(Index number, Unit<T>& unit, const std::function<bool()>& stop) const {
     const Matrix<const T> sources = train_.sources.top(fan_in());
     const Random random(o_.seed, Purpose::cascade, static_cast<std::uint32_t>(units() * o_.candidates + number));
-    Descent<T> descent(fan_in(), o_, o_.candidate_rate / (train_.weight * static_cast<double>(fan_in())));
+    Descent<T> descent(fan_in(), o_, o_.candidate_rate / static_cast<double>(fan_in()));
     for (Index i = 0; i < fan_in(); ++i) {
       descent.w[i] = static_cast<T>(o_.weight_range * (2 * random.uniform(static_cast<std::uint64_t>(i)) - 1));
     }

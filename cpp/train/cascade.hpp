@@ -47,11 +47,11 @@ using StageHook = std::function<bool()>;
 
 struct CascadeOptions : Entry {
   static constexpr const char* name = "CascadeOptions";
-  std::vector<Activation> pool{activation::Tanh{}};
+  std::vector<Activation> pool = std::vector<Activation>(1, activation::Tanh{});
   Index candidates = 8, max_units = 25;
   Activation output = activation::Identity{};
   bool rprop = false;
-  double output_rate = 1.0, candidate_rate = 100.0;
+  double output_rate = 1.0, candidate_rate = 0.5;
   double mu = 2.0, decay = 0.0;
   PhaseLimits output_phase{{}, 200, 12, 0.01}, candidate_phase{{}, 200, 12, 0.03};
   double tolerance = 0.4, deviation = 1.0;
@@ -71,9 +71,10 @@ struct CascadeOptions : Entry {
         Field{"max_units", &O::max_units, "where growth ends at the latest", Bounds::at_least(0)},
         Field{"output", &O::output, "activation of the outputs: identity or logistic"},
         Field{"rprop", &O::rprop, "train by Rprop, not by quickprop"},
-        Field{"output_rate", &O::output_rate, "quickprop's rate of the outputs, times the rows", Bounds::above(0)},
-        Field{"candidate_rate", &O::candidate_rate, "of the candidates, times the rows and the weights of one",
+        Field{"output_rate", &O::output_rate, "quickprop's rate of the outputs, times the rows as they count",
               Bounds::above(0)},
+        Field{"candidate_rate", &O::candidate_rate,
+              "of a candidate, whose slope is divided by the sum of E^2 already, times its weights", Bounds::above(0)},
         Field{"mu", &O::mu, "quickprop's largest growth of a step", Bounds::above(0)},
         Field{"decay", &O::decay, "quickprop's weight decay", Bounds::at_least(0)},
         Field{"output_phase", &O::output_phase, "when the outputs are trained"},

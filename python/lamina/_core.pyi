@@ -155,7 +155,7 @@ class CascadeOptions:
         output: Any = "identity",
         rprop: bool = False,
         output_rate: float = 1.0,
-        candidate_rate: float = 100.0,
+        candidate_rate: float = 0.5,
         mu: float = 2.0,
         decay: float = 0.0,
         output_phase: Any = ...,

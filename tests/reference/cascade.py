@@ -98,7 +98,7 @@ class Growth:
         fan_in, c = sources.shape[1], self.counts
         squares = (c[:, None] * error**2).sum()
         patience, memory = Patience(*self.candidate_phase), {}
-        rule = Quickprop(100 / (c.sum() * fan_in), self.mu, self.decay)
+        rule = Quickprop(0.5 / fan_in, self.mu, self.decay)
         words = [philox(i, (CASCADE, number), self.seed) for i in range(fan_in)]
         w = 2 * np.array([(((b[0] << 32) | b[1]) >> 11) * 2.0**-53 for b in words]) - 1
         best = (-1.0, w)

@@ -60,9 +60,11 @@ class Grown:
         flat = np.zeros(_size(n_inputs, n_outputs, len(units)), dtype)
         return cls(n_inputs, n_outputs, units, output, flat)
 
-    def check(self, dtype: str) -> None:
-        """Raise ValueError where arrays do not fit the units, as those from outside may."""
-        inputs, outputs = self.n_inputs, self.n_outputs
+    def check(self, inputs: int, outputs: int, dtype: str) -> None:
+        """Raise ValueError where this is no network of so many inputs and outputs: it may come from outside."""
+        if (self.n_inputs, self.n_outputs) != (inputs, outputs):
+            found = f"{self.n_inputs} inputs and {self.n_outputs} outputs"
+            raise ValueError(f"the network should be one of {inputs} inputs and {outputs} outputs; got {found}")
         arrays = {"weights": self.flat}
         forms = Forms.of({"weights": (_size(inputs, outputs, len(self.units)),)}, inputs, dtype)
         if self.normalization is not None:

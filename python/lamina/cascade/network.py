@@ -16,7 +16,6 @@ from lamina.cascade.grown import Grown, Stages
 from lamina.cascade.growth import CascadeHistory, CascadeStage, growth_options, history_of, phase_limits, stage_hook
 from lamina.cascade.samples import (
     TargetScale,
-    average,
     cascade_samples,
     normalization_of,
     normalized,
@@ -47,6 +46,8 @@ class CascadeNetwork:
     A new unit reads all inputs and all units before it. Before it is installed, `candidates` such units are trained
     side by side to correlate with the errors that are left; the best stays, its incoming weights frozen, and the
     outputs are trained anew.
+
+    Beside a `fit` other threads may predict, copy, pickle and save: they get the network before it, or that after it.
 
     Parameters
     ----------
@@ -282,8 +283,9 @@ class CascadeNetwork:
         if output == "identity":
             scale = TargetScale.of(training)
         else:
-            t = training.targets
-            variance = average(np.square(t - average(t, training.weights).mean()), training.weights).mean()
+            t, weight = training.targets.astype(np.float64), training.weights
+            mean = np.average(t, axis=0, weights=weight).mean()
+            variance = np.average(np.square(t - mean), axis=0, weights=weight).mean()
             options.deviation = float(np.sqrt(variance)) or 1.0
         train, apart = (None if part is None else _ready(part, normalization, scale) for part in (training, held))
         try:
@@ -357,7 +359,7 @@ class CascadeNetwork:
         grown = self._network()
         given, _ = cascade_samples(self.spec, X, y, sample_weight, grown.output)
         outputs = grown.infer(given.x, True, thread_count(n_threads)).astype(np.float64)
-        return 0.5 * float(average(np.square(outputs - given.targets).sum(axis=1), given.weights))
+        return 0.5 * float(np.average(np.square(outputs - given.targets).sum(axis=1), weights=given.weights))
 
     def _network(self) -> Grown:
         if self._grown is None:
@@ -400,7 +402,7 @@ class CascadeNetwork:
         state = without_version(state, "cascade network")
         state = state if "_grown" in state else _one_record(state)
         if state["_grown"] is not None:
-            state["_grown"].check(state["_dtype"].name)
+            state["_grown"].check(state["_n_inputs"], state["_n_outputs"], state["_dtype"].name)
         self.__dict__.update(state)
 
     def copy(self) -> CascadeNetwork:

@@ -13,9 +13,9 @@ from lamina.data.arrays import Array, matrix, to_array, weights
 from lamina.data.records import Samples, SampleSpec
 from lamina.data.samples import counted
 from lamina.data.splits import Split
-from lamina.data.targets import classes_of, targets
+from lamina.data.targets import classes_of, mean_and_scale, targets
 
-__all__ = ["TargetScale", "average", "cascade_samples", "normalization_of", "normalized", "set_aside"]
+__all__ = ["TargetScale", "cascade_samples", "normalization_of", "normalized", "set_aside"]
 
 
 def cascade_samples(
@@ -83,57 +83,33 @@ def set_aside(
 
 @dataclass(frozen=True, slots=True)
 class TargetScale:
-    """What brings targets to zero mean and unit variance, by column.
+    """What brings targets to zero mean and unit variance, by column: mean and deviation, of targets of this dtype."""
 
-    Attributes
-    ----------
-    exponent : array of int
-        Mean and deviation are in units of the power of 2 above the largest target: squares of targets might overflow,
-        or vanish.
-    mean, deviation : array
-    dtype : numpy.dtype
-        Of the targets.
-    """
-
-    exponent: Array
     mean: Array
     deviation: Array
     dtype: np.dtype[Any]
 
     @classmethod
     def of(cls, samples: Samples) -> TargetScale:
-        """Return the scale of the targets, each as often as its row counts; that of constant ones is their size."""
-        exponent = np.frexp(np.abs(samples.targets).max(axis=0).astype(np.float64))[1]
-        t = np.ldexp(samples.targets.astype(np.float64), -exponent)
-        mean = average(t, samples.weights)
-        deviation = np.sqrt(average(np.square(t - mean), samples.weights))
-        dtype = samples.targets.dtype
-        constant = deviation <= 4 * np.finfo(dtype).eps
-        return cls(exponent, mean, np.where(constant, 1.0, deviation), dtype)
+        """Return the scale of the targets, each as often as its row counts."""
+        return cls(*mean_and_scale(samples.targets, samples.weights), samples.targets.dtype)
 
     @property
     def extreme(self) -> bool:
         """Whether weights that give such targets, or sums of them, may leave their dtype."""
-        return bool(2 * self.exponent.max() > np.finfo(self.dtype).maxexp)
+        largest = float(np.maximum(np.abs(self.mean), self.deviation).max())
+        return bool(largest > np.sqrt(np.finfo(self.dtype).max))
 
     def apply(self, values: Array) -> Array:
         """Return targets of zero mean and unit variance, of their dtype."""
-        t = np.ldexp(values.astype(np.float64), -self.exponent)
-        return np.ascontiguousarray((t - self.mean) / self.deviation, self.dtype)
+        # Halves: even the difference of the largest numbers is one.
+        return np.ascontiguousarray((values / 2.0 - self.mean / 2) / (self.deviation / 2), self.dtype)
 
     def undo(self, outputs: Array) -> Array:
         """Return weights, (outputs, 1 + sources), bias first, that give the targets as they were."""
-        out = outputs * np.ldexp(self.deviation, self.exponent)[:, None]
-        out[:, 0] += np.ldexp(self.mean, self.exponent)
+        out = outputs * self.deviation[:, None]
+        out[:, 0] += self.mean
         return out
-
-
-def average(values: Array, weight: Array | None) -> Array:
-    """Return the mean of the rows, each as often as it counts, in float64."""
-    if weight is None:
-        return values.mean(axis=0, dtype=np.float64)  # type: ignore[no-any-return]
-    counts = weight.astype(np.float64)
-    return (values * counts.reshape(-1, *[1] * (values.ndim - 1))).sum(axis=0) / counts.sum()  # type: ignore[no-any-return]
 
 
 def normalization_of(samples: Samples) -> tuple[Array, Array]:

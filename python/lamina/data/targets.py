@@ -10,7 +10,7 @@ from lamina._dispatch import core as _core
 from lamina.data.arrays import Array, check_finite, in_type, to_array
 from lamina.data.records import SampleSpec
 
-__all__ = ["classes_of", "labels", "targets"]
+__all__ = ["classes_of", "labels", "mean_and_scale", "targets"]
 
 
 def targets(spec: SampleSpec, value: Any, n_rows: int, name: str = "y") -> Array:
@@ -69,3 +69,13 @@ def labels(array: Array, n_classes: int, name: str) -> Array:
 def classes_of(loss: Any, t: Array) -> Array | None:
     """Return the class number of each row of targets as the loss wants them, or None where they are no classes."""
     return _core.classes_of(loss, t) if t.ndim <= 2 else None
+
+
+def mean_and_scale(t: Array, weight: Array | None) -> tuple[Array, Array]:
+    """Return mean and standard deviation of the columns (1 for constant ones), whatever their size, by weights."""
+    exponent = np.frexp(np.abs(t).max(axis=0).astype(np.float64))[1]
+    small = np.ldexp(t.astype(np.float64), -exponent)  # below 1, and no other bits
+    mean = np.average(small, axis=0, weights=weight)
+    scale = np.sqrt(np.average((small - mean) ** 2, axis=0, weights=weight))
+    constant = scale <= 4 * np.finfo(t.dtype).eps  # less than rounding can tell
+    return np.ldexp(mean, exponent), np.where(constant, 1.0, np.ldexp(scale, exponent))

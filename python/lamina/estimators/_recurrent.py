@@ -16,9 +16,10 @@ from lamina.data.arguments import float_type, whole_number
 from lamina.data.arrays import to_array
 from lamina.data.sequences import pad
 from lamina.data.splits import Split
+from lamina.data.targets import mean_and_scale
 from lamina.estimators._estimator import BaseLamina, all_or_nothing, of_one_fit
 from lamina.estimators._parameters import RECURRENT, check_parameters
-from lamina.estimators._samples import check_scale, class_labels, counted, mean_and_scale, two_classes, weights_in
+from lamina.estimators._samples import check_scale, class_labels, counted, two_classes, weights_in
 from lamina.layers import Dense, Recurrent
 from lamina.network import Network
 from lamina.training.callbacks import EarlyStopping

@@ -10,7 +10,7 @@ from sklearn.utils.validation import _check_sample_weight, assert_all_finite
 
 from lamina import losses
 
-__all__ = ["balanced", "check_scale", "class_labels", "counted", "mean_and_scale", "two_classes", "weights_in"]
+__all__ = ["balanced", "check_scale", "class_labels", "counted", "two_classes", "weights_in"]
 
 
 def counted(X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
@@ -98,14 +98,3 @@ def check_scale(targets: Any, loss: Any, dtype: Any) -> None:
             raise ValueError(
                 f"the {loss.name} of y is beyond {np.dtype(dtype)}'s range; got values of size {largest:.3g}: {hint}"
             )
-
-
-def mean_and_scale(targets: Any, weight: Any) -> tuple[Any, Any]:
-    """Return mean and standard deviation of the columns (1 for constant ones), whatever their size, by weights."""
-    exponent = np.frexp(np.abs(targets).max(axis=0))[1]
-    small = np.ldexp(targets, -exponent)  # below 1, and no other bits
-    mean = np.average(small, axis=0, weights=weight)
-    scale = np.sqrt(np.average((small - mean) ** 2, axis=0, weights=weight))
-    # Less than rounding can tell is constant.
-    constant = scale <= 4 * np.finfo(np.float64).eps
-    return np.ldexp(mean, exponent), np.where(constant, 1.0, np.ldexp(scale, exponent))
