@@ -262,6 +262,22 @@ def test_a_validation_error_that_is_not_finite_is_divergence(n_threads, rng):
     assert np.isfinite(net.predict(x)).all()
 
 
+@pytest.mark.parametrize("most", [100_000, 2**40, 2**62, 2**63 - 1])
+def test_units_that_are_not_needed_take_no_memory(most, rng):
+    x, t = regression(rng)
+    limits = {"tolerance": 0.0, "candidate_epochs": 3, "output_epochs": 3, "validation": 0.2}
+    nets = [lamina.CascadeNetwork(3, 2, max_units=units, candidates=2) for units in (most, 80)]
+
+    def until_80(stage):
+        if stage.units == 80:
+            stage.stop()
+
+    histories = [net.fit(x, t, callbacks=[until_80], patience=100, **limits) for net in nets]
+    assert len(histories[0].units) == 80
+    assert histories[0] == histories[1]
+    np.testing.assert_array_equal(nets[0].at(80).predict(x), nets[1].at(80).predict(x))
+
+
 def test_an_interrupted_history_counts_whole_stages():
     def hook(stage):
         if stage.units == 1:

@@ -35,7 +35,7 @@ struct Installed {
 
 /// A set as growth sees it: a row for each source and each target, a column for each pattern.
 template <class T> struct Patterns {
-  /// With room for `units` sources beside the inputs.
+  /// With room for `units` sources beside the inputs, to begin with.
   Patterns(const CascadeSet<T>& set, Index units)
       : count(set.x.rows()),
         sources(1 + set.x.cols() + units, count),
@@ -64,14 +64,13 @@ template <class T> class Growth {
         inputs_(train.x.cols()),
         outputs_(train.t.cols()),
         target_{o.tolerance, o.is_logistic()},
-        train_(train, o.max_units),
-        held_(held, o.max_units),
+        train_(train, std::min<Index>(o.max_units, 32)),
+        held_(held, std::min<Index>(o.max_units, 32)),
         residuals_(outputs_, train_.count, train.weights),
         output_w_(outputs_ * fan_in()) {}
 
   void run(Team& team) {
-    for (Index i = 0; i < team.size(); ++i)
-      workers_.emplace_back(std::max(train_.count, held_.count), outputs_, fan_in() + o_.max_units);
+    for (Index i = 0; i < team.size(); ++i) workers_.emplace_back(std::max(train_.count, held_.count), outputs_);
     for (;;) {
       const bool sound = train_outputs(team);
       if (!sound) return finish("the error is not finite", true);
@@ -114,7 +113,7 @@ template <class T> class Growth {
     const Index width = sources.cols(), blocks = (width + block - 1) / block, jobs = blocks * outputs_;
     const Index threads = jobs * std::min(width, block) * fan_in() > 100000 ? team.size() : 1;
     misfits_.resize(static_cast<std::size_t>(jobs));
-    job_gradients_.reserve(jobs * (fan_in() + o_.max_units - units()));
+    job_gradients_.reserve(jobs * fan_in());
     Matrix<double> parts(job_gradients_.data(), jobs, fan_in());
     parts.setZero();
     team.run(threads, [&](Worker& me) {
@@ -310,6 +309,7 @@ template <class T> class Growth {
       const Range all{0, set->count};
       unit.run(chosen.w.vector(), set->sources.top(fan));
       if (set == &train_) scale = scale_for(unit.v());
+      set->sources.make_room(fan + 1);
       row(set->sources.top(fan + 1), fan).at(all) = unit.v().at(all) / static_cast<T>(scale);
     }
     Arena<T> grown(outputs_ * (fan + 1));

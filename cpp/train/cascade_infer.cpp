@@ -61,7 +61,7 @@ double cascade_correlation(const Activation& f, const CascadeSet<T>& errors, con
   Residuals<T> residuals(outputs, patterns, errors.weights);
   residuals.errors().at_columns({0, patterns}) = errors.t.transpose();
   residuals.centre();
-  Unit<T> unit(patterns, outputs, w.size());
+  Unit<T> unit(patterns, outputs);
   unit.become(f, 0);
   unit.run(w, sources);
   const double score = unit.correlate(residuals);

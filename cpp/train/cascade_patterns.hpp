@@ -28,6 +28,14 @@ template <class T> class PatternRows {
   /// The first rows, padding included.
   Matrix<T> top(Index rows) { return {memory_.data(), rows, width_}; }
   Matrix<const T> top(Index rows) const { return {memory_.data(), rows, width_}; }
+  /// Memory for at least so many rows; the first ones stay what they are, but not where.
+  void make_room(Index rows) {
+    const Index size = memory_.size();
+    if (rows * width_ <= size) return;
+    Arena<T> larger(std::max(rows * width_, size + size / 2));
+    larger.vector().at({0, size}) = memory_.vector();
+    memory_ = std::move(larger);
+  }
 
  private:
   Index width_;

@@ -58,15 +58,14 @@ template <class T> class Residuals {
 /// A unit over all patterns, in memory that serves one unit after another.
 template <class T> class Unit {
  public:
-  /// Of up to `fan_in` sources. Without outputs it has no room to be trained.
-  explicit Unit(Index patterns, Index outputs = 0, Index fan_in = 0)
+  /// Without outputs it has no room to be trained.
+  explicit Unit(Index patterns, Index outputs = 0)
       : covariance(outputs),
         z_(padded(patterns)),
         v_(padded(patterns)),
         delta_(padded(patterns)),
         slopes_(block),
         sigma_(outputs),
-        gradient_(fan_in),
         sums_(1 + outputs) {}
 
   /// Becomes the unit at `position` of a cascade: its slope is parity, or where a learned or random one starts.
@@ -110,6 +109,7 @@ template <class T> class Unit {
     for (Index o = 0; o < sigma_.size(); ++o) sigma_[o] = static_cast<T>((covariance[o] > 0) - (covariance[o] < 0));
     const double s = deviation;
     const T share = static_cast<T>(1 / s), growth = static_cast<T>(s_ / (s * s * r.weight()));
+    gradient_.reserve(sources.rows());
     Vector<double> gradient = gradient_.vector().at({0, sources.rows()});
     gradient.setZero();
     for_blocks(sources.cols(), [&](Range p) {
