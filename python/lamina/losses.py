@@ -9,6 +9,7 @@ from lamina.activations import free_name
 
 __all__ = ["LossFunction", "custom", "describe", "get", "names"]
 
+
 def __dir__() -> list[str]:
     return sorted(__all__)
 
