@@ -126,3 +126,31 @@ def test_it_can_be_given_and_taken_away():
     scaled = net.predict(X)
     net.input_normalization = None
     np.testing.assert_allclose(net.predict((X - X.mean(axis=0)) / X.std(axis=0)), scaled, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("value", "error"),
+    [
+        (5, TypeError),
+        ("ab", TypeError),
+        ((1, 2), ValueError),
+        ((np.ones(3),), TypeError),
+        (("a", "b"), TypeError),
+        ((np.ones(3), np.zeros(3)), ValueError),
+        ((np.ones(3), np.ones(2)), ValueError),
+        ((np.ones(3), np.full(3, np.nan)), ValueError),
+    ],
+)
+def test_what_is_no_normalization_is_named(value, error):
+    net = lamina.Network([lamina.Dense(1)], 3)
+    with pytest.raises(error, match="input_normalization must"):
+        net.input_normalization = value
+    assert net.input_normalization is None
+
+
+def test_what_is_handed_out_cannot_be_written():
+    net = lamina.Network([lamina.Dense(1)], 3)
+    net.input_normalization = ([1, 2, 3], (1, 1, 2))
+    for part in net.input_normalization:
+        with pytest.raises(ValueError, match="read-only"):
+            part[0] = 5

@@ -22,7 +22,7 @@ from lamina.cascade.samples import (
     set_aside,
 )
 from lamina.data.arguments import float_type, thread_count, whole_number
-from lamina.data.arrays import Array, matrix
+from lamina.data.arrays import Array, matrix, mean_and_scale_of
 from lamina.data.records import Samples, SampleSpec
 from lamina.files import FilePath
 from lamina.network.network import Network
@@ -153,7 +153,9 @@ class CascadeNetwork:
     @input_normalization.setter
     def input_normalization(self, pair: tuple[Array, Array] | None) -> None:
         if pair is not None:
-            mean, scale = (np.array(part, self._dtype).ravel() for part in pair)
+            mean, scale = (part.astype(self._dtype) for part in mean_and_scale_of(pair))
+            for part in (mean, scale):
+                part.flags.writeable = False
             pair = (mean, scale)
             normalized(np.zeros((1, self._n_inputs), self._dtype), pair)  # which checks it
         self._grown = replace(self._network(), normalization=pair)

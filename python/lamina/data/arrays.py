@@ -157,3 +157,16 @@ def rows_of(data: Any, index: Any) -> Any:
     if hasattr(data, "to_numpy") or isinstance(data, np.ndarray):
         return data[index]
     return np.asarray(data)[index]
+
+
+def mean_and_scale_of(pair: Any) -> tuple[Array, Array]:
+    """Return what a caller gives as ``input_normalization`` as arrays, float64; TypeError names what is wrong.
+
+    Whether they fit the inputs is for the core to say.
+    """
+    if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+        raise TypeError(f"input_normalization must be (mean, scale), arrays by input, or None; got {pair!r}")
+    mean, scale = (to_array(part, "input_normalization").ravel() for part in pair)
+    if mean.dtype.kind not in "fiub" or scale.dtype.kind not in "fiub":
+        raise TypeError(f"input_normalization must hold numbers; got dtypes {mean.dtype} and {scale.dtype}")
+    return mean.astype(np.float64), scale.astype(np.float64)

@@ -13,7 +13,7 @@ import numpy as np
 from lamina._dispatch import core as _core
 from lamina import losses
 from lamina.data.arguments import float_type, number, thread_count, whole_number
-from lamina.data.arrays import Array, matrix_blocks
+from lamina.data.arrays import Array, matrix_blocks, mean_and_scale_of
 from lamina.data.class_weights import weighted_by_class
 from lamina.data.held_out import set_aside
 from lamina.data.records import SampleSpec
@@ -132,13 +132,17 @@ class Network:
 
     @property
     def input_normalization(self) -> tuple[Array, Array] | None:
-        """Mean and 1 / standard deviation by feature, or None."""
+        """Mean and 1 / standard deviation by feature, to read, or None; give a pair of your own, or None, to set it."""
         pair = self._core.normalization
-        return None if pair is None else (pair[0], pair[1])
+        if pair is None:
+            return None
+        for part in pair:
+            part.flags.writeable = False
+        return (pair[0], pair[1])
 
     @input_normalization.setter
     def input_normalization(self, pair: tuple[Array, Array] | None) -> None:
-        self._core.normalization = None if pair is None else tuple(np.ravel(part).tolist() for part in pair)
+        self._core.normalization = None if pair is None else tuple(part.tolist() for part in mean_and_scale_of(pair))
 
     @property
     def spec(self) -> SampleSpec:
