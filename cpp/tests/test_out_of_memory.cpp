@@ -170,8 +170,10 @@ void check_gradients(const Case& c, const Data& data) {
     lamina::Samples<float> samples = data.samples(0, many_rows);
     const std::vector<float> y(many_rows * outputs, 0.5F);
     samples.y.values = lamina::Matrix<const float>(y.data(), many_rows, outputs);
-    lamina::loss_and_gradients<float>(network, samples, {{}, true, false, threads},
-                                      {to.data(), static_cast<Index>(to.size())}, {});
+    lamina::GradientOptions options;
+    options.surrogates = false;
+    options.threads = threads;
+    lamina::loss_and_gradients<float>(network, samples, options, {to.data(), static_cast<Index>(to.size())}, {});
     ended = true;
   };
   gradients(expected);
