@@ -156,7 +156,7 @@ def test_what_changes_more_than_weights_is_refused_beside_a_fit():
             lambda: net.core.initialize(1),
             lambda: net.fit(x, y),
         ):
-            with pytest.raises(RuntimeError, match="being trained by another thread"):
+            with pytest.raises(RuntimeError, match="being trained: a callback cannot train or change it"):
                 change()
             refused.append(1)
 

@@ -3,21 +3,20 @@
 namespace lamina::bind {
 
 double PythonSchedule::factor(const Progress& progress) const {
-  const Locked locked;
-  const py::object factor = call(f.object(), py::cast(progress));
-  if (py::isinstance<py::str>(factor) || !py::hasattr(factor, "__float__"))
-    throw py::type_error("schedule must give a number, the factor of the rate; got " + repr_of(factor));
-  return py::float_(factor);
+  return locked([&]() -> double {
+    const py::object factor = call(f.object(), py::cast(progress));
+    if (py::isinstance<py::str>(factor) || !py::hasattr(factor, "__float__"))
+      throw py::type_error("schedule must give a number, the factor of the rate; got " + repr_of(factor));
+    return py::float_(factor);
+  });
 }
 
 void PythonEpochHook::operator()(EpochReport& report) const {
-  const Locked locked;
-  report = call(f.object(), py::cast(report)).cast<EpochReport>();
+  locked([&] { report = call(f.object(), py::cast(report)).cast<EpochReport>(); });
 }
 
 double PythonMonitor::operator()(const EpochReport& report) const {
-  const Locked locked;
-  return call(f.object(), py::cast(report)).cast<double>();
+  return locked([&] { return call(f.object(), py::cast(report)).cast<double>(); });
 }
 
 bool load_schedule(py::handle from, Schedule& to) {

@@ -13,10 +13,8 @@ namespace lamina::bind {
 class Callable {
  public:
   explicit Callable(py::handle f)
-      : f_(new py::object(py::reinterpret_borrow<py::object>(f)), [](py::object* last) {
-          const Locked locked;
-          delete last;
-        }) {}
+      : f_(new py::object(py::reinterpret_borrow<py::object>(f)),
+           [](py::object* last) { locked([last] { delete last; }); }) {}
   const py::object& object() const { return *f_; }
 
  private:

@@ -10,8 +10,7 @@ namespace {
 struct PythonStageHook {
   Callable f;
   bool operator()() const {
-    const Locked locked;
-    return call(f.object()).cast<bool>();
+    return locked([this] { return call(f.object()).cast<bool>(); });
   }
 };
 
@@ -92,6 +91,8 @@ template <class T> void bind_scalar(py::module_& m) {
       "normalized",
       [](const Array<T>& x, const Array<T>& mean, const Array<T>& scale) {
         const Normalization<T> n{{mean.data(), mean.data() + mean.size()}, {scale.data(), scale.data() + scale.size()}};
+        if (x.ndim() != 2 || n.mean.empty())
+          throw py::value_error("X must have 2 axes, mean and scale an entry by column");
         n.check(x.shape(1));
         py::array_t<T> out({x.shape(0), x.shape(1)});
         n.apply(matrix_of(x, "X"), {out.mutable_data(), x.shape(0), x.shape(1)});

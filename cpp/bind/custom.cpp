@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "bind/lock.hpp"
+#include "bind/turnstile.hpp"
 
 namespace lamina::bind {
 namespace {
@@ -38,9 +39,10 @@ class Functions {
   Functions(const Functions&) = delete;
   Functions& operator=(const Functions&) = delete;
   ~Functions() {
-    const Locked locked;
-    value_ = {};
-    derivative_ = {};
+    locked([this] {
+      value_ = {};
+      derivative_ = {};
+    });
   }
 
   py::dict parameters() const {
@@ -61,6 +63,7 @@ class Functions {
   /// f(arrays...) written to `out`; TypeError or ValueError where the result is not an array of numbers of this shape.
   template <class T, class... Arrays>
   void call(const py::object& f, const char* which, T* out, const Shape& shape, const Arrays&... arrays) const {
+    const InsideStep inside;
     const py::object result = bind::call(f, arrays...);
     const auto array = py::array::ensure(result);
     if (!array || std::string("fiub").find(array.dtype().kind()) == std::string::npos)
@@ -92,12 +95,10 @@ struct PythonActivation final : CustomActivation {
 
  private:
   template <class T> void value_of(const T* x, T* y, Index rows, Index n) const {
-    const Locked locked;
-    functions.value(y, {rows, n}, copy_of(x, rows, n));
+    locked([&] { functions.value(y, {rows, n}, copy_of(x, rows, n)); });
   }
   template <class T> void derivative_of(const T* x, T* d, Index rows, Index n) const {
-    const Locked locked;
-    functions.derivative(d, {rows, n}, copy_of(x, rows, n));
+    locked([&] { functions.derivative(d, {rows, n}, copy_of(x, rows, n)); });
   }
 };
 
@@ -122,12 +123,10 @@ struct PythonLoss final : CustomLoss {
 
  private:
   template <class T> void value_of(const T* y, const T* t, T* row_loss, Index rows, Index n) const {
-    const Locked locked;
-    functions.value(row_loss, {rows}, copy_of(y, rows, n), copy_of(t, rows, n));
+    locked([&] { functions.value(row_loss, {rows}, copy_of(y, rows, n), copy_of(t, rows, n)); });
   }
   template <class T> void derivative_of(const T* y, const T* t, T* gradient, Index rows, Index n) const {
-    const Locked locked;
-    functions.derivative(gradient, {rows, n}, copy_of(y, rows, n), copy_of(t, rows, n));
+    locked([&] { functions.derivative(gradient, {rows, n}, copy_of(y, rows, n), copy_of(t, rows, n)); });
   }
 };
 

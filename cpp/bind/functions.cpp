@@ -54,9 +54,11 @@ double loss_value(const NamedLoss& l, const Doubles& outputs, const py::object& 
     throw py::value_error("target must have one entry for each of the " + std::to_string(rows) + " rows of outputs");
   const TargetKind kind = targets_of(l.entry);
   if (array.ndim() == 1 && (kind == TargetKind::classes || (kind == TargetKind::binary && n > 1))) {
-    labels = decltype(labels)::ensure(target);
+    const Doubles given = Doubles::ensure(target);
+    if (!given) throw py::type_error("target must hold numbers; got dtype " + str_of(array.dtype()));
+    labels = decltype(labels)(rows);
+    labels_of({given.data(), rows}, n, "target", labels.mutable_data());
     y.labels = labels.data();
-    check_targets(Loss(loss::CrossEntropy{}), samples, n, "target");
   }
   if (y.labels && kind == TargetKind::binary) {
     values = Doubles(std::vector<py::ssize_t>{rows, n});

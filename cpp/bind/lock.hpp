@@ -55,7 +55,13 @@ class Locked {
   std::optional<py::gil_scoped_acquire> lock_;
 };
 
-/// f(arguments...), under the lock. Throws what it raises.
+/// f() under the lock; f may run Python code, in which the interpreter may end this thread.
+template <class F> auto locked(F&& f) {
+  const Locked lock;
+  return unless_ended(f);
+}
+
+/// f(arguments...), of Python, where the lock is held. Throws what it raises.
 template <class... Arguments> py::object call(py::handle f, const Arguments&... arguments) {
   PyObject* const result =
       unless_ended([&] { return PyObject_CallFunctionObjArgs(f.ptr(), arguments.ptr()..., nullptr); });
@@ -65,8 +71,9 @@ template <class... Arguments> py::object call(py::handle f, const Arguments&... 
 
 /// The poll hook of long work without the lock: throws what a signal's handler raises.
 inline void poll_signals() {
-  const Locked locked;
-  if (unless_ended([] { return PyErr_CheckSignals(); }) != 0) throw py::error_already_set();
+  locked([] {
+    if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+  });
 }
 
 }  // namespace lamina::bind

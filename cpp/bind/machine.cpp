@@ -38,6 +38,8 @@ void bind_machine(py::module_& m) {
       [](Index rows, const std::vector<double>& fractions, const py::object& classes, bool shuffle,
          std::uint64_t seed) {
         const auto numbers = classes.is_none() ? Classes(0) : classes.cast<Classes>();
+        if (!classes.is_none() && numbers.size() != rows)
+          throw py::value_error("classes must have one entry for each of the rows");
         py::list parts;
         for (const auto& part :
              split_rows(rows, fractions, classes.is_none() ? nullptr : numbers.data(), shuffle, seed)) {

@@ -44,6 +44,7 @@ template <class T> Samples<T> inputs_from(const Network<T>& network, const Array
   if (x.ndim() != (network.recurrent() ? 3 : 2) || x.shape(x.ndim() - 1) != inputs)
     throw py::value_error("X must be (rows" + std::string(network.recurrent() ? ", steps, " : ", ") +
                           std::to_string(inputs) + ")");
+  if (x.shape(0) < 1 || x.shape(x.ndim() - 2) < 1) throw py::value_error("X must have at least one row and one step");
   s.steps = network.recurrent() ? x.shape(1) : 1;
   s.each_step = network.each_step();
   s.x = Matrix<const T>(x.data(), x.shape(0) * s.steps, inputs);
@@ -70,6 +71,7 @@ Samples<T> samples_from(const Network<T>& network, py::handle record, const py::
   if (py::isinstance<Array<std::int32_t>>(y)) {
     const auto labels = py::reinterpret_borrow<Array<std::int32_t>>(y);
     if (labels.size() != targets) throw py::value_error("y must have one label a row of X");
+    if (targets_of(network.loss()) != TargetKind::classes) throw py::value_error("y must hold values for this loss");
     s.y.labels = labels.data();
   } else {
     const auto values = owned<Array<T>>(y, "y");
@@ -145,15 +147,17 @@ template <class T> struct NetworkHandle {
 
 /// A copy between two steps, with the optimizer's memory or without. Of custom parts it shares the functions.
 template <class T> std::unique_ptr<NetworkHandle<T>> copy_of(NetworkHandle<T>& h, bool with_memory) {
-  const std::shared_ptr<Stepper<T>> stepper = h.stepper;
+  std::optional<Arena<T>> carried;  // taken under the lock, as steps are
+  if (h.stepper) carried = h.stepper->state();
+  const Index sequences = h.stepper ? h.stepper->count() : 0;
   std::unique_ptr<NetworkHandle<T>> out;
   {
     const Unlocked unlocked;
     h.turnstile.read([&] {
       out = std::make_unique<NetworkHandle<T>>(h.network, with_memory ? h.memory : OptimizerMemory<T>{});
-      if (!stepper) return;
-      out->stepper = std::make_shared<Stepper<T>>(out->network, stepper->count());
-      out->stepper->state().copy_from(stepper->state());
+      if (!carried) return;
+      out->stepper = std::make_shared<Stepper<T>>(out->network, sequences);
+      out->stepper->state().copy_from(*carried);
     });
   }
   return out;
@@ -183,6 +187,19 @@ template <class T> py::dict parameter_views(const py::object& self) {
   return out;
 }
 
+/// A schedule of Python's with the turnstile open: it is asked between steps.
+struct PausedSchedule final : CustomSchedule {
+  Turnstile& turnstile;
+  std::shared_ptr<const CustomSchedule> inner;
+
+  PausedSchedule(Turnstile& t, std::shared_ptr<const CustomSchedule> schedule)
+      : turnstile(t), inner(std::move(schedule)) {}
+  double factor(const Progress& progress) const override {
+    const Turnstile::Pause open(turnstile);
+    return inner->factor(progress);
+  }
+};
+
 /// Trains on a record of a fit's samples: `samples`, of which `rows` are for training, and `held_out` (None, or its own
 /// `samples` and `rows`).
 template <class T> void run_fit(NetworkHandle<T>& h, const py::object& training, FitOptions options, History& history) {
@@ -195,6 +212,8 @@ template <class T> void run_fit(NetworkHandle<T>& h, const py::object& training,
   const Unlocked unlocked;
   Turnstile::Change changing(h.turnstile);
   options.between_steps = [&] { changing.rest(); };
+  if (auto* own = std::get_if<schedule::Custom>(&options.schedule))
+    own->function = std::make_shared<PausedSchedule>(h.turnstile, own->function);
   if (options.on_epoch) {
     options.on_epoch = [&h, hook = std::move(options.on_epoch)](EpochReport& report) {
       const Turnstile::Pause open(h.turnstile);
@@ -298,6 +317,8 @@ template <class T> void bind_network(py::module_& m, const char* name) {
   c.def(
       "step",
       [](H& h, const Array<T>& x, bool link) {
+        if (!h.network.recurrent() || x.ndim() != 2 || x.shape(0) < 1 || x.shape(1) != h.network.inputs())
+          throw py::value_error("x must be (sequences, inputs) of a recurrent network");
         if (h.stepping.exchange(true)) throw std::runtime_error("another step of this network is under way");
         struct Reset {
           std::atomic<bool>& flag;

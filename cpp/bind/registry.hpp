@@ -117,6 +117,8 @@ template <class S, class F> auto value_for(const F& field, py::handle value) {
   using M = std::decay_t<decltype(std::declval<S>().*(field.member))>;
   const std::string who = std::string(field.name) + " of " + S::name;
   try {
+    // What is a whole number says so; `cast` would cut others.
+    if (std::is_integral_v<M> && !std::is_same_v<M, bool> && !PyIndex_Check(value.ptr())) throw py::cast_error();
     return value.cast<M>();
   } catch (const py::cast_error&) {
     if constexpr (std::is_integral_v<M>) {

@@ -5,6 +5,9 @@
 ///   sees the weights and the optimizer's memory as they are between two steps.
 /// - A second fit, and what changes more than weights (new initial weights, normalisation, the optimizer's memory), is
 ///   refused.
+/// - Callbacks, monitors and schedules run between steps. What runs within one, an activation or a loss of Python's,
+///   cannot copy the network: it would wait for itself. A signal's handler, on the thread that trains, sees the weights
+///   of the moment.
 #pragma once
 
 #include <atomic>
@@ -18,6 +21,22 @@
 
 namespace lamina::bind {
 
+/// While it lives its thread is in a function that a step waits for.
+class InsideStep {
+ public:
+  InsideStep() { ++depth(); }
+  ~InsideStep() { --depth(); }
+  InsideStep(const InsideStep&) = delete;
+  InsideStep& operator=(const InsideStep&) = delete;
+  static bool here() { return depth() > 0; }
+
+ private:
+  static int& depth() {
+    thread_local int count = 0;
+    return count;
+  }
+};
+
 /// Lets copies in between the steps of a fit. None of its functions may be called with the interpreter's lock.
 class Turnstile {
  public:
@@ -26,7 +45,10 @@ class Turnstile {
    public:
     explicit Change(Turnstile& t) : t_(t) {
       std::unique_lock<std::mutex> lock(t_.mutex_);
-      if (t_.changing_) throw std::runtime_error("this network is being trained by another thread");
+      if (t_.changing_)
+        throw std::runtime_error(t_.owner_ == std::this_thread::get_id()
+                                     ? "this network is being trained: a callback cannot train or change it"
+                                     : "this network is being trained by another thread");
       t_.changing_ = t_.closed_ = true;
       t_.owner_ = std::this_thread::get_id();
       t_.changed_.wait(lock, [this] { return t_.readers_ == 0; });
@@ -84,6 +106,8 @@ class Turnstile {
    public:
     explicit Reader(Turnstile& t) : t_(t) {
       std::unique_lock<std::mutex> lock(t_.mutex_);
+      if (t_.closed_ && InsideStep::here())
+        throw std::runtime_error("an activation or a loss of your own cannot copy a network that is in a step");
       if (t_.owner_ == std::this_thread::get_id()) return;
       counted_ = true;
       if (t_.closed_) wait(lock);

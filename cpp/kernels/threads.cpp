@@ -170,8 +170,9 @@ void Team::serve(Index id) {
 }
 
 void with_team(Index threads, const std::function<void(Team&)>& body) {
-  prepare_to_throw();
   Team team;
+  if (threads == 1) return body(team);
+  prepare_to_throw();
   threads = omp_in_parallel() ? 1 : startable(choose_threads(threads));
   if (threads <= 1) {
     body(team);

@@ -41,13 +41,16 @@ Epoch epoch_of(const EpochReport& r) {
 /// A first-order optimizer or a full-batch solver.
 void set_optimizer(const Spec& spec, lamina::FitOptions& to) {
   std::vector<std::string> known = names("solver");
-  if (std::find(known.begin(), known.end(), spec.name) != known.end()) {
+  const auto is_one_of = [&](const std::vector<std::string>& those) {
+    return std::any_of(those.begin(), those.end(), [&](const std::string& n) { return same_name(n, spec.name); });
+  };
+  if (is_one_of(known)) {
     to.solver = entry_of<FullBatchSolver>(spec);
     return;
   }
   const std::vector<std::string> rules = names("optimizer");
   known.insert(known.end(), rules.begin(), rules.end());
-  if (std::find(rules.begin(), rules.end(), spec.name) == rules.end())
+  if (!is_one_of(rules))
     throw std::invalid_argument("unknown optimizer '" + spec.name + "'; did you mean '" + nearest(spec.name, known)[0] +
                                 "'?");
   to.optimizer = entry_of<Optimizer>(spec);
@@ -66,7 +69,7 @@ lamina::FitOptions core_options(const FitOptions& from, std::uint64_t seed) {
   to.resume = from.resume;
   to.threads = checked_threads(from.threads);
   to.seed = seed;
-  if (from.schedule && from.schedule->name == schedule::ReduceOnPlateau::name)
+  if (from.schedule && same_name(from.schedule->name, schedule::ReduceOnPlateau::name))
     set_parameters(to.plateau.emplace(), *from.schedule);
   else if (from.schedule) to.schedule = entry_of<Schedule>(*from.schedule);
   if (from.early_stopping) {
@@ -154,17 +157,6 @@ std::vector<std::string> names(const std::string& kind) {
 
 std::vector<std::vector<Index>> split(Index rows, const std::vector<double>& fractions, const Labels& labels,
                                       bool shuffle, std::uint64_t seed) {
-  double sum = 0;
-  bool positive = !fractions.empty();
-  for (const double f : fractions) {
-    sum += f;
-    positive = positive && f > 0;
-  }
-  if (!positive || !(std::abs(sum - 1) <= 1e-6))
-    throw std::invalid_argument("fractions must be greater than 0 and sum to 1; got a sum of " + std::to_string(sum));
-  if (rows < static_cast<Index>(fractions.size()))
-    throw std::invalid_argument("rows must be at least " + std::to_string(fractions.size()) +
-                                ", one for each part; got " + std::to_string(rows));
   if (!labels.empty() && static_cast<Index>(labels.size()) != rows)
     throw std::invalid_argument("labels must have one entry for each of the " + std::to_string(rows) + " rows; got " +
                                 std::to_string(labels.size()));

@@ -87,8 +87,11 @@ template <class T> class LossRows {
     Owned target = Owned::Zero(rows, n_), derivative(delta_.empty() ? 0 : rows, n_);
     for (Index i = 0; i < rows; ++i) {
       const Index sample = samples_.sample(i);
-      if (samples_.targets.labels) target(i, samples_.targets.labels[sample]) = T(1);
-      else target.row(i) = samples_.targets.values.row(sample);
+      if (samples_.targets.labels) {
+        for (Index j = 0; j < n_; ++j) target(i, j) = OneHot<T>{samples_.targets.labels[sample]}(j);
+      } else {
+        target.row(i) = samples_.targets.values.row(sample);
+      }
     }
     loss.functions->value(y_.data(), target.data(), row_loss_, rows, n_);
     if (!delta_.empty()) loss.functions->derivative(y_.data(), target.data(), derivative.data(), rows, n_);

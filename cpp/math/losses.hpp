@@ -230,7 +230,7 @@ struct CrossEntropy : LossEntry {
 
 struct BinaryCrossEntropy : LossEntry {
   static constexpr const char* name = "binary_cross_entropy";
-  static constexpr std::array<const char*, 4> aliases{"log_loss", "binary_crossentropy", "bce", "bce_with_logits"};
+  static constexpr std::array<const char*, 3> aliases{"binary_crossentropy", "bce", "bce_with_logits"};
   static constexpr const char* formula = "sum_j max(y_j, 0) - t_j y_j + log(1 + exp(-|y_j|))";
   static constexpr const char* source = "PyTorch documentation, BCEWithLogitsLoss";
   static constexpr Link link = Link::logistic;
@@ -275,6 +275,11 @@ struct Custom : LossEntry {
 /// Every loss there is.
 using Loss = std::variant<loss::SquaredError, loss::AbsoluteError, loss::Huber, loss::LogCosh, loss::Quantile,
                           loss::Poisson, loss::CrossEntropy, loss::BinaryCrossEntropy, loss::Hinge, loss::Custom>;
+
+template <>
+inline constexpr std::array<Elsewhere, 2> elsewhere<Loss>{
+    {{"log_loss", "it is 'cross_entropy' for classes of which a row has one, 'binary_cross_entropy' for one output"},
+     {"logloss", "it is 'cross_entropy' for classes of which a row has one, 'binary_cross_entropy' for one output"}}};
 
 inline Link link_of(const Loss& l) {
   return std::visit([](const auto& e) { return e.link; }, l);

@@ -1,10 +1,26 @@
 #include "model/normalization.hpp"
 
 #include <cmath>
+#include <limits>
+#include <sstream>
 #include <stdexcept>
 #include <string>
 
 namespace lamina {
+
+namespace {
+
+/// What values are multiplied by before they are added up, so that no sum of doubles overflows: a power of 2, which
+/// leaves their bits alone.
+constexpr double room = 0x1p-64;
+
+template <class T> std::string text_of(T number) {
+  std::ostringstream text;
+  text << number;
+  return text.str();
+}
+
+}  // namespace
 
 template <class T> void Normalization<T>::apply(const Matrix<const T>& x, Matrix<T> to) const {
   to = (x.rowwise() - means()).rowwise() * scales();
@@ -21,8 +37,8 @@ template <class T> void Normalization<T>::check(Index inputs) const {
   }
   for (std::size_t i = 0; i < n; ++i) {
     if (std::isfinite(mean[i]) && std::isfinite(scale[i]) && scale[i] > 0) continue;
-    wrong("both finite, scale greater than 0; got " + std::to_string(mean[i]) + " and " + std::to_string(scale[i]) +
-          " for input " + std::to_string(i));
+    wrong("both finite, scale greater than 0; got " + text_of(mean[i]) + " and " + text_of(scale[i]) + " for input " +
+          std::to_string(i));
   }
 }
 
@@ -34,7 +50,7 @@ template <class T> void ColumnMoments<T>::add(const T* row, double weight) {
   const auto x = Eigen::Map<const Eigen::Array<T, Eigen::Dynamic, 1>>(row, mean_.size()).template cast<double>();
   if (!centred_) {
     weight_ += weight;
-    mean_ += weight * x;
+    mean_ += weight * (room * x);
   } else {
     off_ += weight * (x - mean_);
     square_ += weight * (x - mean_).square();
@@ -42,7 +58,7 @@ template <class T> void ColumnMoments<T>::add(const T* row, double weight) {
 }
 
 template <class T> void ColumnMoments<T>::centre() {
-  mean_ /= weight_;
+  mean_ /= weight_ * room;
   centred_ = true;
 }
 
@@ -52,10 +68,10 @@ template <class T> Normalization<T> ColumnMoments<T>::normalization() const {
     const double off = off_(j) / weight_, mean = std::isfinite(off) ? mean_(j) + off : mean_(j);
     const double deviation = std::sqrt(square_(j) / weight_);
     // Rounding leaves a constant column a deviation of some units in the last place of its mean.
-    const bool constant = deviation <= 1e-12 * std::abs(mean) || !(deviation > 0);
+    const bool constant = deviation <= 4 * std::numeric_limits<double>::epsilon() * std::abs(mean);
     const T scale = static_cast<T>(1 / deviation);
     out.mean.push_back(static_cast<T>(mean));
-    out.scale.push_back(constant || !std::isfinite(scale) ? T(1) : scale);
+    out.scale.push_back(constant || !(scale > 0) || !std::isfinite(scale) ? T(1) : scale);
   }
   return out;
 }

@@ -59,6 +59,15 @@ void check_targets(const Loss& loss, const Samples<T>& samples, Index outputs, c
     refuse(name, " must ", domain.text, " for ", name_of(loss), "; got values from ", low, " to ", high);
 }
 
+void labels_of(const Vector<const double>& numbers, Index classes, const std::string& name, std::int32_t* to) {
+  for (Index i = 0; i < numbers.size(); ++i) {
+    const double label = numbers[i];
+    if (!(label >= 0 && label < static_cast<double>(classes) && label == std::floor(label)))
+      refuse(name, " must hold labels in 0 .. ", classes - 1, ", one for each output; got ", label);
+    to[i] = static_cast<std::int32_t>(label);
+  }
+}
+
 template <class T> void one_hot(const std::int32_t* labels, Matrix<T> to) {
   for (Index i = 0; i < to.rows(); ++i) {
     for (Index j = 0; j < to.cols(); ++j) to(i, j) = labels[i] == (to.cols() == 1 ? 1 : j) ? T(1) : T(0);

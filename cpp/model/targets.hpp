@@ -14,6 +14,10 @@ namespace lamina {
 template <class T>
 void check_targets(const Loss& loss, const Samples<T>& samples, Index outputs, const std::string& name);
 
+/// Numbers as labels. Throws std::invalid_argument, which calls them `name`, unless each is whole and in 0 .. classes
+/// - 1.
+void labels_of(const Vector<const double>& numbers, Index classes, const std::string& name, std::int32_t* to);
+
 /// Labels (0 or 1 for one output) as the rows of values that a binary loss takes: zeros with a one. Labels out of range
 /// give rows of zeros.
 template <class T> void one_hot(const std::int32_t* labels, Matrix<T> to);

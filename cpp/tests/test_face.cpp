@@ -104,7 +104,7 @@ void two_classes() {
     values(i, 0) = label;
     rows.row(i) << 1 - label, label;
   }
-  const lamina::Network<double> one({dense(1)}, 4, "log_loss"), two({dense(2)}, 4, "binary_cross_entropy");
+  const lamina::Network<double> one({dense(1)}, 4, "BCE"), two({dense(2)}, 4, "binary_cross_entropy");
   check(one.evaluate(x, y) == one.evaluate(x, values), "0 or 1");
   check(two.evaluate(x, y) == two.evaluate(x, rows), "the output that is 1");
   refused([&] { one.evaluate(x, lamina::Labels(60, 2)); }, {"y", "0 .. 1", "got 2"});

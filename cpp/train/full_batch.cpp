@@ -14,31 +14,6 @@ void refuse(bool wrong, const std::string& solver, const std::string& why) {
   if (wrong) throw std::invalid_argument(solver + why);
 }
 
-template <class T> void check(const Network<T>& network, const FitOptions& o) {
-  const std::string name = name_of(*o.solver);
-  const bool scheduled = !std::holds_alternative<schedule::Constant>(o.schedule) || o.plateau;
-  refuse(scheduled, name, " finds its own steps: schedule must be None");
-  refuse(!std::holds_alternative<clipping::None>(o.clipping), name, " finds its own steps: clip must be None");
-  refuse(o.resume, name, " keeps nothing between fits: resume must be False");
-  refuse(o.sam_rho > 0, name, " cannot be the base of SAM, which wants a first-order optimizer");
-  refuse(o.penalty.l1 > 0, name, " needs a smooth loss: l1 must be 0; got " + std::to_string(o.penalty.l1));
-  for (Index i = 0; i < network.depth(); ++i) {
-    refuse(network.layer(i).random(), name,
-           " needs the same loss for the same weights, but layer " + std::to_string(i) +
-               " is random in training (dropout or rrelu)");
-  }
-  if (!std::holds_alternative<solver::LevenbergMarquardt>(*o.solver)) return;
-  constexpr Index most = LevenbergMarquardtFit<T>::most_parameters;
-  const Index n = network.parameters().size();
-  refuse(!std::holds_alternative<loss::SquaredError>(network.loss()), name,
-         " minimises sums of squares: loss must be squared_error; got " + name_of(network.loss()));
-  refuse(network.needs_whole_batch(), name, " takes the samples one by one, which batch norm does not allow");
-  refuse(network.recurrent(), name, " takes the samples row by row, which recurrent layers do not allow");
-  refuse(n > most, name,
-         " keeps a matrix of parameters x parameters: at most " + std::to_string(most) + " parameters; got " +
-             std::to_string(n));
-}
-
 }  // namespace
 
 template <class T> double loss_unit(const Network<T>& network, const Samples<T>& samples) {
@@ -64,23 +39,47 @@ template <class T> double loss_unit(const Network<T>& network, const Samples<T>&
   return loss > 0 && loss < 1 ? loss : 1;
 }
 
-template <class T>
-void fit_full_batch(Network<T>& network, const Samples<T>& train, const Samples<T>& validation,
-                    const FitOptions& options, History& history) {
-  check(network, options);
-  if (options.fit_normalization) network.set_normalization(normalization_of(train, options.poll));
-  const Index useful = useful_threads(network, train.count, true, kernels::choose_threads(0));
-  kernels::with_team(options.threads > 0 ? options.threads : useful, [&](kernels::Team& team) {
-    EpochKeeper<T> keeper(network, validation, options, history, team);
-    const FitTask<T> task{network, train, options, keeper, history, team};
-    if (const auto* spec = std::get_if<solver::LBFGS>(&*options.solver)) LbfgsFit<T>(*spec, task).run();
-    else LevenbergMarquardtFit<T>(std::get<solver::LevenbergMarquardt>(*options.solver), task).run();
-  });
+template <class T> void check_full_batch(const Network<T>& network, const FitOptions& o) {
+  const std::string name = name_of(*o.solver);
+  const bool scheduled = !std::holds_alternative<schedule::Constant>(o.schedule) || o.plateau;
+  refuse(scheduled, name, " finds its own steps: schedule must be None");
+  refuse(!std::holds_alternative<clipping::None>(o.clipping), name, " finds its own steps: clip must be None");
+  refuse(o.resume, name, " keeps nothing between fits: resume must be False");
+  refuse(o.sam_rho > 0, name, " cannot be the base of SAM, which wants a first-order optimizer");
+  refuse(o.penalty.l1 > 0, name, " needs a smooth loss: l1 must be 0; got " + std::to_string(o.penalty.l1));
+  for (Index i = 0; i < network.depth(); ++i) {
+    refuse(network.layer(i).random(), name,
+           " needs the same loss for the same weights, but layer " + std::to_string(i) +
+               " is random in training (dropout or rrelu)");
+  }
+  if (!std::holds_alternative<solver::LevenbergMarquardt>(*o.solver)) return;
+  constexpr Index most = LevenbergMarquardtFit<T>::most_parameters;
+  const Index n = network.parameters().size();
+  refuse(!std::holds_alternative<loss::SquaredError>(network.loss()), name,
+         " minimises sums of squares: loss must be squared_error; got " + name_of(network.loss()));
+  refuse(network.needs_whole_batch(), name, " takes the samples one by one, which batch norm does not allow");
+  refuse(network.recurrent(), name, " takes the samples row by row, which recurrent layers do not allow");
+  refuse(n > most, name,
+         " keeps a matrix of parameters x parameters: at most " + std::to_string(most) + " parameters; got " +
+             std::to_string(n));
 }
 
-template void fit_full_batch<float>(Network<float>&, const Samples<float>&, const Samples<float>&, const FitOptions&,
-                                    History&);
-template void fit_full_batch<double>(Network<double>&, const Samples<double>&, const Samples<double>&,
-                                     const FitOptions&, History&);
+template <class T>
+void fit_full_batch(Network<T>& network, kernels::Team& team, const Samples<T>& train, const Samples<T>& validation,
+                    const FitOptions& options, History& history) {
+  EpochKeeper<T> keeper(network, validation, options, history, team);
+  const FitTask<T> task{network, train, options, keeper, history, team};
+  if (const auto* spec = std::get_if<solver::LBFGS>(&*options.solver)) LbfgsFit<T>(*spec, task).run();
+  else LevenbergMarquardtFit<T>(std::get<solver::LevenbergMarquardt>(*options.solver), task).run();
+}
+
+#define LAMINA_INSTANTIATE(T)                                                                        \
+  template double loss_unit<T>(const Network<T>&, const Samples<T>&);                                \
+  template void check_full_batch<T>(const Network<T>&, const FitOptions&);                           \
+  template void fit_full_batch<T>(Network<T>&, kernels::Team&, const Samples<T>&, const Samples<T>&, \
+                                  const FitOptions&, History&);
+LAMINA_INSTANTIATE(float)
+LAMINA_INSTANTIATE(double)
+#undef LAMINA_INSTANTIATE
 
 }  // namespace lamina

@@ -32,12 +32,15 @@ template <class T> struct FitTask {
   }
 };
 
-/// Trains `network` in place by `options.solver`, which must be set, on all samples at once; see `fit`. An epoch is an
+/// Throws std::invalid_argument for what `options.solver`, which must be set, cannot do with this network: schedules,
+/// clipping, SAM, an L1 penalty, random layers, and what Levenberg-Marquardt's matrix does not allow.
+template <class T> void check_full_batch(const Network<T>& network, const FitOptions& options);
+
+/// Trains `network` in place by the solver, after that check, on all samples at once; see `fit`. An epoch is an
 /// iteration, the history's learning rate is the length of its step (L-BFGS) or its damping (Levenberg-Marquardt), and
-/// the batch size and the order of the samples play no part. Throws std::invalid_argument for what a solver cannot do:
-/// schedules, clipping, SAM, an L1 penalty and random layers.
+/// the batch size and the order of the samples play no part.
 template <class T>
-void fit_full_batch(Network<T>& network, const Samples<T>& train, const Samples<T>& validation,
+void fit_full_batch(Network<T>& network, kernels::Team& team, const Samples<T>& train, const Samples<T>& validation,
                     const FitOptions& options, History& history);
 
 }  // namespace lamina

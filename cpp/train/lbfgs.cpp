@@ -151,7 +151,7 @@ template <class T> double LbfgsFit<T>::evaluate() {
 
 template <class T> bool LbfgsFit<T>::flat() const {
   const double tolerance = spec_.tolerance * std::sqrt(task_.unit);
-  return !(gradient_.vector().abs().template cast<double>() > tolerance).any();
+  return (gradient_.vector().abs().template cast<double>() <= tolerance).all();
 }
 
 template class CurvaturePairs<float>;

@@ -63,6 +63,17 @@ bool can_stratify(const std::vector<std::int32_t>& classes, std::size_t parts) {
 
 std::vector<Numbers> split_rows(Index rows, const std::vector<double>& fractions, const std::int32_t* classes,
                                 bool shuffle, std::uint64_t seed) {
+  double sum = 0;
+  bool positive = !fractions.empty();
+  for (const double f : fractions) {
+    sum += f;
+    positive = positive && f > 0;
+  }
+  if (!positive || !(std::abs(sum - 1) <= 1e-6))
+    throw std::invalid_argument("fractions must be greater than 0 and sum to 1; got a sum of " + std::to_string(sum));
+  if (rows < static_cast<Index>(fractions.size()))
+    throw std::invalid_argument("rows must be at least " + std::to_string(fractions.size()) +
+                                ", one for each part; got " + std::to_string(rows));
   std::vector<Numbers> parts(fractions.size());
   if (!shuffle || !classes) {
     Numbers all(static_cast<std::size_t>(rows));

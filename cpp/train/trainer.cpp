@@ -50,9 +50,9 @@ template <class T> class Trainer {
         steps_per_poll_(
             static_cast<Index>(2e5 / (3 * network.work_per_row() * static_cast<double>(batches_.size * train.steps)))),
         rate_(rate_of(options.optimizer)) {
-    prepare_memory();
     if (options.shuffle) order_.resize(static_cast<std::size_t>(train.count));
     if (options.sam_rho > 0) start_ = Arena<T>(network.parameters().size());
+    prepare_memory();  // last: what throws before it has changed nothing
   }
 
   void run() {
@@ -165,8 +165,9 @@ template <class T> class Trainer {
 
   /// Gradients of a batch; returns the weighted sum of the rows' losses.
   double gradients_of(const Samples<T>& batch, double weight, bool update_statistics) {
+    // At SAM's other point nobody looks at the weights, not even a signal's handler.
     return pass_.run_all(team_, threads(), training_pass(update_statistics), batch, weight, gradients_.vector(), {},
-                         poll_);
+                         update_statistics ? poll_ : nullptr);
   }
 
   /// One step on a batch; returns the weighted sum of its losses, penalty included, before the step.
@@ -290,20 +291,17 @@ void fit(Network<T>& network, const Samples<T>& train, const Samples<T>& validat
          OptimizerMemory<T>& memory, History& history) {
   check_fields(options);
   if (train.count < 1) throw std::invalid_argument("X must be at least one row to train on; got 0");
-  if (options.solver) {
-    network.check_batch(train.count);
-    fit_full_batch(network, train, validation, options, history);
-    return;
-  }
-  const Index batch = batches_of(network, train, options).size;
+  const Index batch = options.solver ? train.count : batches_of(network, train, options).size;
   network.check_batch(batch);
-  const Index useful =
-      useful_threads(network, std::max(batch, validation.count), true, kernels::choose_threads(0), train.steps);
+  if (options.solver) check_full_batch(network, options);
   const Normalization<T> before = network.normalization();
   if (options.fit_normalization) network.set_normalization(normalization_of(train, options.poll));
   try {
+    const Index rows = std::max(batch, options.solver ? 0 : validation.count);
+    const Index useful = useful_threads(network, rows, true, kernels::choose_threads(0), train.steps);
     kernels::with_team(options.threads > 0 ? options.threads : useful, [&](kernels::Team& team) {
-      Trainer<T>(network, train, validation, options, memory, history, team).run();
+      if (options.solver) fit_full_batch(network, team, train, validation, options, history);
+      else Trainer<T>(network, train, validation, options, memory, history, team).run();
     });
   } catch (...) {
     if (!history.began) network.set_normalization(before);

@@ -142,7 +142,7 @@ def _checked_lengths(lengths: Any, n: int, steps: int, which: str) -> Array | No
     if bad.any():
         at = int(bad.argmax())
         raise ValueError(f"{name} must lie in 1 .. {steps}, the steps of X; got {int(array[at])} for sample {at}")
-    return np.ascontiguousarray(array, np.int32)
+    return np.array(array, np.int32)  # its own: the core counts on what was checked
 
 
 def _check_finite(array: Array, counts: Array | None, name: str, given: Array | None = None) -> None:

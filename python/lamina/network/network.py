@@ -32,6 +32,7 @@ from lamina.training.fit import Fit, FitOptions
 __all__ = ["Network"]
 
 _CORES: dict[str, Any] = {"float32": _core.NetworkFloat32, "float64": _core.NetworkFloat64}
+_GRADIENT = {training: _core.GradientOptions(training=training) for training in (True, False)}
 _USUAL_STOPPING = EarlyStopping()
 _ndarray = np.ndarray  # one look-up instead of two, for each row that is predicted
 
@@ -361,8 +362,10 @@ class Network:
         the network changes.
         """
         given = counted_samples(self._spec, X, y, sample_weight, lengths)
-        penalty = _core.PenaltyStrength(number(l1, "l1"), number(l2, "l2"))
-        how = _core.GradientOptions(penalty, bool(training), threads=thread_count(n_threads))
+        how = _GRADIENT[bool(training)]
+        if l1 or l2 or n_threads is not None:  # what is usual is made once: it takes longer than a small gradient
+            penalty = _core.PenaltyStrength(number(l1, "l1"), number(l2, "l2"))
+            how = _core.GradientOptions(penalty, bool(training), threads=thread_count(n_threads))
         loss, flat, _ = self._core.loss_and_gradients(given, how)
         return float(loss), self._named(flat)
 
@@ -371,7 +374,7 @@ class Network:
     ) -> Array:
         """Return d loss / d X, of the shape of X, of the loss averaged over the rows."""
         given = counted_samples(self._spec, X, y, sample_weight, lengths)
-        how = _core.GradientOptions(training=bool(training))
+        how = _GRADIENT[bool(training)]
         gradient: Array = self._core.loss_and_gradients(given, how, with_input=True)[2]
         rows = counted_rows(self._spec, X, sample_weight)
         if rows is None:
