@@ -32,6 +32,8 @@ endless = dict(epochs=10**9, validation=None, early_stopping=None)
 def repeat(f):
     while True:
         f()
+in_double = lamina.activations.custom(lambda x: np.tanh(x).astype("d"), lambda x: (1 - np.tanh(x) ** 2).astype("d"))
+converting = lamina.Network([lamina.Dense(32, in_double), lamina.Dense(2)], 20, loss="cross_entropy")
 work = dict(
     fit=lambda: net.fit(X, y, n_threads=2, **endless),
     callback=lambda: net.fit(X, y, callbacks=[lambda epoch: time.sleep(1e-4)], **endless),
@@ -40,6 +42,7 @@ work = dict(
     evaluate=lambda: repeat(lambda: net.evaluate(X, y)),
     gradient=lambda: repeat(lambda: net.input_gradient(X, y)),
     custom=lambda: with_custom.fit(X, y, n_threads=2, **endless),
+    converting=lambda: converting.fit(X, y, n_threads=2, batch_size=256, **endless),
     cascade=lambda: repeat(lambda: lamina.CascadeNetwork(20, 2).fit(X, y)),
 )[sys.argv[1]]
 threading.Thread(target=work, daemon=True).start()
@@ -48,7 +51,7 @@ time.sleep(0.1)
 
 
 @pytest.mark.parametrize(
-    "work", ["fit", "callback", "schedule", "predict", "evaluate", "gradient", "custom", "cascade"]
+    "work", ["fit", "callback", "schedule", "predict", "evaluate", "gradient", "custom", "converting", "cascade"]
 )
 def test_a_process_ends_in_peace_while_a_daemon_thread_is_in_the_core(work):
     for _ in range(EXITS):
@@ -185,3 +188,37 @@ def test_steps_of_sequences_beside_a_reset():
     stop.append(1)
     thread.join()
     assert not errors, errors[0]
+
+
+def test_a_part_of_ones_own_cannot_copy_the_network_in_the_middle_of_a_step():
+    x, y = problem(64)
+    met = []
+
+    def tanh(values):
+        if met:
+            with pytest.raises(RuntimeError, match="cannot copy a network that is in a step"):
+                net.copy()
+            met.append(1)
+        return np.tanh(values)
+
+    activation = lamina.activations.custom(tanh, lambda values: 1 - np.tanh(values) ** 2)
+    net = lamina.Network([lamina.Dense(4, activation), lamina.Dense(2)], 8, loss="cross_entropy")
+    met.append(0)
+    for threads in (1, 2):
+        net.fit(x, y, epochs=1, validation=None, n_threads=threads)
+    assert len(met) > 1
+    net.copy()
+
+
+def test_a_schedule_may_copy_the_network_and_wait_for_another_thread_that_does():
+    x, y = problem(64)
+    net = network()
+
+    def schedule(progress):
+        other = threading.Thread(target=net.copy)
+        other.start()
+        other.join(20)
+        assert not other.is_alive()
+        return 1.0
+
+    net.fit(x, y, epochs=1, schedule=schedule)

@@ -10,12 +10,15 @@
 #include <pybind11/pybind11.h>
 
 #include <chrono>
-#include <optional>
 #include <thread>
 #include <utility>
 
 namespace lamina::bind {
 namespace py = pybind11;
+
+[[noreturn]] inline void wait_for_the_end() {
+  for (;;) std::this_thread::sleep_for(std::chrono::hours(1));
+}
 
 /// f(), which may be where the interpreter ends this thread: then it does not return.
 template <class F> auto unless_ended(F&& f) {
@@ -23,7 +26,7 @@ template <class F> auto unless_ended(F&& f) {
   try {
     return f();
   } catch (const abi::__forced_unwind&) {
-    for (;;) std::this_thread::sleep_for(std::chrono::hours(1));
+    wait_for_the_end();
   }
 #else
   return f();
@@ -35,6 +38,7 @@ class Unlocked {
  public:
   Unlocked() : state_(PyEval_SaveThread()) {}
   ~Unlocked() {
+    if (!Py_IsInitialized()) wait_for_the_end();  // the thread's state may be gone, too
     unless_ended([this] { PyEval_RestoreThread(state_); });
   }
   Unlocked(const Unlocked&) = delete;
@@ -44,15 +48,20 @@ class Unlocked {
   PyThreadState* state_;
 };
 
-/// Holds the lock while it lives; on any thread, whether it has it already or not.
+/// Holds the lock while it lives; on any thread, whether it has it already or not. It asks Python and not pybind11,
+/// whose own data go with the interpreter.
 class Locked {
  public:
   Locked() {
-    unless_ended([this] { lock_.emplace(); });
+    if (!Py_IsInitialized()) wait_for_the_end();
+    unless_ended([this] { state_ = PyGILState_Ensure(); });
   }
+  ~Locked() { PyGILState_Release(state_); }
+  Locked(const Locked&) = delete;
+  Locked& operator=(const Locked&) = delete;
 
  private:
-  std::optional<py::gil_scoped_acquire> lock_;
+  PyGILState_STATE state_{};
 };
 
 /// f() under the lock; f may run Python code, in which the interpreter may end this thread.

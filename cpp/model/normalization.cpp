@@ -67,8 +67,10 @@ template <class T> Normalization<T> ColumnMoments<T>::normalization() const {
   for (Index j = 0; j < mean_.size(); ++j) {
     const double off = off_(j) / weight_, mean = std::isfinite(off) ? mean_(j) + off : mean_(j);
     const double deviation = std::sqrt(square_(j) / weight_);
-    // Rounding leaves a constant column a deviation of some units in the last place of its mean.
-    const bool constant = deviation <= 4 * std::numeric_limits<double>::epsilon() * std::abs(mean);
+    // Of a constant column the deviations from the mean are what rounding has left of the mean, all the same.
+    const double own = square_(j) / weight_ - off * off;
+    const double unit = 4 * std::numeric_limits<double>::epsilon() * std::abs(mean);
+    const bool constant = own <= unit * unit;
     const T scale = static_cast<T>(1 / deviation);
     out.mean.push_back(static_cast<T>(mean));
     out.scale.push_back(constant || !(scale > 0) || !std::isfinite(scale) ? T(1) : scale);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "kernels/reduce.hpp"
 #include "train/penalty.hpp"
@@ -84,6 +85,8 @@ template <class T> void LbfgsFit<T>::iterate(Index epoch) {
     loss_ = evaluate();
     if (!std::isfinite(loss_)) return keeper.diverge(epoch, 1, passes_.first_bad_layer(), loss_, 0);
   }
+  if (kernels::first_nonfinite(gradient_.vector()) >= 0)
+    return keeper.diverge(epoch, 1, passes_.first_bad_layer(), std::numeric_limits<double>::quiet_NaN(), 0);
   begin_here();
   const double before = loss_, step = flat() ? 0 : search();
   if (step > 0) pairs_.add(start_.vector(), start_gradient_.vector(), w_.vector(), gradient_.vector());

@@ -18,7 +18,7 @@ from lamina.estimators._samples import balanced, class_labels, two_classes
 __all__ = ["MLPClassifier"]
 
 LOSSES = ("log_loss", *(name for name in losses.names() if losses.get(name).targets in ("classes", "binary")))
-MARGINS = tuple(name for name in LOSSES if losses.get(name).link == "identity")  # they give no probabilities
+MARGINS = tuple(name for name in LOSSES[1:] if losses.get(name).link == "identity")  # they give no probabilities
 
 
 class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
