@@ -12,7 +12,7 @@ from lamina import losses
 from lamina.data.arrays import Array, matrix, to_array, weights
 from lamina.data.records import Samples, SampleSpec
 from lamina.data.samples import counted
-from lamina.data.splits import Split
+from lamina.data.splits import validation_rows
 from lamina.data.targets import classes_of, mean_and_scale, targets
 
 __all__ = ["TargetScale", "cascade_samples", "normalization_of", "normalized", "set_aside"]
@@ -75,9 +75,9 @@ def set_aside(
         raise ValueError("validation_sample_weight goes with validation=(X, y); a fraction takes sample_weight's")
     if validation is None:
         return given, None
-    how = validation if isinstance(validation, Split) else Split(validation)
     labels = classes_of(losses.get("binary_cross_entropy"), given.targets) if output == "logistic" else None
-    train, held = how.indices(len(given), labels, seed)
+    remedy = "Give validation=None (in an estimator early_stopping=False) to learn all"
+    train, held = validation_rows(validation, len(given), labels, seed, remedy)
     return given.take(train), given.take(held)
 
 

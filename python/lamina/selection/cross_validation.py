@@ -13,7 +13,7 @@ import numpy as np
 
 from lamina.data.arrays import Array
 from lamina.data.records import Indices, Samples
-from lamina.data.splits import Split, fold_indices
+from lamina.data.splits import Split, fold_indices, validation_rows
 from lamina.data.targets import classes_of
 from lamina.network.network import Network
 from lamina.selection.side_by_side import Hook, Task, fresh, jobs, one_target_a_sample, options_of, run
@@ -44,9 +44,14 @@ class Fold(Split):
             raise ValueError("sample_weight must not be all zero in the training or the validation part of a fold")
         return given.counted(), Fold(train, held)
 
-    def with_inner(self, inner: Split, labels: Array | None, seed: int) -> Fold:
-        """Return a split of the training rows alone, so that what is held out has no say in the fit."""
-        part, stop = inner.indices(len(self.train), None if labels is None else labels[self.train], seed)
+    def with_inner(self, inner: Any, labels: Array | None, seed: int) -> Fold:
+        """Return a split of the training rows alone, so that what is held out has no say in the fit.
+
+        `inner` is a fraction or a `Split`.
+        """
+        labels = None if labels is None else labels[self.train]
+        remedy = "Give validation=None to stop by what each fold holds out, or early_stopping=None and some epochs"
+        part, stop = validation_rows(inner, len(self.train), labels, seed, remedy)
         return Fold(self.train[part], self.train[stop])
 
 
@@ -288,7 +293,7 @@ def fit_fold(net: Network, given: Samples, fold: Fold, hook: Hook, options: dict
         raise ValueError("validation must be a fraction or a Split of each fold's rows; got a tuple of arrays")
     if inner is not None:
         labels = classes_of(net.loss, given.targets)
-        fold = fold.with_inner(inner if isinstance(inner, Split) else Split(inner), labels, net.seed)
+        fold = fold.with_inner(inner, labels, net.seed)
     twin = fresh(net)
     twin.fit(given.x, given.targets, sample_weight=given.weights, validation=fold, **options)
     return twin

@@ -14,7 +14,7 @@ import numpy as np
 from lamina.data.arrays import to_array
 from lamina.data.records import Samples, SampleSpec
 from lamina.data.samples import samples
-from lamina.data.splits import Split
+from lamina.data.splits import validation_rows
 from lamina.data.targets import classes_of
 from lamina.network.network import Network
 from lamina.selection.cross_validation import Fold, fit_fold, folds_of, mean_curve
@@ -144,9 +144,8 @@ class Trainer:
             held = samples(net.spec, X, y, which="validation ")
             return _joined(given, held, net.spec), [Fold(np.arange(n), np.arange(n, n + len(held)))]
         if self.scheme.k is None:
-            how = validation if isinstance(validation, Split) else Split(validation)
-            labels = classes_of(net.loss, given.targets)
-            return given, [Fold(*how.indices(n, labels, self.scheme.seed))]
+            labels, remedy = classes_of(net.loss, given.targets), "Give k=5 in its place to score by all"
+            return given, [Fold(*validation_rows(validation, n, labels, self.scheme.seed, remedy))]
         classes = classes_of(net.loss, given.targets)
         return given, folds_of(self.scheme.k, given, classes, self.scheme.seed, groups=self.scheme.groups)
 
