@@ -16,7 +16,17 @@ from lamina.data.records import Indices, Samples
 from lamina.data.splits import Split, fold_indices, validation_rows
 from lamina.data.targets import classes_of
 from lamina.network.network import Network
-from lamina.selection.side_by_side import Hook, Task, fresh, jobs, one_target_a_sample, options_of, run
+from lamina.selection.side_by_side import (
+    OWN_OPTIONS,
+    Hook,
+    Task,
+    check_fit_options,
+    fresh,
+    jobs,
+    one_target_a_sample,
+    options_of,
+    run,
+)
 from lamina.training.callbacks import Epoch, History, callbacks_of
 from lamina.training.scoring import score_of
 
@@ -163,8 +173,8 @@ def cross_validate(
     X, y : array-like
         As for `Network.fit`.
     k : int, splitter or iterable of (training, held-out) row numbers, default 5
-        Number of folds, at least 2; or one of scikit-learn's splitters, as ``TimeSeriesSplit(5)``, or what it gives:
-        then `stratify`, `seed` and `shuffle` have no say.
+        Number of folds, at least 2; or one of scikit-learn's splitters, as ``TimeSeriesSplit(5)``, or what it gives,
+        or boolean masks of rows: then `stratify`, `seed` and `shuffle` have no say. scikit-learn's name for it is cv.
     stratify : bool, default True
         Keep the classes' shares in every fold, where `y` holds classes; each class needs k members.
     seed : int, default 0
@@ -195,6 +205,7 @@ def cross_validate(
     """
     if not isinstance(net, Network):
         raise TypeError(f"net must be a lamina.Network; got {net!r}")
+    check_fit_options(fit_options, "cross_validate", OWN_OPTIONS)
     n_jobs = jobs(n_jobs)
     fit_options["callbacks"] = callbacks_of(fit_options.get("callbacks"))
     weight, lengths = fit_options.pop("sample_weight", None), fit_options.get("lengths")
@@ -273,6 +284,10 @@ def _checked(pair: Any, fold: int, n_rows: int) -> tuple[Indices, Indices]:
     if not isinstance(pair, (tuple, list)) or len(pair) != 2:
         raise TypeError(f"k must give pairs of training and held-out rows; got {pair!r} for fold {fold}")
     train, held = (np.asarray(part) for part in pair)
+    for part in (train, held):
+        if part.dtype.kind == "b" and part.shape != (n_rows,):
+            raise ValueError(f"k must give masks of {n_rows} rows, those of X; got shape {part.shape} in fold {fold}")
+    train, held = (np.flatnonzero(part) if part.dtype.kind == "b" else part for part in (train, held))
     for part in (train, held):
         if part.ndim != 1 or not len(part) or part.dtype.kind not in "iu":
             raise ValueError(f"k must give row numbers, at least one of each kind; got {part!r} in fold {fold}")
