@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import math
-import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeGuard
@@ -28,6 +27,7 @@ from lamina.selection.side_by_side import (
     run,
 )
 from lamina.training.callbacks import Epoch, History, callbacks_of
+from lamina.training.progress import say
 from lamina.training.scoring import score_of
 
 __all__ = ["CrossValidation", "Fold", "cross_validate", "fit_fold", "folds_of", "is_number", "mean_curve", "row_pairs"]
@@ -222,7 +222,7 @@ def cross_validate(
             if verbose:
                 assert twin.history is not None
                 line = f"fold {number + 1}/{len(folds)}: {value:.4g}, best epoch {twin.history.best_epoch}"
-                print(line, file=sys.stderr, flush=True)
+                say(line)
             return twin, value, twin.predict(held.x, n_threads=1, lengths=held.lengths)
 
         return train
