@@ -30,8 +30,11 @@ _PARAMETERS = """
 
     Without `window`, `X` is (n, steps, features) or a list of (steps, features) arrays, and `y` has an entry for each
     sequence. With it, `X` is one time series, (times,) or (times, features), in order, and what is learned is
-    ``y[t + horizon]`` from ``X`` at the `window` times up to t, `stride` apart. There are fewer windows than times: in
-    cross-validation give ``scoring=lamina.estimators.window_scorer(...)``, or no `scoring`.
+    ``y[t + horizon]`` from ``X`` at the `window` times up to t, `stride` apart.
+
+    There are fewer windows than times. A scorer of scikit-learn's, as ``scoring="neg_mean_absolute_error"``, then fails
+    with "Found input variables with inconsistent numbers of samples", and `cross_val_score` gives NaN: wrap it as
+    ``scoring=lamina.estimators.window_scorer("neg_mean_absolute_error")``, or give no `scoring`.
 
     Parameters
     ----------
