@@ -314,6 +314,16 @@ def test_what_to_do_is_said():
         assert lamina.losses.get(name).name == wanted
 
 
+def test_text_labels_are_met_with_a_hint():
+    x, names = np.eye(4), np.array(["no", "yes", "no", "yes"])
+    hint = r"dtype <U3; labels are 0, 1, .*classes, y = np.unique\(y, return_inverse=True\)"
+    with pytest.raises(TypeError, match=hint):
+        lamina.search(lambda: None, {"l2": [0.0]}, x, names)
+    for output in ("auto", "logistic"):
+        with pytest.raises(TypeError, match=f"{hint}.*lamina.CascadeClassifier"):
+            lamina.CascadeNetwork(4, 2, output=output).fit(x, names)
+
+
 def test_tiny_data_warn_of_what_is_set_aside():
     x, y = np.array([[0, 0], [0, 1], [1, 0], [1, 1]]), np.array([0, 1, 1, 0])
     net = lamina.Network([lamina.Dense(4, "tanh"), lamina.Dense(2)], 2, "cross_entropy")

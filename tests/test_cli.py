@@ -304,3 +304,13 @@ def test_learning_curves_are_labelled(tmp_path):
     assert (tmp_path / "curves.png").stat().st_size > 1000
     without = network.fit(X, X[:, 0], epochs=1, validation=None, early_stopping=None)
     assert len(learning_curves(without).lines) >= 1
+
+
+def test_parts_of_few_rows_are_warned_of(folder, frame, capsys):
+    warning = "warning: of 3 rows 1 for validation and 1 for test: so few tell little"
+    frame.head(3).to_csv("data.csv", index=False)
+    assert train("--epochs", "2", "--impute", "mean", target="price", drop="bought") == 0
+    assert warning in capsys.readouterr().out
+    frame.to_csv("data.csv", index=False)
+    assert train("--epochs", "2", "--impute", "mean", target="price", drop="bought") == 0
+    assert "tell little" not in capsys.readouterr().out

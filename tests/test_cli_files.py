@@ -9,6 +9,7 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
 import lamina
 from lamina import plots
@@ -77,14 +78,19 @@ def test_a_file_of_another_kind_is_replaced_by_force_alone(folder, capsys):
     (folder / "notes.png").write_text("precious")
     (folder / "empty").touch()
     (folder / "photo.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(500))
+    own = Figure()
+    own.add_subplot().set_title("lamina")
+    for suffix in ("png", "svg", "pdf", "eps"):
+        own.savefig(f"own.{suffix}")
     for suffix in ("png", "svg", "pdf", "eps"):  # a model and a picture replace theirs
         assert train("--plot", f"m.{suffix}") == train("--plot", f"m.{suffix}") == 0
     before = snapshot(folder)
     for name in ("notes.txt", "table.csv", "m.png"):
         assert train("--plot", "m.svg", out=name) == 2
         assert f"{name} exists and holds no model" in capsys.readouterr().err
-    for name in ("notes.png", "photo.png", "table.csv", "m.lamina"):
+    for name in ("notes.png", "photo.png", "own.png", "own.svg", "own.pdf", "own.eps", "table.csv", "m.lamina"):
         assert train("--plot", name, out="n.lamina") == 2
+        assert f"{name} exists and holds no picture of lamina's" in capsys.readouterr().err
     for name in ("notes.txt", "table.csv", "m.png"):
         assert main(["predict", "m.lamina", "data.csv", "--out", name]) == 2
         assert f"{name} exists and holds no predictions" in capsys.readouterr().err
@@ -97,6 +103,38 @@ def test_a_file_of_another_kind_is_replaced_by_force_alone(folder, capsys):
     assert lamina.load("notes.txt").n_inputs == 3
     assert main(["predict", "m.lamina", "data.csv", "--out", "table.csv", "--force"]) == 0
     assert pd.read_csv("table.csv").columns.tolist() == ["prediction"]
+
+
+def test_predictions_replace_what_predict_writes_and_no_other_table(folder, capsys):
+    frame = pd.read_csv("data.csv")
+    frame.assign(y=np.where(frame.y > 0, "yes, sir", "no")).to_csv("data.csv", index=False)
+    assert train() == 0
+
+    def predict(*more):
+        return main(["predict", "m.lamina", "data.csv", "--out", "p.csv", *more])
+
+    for more in ((), (), ("--proba",), ("--proba",), ()):
+        assert predict(*more) == 0
+    for text in ("prediction\n1\n-2.5e3\n", "prediction,probability_1,probability_2\n1,0.5,0.5\n", "prediction\nno\n"):
+        (folder / "p.csv").write_text(text)
+        assert predict() == 0, text
+    capsys.readouterr()
+    for text in (
+        "prediction,truth\n1,2\n",
+        "prediction,probability_1\n1,2\nmy notes\n",
+        "prediction,probability_1\n1,high\n",
+        "prediction\nrain tomorrow\n",
+        "prediction\n1,2\n",
+        "prediction\n" + "1\n" * 200_000 + "by hand\n",
+        'prediction\n"1\n',
+    ):
+        (folder / "p.csv").write_text(text)
+        assert predict() == 2, text[:40]
+        assert "p.csv exists and holds no predictions of lamina's" in capsys.readouterr().err
+        assert (folder / "p.csv").read_text() == text
+    (folder / "p.csv").write_bytes(b"prediction\n\xff\n")
+    assert predict() == 2
+    assert predict("--force") == 0
 
 
 def test_where_nothing_can_be_written_nothing_is_trained(folder, capsys, monkeypatch):

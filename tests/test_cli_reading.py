@@ -116,8 +116,11 @@ def test_an_encoding_that_is_said(tmp_path):
     for name in ("nonsense", "hex", "rot13", "undefined\0"):
         with pytest.raises(TableError, match="is no encoding of text"):
             read(tmp_path, content, encoding=name)
-    with pytest.raises(TableError, match="is not utf-8 text after line 0"):
+    with pytest.raises(TableError, match="is not utf-8 text in line 1"):
         read(tmp_path, content, encoding="utf-8")
+    for rows in (3, 3000):
+        with pytest.raises(TableError, match=f"is not utf-8 text in line {rows + 2};"):
+            read(tmp_path, b"a,b\n" + b"some text,1\n" * rows + b"\xff,2\n3,4\n", encoding="utf-8")
     with pytest.raises(TableError, match="neither UTF-8 nor windows-1252"):
         read(tmp_path, b"a,b\n\x81\xff,1\n")
     with pytest.raises(TableError, match="cut short"):
@@ -157,6 +160,8 @@ def test_compressed_tables(tmp_path):
         ("a,b\n1,2\n3,4,5\n", "line 3 has 3 fields, the header 2; a comma within a field needs quotation marks"),
         ("a,b\nr1,1,2\nr2,3,4\n", "line 2 has 3 fields, the header 2; does the header lack the name of the first"),
         ('a,b\n1,"x\n2,y\n', "a quotation mark in the row of line 2 is never closed"),
+        ('a,y\n"1,2\n3,4\n' * 20, "runs from line 2 on to line 5, and more text follows its closing mark"),
+        ('a,y\n1,"2\n3,4\n' * 20, "runs from line 2 on to line 5"),
         ('a,b\n1,"' + "x" * 200_000, "is a quotation mark there never closed"),
         ("a,b\n1,\0\n", "line 2 has a NUL character"),
         ("", "is empty"),
@@ -169,6 +174,15 @@ def test_compressed_tables(tmp_path):
 def test_what_is_no_table(tmp_path, content, message):
     with pytest.raises(TableError, match=message):
         read(tmp_path, content)
+
+
+def test_a_cell_of_several_lines_that_is_quoted_well(tmp_path):
+    for separator in ",;\t":
+        rows = ["a,b", '"two\nlines" ,1', '"he said ""so""\n", 2', '3,"4\n" ', '"5"x,6', '7,"8\n\n"']
+        table = "\n".join(row.replace(",", separator) for row in rows)
+        found = read(tmp_path, table, separator=separator, text=["a"])
+        assert found.frame["a"].tolist() == ["two\nlines", 'he said "so"', "3", "5x", "7"]
+        assert found.frame["b"].tolist() == [1, 2, 4, 6, 8]
 
 
 def test_headers(tmp_path):

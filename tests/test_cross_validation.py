@@ -238,6 +238,29 @@ def test_folds_as_pairs_of_rows_and_groups_for_a_splitter():
     np.testing.assert_array_equal(by_splitter.out_of_fold, by_pairs.out_of_fold)
 
 
+def test_folds_as_masks():
+    X, y = digits(60)
+    home = np.arange(60) % 3
+    masks = [(home != i, (home == i).tolist()) for i in range(3)]
+    rows = [(np.flatnonzero(train), np.flatnonzero(held)) for train, held in masks]
+    by_mask, by_rows = (lamina.cross_validate(network(8), X, y, k, epochs=1) for k in (masks, rows))
+    np.testing.assert_array_equal(by_mask.scores, by_rows.scores)
+    np.testing.assert_array_equal(by_mask.folds, home)
+
+
+def test_scikit_learns_name_of_the_folds_is_told():
+    X, y = digits(60)
+    for call in (
+        lambda: lamina.cross_validate(network(8), X, y, cv=3),
+        lambda: lamina.search(lambda units: network(units), {"units": [8]}, X, y, cv=3),
+        lambda: lamina.compare(X, y, cv=3),
+    ):
+        with pytest.raises(TypeError, match="has no option cv; k= is what scikit-learn calls so"):
+            call()
+    with pytest.raises(TypeError, match="compare has no option epoch"):
+        lamina.compare(X, y, epoch=3)
+
+
 def test_a_single_fold_has_no_spread():
     X, y = digits(60)
     cv = lamina.cross_validate(network(8), X, y, ShuffleSplit(1, random_state=0), epochs=1)
@@ -257,6 +280,7 @@ def test_a_single_fold_has_no_spread():
         ([(np.arange(50), np.arange(50, 61))], ValueError, r"rows in 0 .. 59, those of X; got 60"),
         ([(np.arange(50), [])], ValueError, "at least one of each kind"),
         ([(np.ones(60, bool), np.zeros(60, bool))], ValueError, "row numbers"),
+        ([(np.ones(50, bool), np.zeros(50, bool))], ValueError, r"masks of 60 rows, those of X; got shape \(50,\)"),
         ([], ValueError, "at least one fold"),
     ],
 )

@@ -7,7 +7,7 @@ import lamina
 
 pytest.importorskip("sklearn")
 from sklearn.base import clone
-from sklearn.metrics import log_loss
+from sklearn.metrics import get_scorer, log_loss
 from sklearn.model_selection import GridSearchCV, TimeSeriesSplit, cross_val_score, cross_validate
 
 from lamina.estimators import window_scorer
@@ -113,6 +113,16 @@ def test_named_scores_of_windows_are_those_of_what_is_known(horizon):
     assert window_scorer("neg_mean_absolute_error")(net, series, series) == pytest.approx(-error, rel=1e-12)
     assert window_scorer("neg_mean_absolute_error")(net, series) == pytest.approx(-error, rel=1e-12)
     assert net.window == 6
+
+
+def test_the_classes_tell_what_named_scores_of_windows_need():
+    net = lamina.RecurrentRegressor(4, window=5, max_iter=2, **FAST).fit(SERIES)
+    with pytest.raises(ValueError, match=r"\[50, 46\]") as error:
+        get_scorer("neg_mean_absolute_error")(net, SERIES[:50], SERIES[:50])
+    said = str(error.value).split(":")[0]
+    for estimator in (lamina.RecurrentRegressor, lamina.RecurrentClassifier):
+        assert said in " ".join(estimator.__doc__.split())
+        assert "scoring=lamina.estimators.window_scorer(" in estimator.__doc__
 
 
 def test_cross_validation_and_searches_of_windows():

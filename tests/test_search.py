@@ -457,6 +457,18 @@ def test_a_search_of_which_every_trial_fails_says_why():
     assert isinstance(error.value.__cause__, RuntimeError)
 
 
+def test_a_scoring_without_a_number_is_named():
+    X, y = digits()
+
+    def unscored(net, X, y):
+        return np.nan
+
+    with pytest.raises(
+        ValueError, match=r"2 of 2 trials failed.* ValueError: scoring must return a finite number; got nan"
+    ):
+        lamina.search(build, {"units": [4, 8]}, X, y, validation=0.25, epochs=1, scoring=unscored)
+
+
 def test_what_has_failed_is_tried_again(tmp_path):
     X, y = digits()
     settings = {"validation": 0.25, "path": tmp_path / "search.jsonl", **OPTIONS}

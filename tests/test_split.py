@@ -1,10 +1,13 @@
 """Parts and folds: their sizes, the classes' shares, groups, order."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import lamina
+from lamina.estimators import CascadeRegressor, MLPRegressor, RecurrentRegressor
 from lamina.validation import fold_indices
 
 
@@ -85,3 +88,24 @@ def test_split_says_what_is_wrong(options, message):
 def test_rows_of_x_and_y_must_agree():
     with pytest.raises(ValueError, match=r"y must have as many rows as X \(3\); got 2"):
         lamina.split(np.zeros((3, 1)), np.zeros(2))
+
+
+def test_a_part_of_few_rows_is_warned_of_by_all_that_set_one_aside():
+    x, y = np.arange(8.0)[:, None], np.arange(8.0) % 3
+    few = r"validation sets \d of the \d samples aside: that tells little"
+    with pytest.warns(UserWarning, match=f"{few}.*early_stopping=False"):
+        lamina.CascadeNetwork(1, 1, max_units=1).fit(x[:5], y[:5], validation=0.2)
+    with pytest.warns(UserWarning, match=few):
+        CascadeRegressor(max_units=1, early_stopping=True).fit(x[:5], y[:5])
+    with pytest.warns(UserWarning, match=f"{few}.*validation_fraction=0"):
+        RecurrentRegressor(2, window=2, max_iter=2).fit(y, y)
+    with pytest.warns(UserWarning, match=few):
+        MLPRegressor(max_iter=200, tol=10.0, early_stopping=True, validation_fraction=0.3).fit(x, y)
+    net = lamina.Network([lamina.Dense(1)], 1)
+    with pytest.warns(UserWarning, match=few):
+        lamina.cross_validate(net, x, y, 2, validation=0.3, epochs=1, n_jobs=1)
+    with pytest.warns(UserWarning, match=f"{few}.*k=5"):
+        lamina.search(lambda: net, {"l2": [0.0]}, x, y, validation=0.2, epochs=1, n_jobs=1)
+    with warnings.catch_warnings():  # a Split was thought about
+        warnings.simplefilter("error")
+        lamina.CascadeNetwork(1, 1, max_units=1).fit(x[:5], y[:5], validation=lamina.Split(0.2))

@@ -1,5 +1,6 @@
 """The course of training: validation, early stopping, history, callbacks, divergence, normalisation."""
 
+import subprocess
 import sys
 
 import numpy as np
@@ -301,6 +302,45 @@ def test_progress_is_silent_by_default_and_shown_when_asked(capfd):
     network().fit(x, t, epochs=2, verbose=1)
     shown = capfd.readouterr()
     assert shown.out or shown.err
+
+
+@pytest.mark.parametrize("how", ["terminal", "pipe", "closed", "none", "no rich"])
+def test_a_fit_goes_on_where_nobody_reads_its_progress(how):
+    script = f"""
+import os, sys
+how = {how!r}
+if how == "no rich":
+    sys.modules["rich"] = None
+if how == "closed":
+    sys.stderr.close()
+if how == "none":
+    sys.stderr = None
+if how == "terminal":
+    sys.stderr.isatty = lambda: True
+    os.environ["TERM"] = "xterm"
+import numpy as np, lamina
+x = np.random.default_rng(0).normal(size=(60, 3))
+net = lamina.Network([lamina.Dense(1)], 3)
+def early(epoch):
+    if epoch.epoch == 2 and how not in ("closed", "none"):
+        os.read(0, 1)  # until the reader has gone
+    if how == "terminal":
+        import time
+        time.sleep(0.02)
+net.fit(x, x[:, 0], epochs=30, verbose=1, callbacks=early, early_stopping=None)
+assert len(net.history.loss) == 30
+lamina.search(lambda: net, {{"l2": [0.0, 0.1]}}, x, x[:, 0], k=2, epochs=1, verbose=1)
+lamina.cross_validate(net, x, x[:, 0], 2, epochs=1, verbose=1)
+lamina.Ensemble(net, 2).fit(x, x[:, 0], epochs=1, verbose=1)
+lamina.CascadeNetwork(3, 1, max_units=1).fit(x, x[:, 0], verbose=1)
+print("all done")
+"""
+    command = [sys.executable, "-c", script]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stderr.close()  # as `head` closes a pipe
+        process.stdin.write(b"x")
+        process.stdin.close()
+        assert process.stdout.read().decode().strip() == "all done"
 
 
 def test_progress_is_told_in_lines_where_there_is_no_rich(capfd, monkeypatch):

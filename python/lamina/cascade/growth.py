@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from lamina._dispatch import core as _core
 from lamina import activations
 from lamina.data.arguments import number, thread_count, whole_number
+from lamina.training.progress import say
 
 __all__ = ["CascadeHistory", "CascadeStage", "growth_options", "history_of", "phase_limits", "stage_hook"]
 
@@ -191,7 +191,7 @@ def stage_hook(callbacks: Iterable[Callable[[CascadeStage], Any]], result: Any, 
     def run() -> bool:
         stage = CascadeStage(result)
         if verbose:
-            print(stage, file=sys.stderr)
+            say(str(stage))
         for hook in hooks:
             hook(stage)
         return not stage.stopped

@@ -228,7 +228,8 @@ class CascadeNetwork:
             A row of weight 2 counts as the row given twice, one of weight 0 as if it were not there.
         validation : float, lamina.Split, (X, y) or None, default None
             What to set aside: a fraction (stratified for labels), a `Split`, a set of your own, or nothing. With it,
-            the stage of the least validation error is kept, without it that of the least training error.
+            the stage of the least validation error is kept, without it that of the least training error. A fraction of
+            fewer than ten rows, or one that sets one row aside, is warned of.
         patience : int, default 5
             Units without a lower validation error before growth ends.
         optimizer : {"quickprop", "rprop"}, default "quickprop"

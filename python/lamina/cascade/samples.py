@@ -12,8 +12,8 @@ from lamina import losses
 from lamina.data.arrays import Array, matrix, to_array, weights
 from lamina.data.records import Samples, SampleSpec
 from lamina.data.samples import counted
-from lamina.data.splits import Split
-from lamina.data.targets import classes_of, mean_and_scale, targets
+from lamina.data.splits import validation_rows
+from lamina.data.targets import classes_of, mean_and_scale, target_array, targets
 
 __all__ = ["TargetScale", "cascade_samples", "normalization_of", "normalized", "set_aside"]
 
@@ -36,7 +36,7 @@ def _output_of(setting: str, y: Any, n_outputs: int) -> str:
     """Return "logistic" or "identity"; for "auto", by whether the targets are labels (or 0 and 1)."""
     if setting != "auto":
         return setting
-    array = to_array(y, "y")
+    array = _target_array(y, "y")
     flat = array.ndim == 1 or (array.ndim == 2 and array.shape[1] == 1)
     if flat and n_outputs > 1:
         return "logistic"
@@ -48,9 +48,13 @@ def _output_of(setting: str, y: Any, n_outputs: int) -> str:
     return "logistic" if array.size and np.isin(array, (0, 1)).all() else "identity"
 
 
+def _target_array(value: Any, name: str) -> Array:
+    return target_array(value, name, estimator="CascadeClassifier")
+
+
 def _targets(spec: SampleSpec, value: Any, n_rows: int, output: str, name: str) -> Array:
     """Return targets (rows, outputs) of the network's type; ValueError or TypeError names what is wrong."""
-    array = to_array(value, name)
+    array = to_array(value, name) if output == "identity" else _target_array(value, name)
     flat = array.ndim == 1 or (array.ndim == 2 and array.shape[1] == 1)
     if output == "logistic" and flat and spec.n_outputs > 1:
         spec = replace(spec, loss=losses.get("binary_cross_entropy"))  # labels become one-hot rows
@@ -75,9 +79,9 @@ def set_aside(
         raise ValueError("validation_sample_weight goes with validation=(X, y); a fraction takes sample_weight's")
     if validation is None:
         return given, None
-    how = validation if isinstance(validation, Split) else Split(validation)
     labels = classes_of(losses.get("binary_cross_entropy"), given.targets) if output == "logistic" else None
-    train, held = how.indices(len(given), labels, seed)
+    remedy = "Give validation=None (in an estimator early_stopping=False) to learn all"
+    train, held = validation_rows(validation, len(given), labels, seed, remedy)
     return given.take(train), given.take(held)
 
 

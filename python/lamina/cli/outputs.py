@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import re
 import stat
@@ -9,33 +10,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Output", "OutputError", "check_outputs"]
+from lamina.plots.figure import is_ours
+
+__all__ = ["PREDICTION", "PROBABILITY", "Output", "OutputError", "check_outputs"]
+
+# The names of the columns of predictions: the first, and how the others begin.
+PREDICTION, PROBABILITY = "prediction", "probability_"
 
 
 class OutputError(ValueError):
     """A file that must not, or cannot, be written."""
-
-
-def _is_model(ends: bytes) -> bool:
-    return re.match(rb'.{8}\{"__metadata__":\{"lamina":', ends, re.DOTALL) is not None
-
-
-def _is_picture(ends: bytes) -> bool:
-    """Whether matplotlib drew it, as it says in most formats: a photograph is no older picture of ours."""
-    return b"atplotlib" in ends
-
-
-def _is_predictions(ends: bytes) -> bool:
-    return re.match(rb"prediction[,\r\n]", ends) is not None
-
-
-# What a command writes, and how an older one is known by the bytes at its two ends.
-KINDS: dict[str, Callable[[bytes], bool]] = {
-    "model": _is_model,
-    "picture": _is_picture,
-    "predictions": _is_predictions,
-}
-END = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +33,66 @@ class Output:
         One of `KINDS`.
     how : str
         The option that names it.
+    classes : tuple of str
+        Of predictions: what they may be besides numbers.
     """
 
     path: str
     kind: str
     how: str
+    classes: tuple[str, ...] = ()
+
+
+def _is_model(path: Path, _: Output) -> bool:
+    with path.open("rb") as file:
+        return re.match(rb'.{8}\{"__metadata__":\{"lamina":', file.read(64), re.DOTALL) is not None
+
+
+def _is_picture(path: Path, _: Output) -> bool:
+    return is_ours(path)
+
+
+def _is_predictions(path: Path, output: Output) -> bool:
+    """Whether all of it is what `lamina predict` writes: a header of its own, and numbers or classes below."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = csv.reader(file, strict=True)
+            first, *rest = next(rows, [""])
+            if first != PREDICTION or not all(name.startswith(PROBABILITY) for name in rest):
+                return False
+            classes = {*output.classes, *(name.removeprefix(PROBABILITY) for name in rest)}
+            return all(
+                len(row) == 1 + len(rest)
+                and (row[0] in classes or _is_number(row[0]))
+                and all(map(_is_number, row[1:]))
+                for row in rows
+            )
+    except (UnicodeError, csv.Error):
+        return False
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+# How an older one of what a command writes is known from all else.
+KINDS: dict[str, Callable[[Path, Output], bool]] = {
+    "model": _is_model,
+    "picture": _is_picture,
+    "predictions": _is_predictions,
+}
 
 
 def check_outputs(inputs: Iterable[str], outputs: Iterable[Output], *, force: bool) -> None:
     """Raise OutputError where a file to write is an input, another one to write, or one that holds something else.
 
-    An older model may be replaced by a model, a picture by a picture and predictions by predictions; with `force` a
-    file of any kind, but never an input. What is no regular file, such as a pipe, is written to and not replaced.
+    An older model of lamina's may be replaced by a model, a picture by a picture and predictions by predictions; with
+    `force` a file of any kind, but never an input. What is no regular file, such as a pipe, is written to and not
+    replaced.
     """
     given, before = list(inputs), list[Output]()
     for output in outputs:
@@ -75,8 +107,8 @@ def check_outputs(inputs: Iterable[str], outputs: Iterable[Output], *, force: bo
         before.append(output)
         _check_place(path, output)
         if not force and _holds_something_else(path, output):
-            raise OutputError(f"{output.how} {output.path} exists and holds no {output.kind}; name another file, or "
-                              "replace it by --force")  # fmt: skip
+            raise OutputError(f"{output.how} {output.path} exists and holds no {output.kind} of lamina's; name another "
+                              "file, or replace it by --force")  # fmt: skip
 
 
 def _same_file(one: str, other: str) -> bool:
@@ -101,9 +133,4 @@ def _check_place(path: Path, output: Output) -> None:
 
 
 def _holds_something_else(path: Path, output: Output) -> bool:
-    if not path.is_file() or not path.stat().st_size:
-        return False
-    with path.open("rb") as file:
-        ends = file.read(END)
-        file.seek(-min(END, path.stat().st_size), os.SEEK_END)
-        return not KINDS[output.kind](ends + file.read(END))
+    return path.is_file() and path.stat().st_size > 0 and not KINDS[output.kind](path, output)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from lamina.cli import report
-from lamina.cli.outputs import Output, check_outputs
+from lamina.cli.outputs import PREDICTION, PROBABILITY, Output, check_outputs
 from lamina.cli.reading import read_as_trained
 from lamina.cli.tables import Table, TableError, Target
 from lamina.files import write_whole
@@ -21,13 +21,13 @@ __all__ = ["run"]
 
 def run(options: Namespace) -> int:
     """Write a prediction for each row, with the probabilities if asked; print scores where the target is there."""
-    if options.out:
-        outputs_to = [Output(options.out, "predictions", "--out")]
-        check_outputs([options.model, options.data], outputs_to, force=options.force)
     network = load(options.model)
     if "table" not in network.metadata:
         raise TableError(f"{options.model} was not made by `lamina train`: it does not know the columns of a table")
     table, target, _ = Table.from_json(network.metadata["table"])
+    if options.out:
+        predictions_to = Output(options.out, "predictions", "--out", tuple(map(str, target.classes or ())))
+        check_outputs([options.model, options.data], [predictions_to], force=options.force)
     table.check_network(network, target)
     if options.proba and target.classes is None:
         raise TableError("--proba needs a model of classes; this one predicts numbers")
@@ -39,9 +39,9 @@ def run(options: Namespace) -> int:
     for line in (*reading.notes, *notes):
         report.note(f"note: {line}", stderr=True)
     outputs = network.predict(inputs)
-    columns = {"prediction": target.decode(outputs)}
+    columns = {PREDICTION: target.decode(outputs)}
     if options.proba:
-        columns |= {f"probability_{label}": outputs[:, place] for place, label in enumerate(target.classes or ())}
+        columns |= {f"{PROBABILITY}{label}": outputs[:, place] for place, label in enumerate(target.classes or ())}
     predictions = pd.DataFrame(columns)
     if options.out:
         write_whole(options.out, predictions.to_csv(index=False).encode())

@@ -228,10 +228,12 @@ def _lines(source: _Source, path: str, encoding: str) -> Iterator[str]:
                 if JOINT in line:
                     raise TableError(_no_text(path, number))
                 yield line.removeprefix("\ufeff") if number == 1 else line
-        except UnicodeError:
-            raise TableError(
-                f"{path} is not {_shown(encoding)} text after line {number}; say what it is by --encoding"
-            ) from None
+        except UnicodeError as error:
+            where = ""
+            if isinstance(error, UnicodeDecodeError):  # in a block of which no line has come yet
+                bad = number + 1 + error.object.count(b"\n", 0, error.start)
+                where = f" in line {bad}"
+            raise TableError(f"{path} is not {_shown(encoding)} text{where}; say what it is by --encoding") from None
 
 
 def _no_text(path: str, line: int) -> str:
@@ -293,11 +295,13 @@ def _split_sample(sample: list[str], separator: str) -> list[list[str]] | None:
 
 def _rows(lines: Iterable[str], separator: str, path: str, line: int) -> Iterator[tuple[int, list[str]]]:
     """Yield the rows that are not blank, each with the number of its last line; `line` came before the first."""
-    at_end = False
+    at_end, taken = False, list[str]()
 
     def until_the_end() -> Iterator[str]:
         nonlocal at_end
-        yield from lines
+        for text in lines:
+            taken.append(text)
+            yield text
         at_end = True
 
     # Blanks in a row are one separator.
@@ -316,10 +320,30 @@ def _rows(lines: Iterable[str], separator: str, path: str, line: int) -> Iterato
             ) from None
         if at_end:  # in the middle of a row
             raise TableError(f"{path}: a quotation mark in the row of line {begins} is never closed")
+        if len(taken) > 1 and not _well_quoted(taken, separator):
+            raise TableError(
+                f"{path}: a cell within quotation marks runs from line {begins} on to line {line + reader.line_num}, "
+                "and more text follows its closing mark: is one missing, or one too many?"
+            )
+        taken.clear()
         if blanks:
             row = [cell for cell in row if cell.strip()]
         if len(row) > 1 or (row and row[0].strip()):
             yield line + reader.line_num, row
+
+
+def _well_quoted(row: list[str], separator: str) -> bool:
+    """Whether each closing quotation mark in the lines of a row ends its cell, but for blanks.
+
+    One row with text behind such a mark is odd; over several lines the mark was to open a cell, and rows are lost.
+    """
+    blanks = re.compile(rf'" +(?=[{re.escape(separator)}\r\n]|$)')
+    lines = (blanks.sub('"', line) for line in row)
+    try:
+        next(csv.reader(lines, delimiter=separator, skipinitialspace=separator != " ", strict=True))
+    except csv.Error:
+        return False
+    return True
 
 
 def _columns(

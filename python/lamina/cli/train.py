@@ -20,7 +20,7 @@ from lamina.cli.outputs import Output, check_outputs
 from lamina.cli.pictures import check_picture
 from lamina.cli.reading import Reading, read_table
 from lamina.cli.tables import MAX_CATEGORIES, MAX_CLASSES, Table, TableError, Target, detect_task
-from lamina.data.splits import split
+from lamina.data.splits import split, tells_little
 from lamina.layers import Dense, Dropout
 from lamina.network import Network
 from lamina.plots import learning_curves
@@ -219,6 +219,12 @@ def _split(encoded: Any, target: Target, options: Namespace) -> dict[str, Any]:
         np.arange(len(encoded)), encoded, fractions=tuple(wanted.values()), stratify=stratify, seed=options.seed
     )
     found = {name: part[0] for name, part in zip(wanted, parts, strict=True)}
+    few = [
+        f"{len(found[name])} for {name}" for name in fractions if tells_little(len(found.get(name, ())), len(encoded))
+    ]
+    if few:
+        report.note(f"warning: of {counted(len(encoded), 'row')} {' and '.join(few)}: so few tell little of how "
+                    "well the model does on others")  # fmt: skip
     return {name: found.get(name, empty) for name in PARTS}
 
 

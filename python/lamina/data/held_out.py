@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 from lamina.data.records import HeldOut, Samples, SampleSpec, TrainingSet
 from lamina.data.samples import counted_samples
-from lamina.data.splits import Split
+from lamina.data.splits import validation_rows
 from lamina.data.targets import classes_of
 
 __all__ = ["set_aside"]
+
+_REMEDY = (
+    "Give validation=None (in an estimator validation_fraction=0) to learn all; so few need optimizer=lamina.LBFGS(), "
+    "or many epochs at a high rate"
+)
 
 
 def set_aside(spec: SampleSpec, given: Samples, validation: Any, validation_weight: Any, seed: int) -> TrainingSet:
@@ -26,15 +30,6 @@ def set_aside(spec: SampleSpec, given: Samples, validation: Any, validation_weig
         return TrainingSet(given, None, HeldOut(counted_samples(spec, X, y, validation_weight, lengths, "validation ")))
     if validation_weight is not None:
         raise ValueError("validation_sample_weight goes with validation=(X, y); a fraction takes sample_weight's")
-    how = validation if isinstance(validation, Split) else Split(validation)
     labels = None if spec.each_step else classes_of(spec.loss, given.targets)
-    train, held = how.indices(len(given), labels, seed)
-    if not isinstance(validation, Split) and (len(held) == 1 or len(given) < 10):  # a Split was thought about
-        warnings.warn(
-            f"validation sets {len(held)} of the {len(given)} samples aside: that tells little, and {len(train)} are "
-            "left to learn from. Give validation=None (in an estimator validation_fraction=0) to learn all; so few "
-            "need optimizer=lamina.LBFGS(), or many epochs at a high rate",
-            UserWarning,
-            stacklevel=3,
-        )
+    train, held = validation_rows(validation, len(given), labels, seed, _REMEDY)
     return TrainingSet(given, train, HeldOut(given, held))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ from lamina.data.arguments import whole_number
 from lamina.data.arrays import rows_of, unmasked
 from lamina.data.records import Indices
 
-__all__ = ["Split", "fold_indices", "split", "split_indices"]
+__all__ = ["Split", "fold_indices", "split", "split_indices", "tells_little", "validation_rows", "warn_of_few"]
 
 
 class Split:
@@ -48,6 +49,36 @@ class Split:
             raise ValueError("stratify needs class labels in y")
         train, held = split_indices(n_rows, (1 - self.fraction, self.fraction), stratify, self.shuffle, seed)
         return train, held
+
+
+def validation_rows(
+    validation: Any, n_rows: int, labels: Any, seed: int, remedy: str, stacklevel: int = 4
+) -> tuple[Indices, Indices]:
+    """Return (training, validation) row numbers for a `Split`, or for a fraction, which warns where it is of few rows.
+
+    `remedy` is what the caller's user may do then; `stacklevel` as for `warnings.warn`, counted from here.
+    """
+    if isinstance(validation, Split):  # a Split was thought about
+        return validation.indices(n_rows, labels, seed)
+    train, held = Split(validation).indices(n_rows, labels, seed)
+    warn_of_few(len(held), n_rows, remedy, stacklevel + 1)
+    return train, held
+
+
+def warn_of_few(n_held: int, n_rows: int, remedy: str, stacklevel: int = 3) -> None:
+    """Warn of a validation part that `tells_little`."""
+    if tells_little(n_held, n_rows):
+        warnings.warn(
+            f"validation sets {n_held} of the {n_rows} samples aside: that tells little, and {n_rows - n_held} are "
+            f"left to learn from. {remedy}",
+            UserWarning,
+            stacklevel=stacklevel,
+        )
+
+
+def tells_little(n_held: int, n_rows: int) -> bool:
+    """Whether a part that is set aside is too small to judge by: one row, or a part of fewer than ten."""
+    return n_held == 1 or 0 < n_held < n_rows < 10
 
 
 def _can_stratify(labels: Any, shuffle: bool) -> bool:

@@ -10,13 +10,13 @@ from lamina._dispatch import core as _core
 from lamina.data.arrays import Array, check_finite, in_type, to_array
 from lamina.data.records import SampleSpec
 
-__all__ = ["classes_of", "labels", "mean_and_scale", "targets"]
+__all__ = ["classes_of", "labels", "mean_and_scale", "target_array", "targets"]
 
 
 def targets(spec: SampleSpec, value: Any, n_rows: int, name: str = "y") -> Array:
     """Return the targets as the loss wants them: int32 labels (rows,), or floats (rows, outputs)."""
     loss, n_outputs = spec.loss, spec.n_outputs
-    array = _target_array(value, name, loss)
+    array = target_array(value, name, loss)
     if array.ndim == 0 or array.ndim > 2:
         raise ValueError(f"{name} must have 1 or 2 axes; got shape {array.shape}")
     if array.shape[0] != n_rows:
@@ -39,16 +39,16 @@ def targets(spec: SampleSpec, value: Any, n_rows: int, name: str = "y") -> Array
     return array
 
 
-def _target_array(value: Any, name: str, loss: Any) -> Array:
-    """`to_array`, with a hint where labels are text."""
+def target_array(value: Any, name: str, loss: Any = None, estimator: str = "MLPClassifier") -> Array:
+    """`to_array`, with a hint where labels are text, but for a loss of numbers; the `estimator` takes such labels."""
     try:
         return to_array(value, name)
     except TypeError as error:
-        if loss.targets not in ("classes", "binary") or hasattr(value, "toarray"):
+        if hasattr(value, "toarray") or not (loss is None or loss.targets in ("classes", "binary")):
             raise
         raise TypeError(
             f"{error}; labels are 0, 1, ...: classes, {name} = np.unique({name}, return_inverse=True) numbers them "
-            "(lamina.MLPClassifier takes labels of any kind)"
+            f"(lamina.{estimator} takes labels of any kind)"
         ) from None
 
 

@@ -15,7 +15,7 @@ from lamina._core import ClipNorm
 from lamina.data.arguments import float_type, whole_number
 from lamina.data.arrays import to_array
 from lamina.data.sequences import pad
-from lamina.data.splits import Split
+from lamina.data.splits import Split, warn_of_few
 from lamina.data.targets import mean_and_scale
 from lamina.estimators._estimator import BaseLamina, all_or_nothing, of_one_fit
 from lamina.estimators._parameters import RECURRENT, check_parameters
@@ -30,8 +30,11 @@ _PARAMETERS = """
 
     Without `window`, `X` is (n, steps, features) or a list of (steps, features) arrays, and `y` has an entry for each
     sequence. With it, `X` is one time series, (times,) or (times, features), in order, and what is learned is
-    ``y[t + horizon]`` from ``X`` at the `window` times up to t, `stride` apart. There are fewer windows than times: in
-    cross-validation give ``scoring=lamina.estimators.window_scorer(...)``, or no `scoring`.
+    ``y[t + horizon]`` from ``X`` at the `window` times up to t, `stride` apart.
+
+    There are fewer windows than times. A scorer of scikit-learn's, as ``scoring="neg_mean_absolute_error"``, then fails
+    with "Found input variables with inconsistent numbers of samples", and `cross_val_score` gives NaN: wrap it as
+    ``scoring=lamina.estimators.window_scorer("neg_mean_absolute_error")``, or give no `scoring`.
 
     Parameters
     ----------
@@ -263,7 +266,11 @@ class _BaseRecurrent(BaseLamina):
             if len(inputs) < 2:
                 raise ValueError("validation_fraction must be 0 where there is one sample alone; got n_samples=1")
             in_time = self.window is not None
-            validation = Split(self.validation_fraction, shuffle=False) if in_time else float(self.validation_fraction)
+            validation = float(self.validation_fraction)
+            if in_time:
+                validation = Split(self.validation_fraction, shuffle=False)
+                _, held = validation.indices(len(inputs), None, 0)
+                warn_of_few(len(held), len(inputs), "Give validation_fraction=0 to learn all")
         stopping = EarlyStopping(patience=self.n_iter_no_change) if self.early_stopping else None
         with self._interruptible(network):
             network.fit(

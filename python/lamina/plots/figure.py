@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import sys
+from pathlib import Path
 from typing import Any
 
 from lamina.extras import how_to_install
 from lamina.files import FilePath, path_of, write_whole
 
-__all__ = ["MARK", "TRAINING", "VALIDATION", "axes", "done", "figure", "write_picture"]
+__all__ = ["MARK", "TRAINING", "VALIDATION", "axes", "done", "figure", "is_ours", "write_picture"]
 
 TRAINING, VALIDATION, MARK = "#1f77b4", "#d95f02", "#444444"
+
+# What names the program that made a picture, in the formats in which it can be found again.
+_MAKER = {"png": "Software", "svg": "Creator", "pdf": "Creator", "eps": "Creator", "ps": "Creator"}
+_MADE_HERE = re.compile(
+    rb"\x89PNG.*tEXtSoftware\0lamina"
+    rb"|<\?xml.*<dc:creator>\s*<cc:Agent>\s*<dc:title>lamina</dc:title>"
+    rb"|%PDF-.*/Creator \(lamina\)"
+    rb"|%!PS-.*\n%%Creator: lamina\n",
+    re.DOTALL,
+)
+_END = 1 << 16  # the maker is named within so many bytes of the first or the last
 
 
 def figure(size: tuple[float, float]) -> Any:
@@ -66,5 +79,15 @@ def write_picture(picture: Any, path: FilePath | None, dpi: int = 150) -> None:
         suffix = rcParams["savefig.format"]
         name += f".{suffix}"
     drawn = io.BytesIO()
-    picture.savefig(drawn, format=suffix, dpi=dpi)
+    maker = _MAKER.get(suffix.lower())
+    more = {} if maker is None else {"metadata": {maker: "lamina"}}
+    picture.savefig(drawn, format=suffix, dpi=dpi, **more)
     write_whole(name, drawn.getvalue())
+
+
+def is_ours(path: Path) -> bool:
+    """Whether `write_picture` wrote the file, as png, svg, pdf, ps and eps tell."""
+    with path.open("rb") as file:
+        ends = file.read(_END)
+        file.seek(-min(_END, path.stat().st_size), os.SEEK_END)
+        return _MADE_HERE.match(ends + file.read(_END)) is not None

@@ -16,7 +16,7 @@ from lamina.files import FilePath
 from lamina.network.network import Network
 from lamina.plots.training import fold_scores
 from lamina.selection.cross_validation import cross_validate, folds_of
-from lamina.selection.side_by_side import jobs
+from lamina.selection.side_by_side import OWN_OPTIONS, check_fit_options, jobs
 from lamina.text import aligned
 
 __all__ = ["Comparison", "compare"]
@@ -133,6 +133,7 @@ def compare(
         from threadpoolctl import threadpool_limits  # scikit-learn needs it, too
     except ImportError as error:
         raise ImportError(f"compare needs scikit-learn; {how_to_install(['sklearn'])}") from error
+    check_fit_options(fit_options, "compare", OWN_OPTIONS)
     n_threads = jobs(n_jobs)
     x = np.ascontiguousarray(to_array(X, "X"), np.float64)
     target, classes = _targets(y)

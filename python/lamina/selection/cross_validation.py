@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import math
-import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeGuard
@@ -13,11 +12,22 @@ import numpy as np
 
 from lamina.data.arrays import Array
 from lamina.data.records import Indices, Samples
-from lamina.data.splits import Split, fold_indices
+from lamina.data.splits import Split, fold_indices, validation_rows
 from lamina.data.targets import classes_of
 from lamina.network.network import Network
-from lamina.selection.side_by_side import Hook, Task, fresh, jobs, one_target_a_sample, options_of, run
+from lamina.selection.side_by_side import (
+    OWN_OPTIONS,
+    Hook,
+    Task,
+    check_fit_options,
+    fresh,
+    jobs,
+    one_target_a_sample,
+    options_of,
+    run,
+)
 from lamina.training.callbacks import Epoch, History, callbacks_of
+from lamina.training.progress import say
 from lamina.training.scoring import score_of
 
 __all__ = ["CrossValidation", "Fold", "cross_validate", "fit_fold", "folds_of", "is_number", "mean_curve", "row_pairs"]
@@ -44,9 +54,14 @@ class Fold(Split):
             raise ValueError("sample_weight must not be all zero in the training or the validation part of a fold")
         return given.counted(), Fold(train, held)
 
-    def with_inner(self, inner: Split, labels: Array | None, seed: int) -> Fold:
-        """Return a split of the training rows alone, so that what is held out has no say in the fit."""
-        part, stop = inner.indices(len(self.train), None if labels is None else labels[self.train], seed)
+    def with_inner(self, inner: Any, labels: Array | None, seed: int) -> Fold:
+        """Return a split of the training rows alone, so that what is held out has no say in the fit.
+
+        `inner` is a fraction or a `Split`.
+        """
+        labels = None if labels is None else labels[self.train]
+        remedy = "Give validation=None to stop by what each fold holds out, or early_stopping=None and some epochs"
+        part, stop = validation_rows(inner, len(self.train), labels, seed, remedy)
         return Fold(self.train[part], self.train[stop])
 
 
@@ -158,8 +173,8 @@ def cross_validate(
     X, y : array-like
         As for `Network.fit`.
     k : int, splitter or iterable of (training, held-out) row numbers, default 5
-        Number of folds, at least 2; or one of scikit-learn's splitters, as ``TimeSeriesSplit(5)``, or what it gives:
-        then `stratify`, `seed` and `shuffle` have no say.
+        Number of folds, at least 2; or one of scikit-learn's splitters, as ``TimeSeriesSplit(5)``, or what it gives,
+        or boolean masks of rows: then `stratify`, `seed` and `shuffle` have no say. scikit-learn's name for it is cv.
     stratify : bool, default True
         Keep the classes' shares in every fold, where `y` holds classes; each class needs k members.
     seed : int, default 0
@@ -190,6 +205,7 @@ def cross_validate(
     """
     if not isinstance(net, Network):
         raise TypeError(f"net must be a lamina.Network; got {net!r}")
+    check_fit_options(fit_options, "cross_validate", OWN_OPTIONS)
     n_jobs = jobs(n_jobs)
     fit_options["callbacks"] = callbacks_of(fit_options.get("callbacks"))
     weight, lengths = fit_options.pop("sample_weight", None), fit_options.get("lengths")
@@ -206,7 +222,7 @@ def cross_validate(
             if verbose:
                 assert twin.history is not None
                 line = f"fold {number + 1}/{len(folds)}: {value:.4g}, best epoch {twin.history.best_epoch}"
-                print(line, file=sys.stderr, flush=True)
+                say(line)
             return twin, value, twin.predict(held.x, n_threads=1, lengths=held.lengths)
 
         return train
@@ -269,6 +285,10 @@ def _checked(pair: Any, fold: int, n_rows: int) -> tuple[Indices, Indices]:
         raise TypeError(f"k must give pairs of training and held-out rows; got {pair!r} for fold {fold}")
     train, held = (np.asarray(part) for part in pair)
     for part in (train, held):
+        if part.dtype.kind == "b" and part.shape != (n_rows,):
+            raise ValueError(f"k must give masks of {n_rows} rows, those of X; got shape {part.shape} in fold {fold}")
+    train, held = (np.flatnonzero(part) if part.dtype.kind == "b" else part for part in (train, held))
+    for part in (train, held):
         if part.ndim != 1 or not len(part) or part.dtype.kind not in "iu":
             raise ValueError(f"k must give row numbers, at least one of each kind; got {part!r} in fold {fold}")
         if part.min() < 0 or part.max() >= n_rows:
@@ -288,7 +308,7 @@ def fit_fold(net: Network, given: Samples, fold: Fold, hook: Hook, options: dict
         raise ValueError("validation must be a fraction or a Split of each fold's rows; got a tuple of arrays")
     if inner is not None:
         labels = classes_of(net.loss, given.targets)
-        fold = fold.with_inner(inner if isinstance(inner, Split) else Split(inner), labels, net.seed)
+        fold = fold.with_inner(inner, labels, net.seed)
     twin = fresh(net)
     twin.fit(given.x, given.targets, sample_weight=given.weights, validation=fold, **options)
     return twin

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from lamina.storage.container import Contents, as_strings, write
 from lamina.storage.forms import ArrayForm, Forms
 from lamina.storage.pickles import with_version, without_version
 from lamina.training.callbacks import History, callbacks_of
+from lamina.training.progress import say
 from lamina.training.scoring import loss_of_predictions
 
 __all__ = ["Ensemble"]
@@ -76,7 +76,7 @@ class Ensemble:
                 history = member.fit(given.x, given.targets, **options_of(options, hook))
                 if verbose:
                     line = f"member {number + 1}/{len(self)}: loss {history.loss[-1]:.4g}"
-                    print(f"{line}, best epoch {history.best_epoch}", file=sys.stderr, flush=True)
+                    say(f"{line}, best epoch {history.best_epoch}")
                 return member
 
             return train

@@ -14,10 +14,10 @@ from lamina.data.arguments import whole_number
 from lamina.files import FilePath
 from lamina.selection.cross_validation import is_number, row_pairs
 from lamina.selection.search_result import SearchProgress, SearchResult
-from lamina.selection.side_by_side import Hook, Task, jobs, run
+from lamina.selection.side_by_side import Hook, Task, check_fit_options, jobs, run
 from lamina.selection.space import candidates
 from lamina.selection.trial_file import TrialFile
-from lamina.selection.trials import FIT_OPTIONS, Scheme, Trainer, TrialFailedError
+from lamina.selection.trials import Scheme, Trainer, TrialFailedError
 from lamina.training.callbacks import DivergenceWarning
 from lamina.training.scoring import score_of
 
@@ -109,9 +109,7 @@ def search(
     whole_number(factor, "factor", 2)
     n_jobs = jobs(n_jobs)
     drawn = candidates(space, n_trials, seed)
-    unknown = sorted(set(fit_options) - (FIT_OPTIONS | {"sample_weight"}))
-    if unknown:
-        raise TypeError(f"search has no option {', '.join(unknown)}")
+    check_fit_options(fit_options, "search", {"sample_weight"})
     epochs = int(fit_options.get("epochs", 100))
     if method == "halving" and "epochs" in space:
         raise ValueError("halving decides the epochs of each trial itself; take epochs out of the space")

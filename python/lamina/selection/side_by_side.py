@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from typing import Any, TypeVar
 
@@ -16,13 +17,32 @@ from lamina.data.samples import counted_samples, samples
 from lamina.network.network import Network
 from lamina.training.callbacks import Epoch, callbacks_of
 
-__all__ = ["Hook", "Task", "fresh", "jobs", "one_target_a_sample", "options_of", "run"]
+__all__ = [
+    "FIT_OPTIONS",
+    "OWN_OPTIONS",
+    "Hook",
+    "Task",
+    "check_fit_options",
+    "fresh",
+    "jobs",
+    "one_target_a_sample",
+    "options_of",
+    "run",
+]
 
 Result = TypeVar("Result")
 #: What is called at the end of every epoch.
 Hook = Callable[[Epoch], None]
 #: A fit to run beside others: it gets a callback to hand to its fit.
 Task = Callable[[Hook], Result]
+#: What many fits have to say of `Network.fit`'s options themselves, or some of it.
+OWN_OPTIONS = {"validation", "validation_sample_weight", "sample_weight", "n_threads", "verbose", "resume"}
+#: What `Network.fit` takes besides: options that are the same for every fit.
+FIT_OPTIONS = {
+    name
+    for name, parameter in inspect.signature(Network.fit).parameters.items()
+    if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+} - OWN_OPTIONS
 # Long beside what a change of hands costs, tens of microseconds and cold caches; short beside a fit.
 _TURN_SECONDS = 0.01
 
@@ -121,6 +141,15 @@ def fresh(net: Network, seed: int | None = None) -> Network:
     )
     twin.metadata = dict(net.metadata)
     return twin
+
+
+def check_fit_options(options: Iterable[str], caller: str, own: set[str]) -> None:
+    """Raise TypeError where one is neither of `FIT_OPTIONS` nor of the `own` ones of the `caller`."""
+    if "cv" in options:
+        raise TypeError(f"{caller} has no option cv; k= is what scikit-learn calls so: a number of folds, a splitter "
+                        "or pairs of row numbers")  # fmt: skip
+    if unknown := sorted(set(options) - FIT_OPTIONS - own):
+        raise TypeError(f"{caller} has no option {', '.join(unknown)}")
 
 
 def options_of(options: dict[str, Any], hook: Hook) -> dict[str, Any]:

@@ -14,25 +14,16 @@ import numpy as np
 from lamina.data.arrays import to_array
 from lamina.data.records import Samples, SampleSpec
 from lamina.data.samples import samples
-from lamina.data.splits import Split
-from lamina.data.targets import classes_of
+from lamina.data.splits import validation_rows
+from lamina.data.targets import classes_of, target_array
 from lamina.network.network import Network
 from lamina.selection.cross_validation import Fold, fit_fold, folds_of, mean_curve
-from lamina.selection.side_by_side import Hook, one_target_a_sample
+from lamina.selection.side_by_side import FIT_OPTIONS, Hook, one_target_a_sample
 from lamina.selection.trial_file import digest
 from lamina.training.callbacks import callbacks_of
 from lamina.training.scoring import Scoring, score_of
 
-__all__ = ["FIT_OPTIONS", "Scheme", "Trainer", "TrialFailedError"]
-
-# The search decides these itself.
-_OWN = {"validation", "validation_sample_weight", "sample_weight", "n_threads", "verbose", "resume"}
-#: What `Network.fit` takes and a search may give it.
-FIT_OPTIONS = {
-    name
-    for name, parameter in inspect.signature(Network.fit).parameters.items()
-    if parameter.kind is inspect.Parameter.KEYWORD_ONLY
-} - _OWN
+__all__ = ["Scheme", "Trainer", "TrialFailedError"]
 
 
 class TrialFailedError(Exception):
@@ -73,7 +64,7 @@ class Trainer:
 
     def __init__(self, build: Callable[..., Any], X: Any, y: Any, scheme: Scheme, options: dict[str, Any]) -> None:
         self.build, self.scheme, self.options = build, scheme, dict(options)
-        self.x, self.y = to_array(X, "X"), to_array(y, "y")
+        self.x, self.y = to_array(X, "X"), target_array(y, "y")
         if len(self.y) != len(self.x):
             raise ValueError(f"y must have one entry for each of the {len(self.x)} rows of X; got {len(self.y)}")
         self.weight = self.options.pop("sample_weight", None)
@@ -120,6 +111,8 @@ class Trainer:
                     scores = [math.nan]
                     break
                 scores.append(score(twin, given.take(fold.held)))
+                if callable(self.scheme.scoring) and not math.isfinite(scores[-1]):
+                    raise ValueError(f"scoring must return a finite number; got {scores[-1]}")
             except Exception as error:
                 raise TrialFailedError(error) from error
             curves.append(twin.history.validation_loss)
@@ -144,9 +137,8 @@ class Trainer:
             held = samples(net.spec, X, y, which="validation ")
             return _joined(given, held, net.spec), [Fold(np.arange(n), np.arange(n, n + len(held)))]
         if self.scheme.k is None:
-            how = validation if isinstance(validation, Split) else Split(validation)
-            labels = classes_of(net.loss, given.targets)
-            return given, [Fold(*how.indices(n, labels, self.scheme.seed))]
+            labels, remedy = classes_of(net.loss, given.targets), "Give k=5 in its place to score by all"
+            return given, [Fold(*validation_rows(validation, n, labels, self.scheme.seed, remedy))]
         classes = classes_of(net.loss, given.targets)
         return given, folds_of(self.scheme.k, given, classes, self.scheme.seed, groups=self.scheme.groups)
 

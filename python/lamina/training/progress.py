@@ -3,10 +3,55 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, TextIO, cast
 
-__all__ = ["Progress"]
+__all__ = ["Progress", "say"]
+
+
+class _Stream:
+    """Standard error, which may be gone: what cannot be written is not shown, and ends no fit.
+
+    `rich` raises SystemExit where a pipe has no reader.
+    """
+
+    def __init__(self) -> None:
+        # Within another bar of rich's this is a proxy, past which rich would write.
+        self._stream: Any = getattr(sys.stderr, "rich_proxied_file", sys.stderr)
+
+    def write(self, text: str) -> int:
+        """Write what can be written."""
+        self._try(lambda stream: stream.write(text))
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush what can be."""
+        self._try(lambda stream: stream.flush())
+
+    def isatty(self) -> bool:
+        """Whether it is a terminal."""
+        return bool(self._try(lambda stream: stream.isatty()))
+
+    def _try(self, action: Callable[[Any], Any]) -> Any:
+        stream = self._stream
+        if stream is None:
+            return None
+        try:
+            return action(stream)
+        except UnicodeError:  # a ValueError, too; but a letter that the stream does not have is no end
+            raise
+        except (OSError, ValueError):  # nobody reads it; it was closed on this side
+            self._stream = None
+            return None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def say(text: str, end: str = "\n") -> None:
+    """Print on standard error, where somebody reads it."""
+    print(text, end=end, file=_Stream(), flush=True)
 
 
 class Progress:
@@ -34,7 +79,7 @@ class Progress:
             from rich import console, progress
         except ImportError:
             return self
-        screen = console.Console(file=sys.stderr)
+        screen = console.Console(file=cast("TextIO", _Stream()))
         if screen.is_jupyter and find_spec("ipywidgets") is None:
             self._overwrites = True
             return self
@@ -54,7 +99,7 @@ class Progress:
         if self._bar is not None:
             self._bar.stop()
         elif self._width:
-            print(file=sys.stderr)
+            say("")
 
     @property
     def draws(self) -> bool:
@@ -68,7 +113,7 @@ class Progress:
     def line(self, text: str) -> None:
         """Print a line in place of the bar."""
         if self._overwrites:
-            print(f"\r{text:<{self._width}}", end="", file=sys.stderr, flush=True)
+            say(f"\r{text:<{self._width}}", end="")
             self._width = len(text)
         else:
-            print(text, file=sys.stderr)
+            say(text)
