@@ -504,6 +504,14 @@ def test_losses_as_they_are_called_elsewhere():
         make("MLPClassifier", loss="mse").fit(X, LABELS)
 
 
+@pytest.mark.parametrize("loss", ["log_loss", "LOG_LOSS", "Log_Loss"])
+def test_scikit_learns_log_loss_in_any_case(loss):
+    model = make("MLPClassifier", loss=loss).fit(X, np.arange(ROWS) % 3)
+    assert model.out_activation_ == "softmax"
+    assert model.network_.loss.name == "cross_entropy"
+    assert make("MLPClassifier", loss=loss).fit(X, LABELS).network_.loss.name == "binary_cross_entropy"
+
+
 # Rows of weight 0, and large targets ------------------------------------------------------------------------------
 
 KEPT = np.arange(ROWS) % 4 != 1

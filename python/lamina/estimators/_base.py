@@ -74,7 +74,7 @@ class BaseMLP(BaseLamina):
 
     def _loss_name(self) -> str:
         """Return the name of the loss, as the registry has it; what is no loss is returned as it is."""
-        if self.loss == "log_loss":  # scikit-learn's, of which there are two
+        if isinstance(self.loss, str) and self.loss.lower() == "log_loss":  # scikit-learn's, of which there are two
             return "log_loss"
         try:
             return str(losses.get(self.loss).name)
