@@ -504,12 +504,35 @@ def test_losses_as_they_are_called_elsewhere():
         make("MLPClassifier", loss="mse").fit(X, LABELS)
 
 
-@pytest.mark.parametrize("loss", ["log_loss", "LOG_LOSS", "Log_Loss"])
-def test_scikit_learns_log_loss_in_any_case(loss):
-    model = make("MLPClassifier", loss=loss).fit(X, np.arange(ROWS) % 3)
+@pytest.mark.parametrize("called", ["log_loss", "LOG_LOSS", "Log_Loss"])
+def test_scikit_learns_log_loss_in_any_case(called):
+    model = make("MLPClassifier", loss=called).fit(X, np.arange(ROWS) % 3)
     assert model.out_activation_ == "softmax"
     assert model.network_.loss.name == "cross_entropy"
-    assert make("MLPClassifier", loss=loss).fit(X, LABELS).network_.loss.name == "binary_cross_entropy"
+    assert make("MLPClassifier", loss=called).fit(X, LABELS).network_.loss.name == "binary_cross_entropy"
+
+
+MASKED = [
+    (name, parameters, part)
+    for name in FAST
+    for parameters in ({}, in_time(name))[: 1 + name.startswith("Recurrent")]
+    for part in ("X", "y", "sample_weight")
+]
+
+
+@pytest.mark.parametrize(("name", "parameters", "part"), MASKED, ids=str)
+def test_what_is_under_a_mask_is_not_learned(name, parameters, part):
+    D, y = data(name)
+    given = {"X": X if parameters else D, "y": y, "sample_weight": np.ones(ROWS)}
+    model = make(name, **parameters).fit(**given)
+    masked = np.ma.array(given[part])
+    model.fit(**given | {part: masked})  # which hides nothing
+    masked[3] = np.ma.masked
+    with pytest.raises(ValueError, match=f"{part} must have no masked entries"):
+        model.fit(**given | {part: masked})
+    if part == "X":
+        with pytest.raises(ValueError, match="X must have no masked entries"):
+            model.predict(masked)
 
 
 # Rows of weight 0, and large targets ------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ def to_array(value: Any, name: str) -> Array:
         value = value.to_numpy(dtype=np.float64, na_value=np.nan) if mixed and _nullable(value) else value.to_numpy()
     elif hasattr(value, "toarray"):
         raise TypeError(f"{name} must be dense; got a sparse {type(value).__name__} (use {name}.toarray())")
-    _refuse_masked(value, name)
+    refuse_masked(value, name)
     try:
         array = np.asarray(value)
     except ValueError as error:
@@ -36,11 +36,11 @@ def to_array(value: Any, name: str) -> Array:
 
 def unmasked(value: Any, name: str) -> Array:
     """Return a plain NumPy array of any type; ValueError where a mask would be lost."""
-    _refuse_masked(value, name)
+    refuse_masked(value, name)
     return np.asarray(value)
 
 
-def _refuse_masked(value: Any, name: str) -> None:
+def refuse_masked(value: Any, name: str) -> None:
     """Refuse masked entries, of arrays in a list too: `numpy.asarray` would show what is under the mask."""
     arrays = value if isinstance(value, (list, tuple)) and value and isinstance(value[0], np.ndarray) else [value]
     if any(isinstance(part, np.ma.MaskedArray) and np.ma.is_masked(part) for part in arrays):

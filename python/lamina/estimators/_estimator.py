@@ -15,6 +15,7 @@ from sklearn.base import BaseEstimator, is_classifier
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from lamina.data.arrays import refuse_masked
 from lamina.estimators._samples import counted, weights_in
 
 __all__ = ["BaseLamina", "all_or_nothing", "of_one_fit"]
@@ -123,6 +124,7 @@ class BaseLamina(BaseEstimator, ABC):  # type: ignore[misc]
     def _rows(self, X: Any) -> Any:
         """Return X (n, features) to predict for, checked against that of the fit, and dense."""
         check_is_fitted(self)
+        refuse_masked(X, "X")
         # In what order rows lie in memory is left to the network, which converts them by blocks.
         accepted = {name: self._accepted()[name] for name in ("accept_sparse", "dtype")}
         return _dense(validate_data(self, X, reset=False, **accepted))

@@ -13,7 +13,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from lamina import activations
 from lamina._core import ClipNorm
 from lamina.data.arguments import float_type, whole_number
-from lamina.data.arrays import to_array
+from lamina.data.arrays import refuse_masked, to_array, unmasked
 from lamina.data.sequences import pad
 from lamina.data.splits import Split
 from lamina.data.targets import mean_and_scale
@@ -160,6 +160,7 @@ class _BaseRecurrent(BaseLamina):
 
     def _series(self, X: Any, reset: bool, finite: bool) -> Any:
         """Return a time series as (times, features); its features are those of the fit."""
+        refuse_masked(X, "X")
         flat = (X.ndim if hasattr(X, "ndim") else np.asarray(X).ndim) == 1
         if flat and not (reset or getattr(self, "n_features_in_", 1) == 1):
             raise ValueError(
@@ -207,6 +208,7 @@ class _BaseRecurrent(BaseLamina):
             return inputs, y, lengths, weight
         inputs, lengths = self._inputs(X, lengths, reset=True, finite=weight is None)
         if weight is not None:
+            refuse_masked(weight, "sample_weight")
             weight = _check_sample_weight(weight, y, dtype=np.float64)[self._span() + self._ahead() :]
         inputs, y, weight = counted(*self._with_known(inputs, y), weight)
         return inputs, y, lengths, weight
@@ -214,7 +216,7 @@ class _BaseRecurrent(BaseLamina):
     def _with_known(self, inputs: Any, y: Any) -> tuple[Any, Any]:
         """Return the windows whose target is in the series, and these targets."""
         n, first = len(inputs) + self._span(), self._span() + self._ahead()
-        y = np.asarray(y)
+        y = unmasked(y, "y")
         if len(y) != n:
             raise ValueError(f"y must have an entry for each of the {n} times of X; got {len(y)}")
         if first >= n:
@@ -294,7 +296,7 @@ class _BaseRecurrent(BaseLamina):
 
     def _known(self, predictions: Any, y: Any) -> tuple[Any, Any]:
         """Return targets and predictions where there are both."""
-        y = np.asarray(y)
+        y = unmasked(y, "y")
         if self.window is None:
             return y, predictions
         targets = y[self._span() + self._ahead() :]

@@ -9,6 +9,7 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import _check_sample_weight, assert_all_finite
 
 from lamina import losses
+from lamina.data.arrays import refuse_masked
 
 __all__ = ["balanced", "check_scale", "class_labels", "counted", "two_classes", "weights_in"]
 
@@ -16,8 +17,11 @@ __all__ = ["balanced", "check_scale", "class_labels", "counted", "two_classes", 
 def counted(X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
     """Return X, y and the weights without the rows of weight 0, which are as if they were not there.
 
-    Nothing has looked at the rows yet: what is left out may be anything, NaN too. Weights of None are left so.
+    Nothing has looked at the rows yet: what is left out may be anything, NaN too; masked it may not be. Weights of None
+    are left so.
     """
+    for part, name in ((X, "X"), (y, "y"), (sample_weight, "sample_weight")):
+        refuse_masked(part, name)
     if sample_weight is None:
         return X, y, None
     weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
