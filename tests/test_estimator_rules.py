@@ -535,6 +535,17 @@ def test_what_is_under_a_mask_is_not_learned(name, parameters, part):
             model.predict(masked)
 
 
+@pytest.mark.parametrize(
+    ("called", "plain"),
+    [("ReLU", "relu"), ("sigmoid", "logistic"), ("Linear", "identity"), (lamina.activations.get("tanh"), "tanh")],
+    ids=str,
+)
+def test_first_weights_are_of_the_activation_and_not_of_what_it_is_called(called, plain):
+    one, other = (make("MLPRegressor", activation=each).fit(X, VALUES) for each in (called, plain))
+    for found, wanted in zip([*one.coefs_, *one.intercepts_], [*other.coefs_, *other.intercepts_], strict=True):
+        np.testing.assert_array_equal(found, wanted)
+
+
 # Rows of weight 0, and large targets ------------------------------------------------------------------------------
 
 KEPT = np.arange(ROWS) % 4 != 1
