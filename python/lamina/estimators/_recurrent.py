@@ -183,6 +183,8 @@ class _BaseRecurrent(BaseLamina):
                 "X must be (samples, steps, features), or a list of (steps, features) arrays; a time series needs a "
                 f"window; got shape {X.shape}"
             )
+        if 0 in X.shape[:2]:
+            raise ValueError(f"X must have at least one sample and one step; got shape {X.shape}")
         if reset:
             self.n_features_in_ = X.shape[2]
             self.__dict__.pop("feature_names_in_", None)
@@ -294,13 +296,17 @@ class _BaseRecurrent(BaseLamina):
         inputs, lengths = self._inputs(X, lengths)
         return self.network_.predict(inputs, lengths=lengths)
 
-    def _known(self, predictions: Any, y: Any) -> tuple[Any, Any]:
-        """Return targets and predictions where there are both."""
+    def _known(self, predictions: Any, y: Any, weight: Any) -> tuple[Any, Any, Any]:
+        """Return targets, predictions and weights (or None) where there are both of the first two."""
         y = unmasked(y, "y")
+        if weight is not None:
+            refuse_masked(weight, "sample_weight")
+            weight = _check_sample_weight(weight, y, dtype=np.float64, ensure_non_negative=True)
         if self.window is None:
-            return y, predictions
-        targets = y[self._span() + self._ahead() :]
-        return targets, predictions[: len(targets)]
+            return y, predictions, weight
+        first = self._span() + self._ahead()
+        targets = y[first:]
+        return targets, predictions[: len(targets)], None if weight is None else weight[first:]
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -381,9 +387,10 @@ class RecurrentRegressor(RegressorMixin, _BaseRecurrent):  # type: ignore[misc]
         out = (out * self.target_scale_ + self.target_mean_).astype(out.dtype)
         return out[:, 0] if self._flat else out
 
-    def score(self, X: Any, y: Any = None, lengths: Any = None) -> float:
-        """Return R squared, over the windows whose target is known."""
-        return float(r2_score(*self._known(self.predict(X, lengths), X if y is None else y)))
+    def score(self, X: Any, y: Any = None, lengths: Any = None, sample_weight: Any = None) -> float:
+        """Return R squared, over the windows whose target is known; a window weighs what its target does."""
+        y, predictions, weight = self._known(self.predict(X, lengths), X if y is None else y, sample_weight)
+        return float(r2_score(y, predictions, sample_weight=weight))
 
 
 class RecurrentClassifier(ClassifierMixin, _BaseRecurrent):  # type: ignore[misc]
@@ -417,11 +424,18 @@ class RecurrentClassifier(ClassifierMixin, _BaseRecurrent):  # type: ignore[misc
         return self._outputs(X, lengths)
 
     @of_one_fit
+    def predict_log_proba(self, X: Any, lengths: Any = None) -> Any:
+        """Return the logarithm of `predict_proba`."""
+        with np.errstate(divide="ignore"):
+            return np.log(self.predict_proba(X, lengths))
+
+    @of_one_fit
     def predict(self, X: Any, lengths: Any = None) -> Any:
         """Return the most probable label for every sequence or window."""
         place = self._outputs(X, lengths).argmax(axis=1)
         return self.classes_[place]
 
-    def score(self, X: Any, y: Any, lengths: Any = None) -> float:
-        """Return the accuracy, over the windows whose label is known."""
-        return float(accuracy_score(*self._known(self.predict(X, lengths), y)))
+    def score(self, X: Any, y: Any, lengths: Any = None, sample_weight: Any = None) -> float:
+        """Return the accuracy, over the windows whose label is known; a window weighs what its label does."""
+        y, predictions, weight = self._known(self.predict(X, lengths), y, sample_weight)
+        return float(accuracy_score(y, predictions, sample_weight=weight))
