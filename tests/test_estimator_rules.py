@@ -546,6 +546,21 @@ def test_first_weights_are_of_the_activation_and_not_of_what_it_is_called(called
         np.testing.assert_array_equal(found, wanted)
 
 
+@pytest.mark.parametrize("name", [name for name in FAST if name not in CLASSIFIERS])
+def test_numbers_are_learned_and_not_text(name):
+    D, y = data(name)
+    text = [f"{value}" for value in y]
+    for given in (LABELS, text, np.array(text, object), pd.Series(text), pd.DataFrame({"price": text})):
+        with pytest.raises(TypeError, match="y must hold numbers; got "):
+            make(name).fit(D, given)
+    if name in MLPS:
+        with pytest.raises(TypeError, match="X_val, y_val or sample_weight_val: y must hold numbers"):
+            make(name).fit(D, y, X_val=D, y_val=LABELS)
+    wanted = make(name).fit(D, y).predict(D)
+    for given in (y.tolist(), y.astype(object), pd.Series(y, dtype=object), pd.Series(y, dtype="Float64")):
+        np.testing.assert_array_equal(make(name).fit(D, given).predict(D), wanted)
+
+
 # Rows of weight 0, and large targets ------------------------------------------------------------------------------
 
 KEPT = np.arange(ROWS) % 4 != 1

@@ -202,8 +202,8 @@ class BaseMLP(BaseLamina):
             try:
                 X_val, y_val, weight_val = self._training_rows(X_val, y_val, weight_val, reset=False)
                 return Parts(rows, rows, Rows(X_val, y_val, self._encode_more(y_val), weight_val))
-            except ValueError as error:
-                raise ValueError(f"X_val, y_val or sample_weight_val: {error}") from None
+            except (TypeError, ValueError) as error:
+                raise type(error)(f"X_val, y_val or sample_weight_val: {error}") from None
         if not self.early_stopping or full_batch_solver(self) is not None:
             return Parts(rows, rows)
         # scikit-learn keeps the proportions of two classes, and splits several at random.

@@ -16,7 +16,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from lamina.data.arrays import refuse_masked
-from lamina.estimators._samples import counted, weights_in
+from lamina.estimators._samples import counted, numbers, weights_in
 
 __all__ = ["BaseLamina", "all_or_nothing", "of_one_fit"]
 
@@ -117,6 +117,7 @@ class BaseLamina(BaseEstimator, ABC):  # type: ignore[misc]
     def _training_rows(self, X: Any, y: Any, sample_weight: Any = None, *, reset: bool = True) -> tuple[Any, Any, Any]:
         """Return X (n, features), y and the weights (or None) of the rows that count, checked and dense."""
         X, y, weight = counted(X, y, sample_weight)
+        y = y if is_classifier(self) else numbers(y)
         X, y = validate_data(self, X, y, reset=reset, **self._accepted())
         X = _dense(X)
         return X, y, weights_in(weight, X.dtype)

@@ -19,7 +19,7 @@ from lamina.data.splits import Split
 from lamina.data.targets import mean_and_scale
 from lamina.estimators._estimator import BaseLamina, all_or_nothing, of_one_fit
 from lamina.estimators._parameters import RECURRENT, check_parameters
-from lamina.estimators._samples import check_scale, class_labels, counted, two_classes, weights_in
+from lamina.estimators._samples import check_scale, class_labels, counted, numbers, two_classes, weights_in
 from lamina.layers import Dense, Recurrent
 from lamina.network import Network
 from lamina.training.callbacks import EarlyStopping
@@ -348,7 +348,7 @@ class RecurrentRegressor(RegressorMixin, _BaseRecurrent):  # type: ignore[misc]
                 raise ValueError("y must be given, unless window makes X a time series")
             y = X
         inputs, y, lengths, weight = self._with_targets(X, y, lengths, sample_weight)
-        targets = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y", estimator=self)
+        targets = check_array(numbers(y), ensure_2d=False, dtype=np.float64, input_name="y", estimator=self)
         self._flat = targets.ndim == 1
         targets = targets.reshape(len(targets), -1)
         outputs = targets.shape[1]

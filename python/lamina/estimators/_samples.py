@@ -9,9 +9,9 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import _check_sample_weight, assert_all_finite
 
 from lamina import losses
-from lamina.data.arrays import refuse_masked
+from lamina.data.arrays import refuse_masked, to_array
 
-__all__ = ["balanced", "check_scale", "class_labels", "counted", "two_classes", "weights_in"]
+__all__ = ["balanced", "check_scale", "class_labels", "counted", "numbers", "two_classes", "weights_in"]
 
 
 def counted(X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
@@ -49,6 +49,23 @@ def weights_in(weight: Any, dtype: Any) -> Any:
             f"sample_weight must be in {np.dtype(dtype)}'s range; got values from {weight.min()} to {weight.max()}"
         )
     return out
+
+
+def numbers(y: Any) -> Any:
+    """Return a regressor's targets as an array of numbers, or of objects that are; TypeError for text, even "1".
+
+    None and complex numbers are left to scikit-learn, which has words of its own for them.
+    """
+    if y is None:
+        return y
+    try:
+        return to_array(y, "y")
+    except TypeError:
+        objects = np.asarray(y)
+        text = objects.dtype.kind not in "Oc" or any(isinstance(each, (str, bytes)) for each in objects.flat)
+        if text or objects.ndim == 0:
+            raise
+        return objects
 
 
 def class_labels(y: Any) -> Any:
