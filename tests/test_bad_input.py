@@ -283,6 +283,33 @@ def test_targets_weights_and_sequences_beyond_float32():
         net.predict(with_value(X.reshape(ROWS, 2, 2), 1e200))
 
 
+def test_steps_and_states_beyond_float32():
+    net = lamina.Network([lamina.Recurrent(3)], 4)
+    for x in (X[:2] * 1e200, X[0] * 1e200):
+        with pytest.raises(ValueError, match=r"x must be within float32's range, .* in row 0, column 0"):
+            net.step(x)
+    with pytest.raises(ValueError, match="x must be finite; got infinity"):
+        net.step(np.full(4, np.inf))
+    with pytest.raises(ValueError, match=r"state must be within float32's range, .* in row 0, column 1"):
+        net.state = [np.array([[0.0, 1e200, 0.0]])]
+
+
+@pytest.mark.parametrize(("dtype", "size"), [("float32", 1e-200), ("float32", 1e-40), ("float64", 1e-310)])
+def test_weights_too_small_to_divide_by(dtype, size):
+    net, weight = network(dtype=dtype), np.full(ROWS, size)
+    wanted = f"sample_weight is too small for {dtype}: the largest must be at least .*only their ratios count"
+    for refused in (net.fit, net.evaluate, lamina.CascadeNetwork(4, 3, dtype=dtype).fit):
+        with pytest.raises(ValueError, match=wanted):
+            refused(X, Y, sample_weight=weight)
+    least = float(np.finfo(dtype).tiny)
+    with pytest.raises(ValueError, match="sample_weight times class_weight is too small"):
+        net.fit(X, Y, sample_weight=np.full(ROWS, least * 10), class_weight=dict.fromkeys(range(3), 0.01))
+    one, other = (network(dtype=dtype) for _ in range(2))
+    one.fit(X, Y, sample_weight=np.full(ROWS, least), epochs=2)
+    other.fit(X, Y, epochs=2)
+    np.testing.assert_allclose(one.predict(X), other.predict(X), rtol=1e-5)
+
+
 @pytest.mark.parametrize("library", ["pandas", "polars"])
 def test_data_frames(library):
     frame = pytest.importorskip(library).DataFrame(X.astype(np.float32), [*"abcd"] if library == "polars" else None)

@@ -628,8 +628,30 @@ def test_a_class_that_weighs_nothing_is_not_there():
 
 
 def test_weights_beyond_float32():
-    with pytest.raises(ValueError, match="sample_weight must be in float32's range"):
+    with pytest.raises(ValueError, match="sample_weight must be within float32's range"):
         make("MLPRegressor").fit(X.astype(np.float32), VALUES, sample_weight=np.full(ROWS, 1e300))
+
+
+@every
+@pytest.mark.parametrize("size", [1e-200, 1e-40])
+def test_weights_too_small_for_float32(name, size):
+    D, y = data(name)
+    D = D.astype(np.float32)
+    with pytest.raises(ValueError, match=r"sample_weight is too small for float32: .*only their ratios count"):
+        make(name).fit(D, y, sample_weight=np.full(ROWS, size))
+    # Those that are small beside others are those of rows that do not count.
+    one = make(name).fit(D, y, sample_weight=np.where(KEPT, 1.0, 1e-200))
+    other = make(name).fit(D, y, sample_weight=np.where(KEPT, 1.0, 0.0))
+    np.testing.assert_array_equal(one.predict(D), other.predict(D))
+
+
+@pytest.mark.parametrize(
+    "parameters", [{"early_stopping": True}, {"class_weight": {"cat": 1e-30, "dog": 1.0}}], ids=str
+)
+def test_rows_whose_weight_the_networks_type_has_not_are_not_split(parameters):
+    D, weight = X.astype(np.float32), np.where(KEPT, 1.0, 1e-30 if "class_weight" in parameters else 1e-200)
+    model = make("MLPClassifier", **{"early_stopping": True} | parameters).fit(D, LABELS, sample_weight=weight)
+    assert np.isfinite(model.loss_curve_).all()
 
 
 def test_targets_beyond_what_the_network_can_hold():

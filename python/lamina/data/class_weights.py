@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from lamina.data.arrays import Array
+from lamina.data.arrays import Array, weights_in_type
 from lamina.data.records import HeldOut, Indices, Samples, SampleSpec, TrainingSet
 from lamina.data.targets import classes_of
 
@@ -31,8 +31,7 @@ def weighted_by_class(training: TrainingSet, class_weight: Any, spec: SampleSpec
     if held is not None and held.rows is not None:
         held = HeldOut(own, _rows_that_count(own, held.rows))
     elif held is not None:
-        factors = by_class[_classes(spec, held.samples)].astype(spec.dtype)
-        held = HeldOut(_times(held.samples, factors, spec).counted())
+        held = HeldOut(_times(held.samples, by_class[_classes(spec, held.samples)], spec).counted())
     if held is not None and len(held.samples if held.rows is None else held.rows) == 0:
         raise ValueError("class_weight must leave a validation row a weight greater than 0")
     return TrainingSet(own, rows, held)
@@ -47,8 +46,10 @@ def _rows_that_count(given: Samples, rows: Indices | None) -> Indices | None:
 
 
 def _times(given: Samples, factors: Array, spec: SampleSpec) -> Samples:
-    weights = factors if given.weights is None else given.weights * factors
-    return replace(given, weights=weights.astype(spec.dtype))
+    # In float64: whether a product is within the network's type is for the rule of weights to say.
+    weights = factors if given.weights is None else given.weights.astype(np.float64) * factors
+    name = "class_weight" if given.weights is None else "sample_weight times class_weight"
+    return replace(given, weights=weights_in_type(weights, spec.dtype, name))
 
 
 def _classes(spec: SampleSpec, given: Samples) -> Array:

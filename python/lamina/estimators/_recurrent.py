@@ -19,7 +19,7 @@ from lamina.data.splits import Split
 from lamina.data.targets import mean_and_scale
 from lamina.estimators._estimator import BaseLamina, all_or_nothing, of_one_fit
 from lamina.estimators._parameters import RECURRENT, check_parameters
-from lamina.estimators._samples import check_scale, class_labels, counted, numbers, two_classes, weights_in
+from lamina.estimators._samples import check_scale, class_labels, counted, numbers, two_classes
 from lamina.layers import Dense, Recurrent
 from lamina.network import Network
 from lamina.training.callbacks import EarlyStopping
@@ -274,7 +274,7 @@ class _BaseRecurrent(BaseLamina):
                 inputs,
                 targets,
                 lengths=lengths,
-                sample_weight=weights_in(weight, dtype),
+                sample_weight=weight,
                 epochs=self.max_iter,
                 batch_size=self.batch_size,
                 optimizer=self.optimizer,

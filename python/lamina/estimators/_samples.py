@@ -11,7 +11,7 @@ from sklearn.utils.validation import _check_sample_weight, assert_all_finite
 from lamina import losses
 from lamina.data.arrays import refuse_masked, to_array
 
-__all__ = ["balanced", "check_scale", "class_labels", "counted", "numbers", "two_classes", "weights_in"]
+__all__ = ["balanced", "check_scale", "class_labels", "counted", "numbers", "two_classes"]
 
 
 def counted(X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
@@ -36,19 +36,6 @@ def counted(X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
 
 def _taken(data: Any, rows: Any) -> Any:
     return _safe_indexing(data.tocsr() if issparse(data) else data, rows)
-
-
-def weights_in(weight: Any, dtype: Any) -> Any:
-    """Return weights in the network's type, all above 0; ValueError where that type has no such numbers."""
-    if weight is None:
-        return None
-    with np.errstate(over="ignore", under="ignore"):
-        out = weight.astype(dtype)
-    if not (np.isfinite(out).all() and out.all()):
-        raise ValueError(
-            f"sample_weight must be in {np.dtype(dtype)}'s range; got values from {weight.min()} to {weight.max()}"
-        )
-    return out
 
 
 def numbers(y: Any) -> Any:
