@@ -310,6 +310,59 @@ def test_weights_too_small_to_divide_by(dtype, size):
     np.testing.assert_allclose(one.predict(X), other.predict(X), rtol=1e-5)
 
 
+BOOLEANS = {
+    "normalize_inputs": [network, lambda **given: lamina.CascadeNetwork(4, **given)],
+    "shuffle": [
+        lambda **given: network().fit(X, Y, **given),
+        lamina.Split,
+        lambda **given: lamina.split(X, Y, **given),
+        lambda **given: lamina.cross_validate(network(), X, Y, k=2, epochs=1, n_jobs=1, **given),
+    ],
+    "stratify": [
+        lamina.Split,
+        lambda **given: lamina.split(X, Y, **given),
+        lambda **given: lamina.cross_validate(network(), X, Y, k=2, epochs=1, n_jobs=1, **given),
+        lambda **given: lamina.compare(X, Y, k=2, epochs=1, learners={}, n_jobs=1, **given),
+    ],
+    "resume": [lambda **given: network().fit(X, Y, **given)],
+    "penalty_per_batch": [lambda **given: network().fit(X, Y, **given)],
+    "restore_best": [lamina.EarlyStopping],
+    "training": [
+        lambda **given: network().loss_and_gradients(X, Y, **given),
+        lambda **given: network().input_gradient(X, Y, **given),
+        lambda **given: lamina.check_gradients(network(), X, Y, **given),
+    ],
+}
+
+
+@pytest.mark.parametrize(("name", "call"), [(name, call) for name, calls in BOOLEANS.items() for call in calls])
+def test_booleans_are_true_or_false(name, call):
+    for value in ("no", "", 0, 2.5, [True]):
+        with pytest.raises(TypeError, match=f"{name} must be True or False; got "):
+            call(**{name: value})
+    call(**{name: np.bool_(False)})
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda **given: network().fit(X, Y, epochs=1, **given),
+        lambda **given: lamina.CascadeNetwork(4, 3, max_units=0).fit(X, Y, **given),
+        lambda **given: lamina.cross_validate(network(), X, Y, k=2, epochs=1, n_jobs=1, **given),
+        lambda **given: lamina.Ensemble(network(), 2, n_jobs=1).fit(X, Y, epochs=1, **given),
+        lambda **given: lamina.search(
+            lambda seed: network(seed=seed), {"seed": [1, 2]}, X, Y, k=2, n_trials=1, epochs=1, n_jobs=1, **given
+        ),
+    ],
+)
+def test_verbose_is_a_whole_number(call):
+    with pytest.raises(TypeError, match="verbose must be a whole number; got 'x'"):
+        call(verbose="x")
+    with pytest.raises(ValueError, match="verbose must be at least 0; got -1"):
+        call(verbose=-1)
+    call(verbose=False)
+
+
 @pytest.mark.parametrize("library", ["pandas", "polars"])
 def test_data_frames(library):
     frame = pytest.importorskip(library).DataFrame(X.astype(np.float32), [*"abcd"] if library == "polars" else None)

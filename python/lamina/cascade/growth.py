@@ -9,7 +9,7 @@ from typing import Any
 
 from lamina._dispatch import core as _core
 from lamina import activations
-from lamina.data.arguments import number, thread_count, whole_number
+from lamina.data.arguments import number, thread_count, verbosity, whole_number
 
 __all__ = ["CascadeHistory", "CascadeStage", "growth_options", "history_of", "phase_limits", "stage_hook"]
 
@@ -185,6 +185,7 @@ def stage_hook(callbacks: Iterable[Callable[[CascadeStage], Any]], result: Any, 
     for i, hook in enumerate(hooks):
         if not callable(hook):
             raise TypeError(f"callbacks[{i}] must be callable with a CascadeStage; got {hook!r}")
+    verbose = verbosity(verbose)
     if not hooks and not verbose:
         return None
 

@@ -11,6 +11,7 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
+from lamina.data.arguments import boolean, verbosity
 from lamina.data.arrays import Array
 from lamina.data.records import Indices, Samples
 from lamina.data.splits import Split, fold_indices
@@ -190,7 +191,8 @@ def cross_validate(
     """
     if not isinstance(net, Network):
         raise TypeError(f"net must be a lamina.Network; got {net!r}")
-    n_jobs = jobs(n_jobs)
+    n_jobs, verbose = jobs(n_jobs), verbosity(verbose)
+    stratify, shuffle = boolean(stratify, "stratify"), boolean(shuffle, "shuffle")
     fit_options["callbacks"] = callbacks_of(fit_options.get("callbacks"))
     weight, lengths = fit_options.pop("sample_weight", None), fit_options.get("lengths")
     given = one_target_a_sample(net, X, y, weight, lengths)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lamina._dispatch import core as _core
-from lamina.data.arguments import number, whole_number
+from lamina.data.arguments import boolean, number, whole_number
 from lamina.training.progress import Progress
 
 __all__ = [
@@ -121,7 +121,7 @@ class EarlyStopping:
         if mode == "max" and not callable(monitor):
             raise ValueError(f"mode='max' needs a monitor of which more is better; got {monitor!r}, a loss")
         self.patience, self.min_delta, self.monitor = patience, min_delta, monitor
-        self.restore_best, self.mode = restore_best, mode
+        self.restore_best, self.mode = boolean(restore_best, "restore_best"), mode
 
     def __repr__(self) -> str:
         return (
