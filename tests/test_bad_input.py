@@ -310,6 +310,18 @@ def test_weights_too_small_to_divide_by(dtype, size):
     np.testing.assert_allclose(one.predict(X), other.predict(X), rtol=1e-5)
 
 
+def test_validation_samples_in_a_list():
+    one, other = network(), network()
+    one.fit(X, Y, validation=[X[:9], Y[:9]], epochs=3)
+    other.fit(X, Y, validation=(X[:9], Y[:9]), epochs=3)
+    assert one.history == other.history
+    grown, again = (lamina.CascadeNetwork(4, 3, max_units=1) for _ in range(2))
+    assert grown.fit(X, Y, validation=[X[:9], Y[:9]]) == again.fit(X, Y, validation=(X[:9], Y[:9]))
+    for net in one, grown:
+        with pytest.raises(ValueError, match=r"validation must be a fraction or \(X, y\); got a list of 1"):
+            net.fit(X, Y, validation=[X])
+
+
 BOOLEANS = {
     "normalize_inputs": [network, lambda **given: lamina.CascadeNetwork(4, **given)],
     "shuffle": [

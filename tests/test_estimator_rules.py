@@ -627,6 +627,14 @@ def test_a_class_that_weighs_nothing_is_not_there():
         make("MLPClassifier", class_weight={0: 0, 1: 0, 2: 0}).fit(X, y)
 
 
+@pytest.mark.parametrize("value", [-1, np.inf, np.nan, "heavy", True, None])
+def test_weights_of_classes_are_named(value):
+    y = np.arange(ROWS) % 2
+    for given, targets in (({0: value, 1: 1.0}, y), ([{0: value, 1: 1.0}] * 2, np.stack([y, 1 - y], axis=1))):
+        with pytest.raises(ValueError, match=f"class_weight must be finite and at least 0; got {value!r} for class 0"):
+            make("MLPClassifier", class_weight=given).fit(X, targets)
+
+
 def test_weights_beyond_float32():
     with pytest.raises(ValueError, match="sample_weight must be within float32's range"):
         make("MLPRegressor").fit(X.astype(np.float32), VALUES, sample_weight=np.full(ROWS, 1e300))
