@@ -1,6 +1,9 @@
 """Bad input meets an error that names the argument, what came and what was wanted; the network stays as it was."""
 
+import os
 import re
+import subprocess
+import sys
 import tracemalloc
 
 import numpy as np
@@ -8,6 +11,7 @@ import pytest
 
 import lamina
 
+TEXT = {"capture_output": True, "encoding": "utf-8", "check": False}
 ROWS = 24
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(ROWS, 4))
@@ -320,6 +324,35 @@ def test_validation_samples_in_a_list():
     for net in one, grown:
         with pytest.raises(ValueError, match=r"validation must be a fraction or \(X, y\); got a list of 1"):
             net.fit(X, Y, validation=[X])
+
+
+@pytest.mark.parametrize("text", ["99999999999999999999", "9" * 5000, "0" * 5000 + "1"])
+def test_any_number_of_threads_is_a_limit(text):
+    code = "import lamina; print(lamina.get_num_threads())"
+    run = subprocess.run([sys.executable, "-c", code], env=os.environ | {"LAMINA_NUM_THREADS": text}, **TEXT)
+    assert run.returncode == 0, run.stderr
+    assert int(run.stdout) == 1 if text.startswith("0") else int(run.stdout) >= 1
+    lamina.set_num_threads(10**30)
+    lamina.set_num_threads(0)
+    with pytest.raises(ValueError, match="n_threads must be at least 1"):
+        lamina.set_num_threads(-(10**30))
+
+
+@pytest.mark.parametrize("text", ["0", "000", "-1", "two", "²", "1.5"])
+def test_what_is_no_number_of_threads_is_refused(text):
+    environment = os.environ | {"LAMINA_NUM_THREADS": text}
+    run = subprocess.run([sys.executable, "-c", "import lamina"], env=environment, **TEXT)
+    assert f"ImportError: LAMINA_NUM_THREADS must be a whole number of at least 1; got '{text}'" in run.stderr
+
+
+def test_callbacks_of_growth_are_as_those_of_training():
+    net, seen = lamina.CascadeNetwork(4, 3, max_units=1), []
+    net.fit(X, Y, callbacks=seen.append)
+    assert [stage.units for stage in seen] == [0, 1]
+    net.fit(X, Y, callbacks=None)
+    for given, message in ((3, "callbacks must be callables"), ([seen.append, 3], r"callbacks\[1\] must be callable")):
+        with pytest.raises(TypeError, match=f"{message} with a CascadeStage; got 3"):
+            net.fit(X, Y, callbacks=given)
 
 
 BOOLEANS = {

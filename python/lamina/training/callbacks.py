@@ -193,14 +193,14 @@ class ProgressBar:
         self._progress.__exit__()
 
 
-def callbacks_of(given: Any) -> list[Callable[[Epoch], Any]]:
-    """Return callbacks as a list: of an iterable, of one callable, or of None."""
+def callbacks_of(given: Any, what: str = "an Epoch") -> list[Callable[[Any], Any]]:
+    """Return callbacks, which get `what`, as a list: of an iterable, of one callable, or of None."""
     if given is None:
         return []
     if not callable(given) and not isinstance(given, Iterable):
-        raise TypeError(f"callbacks must be callables with an Epoch; got {given!r}")
+        raise TypeError(f"callbacks must be callables with {what}; got {given!r}")
     hooks = [given] if callable(given) else list(given)
     for i, hook in enumerate(hooks):
         if not callable(hook):
-            raise TypeError(f"callbacks[{i}] must be callable with an Epoch; got {hook!r}")
+            raise TypeError(f"callbacks[{i}] must be callable with {what}; got {hook!r}")
     return hooks
