@@ -324,6 +324,14 @@ def test_validation_samples_in_a_list():
     for net in one, grown:
         with pytest.raises(ValueError, match=r"validation must be a fraction or \(X, y\); got a list of 1"):
             net.fit(X, Y, validation=[X])
+    options = {"n_trials": 1, "epochs": 2, "n_jobs": 1}
+    found, wanted = (
+        lamina.search(lambda seed: network(seed=seed), {"seed": [1]}, X, Y, validation=kind([X[:9], Y[:9]]), **options)
+        for kind in (list, tuple)
+    )
+    assert found.best_score == wanted.best_score
+    with pytest.raises(ValueError, match="a Split of each fold's rows; got a list of arrays"):
+        lamina.cross_validate(network(), X, Y, k=2, validation=[X, Y], n_jobs=1)
 
 
 @pytest.mark.parametrize("text", ["99999999999999999999", "9" * 5000, "0" * 5000 + "1"])

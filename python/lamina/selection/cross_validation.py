@@ -286,8 +286,9 @@ def fit_fold(net: Network, given: Samples, fold: Fold, hook: Hook, options: dict
     options = options_of(options, hook)
     given, fold = fold.of_counted(given)
     inner = options.pop("validation", None)
-    if isinstance(inner, tuple):
-        raise ValueError("validation must be a fraction or a Split of each fold's rows; got a tuple of arrays")
+    if isinstance(inner, (tuple, list)):
+        kind = type(inner).__name__
+        raise ValueError(f"validation must be a fraction or a Split of each fold's rows; got a {kind} of arrays")
     if inner is not None:
         labels = classes_of(net.loss, given.targets)
         fold = fold.with_inner(inner if isinstance(inner, Split) else Split(inner), labels, net.seed)
