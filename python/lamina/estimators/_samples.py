@@ -1,5 +1,6 @@
 """Samples at an estimator's door: which rows count, what labels and weights may be, and how large targets."""
 
+from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -62,6 +63,13 @@ def class_labels(y: Any) -> Any:
         y = column_or_1d(y, warn=True)
     if y.dtype.kind in "fcO":
         assert_all_finite(y, input_name="y")
+    if y.dtype.kind == "O":
+        kinds = {
+            "text" if isinstance(each, str) else "numbers" if isinstance(each, Number) else f"{each!r:.40}"
+            for each in y.flat
+        }
+        if len(kinds) > 1 or not kinds <= {"text", "numbers"}:
+            raise ValueError(f"y must hold labels of one kind, text or numbers; got {', '.join(sorted(kinds)[:3])}")
     check_classification_targets(y)
     if y.ndim == 2 and not type_of_target(y).startswith("multilabel"):
         raise ValueError("y with several columns must hold 0 and 1 alone, one column a label")
