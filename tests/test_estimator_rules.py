@@ -704,7 +704,7 @@ def test_weights_too_small_for_float32(name, size):
 
 
 @pytest.mark.parametrize(
-    "parameters", [{"early_stopping": True}, {"class_weight": {"cat": 1e-30, "dog": 1.0}}], ids=str
+    "parameters", [{"early_stopping": True}, {"class_weight": {"cat": 1.0, "dog": 1e-30}}], ids=str
 )
 def test_rows_whose_weight_the_networks_type_has_not_are_not_split(parameters):
     D, weight = X.astype(np.float32), np.where(KEPT, 1.0, 1e-30 if "class_weight" in parameters else 1e-200)

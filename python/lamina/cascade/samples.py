@@ -72,7 +72,8 @@ def set_aside(
             raise ValueError(
                 f"validation must be a fraction or (X, y); got a {type(validation).__name__} of {len(validation)}"
             )
-        return given, cascade_samples(spec, *validation, validation_sample_weight, output, "validation ")[0]
+        X, y = validation
+        return given, cascade_samples(spec, X, y, validation_sample_weight, output, "validation ")[0]
     if validation_sample_weight is not None:
         raise ValueError("validation_sample_weight goes with validation=(X, y); a fraction takes sample_weight's")
     if validation is None:
