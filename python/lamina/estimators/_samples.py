@@ -69,7 +69,8 @@ def class_labels(y: Any) -> Any:
             for each in y.flat
         }
         if len(kinds) > 1 or not kinds <= {"text", "numbers"}:
-            raise ValueError(f"y must hold labels of one kind, text or numbers; got {', '.join(sorted(kinds)[:3])}")
+            found = ", ".join(sorted(kinds)[:3])
+            raise ValueError(f"Unknown label type: y must hold labels of one kind, text or numbers; got {found}")
     check_classification_targets(y)
     if y.ndim == 2 and not type_of_target(y).startswith("multilabel"):
         raise ValueError("y with several columns must hold 0 and 1 alone, one column a label")
