@@ -1,6 +1,9 @@
 """Bad input meets an error that names the argument, what came and what was wanted; the network stays as it was."""
 
+import os
 import re
+import subprocess
+import sys
 import tracemalloc
 
 import numpy as np
@@ -8,6 +11,7 @@ import pytest
 
 import lamina
 
+TEXT = {"capture_output": True, "encoding": "utf-8", "check": False}
 ROWS = 24
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(ROWS, 4))
@@ -281,6 +285,135 @@ def test_targets_weights_and_sequences_beyond_float32():
     net = lamina.Network([lamina.Recurrent(3)], 2)
     with pytest.raises(ValueError, match=r"X must be within float32's range, .*; got 1e\+200 in sample 1, step 1"):
         net.predict(with_value(X.reshape(ROWS, 2, 2), 1e200))
+
+
+def test_steps_and_states_beyond_float32():
+    net = lamina.Network([lamina.Recurrent(3)], 4)
+    for x in (X[:2] * 1e200, X[0] * 1e200):
+        with pytest.raises(ValueError, match=r"x must be within float32's range, .* in row 0, column 0"):
+            net.step(x)
+    with pytest.raises(ValueError, match="x must be finite; got infinity"):
+        net.step(np.full(4, np.inf))
+    with pytest.raises(ValueError, match=r"state must be within float32's range, .* in row 0, column 1"):
+        net.state = [np.array([[0.0, 1e200, 0.0]])]
+
+
+@pytest.mark.parametrize(("dtype", "size"), [("float32", 1e-200), ("float32", 1e-40), ("float64", 1e-310)])
+def test_weights_too_small_to_divide_by(dtype, size):
+    net, weight = network(dtype=dtype), np.full(ROWS, size)
+    wanted = f"sample_weight is too small for {dtype}: the largest must be at least .*only their ratios count"
+    for refused in (net.fit, net.evaluate, lamina.CascadeNetwork(4, 3, dtype=dtype).fit):
+        with pytest.raises(ValueError, match=wanted):
+            refused(X, Y, sample_weight=weight)
+    least = float(np.finfo(dtype).tiny)
+    with pytest.raises(ValueError, match="sample_weight times class_weight is too small"):
+        net.fit(X, Y, sample_weight=np.full(ROWS, least * 10), class_weight=dict.fromkeys(range(3), 0.01))
+    one, other = (network(dtype=dtype) for _ in range(2))
+    one.fit(X, Y, sample_weight=np.full(ROWS, least), epochs=2)
+    other.fit(X, Y, epochs=2)
+    np.testing.assert_allclose(one.predict(X), other.predict(X), rtol=1e-5)
+
+
+def test_validation_samples_in_a_list():
+    one, other = network(), network()
+    one.fit(X, Y, validation=[X[:9], Y[:9]], epochs=3)
+    other.fit(X, Y, validation=(X[:9], Y[:9]), epochs=3)
+    assert one.history == other.history
+    grown, again = (lamina.CascadeNetwork(4, 3, max_units=1) for _ in range(2))
+    assert grown.fit(X, Y, validation=[X[:9], Y[:9]]) == again.fit(X, Y, validation=(X[:9], Y[:9]))
+    for net in one, grown:
+        with pytest.raises(ValueError, match=r"validation must be a fraction or \(X, y\); got a list of 1"):
+            net.fit(X, Y, validation=[X])
+    options = {"n_trials": 1, "epochs": 2, "n_jobs": 1}
+    found, wanted = (
+        lamina.search(lambda seed: network(seed=seed), {"seed": [1]}, X, Y, validation=kind([X[:9], Y[:9]]), **options)
+        for kind in (list, tuple)
+    )
+    assert found.best_score == wanted.best_score
+    with pytest.raises(ValueError, match="a Split of each fold's rows; got a list of arrays"):
+        lamina.cross_validate(network(), X, Y, k=2, validation=[X, Y], n_jobs=1)
+
+
+@pytest.mark.parametrize("text", ["99999999999999999999", "9" * 5000, "0" * 5000 + "1"])
+def test_any_number_of_threads_is_a_limit(text):
+    code = "import lamina; print(lamina.get_num_threads())"
+    run = subprocess.run([sys.executable, "-c", code], env=os.environ | {"LAMINA_NUM_THREADS": text}, **TEXT)
+    assert run.returncode == 0, run.stderr
+    assert int(run.stdout) == 1 if text.startswith("0") else int(run.stdout) >= 1
+    lamina.set_num_threads(10**30)
+    lamina.set_num_threads(0)
+    with pytest.raises(ValueError, match="n_threads must be at least 1"):
+        lamina.set_num_threads(-(10**30))
+
+
+@pytest.mark.parametrize("text", ["0", "000", "-1", "two", "²", "1.5"])
+def test_what_is_no_number_of_threads_is_refused(text):
+    environment = os.environ | {"LAMINA_NUM_THREADS": text}
+    run = subprocess.run([sys.executable, "-c", "import lamina"], env=environment, **TEXT)
+    assert f"ImportError: LAMINA_NUM_THREADS must be a whole number of at least 1; got '{text}'" in run.stderr
+
+
+def test_callbacks_of_growth_are_as_those_of_training():
+    net, seen = lamina.CascadeNetwork(4, 3, max_units=1), []
+    net.fit(X, Y, callbacks=seen.append)
+    assert [stage.units for stage in seen] == [0, 1]
+    net.fit(X, Y, callbacks=None)
+    for given, message in ((3, "callbacks must be callables"), ([seen.append, 3], r"callbacks\[1\] must be callable")):
+        with pytest.raises(TypeError, match=f"{message} with a CascadeStage; got 3"):
+            net.fit(X, Y, callbacks=given)
+
+
+BOOLEANS = {
+    "normalize_inputs": [network, lambda **given: lamina.CascadeNetwork(4, **given)],
+    "shuffle": [
+        lambda **given: network().fit(X, Y, **given),
+        lamina.Split,
+        lambda **given: lamina.split(X, Y, **given),
+        lambda **given: lamina.cross_validate(network(), X, Y, k=2, epochs=1, n_jobs=1, **given),
+    ],
+    "stratify": [
+        lamina.Split,
+        lambda **given: lamina.split(X, Y, **given),
+        lambda **given: lamina.cross_validate(network(), X, Y, k=2, epochs=1, n_jobs=1, **given),
+        lambda **given: lamina.compare(X, Y, k=2, epochs=1, learners={}, n_jobs=1, **given),
+    ],
+    "resume": [lambda **given: network().fit(X, Y, **given)],
+    "penalty_per_batch": [lambda **given: network().fit(X, Y, **given)],
+    "restore_best": [lamina.EarlyStopping],
+    "training": [
+        lambda **given: network().loss_and_gradients(X, Y, **given),
+        lambda **given: network().input_gradient(X, Y, **given),
+        lambda **given: lamina.check_gradients(network(), X, Y, **given),
+    ],
+}
+
+
+@pytest.mark.parametrize(("name", "call"), [(name, call) for name, calls in BOOLEANS.items() for call in calls])
+def test_booleans_are_true_or_false(name, call):
+    for value in ("no", "", 0, 2.5, [True]):
+        with pytest.raises(TypeError, match=f"{name} must be True or False; got "):
+            call(**{name: value})
+    call(**{name: np.bool_(False)})
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda **given: network().fit(X, Y, epochs=1, **given),
+        lambda **given: lamina.CascadeNetwork(4, 3, max_units=0).fit(X, Y, **given),
+        lambda **given: lamina.cross_validate(network(), X, Y, k=2, epochs=1, n_jobs=1, **given),
+        lambda **given: lamina.Ensemble(network(), 2, n_jobs=1).fit(X, Y, epochs=1, **given),
+        lambda **given: lamina.search(
+            lambda seed: network(seed=seed), {"seed": [1, 2]}, X, Y, k=2, n_trials=1, epochs=1, n_jobs=1, **given
+        ),
+    ],
+)
+def test_verbose_is_a_whole_number(call):
+    with pytest.raises(TypeError, match="verbose must be a whole number; got 'x'"):
+        call(verbose="x")
+    with pytest.raises(ValueError, match="verbose must be at least 0; got -1"):
+        call(verbose=-1)
+    call(verbose=False)
 
 
 @pytest.mark.parametrize("library", ["pandas", "polars"])

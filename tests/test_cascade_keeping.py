@@ -347,34 +347,34 @@ def test_targets_beyond_the_range_are_refused(dtype):
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("change", "said"),
     [
-        {"y": ["red"] * 90},
-        {"X": DATA[:, :2], "sample_weight": -np.ones(90)},
-        {"X": np.full((90, 2), np.nan)},
-        {"sample_weight": np.ones(3)},
-        {"parameters": {"optimizer": "adam"}},
-        {"parameters": {"max_units": -1}},
-        {"parameters": {"candidates": 1, "activation": ["tanh", "relu"]}},
-        {"parameters": {"early_stopping": True, "validation_fraction": 0.0}},
-        {"X": DATA * 1e200},
+        ({"y": ["red"] * 90}, "y has one class alone, 'red'"),
+        ({"X": DATA[:, :2], "sample_weight": -np.ones(90)}, "Negative values in data passed to `sample_weight`"),
+        ({"X": np.full((90, 2), np.nan)}, "Input X contains NaN"),
+        ({"sample_weight": np.ones(3)}, r"sample_weight.shape == \(3,\)"),
+        ({"parameters": {"optimizer": "adam"}}, "must be 'quickprop' or 'rprop'; got 'adam'"),
+        ({"parameters": {"max_units": -1}}, "max_units of CascadeClassifier must be an integer >= 0"),
+        ({"parameters": {"candidates": 1, "activation": ["tanh", "relu"]}}, "candidates must be at least 2"),
+        ({"parameters": {"early_stopping": True, "validation_fraction": 0.0}}, "needs a validation_fraction above 0"),
+        ({"X": DATA * 1e200}, "input_normalization must be mean and scale by input: both finite"),
     ],
 )
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-def test_a_refused_fit_changes_nothing(change):
+def test_a_refused_fit_changes_nothing(change, said):
     names = np.array(["cat", "dog"])[LABELS % 2]
     model = lamina.CascadeClassifier(max_units=2, random_state=0)
     given = {"X": DATA, "y": np.array(["red", "blue", "green"])[LABELS]} | change
     parameters = given.pop("parameters", {})
     refused = lamina.CascadeClassifier(max_units=2, random_state=0).set_params(**parameters)
-    with pytest.raises((ValueError, TypeError)):
+    with pytest.raises((ValueError, TypeError), match=said):
         refused.fit(**given)
     with pytest.raises(NotFittedError):
         refused.predict(DATA)
     model.fit(DATA, names)
     before, proba = dict(model.__dict__), model.predict_proba(DATA)
     model.set_params(**parameters)
-    with pytest.raises((ValueError, TypeError)):
+    with pytest.raises((ValueError, TypeError), match=said):
         model.fit(**given)
     assert {name: value for name, value in model.__dict__.items() if name.endswith("_")} == {
         name: value for name, value in before.items() if name.endswith("_")

@@ -13,6 +13,18 @@ import lamina
 ROOMS = sorted(set(lamina.__all__) & {name for name in lamina.__all__ if inspect.ismodule(getattr(lamina, name))})
 
 
+# Of the compiled core: classes that nobody calls, and methods whose first line of help has what they take.
+WITHOUT_SIGNATURE = {
+    "lamina.activations.ActivationFunction",
+    "lamina.activations.ActivationFunction.derivative",
+    "lamina.initializers.InitializerFunction",
+    "lamina.losses.LossFunction",
+    "lamina.losses.LossFunction.gradient",
+    "lamina.losses.LossFunction.value",
+    "lamina.schedules.ReduceOnPlateau.watcher",
+}
+
+
 def public(value):
     """Classes and functions of lamina by their names, methods of the classes too."""
     for name in value.__all__:
@@ -45,10 +57,14 @@ def test_a_tab_offers_public_names_of_a_room_alone(room):
     ("name", "value"), list(public(lamina)), ids=lambda part: part if isinstance(part, str) else ""
 )
 def test_signatures_show_no_addresses(name, value):
+    owner = getattr(value, "__objclass__", value)
     try:
         signature = str(inspect.signature(value))
-    except ValueError:  # of the compiled core
-        signature = ""
+    except ValueError:
+        if inspect.isclass(owner) and issubclass(owner, BaseException):  # Python's own say nothing
+            return
+        assert name in WITHOUT_SIGNATURE
+        signature = (value.__doc__ or "").split("\n")[0]
     assert not re.search(r" at 0x|<object", signature), f"{name}{signature}"
 
 

@@ -2,6 +2,8 @@
 
 import copy
 import pickle
+import re
+import warnings
 
 import numpy as np
 import pytest
@@ -13,6 +15,41 @@ from reference.twin import twin
 
 ROWS, STEPS = 40, 200
 SOLVERS = ("LBFGS", "LevenbergMarquardt")
+
+
+@pytest.mark.parametrize(
+    ("called", "plain"),
+    [
+        ("lm", lamina.LevenbergMarquardt),
+        ("LM", lamina.LevenbergMarquardt),
+        ("Levenberg-Marquardt", lamina.LevenbergMarquardt),
+        ("L-BFGS", lamina.LBFGS),
+        ("lbfgs", lamina.LBFGS),
+    ],
+)
+def test_solvers_by_the_names_of_the_field(called, plain):
+    assert type(lamina.optimizers.get(called)) is plain
+    x, y = np.random.default_rng(0).normal(size=(40, 3)), np.arange(40.0) % 5
+    nets = [lamina.Network([lamina.Dense(3, "tanh"), lamina.Dense(1)], 3, dtype="float64") for _ in range(2)]
+    for net, optimizer in zip(nets, (called, plain()), strict=True):
+        net.fit(x, y, optimizer=optimizer, epochs=3, validation=None)
+    np.testing.assert_array_equal(nets[0].predict(x), nets[1].predict(x))
+    pytest.importorskip("sklearn")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a fit that is not at its end
+        model = lamina.MLPRegressor((3,), solver=called, max_iter=3, random_state=0).fit(x, y)
+        same = lamina.MLPRegressor((3,), solver=plain.__name__, max_iter=3, random_state=0).fit(x, y)
+    np.testing.assert_array_equal(model.predict(x), same.predict(x))
+    assert not hasattr(model, "partial_fit")
+
+
+def test_each_near_name_is_told_once():
+    with pytest.raises(ValueError, match=r"did you mean 'LevenbergMarquardt' or ") as told:
+        lamina.optimizers.get("levenberg_marquardt")
+    near = re.findall(r"'(\w+)'", str(told.value))[1:]
+    assert len(near) == len(set(near)) == 3
+
+
 PARAMETERS = [
     ("SGD", {"lr": 0.05, "momentum": 0.9}),
     ("SGD", {"lr": 0.05, "momentum": 0.9, "nesterov": True}),

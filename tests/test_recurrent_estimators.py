@@ -28,6 +28,39 @@ def test_a_series_is_forecast(kind):
     np.testing.assert_allclose(predictions[:1], (raw * net.target_scale_ + net.target_mean_)[:, 0], rtol=1e-6)
 
 
+@pytest.mark.parametrize("kind", ["RecurrentRegressor", "RecurrentClassifier"])
+def test_a_score_counts_rows_by_their_weights(kind, rng):
+    X, weight = rng.normal(size=(60, 4)), np.arange(60) % 3
+    y = X[:, 0] if kind == "RecurrentRegressor" else np.where(X[:, 0] > 0, "up", "down")
+    S, net = X.reshape(60, 2, 2), getattr(lamina, kind)(4, max_iter=2, **FAST)
+    net.fit(S, y)
+    repeated = np.repeat(np.arange(60), weight)
+    assert net.score(S, y, sample_weight=weight) == pytest.approx(net.score(S[repeated], y[repeated]))
+    assert net.score(S, y, sample_weight=weight) != net.score(S, y)
+    with pytest.raises(ValueError, match="sample_weight"):
+        net.score(S, y, sample_weight=-np.ones(60))
+    net = getattr(lamina, kind)(4, window=3, horizon=2, max_iter=2, **FAST).fit(X, y)
+    windows, targets = net.windows(X, y)
+    of_sequences = clone(net).set_params(window=None, horizon=None)
+    of_sequences.__dict__.update({name: value for name, value in vars(net).items() if name.endswith("_")})
+    of_sequences._flat = True
+    assert net.score(X, y, sample_weight=weight) == of_sequences.score(windows, targets, sample_weight=weight[4:])
+
+
+@pytest.mark.parametrize("kind", ["RecurrentRegressor", "RecurrentClassifier"])
+def test_no_samples_are_refused(kind):
+    S, y = np.zeros((6, 2, 2)), np.arange(6) % 2
+    for empty, targets in ((S[:0], y[:0]), (S[:, :0], y)):
+        with pytest.raises(ValueError, match="X must have at least one sample and one step"):
+            getattr(lamina, kind)(4, **FAST).fit(empty, targets)
+
+
+def test_logarithms_of_probabilities(rng):
+    S, y = rng.normal(size=(60, 2, 2)), np.arange(60) % 3
+    net = lamina.RecurrentClassifier(4, max_iter=2, **FAST).fit(S, y)
+    np.testing.assert_array_equal(net.predict_log_proba(S), np.log(net.predict_proba(S)))
+
+
 def test_validation_keeps_the_order_of_time():
     net = lamina.RecurrentRegressor(4, window=5, max_iter=3, validation_fraction=0.25, **FAST)
     seen, fit = [], lamina.Network.fit

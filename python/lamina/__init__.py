@@ -71,9 +71,10 @@ def _limit_from_environment() -> None:
     text = os.environ.get("LAMINA_NUM_THREADS") or None  # set to nothing is not set
     if text is None:
         return
-    if not text.isdigit() or int(text) < 1:
+    digits = text.lstrip("0")
+    if not (digits.isascii() and digits.isdecimal()):
         raise ImportError(f"LAMINA_NUM_THREADS must be a whole number of at least 1; got {text!r}")
-    _core.set_max_threads(int(text))
+    _core.set_max_threads(int(digits) if len(digits) < 10 else 10**9)  # of any length: more than any machine has
 
 
 _limit_from_environment()

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from lamina._core import *  # noqa: F403
 
 _CLASSES = {name: getattr(_core, name) for name in (*_core.optimizer_names(), *_core.solver_names())}
+_ALIASES = {"lm": "LevenbergMarquardt", "levenberg-marquardt": "LevenbergMarquardt", "l-bfgs": "LBFGS"}
 _SOLVERS = tuple(_CLASSES[name] for name in _core.solver_names())
 globals().update(_CLASSES)
 __all__ = ["SAM", "describe", "get", "is_solver", "names", "solver_names", *_CLASSES]
@@ -38,12 +39,15 @@ def describe() -> list[dict[str, Any]]:
 
 
 def get(name: Any, **params: Any) -> Any:
-    """Return the optimizer called `name` (any case), or `name` itself where it is an optimizer already."""
+    """Return the optimizer called `name`, or `name` itself where it is an optimizer already.
+
+    Names are taken in any case; "lm" and "levenberg-marquardt" are LevenbergMarquardt, "l-bfgs" is LBFGS.
+    """
     if isinstance(name, _KNOWN):
         return name
     if not isinstance(name, str):
         raise TypeError(f"optimizer must be a name or an optimizer such as lamina.Adam(1e-3); got {name!r}")
-    by_name = {known.lower(): known for known in _CLASSES}
+    by_name = _ALIASES | {known.lower(): known for known in _CLASSES}
     if name.lower() not in by_name:
         raise ValueError(f"unknown optimizer {name!r}; did you mean {_nearest(name, by_name)}?")
     return _CLASSES[by_name[name.lower()]](**params)
@@ -52,8 +56,8 @@ def get(name: Any, **params: Any) -> Any:
 def _nearest(name: str, known: dict[str, str]) -> str:
     import difflib
 
-    near = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.0)
-    return " or ".join(repr(known[key]) for key in near)
+    near = difflib.get_close_matches(name.lower(), known, n=len(known), cutoff=0.0)
+    return " or ".join(repr(full) for full in list(dict.fromkeys(known[key] for key in near))[:3])
 
 
 class SAM:

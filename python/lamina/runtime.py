@@ -12,7 +12,7 @@ def set_num_threads(n: int) -> None:
     """Use at most `n` threads in this process; 0 returns to the environment's limit (LAMINA_NUM_THREADS and others)."""
     if isinstance(n, bool) or not hasattr(n, "__index__"):
         raise TypeError(f"n must be a whole number; got {n!r}")
-    _core.set_max_threads(min(int(n), 2**31))
+    _core.set_max_threads(max(-(2**31), min(int(n), 2**31)))
 
 
 def get_num_threads() -> int:

@@ -8,7 +8,8 @@ from typing import Any
 
 from lamina._dispatch import core as _core
 from lamina import activations
-from lamina.data.arguments import number, thread_count, whole_number
+from lamina.data.arguments import number, thread_count, verbosity, whole_number
+from lamina.training.callbacks import callbacks_of
 from lamina.training.progress import say
 
 __all__ = ["CascadeHistory", "CascadeStage", "growth_options", "history_of", "phase_limits", "stage_hook"]
@@ -181,10 +182,8 @@ def _is_rprop(optimizer: Any) -> bool:
 
 def stage_hook(callbacks: Iterable[Callable[[CascadeStage], Any]], result: Any, verbose: int) -> Any:
     """Return what the core calls after each stage: callbacks, and a line on standard error for `verbose`."""
-    hooks = list(callbacks)
-    for i, hook in enumerate(hooks):
-        if not callable(hook):
-            raise TypeError(f"callbacks[{i}] must be callable with a CascadeStage; got {hook!r}")
+    hooks = callbacks_of(callbacks, "a CascadeStage")
+    verbose = verbosity(verbose)
     if not hooks and not verbose:
         return None
 

@@ -21,7 +21,7 @@ from lamina.cascade.samples import (
     normalized,
     set_aside,
 )
-from lamina.data.arguments import float_type, thread_count, whole_number
+from lamina.data.arguments import boolean, float_type, thread_count, whole_number
 from lamina.data.arrays import Array, matrix, mean_and_scale_of
 from lamina.data.records import Samples, SampleSpec
 from lamina.files import FilePath
@@ -89,7 +89,7 @@ class CascadeNetwork:
         self._pool = _pool_of(activation, self._candidates)
         self._seed = whole_number(seed, "seed", 0)
         self._output_setting = output
-        self.normalize_inputs = bool(normalize_inputs)
+        self.normalize_inputs = boolean(normalize_inputs, "normalize_inputs")
         #: What a caller wants to keep with the model: strings by name, saved and loaded with it.
         self.metadata: dict[str, str] = {}
         # All that growth changes is this one record, which a fit replaces as a whole. None: not grown yet.

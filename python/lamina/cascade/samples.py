@@ -71,10 +71,13 @@ def set_aside(
     spec: SampleSpec, given: Samples, validation: Any, validation_sample_weight: Any, output: str, seed: int
 ) -> tuple[Samples, Samples | None]:
     """Return the samples to train on, and those to validate on (or None)."""
-    if isinstance(validation, tuple):
+    if isinstance(validation, (tuple, list)):
         if len(validation) != 2:
-            raise ValueError(f"validation must be a fraction or (X, y); got a tuple of {len(validation)}")
-        return given, cascade_samples(spec, *validation, validation_sample_weight, output, "validation ")[0]
+            raise ValueError(
+                f"validation must be a fraction or (X, y); got a {type(validation).__name__} of {len(validation)}"
+            )
+        X, y = validation
+        return given, cascade_samples(spec, X, y, validation_sample_weight, output, "validation ")[0]
     if validation_sample_weight is not None:
         raise ValueError("validation_sample_weight goes with validation=(X, y); a fraction takes sample_weight's")
     if validation is None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["float_type", "number", "thread_count", "whole_number"]
+__all__ = ["boolean", "float_type", "number", "thread_count", "verbosity", "whole_number"]
 
 
 def number(value: Any, name: str, least: float = 0.0, *, above: bool = False) -> float:
@@ -27,6 +27,18 @@ def whole_number(value: Any, name: str, least: int, most: int = 2**63 - 1) -> in
     if value > most:
         raise ValueError(f"{name} must be at most {most}; got {value}")
     return int(value)
+
+
+def boolean(value: Any, name: str) -> bool:
+    """Return `value`, True or False, as a bool; TypeError names it: of a text "no" is true."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be True or False; got {value!r}")
+    return bool(value)
+
+
+def verbosity(value: Any) -> int:
+    """Return `verbose`, a whole number, or True or False; TypeError or ValueError where it is none."""
+    return int(value) if isinstance(value, (bool, np.bool_)) else whole_number(value, "verbose", 0)
 
 
 def thread_count(n_threads: int | None) -> int:

@@ -24,7 +24,7 @@ def to_array(value: Any, name: str) -> Array:
         value = value.to_numpy(dtype=np.float64, na_value=np.nan) if mixed and _nullable(value) else value.to_numpy()
     elif hasattr(value, "toarray"):
         raise TypeError(f"{name} must be dense; got a sparse {type(value).__name__} (use {name}.toarray())")
-    _refuse_masked(value, name)
+    refuse_masked(value, name)
     try:
         array = np.asarray(value)
     except ValueError as error:
@@ -36,11 +36,11 @@ def to_array(value: Any, name: str) -> Array:
 
 def unmasked(value: Any, name: str) -> Array:
     """Return a plain NumPy array of any type; ValueError where a mask would be lost."""
-    _refuse_masked(value, name)
+    refuse_masked(value, name)
     return np.asarray(value)
 
 
-def _refuse_masked(value: Any, name: str) -> None:
+def refuse_masked(value: Any, name: str) -> None:
     """Refuse masked entries, of arrays in a list too: `numpy.asarray` would show what is under the mask."""
     arrays = value if isinstance(value, (list, tuple)) and value and isinstance(value[0], np.ndarray) else [value]
     if any(isinstance(part, np.ma.MaskedArray) and np.ma.is_masked(part) for part in arrays):
@@ -141,12 +141,28 @@ def weights(value: Any, n_rows: int, dtype: np.dtype[Any], name: str = "sample_w
     given = to_array(value, name)
     if given.shape != (n_rows,):
         raise ValueError(f"{name} must have one entry for each of the {n_rows} rows; got shape {given.shape}")
-    array = in_type(given, dtype)
-    check_finite(array, name, given)
-    if array.min() < 0:
-        raise ValueError(f"{name} must not be negative; got {array.min()}")
-    if not array.any():
+    if given.size and given.min() < 0:
+        raise ValueError(f"{name} must not be negative; got {given.min()}")
+    if not given.any():
         raise ValueError(f"{name} must not be all zero")
+    return weights_in_type(given, dtype, name)
+
+
+def weights_in_type(given: Array, dtype: np.dtype[Any], name: str) -> Array:
+    """Return weights in the network's type; ValueError where they are too large or too small for it.
+
+    One that is small beside the others may become 0; but a loss is divided by their sum, and gradients by that of a
+    batch: by less than the type's smallest normal number nothing can be divided.
+    """
+    with np.errstate(under="ignore"):
+        array = in_type(given, dtype)
+    check_finite(array, name, given)
+    least = np.finfo(dtype).tiny
+    if given.max() > 0 and array.max() < least:
+        raise ValueError(
+            f"{name} is too small for {dtype}: the largest must be at least {least:.3g}; got {given.max():.3g}. Give "
+            "larger weights: only their ratios count"
+        )
     return array
 
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from lamina.data.arrays import Array
+from lamina.data.arrays import Array, weights_in_type
 from lamina.data.records import HeldOut, Indices, Samples, SampleSpec, TrainingSet
 from lamina.data.targets import classes_of
 
-__all__ = ["weighted_by_class"]
+__all__ = ["class_factor", "weighted_by_class"]
 
 
 def weighted_by_class(training: TrainingSet, class_weight: Any, spec: SampleSpec) -> TrainingSet:
@@ -31,11 +31,18 @@ def weighted_by_class(training: TrainingSet, class_weight: Any, spec: SampleSpec
     if held is not None and held.rows is not None:
         held = HeldOut(own, _rows_that_count(own, held.rows))
     elif held is not None:
-        factors = by_class[_classes(spec, held.samples)].astype(spec.dtype)
-        held = HeldOut(_times(held.samples, factors, spec).counted())
+        held = HeldOut(_times(held.samples, by_class[_classes(spec, held.samples)], spec).counted())
     if held is not None and len(held.samples if held.rows is None else held.rows) == 0:
         raise ValueError("class_weight must leave a validation row a weight greater than 0")
     return TrainingSet(own, rows, held)
+
+
+def class_factor(value: Any, label: Any) -> float:
+    """Return what a row of class `label` counts, as `class_weight` has it; ValueError names that and the class."""
+    number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+    if not number or not (np.isfinite(value) and value >= 0):
+        raise ValueError(f"class_weight must be finite and at least 0; got {value!r} for class {label}")
+    return float(value)
 
 
 def _rows_that_count(given: Samples, rows: Indices | None) -> Indices | None:
@@ -47,8 +54,10 @@ def _rows_that_count(given: Samples, rows: Indices | None) -> Indices | None:
 
 
 def _times(given: Samples, factors: Array, spec: SampleSpec) -> Samples:
-    weights = factors if given.weights is None else given.weights * factors
-    return replace(given, weights=weights.astype(spec.dtype))
+    # In float64: whether a product is within the network's type is for the rule of weights to say.
+    weights = factors if given.weights is None else given.weights.astype(np.float64) * factors
+    name = "class_weight" if given.weights is None else "sample_weight times class_weight"
+    return replace(given, weights=weights_in_type(weights, spec.dtype, name))
 
 
 def _classes(spec: SampleSpec, given: Samples) -> Array:
@@ -70,7 +79,5 @@ def _weights_of_classes(class_weight: Any, classes: Array, count: int, weights: 
     for label, value in class_weight.items():
         if isinstance(label, bool) or not isinstance(label, (int, np.integer)) or not 0 <= label < count:
             raise ValueError(f"class_weight must have keys in 0 .. {count - 1}; got {label!r}")
-        if isinstance(value, (bool, str)) or not (np.isfinite(value) and value >= 0):
-            raise ValueError(f"class_weight must be finite and at least 0; got {value!r} for class {label}")
-        out[label] = value
+        out[label] = class_factor(value, label)
     return out

@@ -23,9 +23,11 @@ def set_aside(spec: SampleSpec, given: Samples, validation: Any, validation_weig
         if validation_weight is not None:
             raise ValueError("validation_sample_weight needs a validation set")
         return TrainingSet(given)
-    if isinstance(validation, tuple):
+    if isinstance(validation, (tuple, list)):
         if len(validation) not in ((2, 3) if spec.recurrent else (2,)):
-            raise ValueError(f"validation must be a fraction or (X, y); got a tuple of {len(validation)}")
+            raise ValueError(
+                f"validation must be a fraction or (X, y); got a {type(validation).__name__} of {len(validation)}"
+            )
         X, y, lengths = (*validation, None)[:3]
         return TrainingSet(given, None, HeldOut(counted_samples(spec, X, y, validation_weight, lengths, "validation ")))
     if validation_weight is not None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from lamina._dispatch import core as _core
-from lamina.data.arguments import whole_number
+from lamina.data.arguments import boolean, whole_number
 from lamina.data.arrays import rows_of, unmasked
 from lamina.data.records import Indices
 
@@ -33,6 +33,8 @@ class Split:
         number = isinstance(fraction, (int, float, np.floating)) and not isinstance(fraction, bool)
         if not number or not 0 < fraction < 1:
             raise ValueError(f"validation must be a fraction greater than 0 and less than 1; got {fraction!r}")
+        shuffle = boolean(shuffle, "shuffle")
+        stratify = None if stratify is None else boolean(stratify, "stratify")
         if stratify and not shuffle:
             raise ValueError("stratify needs shuffle=True: rows in order keep the shares they have")
         self.fraction, self.stratify, self.shuffle = float(fraction), stratify, shuffle
@@ -104,6 +106,7 @@ def fold_indices(
 ) -> Indices:
     """Return the fold, 0 .. k - 1, of each row: sizes differ by one at most, and so do those within each class."""
     whole_number(k, "k", 2)
+    boolean(shuffle, "shuffle")
     whole_number(seed, "seed", 0, 2**64 - 1)
     if k > n_rows:
         raise ValueError(f"k must be at most the number of rows, {n_rows}; got {k} folds")
@@ -181,6 +184,7 @@ def split(
         raise TypeError(f"fractions must be a sequence of shares that sum to 1, such as (0.8, 0.2); got {fractions!r}")
     shares = [float(f) for f in fractions]
     whole_number(seed, "seed", 0, 2**64 - 1)
+    stratify, shuffle = boolean(stratify, "stratify"), boolean(shuffle, "shuffle")
     if not shares or min(shares) <= 0 or abs(sum(shares) - 1) > 1e-6:
         raise ValueError(f"fractions must be greater than 0 and sum to 1; got {tuple(fractions)}")
     n_rows = len(X)

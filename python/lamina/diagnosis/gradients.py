@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from lamina._dispatch import core as _core
-from lamina.data.arguments import number
+from lamina.data.arguments import boolean, number
 from lamina.data.samples import counted_samples
 from lamina.network.network import Network
 
@@ -45,7 +45,7 @@ def check_gradients(
     copy = net.astype("float64")
     given = counted_samples(copy.spec, X, y, sample_weight, lengths)
     penalty = _core.PenaltyStrength(number(l1, "l1"), number(l2, "l2"))
-    options = _core.GradientOptions(penalty, bool(training), surrogates=False, threads=1)
+    options = _core.GradientOptions(penalty, boolean(training, "training"), surrogates=False, threads=1)
     analytic = copy.core.loss_and_gradients(given, options)[1]
     scale = max(float(np.abs(analytic).max(initial=0.0)) * 1e-2, 1e-6)
     best = np.full(analytic.shape, np.inf)

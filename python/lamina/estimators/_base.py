@@ -12,6 +12,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 
 from lamina import losses
+from lamina.data.arrays import weights
 from lamina.data.splits import warn_of_few
 from lamina.estimators._estimator import BaseLamina
 from lamina.estimators._monitor import IterationMonitor, Monitor, Progress
@@ -46,13 +47,14 @@ class Rows(NamedTuple):
         """Return the rows at `index`."""
         return Rows(*(None if part is None else part[index] for part in self))
 
-    def counted(self) -> "Rows":
-        """Return the rows of weight above 0: a class may weigh nothing."""
-        if self.weight is None or self.weight.all():
+    def counted(self, dtype: Any) -> "Rows":
+        """Return the rows of weight above 0 in the network's type: a class may weigh nothing."""
+        if self.weight is None:
             return self
         if not self.weight.any():
             raise ValueError("class_weight and sample_weight must leave a row a weight above 0")
-        return self.take(np.flatnonzero(self.weight))
+        own = self._replace(weight=weights(self.weight, len(self.weight), np.dtype(dtype)))
+        return own if own.weight.all() else own.take(np.flatnonzero(own.weight))
 
 
 class Parts(NamedTuple):
@@ -75,7 +77,7 @@ class BaseMLP(BaseLamina):
 
     def _loss_name(self) -> str:
         """Return the name of the loss, as the registry has it; what is no loss is returned as it is."""
-        if self.loss == "log_loss":  # scikit-learn's, of which there are two
+        if isinstance(self.loss, str) and self.loss.lower() == "log_loss":  # scikit-learn's, of which there are two
             return "log_loss"
         try:
             return str(losses.get(self.loss).name)
@@ -119,18 +121,18 @@ class BaseMLP(BaseLamina):
         X, y, weight = self._training_rows(X, y, sample_weight, reset=first)
         y, targets = self._encode(y, first=first, incremental=incremental)
         self._check_architecture(first)
+        own = X.dtype if first else self.network_.dtype
         if not is_classifier(self):
             # A full-batch solver works in float64, and its weights are then brought to the network's type.
-            own = X.dtype if first else self.network_.dtype
             check_scale(targets, self.loss, own if full_batch_solver(self) is None else np.dtype("float64"))
-        rows = Rows(X, y, targets, self._class_weights(y, weight, incremental)).counted()
+        rows = Rows(X, y, targets, self._class_weights(y, weight, incremental)).counted(own)
 
         random_state = check_random_state(self.random_state)
-        weights = draw_weights(self, random_state) if first else None
+        drawn = draw_weights(self, random_state) if first else None
         parts = self._hold_out(rows, validation, random_state)
         if first:
             seed = int(random_state.randint(np.iinfo(np.int32).max))
-            self.network_ = build_network(self, self._network_loss(), X.dtype, seed, weights)
+            self.network_ = build_network(self, self._network_loss(), X.dtype, seed, drawn)
             self._start_curves()
         bring_back = None if first else snapshot(self.network_)
         try:
@@ -203,8 +205,8 @@ class BaseMLP(BaseLamina):
             try:
                 X_val, y_val, weight_val = self._training_rows(X_val, y_val, weight_val, reset=False)
                 return Parts(rows, rows, Rows(X_val, y_val, self._encode_more(y_val), weight_val))
-            except ValueError as error:
-                raise ValueError(f"X_val, y_val or sample_weight_val: {error}") from None
+            except (TypeError, ValueError) as error:
+                raise type(error)(f"X_val, y_val or sample_weight_val: {error}") from None
         if not self.early_stopping or full_batch_solver(self) is not None:
             return Parts(rows, rows)
         # scikit-learn keeps the proportions of two classes, and splits several at random.

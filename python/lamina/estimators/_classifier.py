@@ -10,6 +10,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import unique_labels
 
 from lamina import losses
+from lamina.data.class_weights import class_factor
 from lamina.estimators._base import BaseMLP
 from lamina.estimators._estimator import all_or_nothing, of_one_fit
 from lamina.estimators._labels import labels_of, shares_of
@@ -266,6 +267,9 @@ feature_names_in_, n_iter_, n_layers_, n_outputs_, out_activation_
             return weight
         if incremental and self.class_weight == "balanced":
             raise ValueError("class_weight='balanced' needs all rows; give partial_fit a dictionary or sample_weight")
+        for weights in [self.class_weight] if isinstance(self.class_weight, dict) else self.class_weight:
+            for label, value in weights.items() if isinstance(weights, dict) else ():
+                class_factor(value, label)
         if isinstance(self.class_weight, str):
             of_class = balanced(y, weight)
         else:

@@ -15,7 +15,8 @@ from sklearn.base import BaseEstimator, is_classifier
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from lamina.estimators._samples import counted, weights_in
+from lamina.data.arrays import refuse_masked
+from lamina.estimators._samples import counted, numbers
 
 __all__ = ["BaseLamina", "all_or_nothing", "of_one_fit"]
 
@@ -114,15 +115,19 @@ class BaseLamina(BaseEstimator, ABC):  # type: ignore[misc]
         }
 
     def _training_rows(self, X: Any, y: Any, sample_weight: Any = None, *, reset: bool = True) -> tuple[Any, Any, Any]:
-        """Return X (n, features), y and the weights (or None) of the rows that count, checked and dense."""
+        """Return X (n, features), y and the weights (or None) of the rows that count, checked and dense.
+
+        Weights are float64: whether the network's type holds them is for the network to say.
+        """
         X, y, weight = counted(X, y, sample_weight)
+        y = y if is_classifier(self) else numbers(y)
         X, y = validate_data(self, X, y, reset=reset, **self._accepted())
-        X = _dense(X)
-        return X, y, weights_in(weight, X.dtype)
+        return _dense(X), y, weight
 
     def _rows(self, X: Any) -> Any:
         """Return X (n, features) to predict for, checked against that of the fit, and dense."""
         check_is_fitted(self)
+        refuse_masked(X, "X")
         # In what order rows lie in memory is left to the network, which converts them by blocks.
         accepted = {name: self._accepted()[name] for name in ("accept_sparse", "dtype")}
         return _dense(validate_data(self, X, reset=False, **accepted))

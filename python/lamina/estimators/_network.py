@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from lamina import losses
+from lamina import activations, losses
 from lamina.estimators._parameters import activation_per_layer, dropout_per_layer, hidden_sizes
 from lamina.layers import BatchNorm, Dense, Dropout
 from lamina.network import Network
@@ -68,9 +68,9 @@ def build_layers(estimator: Any) -> list[Any]:
     The output layer is linear; the loss knows its softmax, logistic or exponential.
     """
     sizes = hidden_sizes(estimator)
-    activations, dropout = activation_per_layer(estimator, len(sizes)), dropout_per_layer(estimator, len(sizes))
+    functions, dropout = activation_per_layer(estimator, len(sizes)), dropout_per_layer(estimator, len(sizes))
     layers: list[Any] = []
-    for units, activation, probability in zip(sizes, activations, dropout, strict=True):
+    for units, activation, probability in zip(sizes, functions, dropout, strict=True):
         layers.append(Dense(units, activation=activation))
         if estimator.batch_norm:
             layers.append(BatchNorm())
@@ -92,9 +92,12 @@ def draw_weights(estimator: Any, random_state: np.random.RandomState) -> list[tu
     Glorot and Bengio (2010): uniform within sqrt(6 / (fan_in + fan_out)), with 2 in place of 6 for the logistic.
     None where the activation is not one of scikit-learn's four: lamina's own choice for that activation then holds.
     """
-    if not (isinstance(estimator.activation, str) and estimator.activation in SKLEARN_ACTIVATIONS):
+    if isinstance(estimator.activation, (list, tuple)):
         return None
-    factor = 2.0 if estimator.activation == "logistic" else 6.0
+    name = activations.get(estimator.activation).name  # whatever case or alias it is called by
+    if name not in SKLEARN_ACTIVATIONS:
+        return None
+    factor = 2.0 if name == "logistic" else 6.0
     drawn = []
     for fan_in, fan_out in pairwise([estimator.n_features_in_, *hidden_sizes(estimator), estimator.n_outputs_]):
         bound = np.sqrt(factor / (fan_in + fan_out))

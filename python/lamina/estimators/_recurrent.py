@@ -13,13 +13,13 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from lamina import activations
 from lamina._core import ClipNorm
 from lamina.data.arguments import float_type, whole_number
-from lamina.data.arrays import to_array
+from lamina.data.arrays import refuse_masked, to_array, unmasked
 from lamina.data.sequences import pad
 from lamina.data.splits import Split, warn_of_few
 from lamina.data.targets import mean_and_scale
 from lamina.estimators._estimator import BaseLamina, all_or_nothing, of_one_fit
 from lamina.estimators._parameters import RECURRENT, check_parameters
-from lamina.estimators._samples import check_scale, class_labels, counted, two_classes, weights_in
+from lamina.estimators._samples import check_scale, class_labels, counted, numbers, two_classes
 from lamina.layers import Dense, Recurrent
 from lamina.network import Network
 from lamina.training.callbacks import EarlyStopping
@@ -163,6 +163,7 @@ class _BaseRecurrent(BaseLamina):
 
     def _series(self, X: Any, reset: bool, finite: bool) -> Any:
         """Return a time series as (times, features); its features are those of the fit."""
+        refuse_masked(X, "X")
         flat = (X.ndim if hasattr(X, "ndim") else np.asarray(X).ndim) == 1
         if flat and not (reset or getattr(self, "n_features_in_", 1) == 1):
             raise ValueError(
@@ -185,6 +186,8 @@ class _BaseRecurrent(BaseLamina):
                 "X must be (samples, steps, features), or a list of (steps, features) arrays; a time series needs a "
                 f"window; got shape {X.shape}"
             )
+        if 0 in X.shape[:2]:
+            raise ValueError(f"X must have at least one sample and one step; got shape {X.shape}")
         if reset:
             self.n_features_in_ = X.shape[2]
             self.__dict__.pop("feature_names_in_", None)
@@ -210,6 +213,7 @@ class _BaseRecurrent(BaseLamina):
             return inputs, y, lengths, weight
         inputs, lengths = self._inputs(X, lengths, reset=True, finite=weight is None)
         if weight is not None:
+            refuse_masked(weight, "sample_weight")
             weight = _check_sample_weight(weight, y, dtype=np.float64)[self._span() + self._ahead() :]
         inputs, y, weight = counted(*self._with_known(inputs, y), weight)
         return inputs, y, lengths, weight
@@ -217,7 +221,7 @@ class _BaseRecurrent(BaseLamina):
     def _with_known(self, inputs: Any, y: Any) -> tuple[Any, Any]:
         """Return the windows whose target is in the series, and these targets."""
         n, first = len(inputs) + self._span(), self._span() + self._ahead()
-        y = np.asarray(y)
+        y = unmasked(y, "y")
         if len(y) != n:
             raise ValueError(f"y must have an entry for each of the {n} times of X; got {len(y)}")
         if first >= n:
@@ -277,7 +281,7 @@ class _BaseRecurrent(BaseLamina):
                 inputs,
                 targets,
                 lengths=lengths,
-                sample_weight=weights_in(weight, dtype),
+                sample_weight=weight,
                 epochs=self.max_iter,
                 batch_size=self.batch_size,
                 optimizer=self.optimizer,
@@ -299,13 +303,17 @@ class _BaseRecurrent(BaseLamina):
         inputs, lengths = self._inputs(X, lengths)
         return self.network_.predict(inputs, lengths=lengths)
 
-    def _known(self, predictions: Any, y: Any) -> tuple[Any, Any]:
-        """Return targets and predictions where there are both."""
-        y = np.asarray(y)
+    def _known(self, predictions: Any, y: Any, weight: Any) -> tuple[Any, Any, Any]:
+        """Return targets, predictions and weights (or None) where there are both of the first two."""
+        y = unmasked(y, "y")
+        if weight is not None:
+            refuse_masked(weight, "sample_weight")
+            weight = _check_sample_weight(weight, y, dtype=np.float64, ensure_non_negative=True)
         if self.window is None:
-            return y, predictions
-        targets = y[self._span() + self._ahead() :]
-        return targets, predictions[: len(targets)]
+            return y, predictions, weight
+        first = self._span() + self._ahead()
+        targets = y[first:]
+        return targets, predictions[: len(targets)], None if weight is None else weight[first:]
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -347,7 +355,7 @@ class RecurrentRegressor(RegressorMixin, _BaseRecurrent):  # type: ignore[misc]
                 raise ValueError("y must be given, unless window makes X a time series")
             y = X
         inputs, y, lengths, weight = self._with_targets(X, y, lengths, sample_weight)
-        targets = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y", estimator=self)
+        targets = check_array(numbers(y), ensure_2d=False, dtype=np.float64, input_name="y", estimator=self)
         self._flat = targets.ndim == 1
         targets = targets.reshape(len(targets), -1)
         outputs = targets.shape[1]
@@ -386,9 +394,10 @@ class RecurrentRegressor(RegressorMixin, _BaseRecurrent):  # type: ignore[misc]
         out = (out * self.target_scale_ + self.target_mean_).astype(out.dtype)
         return out[:, 0] if self._flat else out
 
-    def score(self, X: Any, y: Any = None, lengths: Any = None) -> float:
-        """Return R squared, over the windows whose target is known."""
-        return float(r2_score(*self._known(self.predict(X, lengths), X if y is None else y)))
+    def score(self, X: Any, y: Any = None, lengths: Any = None, sample_weight: Any = None) -> float:
+        """Return R squared, over the windows whose target is known; a window weighs what its target does."""
+        y, predictions, weight = self._known(self.predict(X, lengths), X if y is None else y, sample_weight)
+        return float(r2_score(y, predictions, sample_weight=weight))
 
 
 class RecurrentClassifier(ClassifierMixin, _BaseRecurrent):  # type: ignore[misc]
@@ -422,11 +431,18 @@ class RecurrentClassifier(ClassifierMixin, _BaseRecurrent):  # type: ignore[misc
         return self._outputs(X, lengths)
 
     @of_one_fit
+    def predict_log_proba(self, X: Any, lengths: Any = None) -> Any:
+        """Return the logarithm of `predict_proba`."""
+        with np.errstate(divide="ignore"):
+            return np.log(self.predict_proba(X, lengths))
+
+    @of_one_fit
     def predict(self, X: Any, lengths: Any = None) -> Any:
         """Return the most probable label for every sequence or window."""
         place = self._outputs(X, lengths).argmax(axis=1)
         return self.classes_[place]
 
-    def score(self, X: Any, y: Any, lengths: Any = None) -> float:
-        """Return the accuracy, over the windows whose label is known."""
-        return float(accuracy_score(*self._known(self.predict(X, lengths), y)))
+    def score(self, X: Any, y: Any, lengths: Any = None, sample_weight: Any = None) -> float:
+        """Return the accuracy, over the windows whose label is known; a window weighs what its label does."""
+        y, predictions, weight = self._known(self.predict(X, lengths), y, sample_weight)
+        return float(accuracy_score(y, predictions, sample_weight=weight))

@@ -1,5 +1,6 @@
 """Samples at an estimator's door: which rows count, what labels and weights may be, and how large targets."""
 
+from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -9,15 +10,19 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import _check_sample_weight, assert_all_finite
 
 from lamina import losses
+from lamina.data.arrays import refuse_masked, to_array
 
-__all__ = ["balanced", "check_scale", "class_labels", "counted", "two_classes", "weights_in"]
+__all__ = ["balanced", "check_scale", "class_labels", "counted", "numbers", "two_classes"]
 
 
 def counted(X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
     """Return X, y and the weights without the rows of weight 0, which are as if they were not there.
 
-    Nothing has looked at the rows yet: what is left out may be anything, NaN too. Weights of None are left so.
+    Nothing has looked at the rows yet: what is left out may be anything, NaN too; masked it may not be. Weights of None
+    are left so.
     """
+    for part, name in ((X, "X"), (y, "y"), (sample_weight, "sample_weight")):
+        refuse_masked(part, name)
     if sample_weight is None:
         return X, y, None
     weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
@@ -34,17 +39,21 @@ def _taken(data: Any, rows: Any) -> Any:
     return _safe_indexing(data.tocsr() if issparse(data) else data, rows)
 
 
-def weights_in(weight: Any, dtype: Any) -> Any:
-    """Return weights in the network's type, all above 0; ValueError where that type has no such numbers."""
-    if weight is None:
-        return None
-    with np.errstate(over="ignore", under="ignore"):
-        out = weight.astype(dtype)
-    if not (np.isfinite(out).all() and out.all()):
-        raise ValueError(
-            f"sample_weight must be in {np.dtype(dtype)}'s range; got values from {weight.min()} to {weight.max()}"
-        )
-    return out
+def numbers(y: Any) -> Any:
+    """Return a regressor's targets as an array of numbers, or of objects that are; TypeError for text, even "1".
+
+    None and complex numbers are left to scikit-learn, which has words of its own for them.
+    """
+    if y is None:
+        return y
+    try:
+        return to_array(y, "y")
+    except TypeError:
+        objects = np.asarray(y)
+        text = objects.dtype.kind not in "Oc" or any(isinstance(each, (str, bytes)) for each in objects.flat)
+        if text or objects.ndim == 0:
+            raise
+        return objects
 
 
 def class_labels(y: Any) -> Any:
@@ -54,6 +63,14 @@ def class_labels(y: Any) -> Any:
         y = column_or_1d(y, warn=True)
     if y.dtype.kind in "fcO":
         assert_all_finite(y, input_name="y")
+    if y.dtype.kind == "O":
+        kinds = {
+            "text" if isinstance(each, str) else "numbers" if isinstance(each, Number) else f"{each!r:.40}"
+            for each in y.flat
+        }
+        if len(kinds) > 1 or not kinds <= {"text", "numbers"}:
+            found = ", ".join(sorted(kinds)[:3])
+            raise ValueError(f"Unknown label type: y must hold labels of one kind, text or numbers; got {found}")
     check_classification_targets(y)
     if y.ndim == 2 and not type_of_target(y).startswith("multilabel"):
         raise ValueError("y with several columns must hold 0 and 1 alone, one column a label")

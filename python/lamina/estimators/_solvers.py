@@ -5,29 +5,37 @@ import inspect
 from typing import Any
 
 from lamina import optimizers
-from lamina.optimizers import SAM, SGD, Adam, LevenbergMarquardt
+from lamina.optimizers import SAM, SGD, Adam
 
-__all__ = ["FULL_BATCH", "check_solver", "first_order_optimizer", "first_rate", "full_batch_solver", "solver_name"]
+__all__ = ["check_solver", "first_order_optimizer", "first_rate", "full_batch_solver", "solver_name"]
 
-#: What a full-batch solver may be called, beside a solver object.
-FULL_BATCH = {name.lower(): getattr(optimizers, name) for name in optimizers.solver_names()} | {
-    "lm": LevenbergMarquardt
-}
 # What goes with a solver's name; an object has its own.
 _OF_NAMES = ("learning_rate_init", "momentum", "nesterovs_momentum", "beta_1", "beta_2", "epsilon", "max_fun")
 
 
 def solver_name(estimator: Any) -> str | None:
-    """Return what `estimator.solver` is called, in lower case; None where it is an object."""
-    return estimator.solver.lower() if isinstance(estimator.solver, str) else None
+    """Return the name of the optimizer that `estimator.solver` names, in lower case; None where it is an object."""
+    solver = estimator.solver
+    if not isinstance(solver, str):
+        return None
+    found = _named(solver)
+    return solver.lower() if found is None else type(found).__name__.lower()
+
+
+def _named(name: str) -> Any:
+    """Return the optimizer of this name; None where there is none."""
+    try:
+        return optimizers.get(name)
+    except ValueError:
+        return None
 
 
 def check_solver(estimator: Any) -> None:
     """Raise ValueError or TypeError for a solver that is none, or that has of its own what parameters say, too."""
     solver, kind = estimator.solver, type(estimator)
-    known = (*FULL_BATCH, *(name.lower() for name in optimizers.names()))
     if isinstance(solver, str):
-        if solver.lower() not in known:
+        if _named(solver) is None:
+            known = ("lm", *(name.lower() for name in (*optimizers.solver_names(), *optimizers.names())))
             raise ValueError(f"solver of {kind.__name__} must be an optimizer or one of {known}; got {solver!r}")
         return
     optimizers.get(solver)
@@ -39,11 +47,13 @@ def check_solver(estimator: Any) -> None:
 
 def full_batch_solver(estimator: Any) -> Any:
     """Return the full-batch solver that `estimator.solver` asks for; None where it is a first-order optimizer."""
-    name = solver_name(estimator)
-    if name is not None:
-        found = FULL_BATCH.get(name)
-        return None if found is None else found(tolerance=estimator.tol, max_evaluations=estimator.max_fun)
-    return estimator.solver if optimizers.is_solver(estimator.solver) else None
+    solver = estimator.solver
+    if isinstance(solver, str):
+        found = _named(solver)
+        if not optimizers.is_solver(found):
+            return None
+        return type(found)(tolerance=estimator.tol, max_evaluations=estimator.max_fun)
+    return solver if optimizers.is_solver(solver) else None
 
 
 def first_rate(estimator: Any) -> float:

@@ -12,7 +12,7 @@ import numpy as np
 
 from lamina._dispatch import core as _core
 from lamina import losses
-from lamina.data.arguments import float_type, number, thread_count, whole_number
+from lamina.data.arguments import boolean, float_type, number, thread_count, whole_number
 from lamina.data.arrays import Array, matrix_blocks, mean_and_scale_of
 from lamina.data.class_weights import weighted_by_class
 from lamina.data.held_out import set_aside
@@ -76,7 +76,7 @@ class Network:
                 raise TypeError(f"layers[{i}] must be a layer such as lamina.Dense(10); got {layer!r}")
         self._loss = losses.get(loss)
         self._seed = whole_number(seed, "seed", 0, 2**64 - 1)
-        self.normalize_inputs = bool(normalize_inputs)
+        self.normalize_inputs = boolean(normalize_inputs, "normalize_inputs")
         #: What a caller wants to keep with the model: strings by name, saved and loaded with it.
         self.metadata: dict[str, str] = {}
         self.history: History | None = None
@@ -362,10 +362,11 @@ class Network:
         the network changes.
         """
         given = counted_samples(self._spec, X, y, sample_weight, lengths)
-        how = _GRADIENT[bool(training)]
+        training = boolean(training, "training")
+        how = _GRADIENT[training]
         if l1 or l2 or n_threads is not None:  # what is usual is made once: it takes longer than a small gradient
             penalty = _core.PenaltyStrength(number(l1, "l1"), number(l2, "l2"))
-            how = _core.GradientOptions(penalty, bool(training), threads=thread_count(n_threads))
+            how = _core.GradientOptions(penalty, training, threads=thread_count(n_threads))
         loss, flat, _ = self._core.loss_and_gradients(given, how)
         return float(loss), self._named(flat)
 
@@ -374,7 +375,7 @@ class Network:
     ) -> Array:
         """Return d loss / d X, of the shape of X, of the loss averaged over the rows."""
         given = counted_samples(self._spec, X, y, sample_weight, lengths)
-        how = _GRADIENT[bool(training)]
+        how = _GRADIENT[boolean(training, "training")]
         gradient: Array = self._core.loss_and_gradients(given, how, with_input=True)[2]
         rows = counted_rows(self._spec, X, sample_weight)
         if rows is None:

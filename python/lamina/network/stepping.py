@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from lamina.data.arrays import Array, to_array
+from lamina.data.arrays import Array, check_finite, in_type, to_array
 from lamina.data.records import SampleSpec
 
 __all__ = ["set_state", "state", "step"]
@@ -21,7 +21,7 @@ def step(core: Any, spec: SampleSpec, x: Any) -> Array:
         raise ValueError(
             f"x must be ({spec.n_inputs},), or (sequences, {spec.n_inputs}) for several side by side; got {array.shape}"
         )
-    rows = np.ascontiguousarray(array if array.ndim == 2 else array[None], dtype=spec.dtype)
+    rows = _checked(array if array.ndim == 2 else array[None], spec.dtype, "x")
     under_way = core.sequences_under_way
     if under_way not in (0, len(rows)):
         raise ValueError(f"x must go on with the {under_way} sequences under way; got {len(rows)}: reset_state() first")
@@ -51,4 +51,12 @@ def set_state(core: Any, value: Any, dtype: np.dtype[Any]) -> None:
             f"state must hold an array (sequences, size) for each recurrent layer, of sizes {sizes}; "
             f"got shapes {[a.shape for a in arrays]}"
         )
-    core.state = (n, np.concatenate([np.ascontiguousarray(a, dtype).reshape(-1) for a in arrays]))
+    core.state = (n, np.concatenate([_checked(a, dtype, "state").reshape(-1) for a in arrays]))
+
+
+def _checked(array: Array, dtype: np.dtype[Any], name: str) -> Array:
+    """Return it in the network's type; what is of that type already is for the core to check."""
+    out = in_type(array, dtype)
+    if array.dtype != dtype:
+        check_finite(out, name, array)
+    return out

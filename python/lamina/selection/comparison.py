@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from lamina._core import Dense
+from lamina.data.arguments import boolean
 from lamina.data.arrays import Array, to_array, unmasked
 from lamina.data.records import Samples
 from lamina.extras import how_to_install
@@ -134,7 +135,7 @@ def compare(
     except ImportError as error:
         raise ImportError(f"compare needs scikit-learn; {how_to_install(['sklearn'])}") from error
     check_fit_options(fit_options, "compare", OWN_OPTIONS)
-    n_threads = jobs(n_jobs)
+    n_threads, stratify = jobs(n_jobs), boolean(stratify, "stratify")
     x = np.ascontiguousarray(to_array(X, "X"), np.float64)
     target, classes = _targets(y)
     if len(target) != len(x):

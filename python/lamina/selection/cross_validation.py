@@ -10,6 +10,7 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
+from lamina.data.arguments import boolean, verbosity
 from lamina.data.arrays import Array
 from lamina.data.records import Indices, Samples
 from lamina.data.splits import Split, fold_indices, validation_rows
@@ -206,7 +207,8 @@ def cross_validate(
     if not isinstance(net, Network):
         raise TypeError(f"net must be a lamina.Network; got {net!r}")
     check_fit_options(fit_options, "cross_validate", OWN_OPTIONS)
-    n_jobs = jobs(n_jobs)
+    n_jobs, verbose = jobs(n_jobs), verbosity(verbose)
+    stratify, shuffle = boolean(stratify, "stratify"), boolean(shuffle, "shuffle")
     fit_options["callbacks"] = callbacks_of(fit_options.get("callbacks"))
     weight, lengths = fit_options.pop("sample_weight", None), fit_options.get("lengths")
     given = one_target_a_sample(net, X, y, weight, lengths)
@@ -304,8 +306,9 @@ def fit_fold(net: Network, given: Samples, fold: Fold, hook: Hook, options: dict
     options = options_of(options, hook)
     given, fold = fold.of_counted(given)
     inner = options.pop("validation", None)
-    if isinstance(inner, tuple):
-        raise ValueError("validation must be a fraction or a Split of each fold's rows; got a tuple of arrays")
+    if isinstance(inner, (tuple, list)):
+        kind = type(inner).__name__
+        raise ValueError(f"validation must be a fraction or a Split of each fold's rows; got a {kind} of arrays")
     if inner is not None:
         labels = classes_of(net.loss, given.targets)
         fold = fold.with_inner(inner, labels, net.seed)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from lamina.data.arguments import whole_number
+from lamina.data.arguments import verbosity, whole_number
 from lamina.data.arrays import Array
 from lamina.files import FilePath
 from lamina.network.network import Network
@@ -64,6 +64,7 @@ class Ensemble:
 
         With `verbose`, a line on standard error tells of each member's end.
         """
+        verbose = verbosity(verbose)
         model = self.members[0]
         weight, lengths = options.pop("sample_weight", None), options.get("lengths")
         given = one_target_a_sample(model, X, y, weight, lengths, counted=True)

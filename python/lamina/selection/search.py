@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from lamina.data.arguments import whole_number
+from lamina.data.arguments import verbosity, whole_number
 from lamina.files import FilePath
 from lamina.selection.cross_validation import is_number, row_pairs
 from lamina.selection.search_result import SearchProgress, SearchResult
@@ -107,7 +107,7 @@ def search(
     if groups is not None and validation is not None:
         raise ValueError("groups goes with k folds; make a grouped hold-out part with lamina.split(..., groups=...)")
     whole_number(factor, "factor", 2)
-    n_jobs = jobs(n_jobs)
+    n_jobs, verbose = jobs(n_jobs), verbosity(verbose)
     drawn = candidates(space, n_trials, seed)
     check_fit_options(fit_options, "search", {"sample_weight"})
     epochs = int(fit_options.get("epochs", 100))

@@ -130,7 +130,7 @@ class Trainer:
         """The samples, and the folds of them to train and to score on."""
         given = one_target_a_sample(net, self.x, self.y, self.weight, lengths)
         validation, n = self.scheme.validation, len(given)
-        if isinstance(validation, tuple):
+        if isinstance(validation, (tuple, list)):
             if net.spec.recurrent:
                 raise ValueError("validation must be a fraction, a Split or None for sequences; got (X, y)")
             X, y = validation[:2]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lamina._dispatch import core as _core
-from lamina.data.arguments import number, whole_number
+from lamina.data.arguments import boolean, number, whole_number
 from lamina.training.progress import Progress
 
 __all__ = [
@@ -121,7 +121,7 @@ class EarlyStopping:
         if mode == "max" and not callable(monitor):
             raise ValueError(f"mode='max' needs a monitor of which more is better; got {monitor!r}, a loss")
         self.patience, self.min_delta, self.monitor = patience, min_delta, monitor
-        self.restore_best, self.mode = restore_best, mode
+        self.restore_best, self.mode = boolean(restore_best, "restore_best"), mode
 
     def __repr__(self) -> str:
         return (
@@ -193,14 +193,14 @@ class ProgressBar:
         self._progress.__exit__()
 
 
-def callbacks_of(given: Any) -> list[Callable[[Epoch], Any]]:
-    """Return callbacks as a list: of an iterable, of one callable, or of None."""
+def callbacks_of(given: Any, what: str = "an Epoch") -> list[Callable[[Any], Any]]:
+    """Return callbacks, which get `what`, as a list: of an iterable, of one callable, or of None."""
     if given is None:
         return []
     if not callable(given) and not isinstance(given, Iterable):
-        raise TypeError(f"callbacks must be callables with an Epoch; got {given!r}")
+        raise TypeError(f"callbacks must be callables with {what}; got {given!r}")
     hooks = [given] if callable(given) else list(given)
     for i, hook in enumerate(hooks):
         if not callable(hook):
-            raise TypeError(f"callbacks[{i}] must be callable with an Epoch; got {hook!r}")
+            raise TypeError(f"callbacks[{i}] must be callable with {what}; got {hook!r}")
     return hooks

@@ -12,7 +12,7 @@ from typing import Any
 
 from lamina._dispatch import core as _core
 from lamina import optimizers, schedules
-from lamina.data.arguments import number, thread_count, whole_number
+from lamina.data.arguments import boolean, number, thread_count, verbosity, whole_number
 from lamina.data.records import SampleSpec, TrainingSet
 from lamina.training.callbacks import EarlyStopping, Epoch, History, ProgressBar, TimeLimit, callbacks_of
 from lamina.training.model import Model
@@ -73,15 +73,15 @@ class Fit:
             if not isinstance(options.clip, (_core.AGC, _core.ClipNorm)):
                 raise TypeError(f"clip must be lamina.AGC(...), lamina.ClipNorm(...) or None; got {options.clip!r}")
             out.clipping = options.clip
-        out.shuffle = bool(options.shuffle)
+        out.shuffle = boolean(options.shuffle, "shuffle")
         out.threads = thread_count(options.n_threads)
         out.seed = network.seed
-        out.resume = bool(options.resume)
-        out.penalty_per_batch = bool(options.penalty_per_batch)
+        out.resume = boolean(options.resume, "resume")
+        out.penalty_per_batch = boolean(options.penalty_per_batch, "penalty_per_batch")
         self._set_early_stopping(options.early_stopping)
         if options.scoring is not None:
             self._watch_score(options.scoring, options.early_stopping, spec)
-        self._bar = ProgressBar(out.epochs) if options.verbose else None
+        self._bar = ProgressBar(out.epochs) if verbosity(options.verbose) else None
         self._set_hooks(options)
 
     def _set_optimizer(self, optimizer: Any) -> None:
