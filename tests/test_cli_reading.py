@@ -86,6 +86,39 @@ def test_ways_of_writing_numbers(tmp_path, cells, separator, values, told):
     assert told in found.told
 
 
+@pytest.mark.parametrize(
+    ("cells", "values", "unit"),
+    [
+        (["$215,000", "$1,500", "-$7"], [215000, 1500, -7], ["$", ""]),
+        (["US$ 1.50", "US$ 2"], [1.5, 2], ["US$", ""]),
+        (["EUR 12", "EUR 3.5", "NA"], [12, 3.5, np.nan], ["EUR", ""]),
+        (["1.234,50 €", "3,25€"], [1234.5, 3.25], ["", "€"]),
+        (["42%", "7.5 %"], [42, 7.5], ["", "%"]),
+        (["79.99 MPa", "1e2 MPa", "5"], None, None),
+        (["79.99 MPa", "1e2 MPa", ""], [79.99, 100, np.nan], ["", "MPa"]),
+        (["3 m/s^2", "-4 m/s^2"], [3, -4], ["", "m/s^2"]),
+        (["5 \u00b5m", "6 \u00b5m"], [5, 6], ["", "\u00b5m"]),
+        (["5 kg", "6 lb"], None, None),
+        (["room 1", "room 2"], None, None),
+        (["A1", "A2"], None, None),
+        (["2024-01-31", "2024-02-01"], None, None),
+        (["10:30", "11:30"], None, None),
+        (["1" * 50_000 + " " * 50_000 + "x", "1" * 50_000 + "x"], None, None),
+    ],
+)
+def test_currencies_and_units_around_numbers(tmp_path, cells, values, unit):
+    table = "v,t\n" + "\n".join(f'"{cell}",x' for cell in cells)
+    found = read(tmp_path, table)
+    if values is None:
+        assert [value or "" for value in found.frame["v"]] == cells
+        assert found.rules.units == {}
+        return
+    assert_array_equal(found.frame["v"].astype(float), values)
+    assert found.rules.units == {"v": unit}
+    assert any("without what stands beside them: 'v' (" + repr("".join(unit)) in line for line in found.notes)
+    assert read(tmp_path, table, text=["v"]).frame["v"].tolist() == [cell or None for cell in cells]
+
+
 def test_the_way_of_writing_numbers_is_one_for_the_table(tmp_path):
     table = "a;b\n3,5;1.234\n2,25;2.500\n1,0;1.000.000\n"
     assert read(tmp_path, table).frame["b"].tolist() == [1234, 2500, 1000000]
@@ -324,6 +357,46 @@ def test_a_target_of_texts_that_look_like_numbers_is_refused(folder, numbers, ca
     train("--task", "classification", data="codes.csv")
 
 
+def test_models_know_the_units_of_their_columns(folder, numbers, capsys):
+    money = numbers.assign(y=numbers.y.map("${:,.2f}".format), a=numbers.a.map("{:.2f} kg".format))
+    money.to_csv("money.csv", index=False)
+    train()
+    train(data="money.csv", out="u.lamina")
+    assert "regression: the target 'y'" in capsys.readouterr().out
+    for data in ("plain.csv", "money.csv"):
+        assert main(["predict", "u.lamina", data, "--out", "u.csv"]) == 0
+        assert "R2" in capsys.readouterr().err
+        assert main(["predict", "m.lamina", "plain.csv", "--out", "p.csv"]) == 0
+        assert_array_equal(pd.read_csv("u.csv"), pd.read_csv("p.csv"))
+        capsys.readouterr()
+    money.assign(a="5 lb").to_csv("other.csv", index=False)
+    assert main(["predict", "u.lamina", "other.csv"]) == 2
+    assert "column 'a' holds numbers in the model; here it has '5 lb' in line 2" in capsys.readouterr().err
+    odd = money.a.tolist()
+    odd[4] = "unknown"
+    money.assign(a=odd).to_csv("odd.csv", index=False)
+    train(data="odd.csv", code=2)
+    assert "'unknown' in line 6 is no number" in capsys.readouterr().err
+
+
+def test_a_target_of_too_many_texts_is_refused(folder, numbers, capsys):
+    days = pd.date_range("2024-01-01", periods=ROWS).strftime("%Y-%m-%d")
+    for y in (days, days[: ROWS // 2].repeat(2), [f"{i} of {i % 3}" for i in range(ROWS)]):
+        numbers.assign(y=y).to_csv("dates.csv", index=False)
+        train(data="dates.csv", code=2)
+        error = capsys.readouterr().err
+        assert "too many for classes" in error
+        assert "--task classification" in error
+    numbers.assign(y=days[: ROWS // 2].repeat(2)).to_csv("dates.csv", index=False)
+    train("--task", "classification", data="dates.csv")
+    numbers.assign(y=[f"class {i % 40}" for i in range(ROWS)]).to_csv("many.csv", index=False)
+    capsys.readouterr()
+    train("--test", "0.4", data="many.csv")
+    printed = capsys.readouterr().out
+    assert "By class: the 30 with the most rows, of 40" in printed
+    assert sum("class " in line and "always" not in line for line in printed.split("By class")[1].splitlines()) < 36
+
+
 def test_labels_with_zeros_in_front(folder, numbers):
     numbers.assign(y=np.where(numbers.a > 100, "01", "02")).to_csv("codes.csv", index=False)
     train(data="codes.csv")
@@ -472,6 +545,7 @@ def test_damaged_descriptions_of_a_table_are_refused(folder, capsys):
         json.dumps(whole | {"target": target | {"scale": float("nan")}}),
         json.dumps(whole | {"cells": {"missing": 5}}),
         json.dumps(whole | {"cells": {"decimal": "x"}}),
+        json.dumps(whole | {"cells": {"units": {"a": "kg"}}}),
     ):  # fmt: skip
         net.metadata["table"] = damaged
         net.save("damaged.lamina")
@@ -483,7 +557,7 @@ def test_damaged_descriptions_of_a_table_are_refused(folder, capsys):
 
 
 def test_rules_for_cells_are_saved():
-    rules = CellRules(missing=["", "NA"], decimal=",", thousands=".")
+    rules = CellRules(missing=["", "NA"], decimal=",", thousands=".", units={"a": ["$", ""]})
     table, _ = Table.fit(pd.DataFrame({"a": [1.0, 2.0]}), cells=rules)
     again, _, _ = Table.from_json(table.to_json(Target("y"), "regression"))
     assert again.cells == rules

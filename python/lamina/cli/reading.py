@@ -81,28 +81,33 @@ def read_table(options: Namespace) -> Reading:
     columns = {name: cells.stripped(column) for name, column in text.columns.items()}
     rules = CellRules(missing=["", *options.na])
     undecided = {name: column for name, column in columns.items() if name not in options.text}
+    units = {name: unit for name, column in undecided.items()
+             if (unit := cells.unit_of(cells.sample_of(column, rules)))}  # fmt: skip
+    undecided |= {name: cells.without_unit(columns[name], unit, rules) for name, unit in units.items()}
     tried = cells.formats(text.separator, options.decimal, options.thousands)
     written, numbers = _numbers(undecided, tried, rules)
     frame: dict[str, Any] = {}
     doubts: dict[str, Doubt] = {}
     texts: list[str] = []
     for name, column in columns.items():
-        found = numbers.get(name)
+        found, bare = numbers.get(name), undecided.get(name, column)
         if name in options.numbers and found is not None and found.others:
-            raise TableError(f"--numbers {name}: {_where(column, found.others, text)} is no number")
-        code = name not in options.numbers and cells.is_code(column)
+            raise TableError(f"--numbers {name}: {_where(bare, found.others, text)} is no number")
+        code = name not in options.numbers and cells.is_code(bare)
         if found is not None and not found.others and not code:
             frame[name] = found.values
+            if name in units:
+                rules.units[name] = list(units[name])
             continue
         values = column.split(JOINT)
         truths = None if found is None else cells.truth_values(values)
         frame[name] = _texts(values, rules) if truths is None else truths
         if truths is None:
             texts.append(name)
-            if found is not None and (doubt := _doubt(name, column, found, text, rules, code)):
+            if found is not None and (doubt := _doubt(name, bare, found, text, rules, code)):
                 doubts[name] = doubt
     rules = replace(rules, decimal=written.decimal, thousands=written.thousands)
-    notes = [*text.notes, *_marks_in_text({name: columns[name] for name in texts}, rules)]
+    notes = [*text.notes, *_units_left_out(rules), *_marks_in_text({name: columns[name] for name in texts}, rules)]
     return Reading(_frame(frame), rules, _told(text, written), notes, doubts, text.doubled)
 
 
@@ -128,6 +133,8 @@ def read_as_trained(
     usual = cells.formats(text.separator, options.decimal, options.thousands)
     tried = [rules.format] * (rules.format in usual) + [written for written in usual if written != rules.format]
     numeric = {name: cells.stripped(column) for name, column in columns.items() if name in numbers}
+    for name in numeric.keys() & rules.units.keys():
+        numeric[name] = cells.without_unit(numeric[name], rules.units[name], rules)
     written, found = _numbers(numeric, tried, rules)
     frame: dict[str, Any] = {}
     for name, column in columns.items():
@@ -203,6 +210,15 @@ def _doubt(name: str, column: str, found: Numbers, text: TextTable, rules: CellR
         return Doubt(share, False, f"{_where(column, odd, text)} is no number", remedy)
     why = f"{_where(column, found.others, text)} is one with {written}, unlike other columns"
     return Doubt(share, False, why, "write all numbers alike, or see --decimal and --thousands")
+
+
+def _units_left_out(rules: CellRules) -> list[str]:
+    """Tell of the columns whose numbers had a currency or a unit around them."""
+    shown = [f"{name!r} ({' and '.join(repr(part) for part in unit if part)})" for name, unit in rules.units.items()]
+    if not shown:
+        return []
+    listed = ", ".join(shown[:10]) + (f" and {len(shown) - 10} more" if len(shown) > 10 else "")
+    return [f"read as numbers, without what stands beside them: {listed}; --text makes them text"]
 
 
 def _marks_in_text(columns: Mapping[str, str], rules: CellRules) -> list[str]:

@@ -167,10 +167,24 @@ def _task(values: pd.Series, reading: Reading, options: Namespace) -> str:
     if doubt is not None and options.task == "auto" and distinct > MAX_CLASSES and doubt.share >= 0.5:
         raise TableError(f"the target {options.target!r} has {distinct} different texts that look like numbers: "
                          f"{doubt.why}; {doubt.remedy}; --task classification makes them classes")  # fmt: skip
+    if options.task == "auto" and task == "classification":
+        _refuse_no_classes(values)
     if options.class_weight != "none" and task == "regression":
         raise TableError(f"--class-weight needs classes; the target {options.target!r} is {why}")
     report.note(f"{task}: the target {options.target!r}: {why}")
     return task
+
+
+def _refuse_no_classes(values: pd.Series) -> None:
+    """Raise TableError for texts of which too few come again to be classes: dates, names, numbers with words."""
+    rows = values.value_counts()
+    if (len(rows) > MAX_CLASSES and 2 * int((rows <= 2).sum()) > len(rows)) or len(rows) > max(len(values) / 2, 5):
+        shown = ", ".join(map(repr, values.tolist()[:3]))
+        raise TableError(
+            f"the target {values.name!r} has {len(rows)} different texts in {len(values)} rows ({shown}, ...), most of "
+            "them in one or two rows: too many for classes. Write dates and numbers as plain numbers, or put rare "
+            "classes together; --task classification trains on them as they are"
+        )
 
 
 def _check_classes(training: pd.Series, target: Target) -> None:
