@@ -119,6 +119,47 @@ def test_currencies_and_units_around_numbers(tmp_path, cells, values, unit):
     assert read(tmp_path, table, text=["v"]).frame["v"].tolist() == [cell or None for cell in cells]
 
 
+@pytest.mark.parametrize(
+    ("cells", "values"),
+    [
+        (["1.000", "999", "215.250"], [1000, 999, 215250]),
+        (["1,000", "999", "-215,250"], [1000, 999, -215250]),
+        (["1.000", "999", "NA", "€"], None),
+        (["1.250", "0.999", "7"], [1.25, 0.999, 7]),
+        (["1.250", "2.125", "1000"], [1.25, 2.125, 1000]),
+        (["1.251", "2.125", "7"], [1.251, 2.125, 7]),
+        (["1.250", "2.125", "0"], [1.25, 2.125, 0]),
+        (["1.250", "2.5", "7"], [1.25, 2.5, 7]),
+        (["1.250 €", "215.000 €", "7 €"], [1250, 215000, 7]),
+    ],
+)
+def test_thousands_without_any_decimals(tmp_path, cells, values):
+    table = "v;t\n" + "\n".join(f"{cell};x" for cell in cells)
+    found = read(tmp_path, table)
+    if values is None:
+        assert found.frame["v"].tolist() == cells
+        return
+    assert found.frame["v"].tolist() == values
+    mark = "comma" if "," in cells[0] else "point"
+    thousands = values[0] > 999
+    assert any(f"--decimal {mark} reads it as 1" in line for line in found.notes) == thousands
+    assert read(tmp_path, table, decimal="." if mark == "point" else ",").frame["v"].tolist()[0] < 2
+    # Another column with decimals for sure decides for both.
+    decimals = table.replace("x", "0.5" if mark == "point" else "0,5")
+    assert read(tmp_path, decimals).frame["v"].tolist()[0] < 2
+
+
+def test_numbers_that_may_have_thousands_or_three_decimals_are_told_of(tmp_path):
+    table = "v;t\n1.250;x\n215.000;y\n"
+    found = read(tmp_path, table)
+    assert found.frame["v"].tolist() == [1.25, 215]
+    assert any("column 'v': '1.250' is read as 1.25; --thousands point reads it as 1250" in n for n in found.notes)
+    said = read(tmp_path, table, thousands=".")
+    assert said.frame["v"].tolist() == [1250, 215000]
+    assert not any("is read as" in line for line in said.notes)
+    assert not read(tmp_path, table.replace(";", ",")).notes
+
+
 def test_the_way_of_writing_numbers_is_one_for_the_table(tmp_path):
     table = "a;b\n3,5;1.234\n2,25;2.500\n1,0;1.000.000\n"
     assert read(tmp_path, table).frame["b"].tolist() == [1234, 2500, 1000000]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -29,6 +29,7 @@ __all__ = [
     "numbers_of",
     "sample_of",
     "stripped",
+    "thousands_instead",
     "truth_values",
     "unit_of",
     "without_unit",
@@ -290,6 +291,49 @@ def choose_format(samples: Iterable[Sequence[str]], tried: Sequence[NumberFormat
             for written, share in zip(tried, shares, strict=True):
                 votes[written] += share if share >= NEARLY_ALL else 0
     return max(tried, key=votes.__getitem__)
+
+
+def thousands_instead(
+    samples: Mapping[str, Sequence[str]], written: NumberFormat, tried: Sequence[NumberFormat]
+) -> tuple[NumberFormat | None, str, tuple[str, str]]:
+    """Return the way of writing in which what was taken for decimal marks stands between thousands, if that fits.
+
+    It fits where in every column of numbers with the mark three digits stand behind it and one to three before, and
+    no number without it reaches 1000. It is told where some number without the mark stands beside one that ends in
+    0: whoever writes the zeros of 1.250, and three decimals, writes no plain 999.
+
+    Returns
+    -------
+    written : NumberFormat, optional
+        None where it does not fit, or where nothing but the zeros speaks for it.
+    column : str
+        One that has such numbers; "" where there is none, or the mark is a decimal one for sure.
+    cells : tuple of str
+        A number with the mark there, and one without, "" for none.
+    """
+    nothing = None, "", ("", "")
+    others = [other for other in tried if other.thousands == written.decimal]
+    if written.thousands or not others:
+        return nothing
+    mark = re.escape(written.decimal)
+    marked_number, plain_number = re.compile(rf"[+-]?[1-9][0-9]{{0,2}}{mark}[0-9]{{3}}"), re.compile(r"[+-]?[0-9]{1,3}")
+    found: list[tuple[bool, str, tuple[str, str]]] = []
+    for name, cells in samples.items():
+        if not any(written.decimal in cell for cell in cells) or number_share(cells, written) < NEARLY_ALL:
+            continue
+        numbers = [cell for cell in cells if is_number(cell, written)]
+        marked = [cell for cell in numbers if written.decimal in cell]
+        plain = [cell for cell in numbers if written.decimal not in cell]
+        if not all(map(marked_number.fullmatch, marked)) or not all(map(plain_number.fullmatch, plain)):
+            return nothing
+        with_zero = next((cell for cell in marked if cell.endswith("0")), None)
+        beside = max(plain, key=lambda cell: abs(int(cell)), default="")
+        if with_zero:
+            found.append((bool(beside.strip("+-0")), name, (with_zero, beside)))
+    if not found:
+        return nothing
+    told, name, shown = max(found, key=lambda one: one[0])
+    return (others[0] if told else None), name, shown
 
 
 def is_number(cell: str, written: NumberFormat) -> bool:

@@ -86,6 +86,13 @@ def read_table(options: Namespace) -> Reading:
     undecided |= {name: cells.without_unit(columns[name], unit, rules) for name, unit in units.items()}
     tried = cells.formats(text.separator, options.decimal, options.thousands)
     written, numbers = _numbers(undecided, tried, rules)
+    notes: list[str] = []
+    if options.thousands is None:
+        samples = {name: cells.sample_of(column, rules) for name, column in undecided.items()}
+        instead, name, shown = cells.thousands_instead(samples, written, tried)
+        notes = _thousands_or_decimals(instead, name, shown, written, text.separator)
+        if instead is not None:
+            written, numbers = _numbers(undecided, [instead], rules)
     frame: dict[str, Any] = {}
     doubts: dict[str, Doubt] = {}
     texts: list[str] = []
@@ -107,7 +114,12 @@ def read_table(options: Namespace) -> Reading:
             if found is not None and (doubt := _doubt(name, bare, found, text, rules, code)):
                 doubts[name] = doubt
     rules = replace(rules, decimal=written.decimal, thousands=written.thousands)
-    notes = [*text.notes, *_units_left_out(rules), *_marks_in_text({name: columns[name] for name in texts}, rules)]
+    notes = [
+        *text.notes,
+        *notes,
+        *_units_left_out(rules),
+        *_marks_in_text({name: columns[name] for name in texts}, rules),
+    ]
     return Reading(_frame(frame), rules, _told(text, written), notes, doubts, text.doubled)
 
 
@@ -210,6 +222,22 @@ def _doubt(name: str, column: str, found: Numbers, text: TextTable, rules: CellR
         return Doubt(share, False, f"{_where(column, odd, text)} is no number", remedy)
     why = f"{_where(column, found.others, text)} is one with {written}, unlike other columns"
     return Doubt(share, False, why, "write all numbers alike, or see --decimal and --thousands")
+
+
+def _thousands_or_decimals(
+    instead: NumberFormat | None, name: str, shown: tuple[str, str], written: NumberFormat, separator: str
+) -> list[str]:
+    """Tell how numbers such as 1.000 are read, where they may be 1000 or 1."""
+    mark = "point" if written.decimal == "." else "comma"
+    cell, plain = shown
+    value = cell.replace(written.decimal, ".")
+    if instead is not None:
+        return [f"column {name!r}: {cell!r} is read as {cell.replace(written.decimal, '')}, for {plain!r} stands there "
+                f"without a {mark}; --decimal {mark} reads it as {float(value):g}"]  # fmt: skip
+    if name and separator == ";":  # as programs write where marks are not what Python's are
+        return [f"column {name!r}: {cell!r} is read as {float(value):g}; --thousands {mark} reads it as "
+                f"{cell.replace(written.decimal, '')}"]  # fmt: skip
+    return []
 
 
 def _units_left_out(rules: CellRules) -> list[str]:
