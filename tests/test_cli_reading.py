@@ -379,6 +379,32 @@ def test_a_column_of_numbers_with_a_few_odd_cells_is_not_left_out(folder, number
     train(data="few.csv")
 
 
+@pytest.mark.parametrize("different", [7, 15, 40, 60])
+def test_a_stray_word_among_numbers_is_told_of_however_many_they_are(folder, numbers, capsys, different):
+    ages = [str(20 + i % different) for i in range(ROWS)]
+    marks = dict(enumerate(["NA", "?", "-", "null", "n/a", ""], start=50))
+    ages = [marks.get(i, age) for i, age in enumerate(ages)]
+    numbers.assign(age=ages).to_csv("ages.csv", index=False)
+    assert read(folder, (folder / "ages.csv").read_bytes()).frame["age"].isna().sum() == 6
+    train("--impute", "mean", data="ages.csv")
+    assert "age" not in capsys.readouterr().out
+    ages[30] = "unknown"
+    numbers.assign(age=ages).to_csv("ages.csv", index=False)
+    train("--impute", "mean", data="ages.csv", code=2 if different > 9 else 0)
+    said = capsys.readouterr()
+    assert "column 'age' is read as text" in said.out + said.err
+    assert "'unknown' in line 32 is no number; correct it, or make it a missing value by --na unknown" in (
+        said.out + said.err
+    )
+    train("--impute", "mean", "--na", "unknown", data="ages.csv")
+    train("--impute", "mean", "--text", "age", data="ages.csv")
+    train("--impute", "mean", target="age", data="ages.csv", code=2 if different > 9 else 0)
+    said = capsys.readouterr()
+    assert "'unknown' in line 32 is no number" in said.out + said.err
+    train("--impute", "mean", "--text", "age", data="ages.csv")
+    assert "is read as text" not in capsys.readouterr().out
+
+
 def test_a_target_of_texts_that_look_like_numbers_is_refused(folder, numbers, capsys):
     odd = numbers.astype({"y": str})
     odd.loc[6, "y"] = "about 7"

@@ -30,6 +30,8 @@ class Doubt:
     ----------
     share : float
         Of its different cells, how many are numbers.
+    rows : float
+        Of all its cells that are not missing, how many are.
     code : bool
         Whether all are, and begin with zeros.
     why : str
@@ -39,6 +41,7 @@ class Doubt:
     """
 
     share: float
+    rows: float
     code: bool
     why: str
     remedy: str
@@ -208,20 +211,22 @@ def _doubt(name: str, column: str, found: Numbers, text: TextTable, rules: CellR
     """Say why a column that is read as text looks like numbers, if it does."""
     if code:
         reads = f"--numbers {name} reads them as numbers"
-        return None if found.others else Doubt(1.0, True, "its numbers begin with zeros, as codes do", reads)
+        return None if found.others else Doubt(1.0, 1.0, True, "its numbers begin with zeros, as codes do", reads)
     sample = cells.sample_of(column, rules)
     shares = {written: cells.number_share(sample, written) for written in cells.formats(text.separator)}
     written = max(shares, key=shares.__getitem__)
     if not (share := shares[written]):
         return None
+    counts = Counter(cell for cell in column.split(JOINT) if not rules.is_missing_number(cell))
+    rows = sum(times for cell, times in counts.items() if cells.is_number(cell, written)) / max(counts.total(), 1)
     if odd := {cell for cell in found.others if not cells.is_number(cell, written)}:
         cell = next(cell for cell in column.split(JOINT) if cell in odd)
         call = f" {cell}" if cell.isalnum() else f"={cell!r}"
         nameable = len(cell) <= 20 and "," not in cell
         remedy = f"correct it, or make it a missing value by --na{call}" if nameable else "correct it"
-        return Doubt(share, False, f"{_where(column, odd, text)} is no number", remedy)
+        return Doubt(share, rows, False, f"{_where(column, odd, text)} is no number", remedy)
     why = f"{_where(column, found.others, text)} is one with {written}, unlike other columns"
-    return Doubt(share, False, why, "write all numbers alike, or see --decimal and --thousands")
+    return Doubt(share, rows, False, why, "write all numbers alike, or see --decimal and --thousands")
 
 
 def _thousands_or_decimals(

@@ -164,7 +164,10 @@ def _task(values: pd.Series, reading: Reading, options: Namespace) -> str:
     if doubt is not None and options.task == "regression":
         raise TableError(f"the target {options.target!r} is text; --task regression needs numbers: {doubt.why}; "
                          f"{doubt.remedy}")  # fmt: skip
-    if doubt is not None and options.task == "auto" and distinct > MAX_CLASSES and doubt.share >= 0.5:
+    numbers = doubt is not None and (
+        (distinct > MAX_CLASSES and doubt.share >= 0.5) or (doubt.share >= NEARLY_ALL and not doubt.code)
+    )
+    if doubt is not None and options.task == "auto" and numbers:
         raise TableError(f"the target {options.target!r} has {distinct} different texts that look like numbers: "
                          f"{doubt.why}; {doubt.remedy}; --task classification makes them classes")  # fmt: skip
     if options.task == "auto" and task == "classification":
@@ -172,6 +175,8 @@ def _task(values: pd.Series, reading: Reading, options: Namespace) -> str:
     if options.class_weight != "none" and task == "regression":
         raise TableError(f"--class-weight needs classes; the target {options.target!r} is {why}")
     report.note(f"{task}: the target {options.target!r}: {why}")
+    if doubt is not None and options.task == "auto" and doubt.rows >= NEARLY_ALL and not doubt.code:
+        report.note(f"note: the target {options.target!r} is read as text: {doubt.why}; {doubt.remedy}")
     return task
 
 
@@ -199,12 +204,14 @@ def _check_classes(training: pd.Series, target: Target) -> None:
 def _look_at_doubts(features: pd.DataFrame, reading: Reading) -> None:
     """Tell of columns that are read as text for the sake of a few cells; TableError where they would be left out."""
     for name, doubt in reading.doubts.items():
-        if name not in features.columns or doubt.share < NEARLY_ALL:
+        if name not in features.columns or max(doubt.share, doubt.rows) < NEARLY_ALL:
             continue
-        if features[name].nunique() > MAX_CATEGORIES and not doubt.code:
+        # A word among a few numbers, such as "8+" behind 0 to 7, may be a category as they are.
+        if not doubt.code and (doubt.share >= NEARLY_ALL or features[name].nunique() > MAX_CATEGORIES):
             raise TableError(f"column {name!r} is read as text, and nearly all of it is numbers: {doubt.why}; "
-                             f"{doubt.remedy}, or leave the column out by --drop {name}")  # fmt: skip
-        report.note(f"note: column {name!r} is read as text: {doubt.why}; {doubt.remedy}")
+                             f"{doubt.remedy}, or leave the column out by --drop {name}, or have categories of its "
+                             f"cells by --text {name}")  # fmt: skip
+        report.note(f"note: column {name!r} is read as text: {doubt.why}; {doubt.remedy}, or say --text {name}")
 
 
 def _no_column(name: str, frame: pd.DataFrame, separator: str | None) -> str:
