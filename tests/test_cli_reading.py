@@ -464,6 +464,21 @@ def test_a_target_of_too_many_texts_is_refused(folder, numbers, capsys):
     assert sum("class " in line and "always" not in line for line in printed.split("By class")[1].splitlines()) < 36
 
 
+def test_whole_numbers_written_as_decimals_are_classes(folder, numbers, capsys):
+    """As a program writes them that had a gap in the column."""
+    for gap in (False, True):
+        labels = (numbers.a > 100).astype(float)
+        labels[3] = np.nan if gap else labels[3]
+        numbers.assign(y=labels).to_csv("gap.csv", index=False)
+        train("--impute", "mean", data="gap.csv")
+        assert "classification: the target 'y': its values are whole numbers, 2 different" in capsys.readouterr().out
+        assert main(["predict", "m.lamina", "gap.csv"]) == 0
+        assert "accuracy" in capsys.readouterr().err
+    numbers.assign(y=numbers.a.round()).to_csv("whole.csv", index=False)
+    train(data="whole.csv")
+    assert "regression: " in capsys.readouterr().out
+
+
 def test_labels_with_zeros_in_front(folder, numbers):
     numbers.assign(y=np.where(numbers.a > 100, "01", "02")).to_csv("codes.csv", index=False)
     train(data="codes.csv")

@@ -73,7 +73,8 @@ def detect_task(target: pd.Series) -> tuple[str, str]:
     if types.is_float_dtype(target):
         return "regression", "its values are decimal numbers"
     if distinct == 2 or (distinct <= MAX_CLASSES and len(target) >= 5 * distinct):
-        return "classification", f"its values are whole numbers, {distinct} different ones"
+        why = f"its values are whole numbers, {distinct} different ones; --task regression predicts numbers"
+        return "classification", why
     return "regression", f"its values are whole numbers, {distinct} different ones in {len(target)} rows"
 
 

@@ -134,12 +134,12 @@ def _features_and_target(reading: Reading, options: Namespace) -> tuple[pd.DataF
     if missing.any():
         report.note(f"note: left out for want of a target: {int(missing.sum())} of {len(frame)} rows")
         frame = frame[~missing].reset_index(drop=True)
-        values = frame[options.target]
-        if pd.api.types.is_float_dtype(values) and ((values % 1 == 0) & (values.abs() < 2**53)).all():
-            # Whole numbers are decimals in a column with gaps.
-            frame = frame.astype({options.target: np.int64})
         if len(frame) < 3:
             raise TableError(f"{counted(len(frame), 'row')} with a target; three are the least to train and to test on")
+    values = frame[options.target]
+    if pd.api.types.is_float_dtype(values) and ((values % 1 == 0) & (values.abs() < 2**53)).all():
+        # Whole numbers are decimals in a column with gaps, and stay so, as 0.0 and 1.0, where a program writes it.
+        frame = frame.astype({options.target: np.int64})
     return frame.drop(columns=[options.target, *options.drop]), frame[options.target]
 
 
