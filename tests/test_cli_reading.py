@@ -479,6 +479,27 @@ def test_whole_numbers_written_as_decimals_are_classes(folder, numbers, capsys):
     assert "regression: " in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("labels", [("FALSE", "TRUE"), ("false", "true"), ("0.0", "1.0"), ("2 D", "3 D"), ("-1", "+1")])
+def test_labels_come_back_as_the_training_table_spells_them(folder, numbers, labels, capsys):
+    numbers.assign(y=np.where(numbers.a > 100, *labels)).to_csv("spelled.csv", index=False)
+    train("--epochs", "40", data="spelled.csv")
+    assert f"always '{labels[0]}'" in (said := capsys.readouterr().out) or f"always '{labels[1]}'" in said
+    assert main(["predict", "m.lamina", "spelled.csv", "--proba", "--out", "p.csv"]) == 0
+    assert "accuracy" in capsys.readouterr().err
+    found = pd.read_csv("p.csv", dtype=str)
+    assert set(found["prediction"]) == set(labels)
+    assert set(found.columns) == {"prediction", *(f"probability_{label}" for label in labels)}
+    assert main(["info", "m.lamina"]) == 0
+    assert f"classes: {labels[0]}, {labels[1]}" in capsys.readouterr().out
+    # A model whose file has no spellings.
+    net = lamina.load("m.lamina")
+    saved = json.loads(net.metadata["table"])
+    del saved["target"]["spelled"]
+    net.metadata["table"] = json.dumps(saved)
+    net.save("old.lamina")
+    assert main(["predict", "old.lamina", "spelled.csv", "--out", "old.csv"]) == 0
+
+
 def test_labels_with_zeros_in_front(folder, numbers):
     numbers.assign(y=np.where(numbers.a > 100, "01", "02")).to_csv("codes.csv", index=False)
     train(data="codes.csv")
@@ -624,6 +645,7 @@ def test_damaged_descriptions_of_a_table_are_refused(folder, capsys):
         json.dumps(whole | {"columns": [columns[0] | {"fill": {}}, *columns[1:]]}),
         json.dumps(whole | {"target": target | {"classes": "ab"}}),
         json.dumps(whole | {"target": target | {"mean": None}}),
+        json.dumps(whole | {"target": target | {"spelled": ["a"]}}),
         json.dumps(whole | {"target": target | {"scale": float("nan")}}),
         json.dumps(whole | {"cells": {"missing": 5}}),
         json.dumps(whole | {"cells": {"decimal": "x"}}),

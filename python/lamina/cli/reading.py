@@ -6,7 +6,7 @@ import re
 from argparse import Namespace
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Doubt", "Reading", "read_as_trained", "read_table"]
+
+# A column of more different numbers has no spellings.
+MOST_LABELS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,8 @@ class Reading:
         By name, the columns of text that look like numbers.
     doubled : frozenset of str
         The names that the header has more than once.
+    spellings : dict
+        Of the column that was asked for, how each of its numbers, or true and false, is written; empty for text.
     """
 
     frame: pd.DataFrame
@@ -73,10 +78,18 @@ class Reading:
     notes: list[str]
     doubts: dict[str, Doubt]
     doubled: frozenset[str]
+    spellings: dict[Any, str] = field(default_factory=dict)
 
 
-def read_table(options: Namespace) -> Reading:
-    """Return the table of `lamina train`: what a column holds is found out, unless the user says it."""
+def read_table(options: Namespace, labels: str | None = None) -> Reading:
+    """Return the table of `lamina train`: what a column holds is found out, unless the user says it.
+
+    Parameters
+    ----------
+    options : Namespace
+    labels : str, optional
+        The column whose `spellings` are asked for.
+    """
     text = read_text(options.data, options.separator, options.encoding)
     for name in (*options.text, *options.numbers):
         if name not in text.columns:
@@ -123,7 +136,8 @@ def read_table(options: Namespace) -> Reading:
         *_units_left_out(rules),
         *_marks_in_text({name: columns[name] for name in texts}, rules),
     ]
-    return Reading(_frame(frame), rules, _told(text, written), notes, doubts, text.doubled)
+    spellings = {} if labels in texts or labels not in columns else _spellings(frame[labels], columns[labels])
+    return Reading(_frame(frame), rules, _told(text, written), notes, doubts, text.doubled, spellings)
 
 
 def read_as_trained(
@@ -196,6 +210,14 @@ def _where(column: str, odd: Collection[str], text: TextTable) -> str:
     """Name the first cell that is one of the odd ones, and its line."""
     place, cell = next((place, cell) for place, cell in enumerate(column.split(JOINT)) if cell in odd)
     return f"{_short(cell)} in line {text.lines[place]}"
+
+
+def _spellings(values: Any, column: str) -> dict[Any, str]:
+    """Return how each value is written most often; nothing for so many values that they are no labels."""
+    if len(np.unique(values)) > MOST_LABELS:
+        return {}
+    counts = Counter(zip(values.tolist(), column.split(JOINT), strict=True))
+    return {value: cell for (value, cell), _ in reversed(counts.most_common())}
 
 
 def _short(cell: str) -> str:

@@ -42,13 +42,13 @@ def run(options: Namespace) -> int:
     outputs = [Output(options.out, "model", "--out"), Output(picture, "picture", "--plot")]
     check_outputs([options.data], outputs, force=options.force)
     check_picture(picture)
-    reading = read_table(options)
+    reading = read_table(options, labels=options.target)
     report.note(reading.told)
     for line in reading.notes:
         report.note(f"note: {line}")
     features, values = _features_and_target(reading, options)
     task = _task(values, reading, options)
-    labels = Target.fit(values, task)
+    labels = Target.fit(values, task, reading.spellings)
     rows = _split(labels.encode(values), labels, options)
     _check_classes(values.iloc[rows["training"]], labels)
     # What is learned from columns and numbers is learned from the training rows; classes are known in advance.
@@ -264,4 +264,4 @@ def _report_part(
         report.results(part, None, truth, target.decode(outputs), target.mean, stderr=False)
     else:
         baseline = int(np.argmax(np.bincount(encoded[training], minlength=len(target.classes))))
-        report.results(part, target.classes, encoded[index], outputs, baseline, stderr=False)
+        report.results(part, target.labels, encoded[index], outputs, baseline, stderr=False)
