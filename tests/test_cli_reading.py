@@ -233,6 +233,15 @@ def test_compressed_tables(tmp_path):
         ('a,b\n1,"x\n2,y\n', "a quotation mark in the row of line 2 is never closed"),
         ('a,b\n1,"' + "x" * 200_000, "is a quotation mark there never closed"),
         ("a,b\n1,\0\n", "line 2 has a NUL character"),
+        ("a,b\n1,2\n a,b\n", "line 3 is the header again; delete that line"),
+        ("a,b\na,b\n1,2\n", "line 2 is the header again"),
+        (
+            "t,a,b\ntext,kg,cm\nx,1,2\ny,3,4\n",
+            "line 2 has no number where all other lines have some, but 'kg', 'cm': uni",
+        ),
+        ("# a comment\na,b,c\n1,2,3\n", "line 2 has 3 fields, the header 1; is line 1 a title or a comment above"),
+        ("# made by us, today\na,b,c\n1,2,3\n", "the header 2; is line 1 a title or a comment above the header"),
+        ("Sales of 2024\n\na;b;c\n1;2;3\n", "line 3 has 3 fields, the header 1; is line 1 a title or a comment"),
         ("", "is empty"),
         ("\n\n  \n", "is empty"),
         ("a,b\n", "0 rows"),
@@ -243,6 +252,19 @@ def test_compressed_tables(tmp_path):
 def test_what_is_no_table(tmp_path, content, message):
     with pytest.raises(TableError, match=message):
         read(tmp_path, content)
+
+
+def test_what_looks_like_another_header_and_is_none(tmp_path):
+    assert read(tmp_path, "1,2\n1,2\n").frame.to_numpy().tolist() == [[1, 2]]
+    assert read(tmp_path, "a\na\nb\n").frame["a"].tolist() == ["a", "b"]
+    assert len(read(tmp_path, "t,a,b\ntext,x,2\nx,1,2\ny,3,4\n").frame) == 3
+    assert len(read(tmp_path, "t,a,b\ntext,x,y\nx,1,z\ny,3,4\n").frame) == 3
+    assert read(tmp_path, "#id,a\n1,2\n").frame.columns.tolist() == ["#id", "a"]
+
+
+def test_another_separator_than_the_one_that_is_said(tmp_path):
+    with pytest.raises(TableError, match="line 2 has 3 fields, the header 1; is ';' the separator, and no ','"):
+        read(tmp_path, "a;b\n1,5;2,5\n", separator=",")
 
 
 def test_headers(tmp_path):

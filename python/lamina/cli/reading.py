@@ -109,6 +109,7 @@ def read_table(options: Namespace, labels: str | None = None) -> Reading:
         notes = _thousands_or_decimals(instead, name, shown, written, text.separator)
         if instead is not None:
             written, numbers = _numbers(undecided, [instead], rules)
+    _refuse_line_of_units(undecided, numbers, text)
     frame: dict[str, Any] = {}
     doubts: dict[str, Doubt] = {}
     texts: list[str] = []
@@ -249,6 +250,17 @@ def _doubt(name: str, column: str, found: Numbers, text: TextTable, rules: CellR
         return Doubt(share, rows, False, f"{_where(column, odd, text)} is no number", remedy)
     why = f"{_where(column, found.others, text)} is one with {written}, unlike other columns"
     return Doubt(share, rows, False, why, "write all numbers alike, or see --decimal and --thousands")
+
+
+def _refuse_line_of_units(columns: Mapping[str, str], numbers: Mapping[str, Numbers], text: TextTable) -> None:
+    """Raise TableError where the first row has words in columns of numbers: units, or a second header."""
+    firsts = {name: column.partition(JOINT)[0] for name, column in columns.items()}
+    odd = [name for name, first in firsts.items()
+           if numbers[name].others == {first} and not np.isnan(numbers[name].values[1:]).all()]  # fmt: skip
+    if len(odd) > 1 and np.isnan([float(numbers[name].values[0]) for name in columns]).all():
+        shown = ", ".join(_short(firsts[name]) for name in odd[:5])
+        raise TableError(f"line {text.lines[0]} has no number where all other lines have some, but {shown}: units, or "
+                         "a second header? Delete that line")  # fmt: skip
 
 
 def _thousands_or_decimals(

@@ -220,7 +220,8 @@ def _no_column(name: str, frame: pd.DataFrame, separator: str | None) -> str:
     if 2 * sum(is_number(str(column), PLAIN) for column in frame.columns) > len(frame.columns):
         hint += " (is the first line a header?)"
     if len(frame.columns) == 1:
-        hint += " (one column alone: " + (f"is {separator!r} the separator?)" if separator else "see --separator)")
+        said = f"is {separator!r} the separator?" if separator else "see --separator"
+        hint += f" (one column alone: {said}; or does a title or a comment stand above the header?)"
     return f"the table has no column {name!r}{hint}"
 
 
