@@ -86,6 +86,80 @@ def test_ways_of_writing_numbers(tmp_path, cells, separator, values, told):
     assert told in found.told
 
 
+@pytest.mark.parametrize(
+    ("cells", "values", "unit"),
+    [
+        (["$215,000", "$1,500", "-$7"], [215000, 1500, -7], ["$", ""]),
+        (["US$ 1.50", "US$ 2"], [1.5, 2], ["US$", ""]),
+        (["EUR 12", "EUR 3.5", "NA"], [12, 3.5, np.nan], ["EUR", ""]),
+        (["1.234,50 €", "3,25€"], [1234.5, 3.25], ["", "€"]),
+        (["42%", "7.5 %"], [42, 7.5], ["", "%"]),
+        (["79.99 MPa", "1e2 MPa", "5"], None, None),
+        (["79.99 MPa", "1e2 MPa", ""], [79.99, 100, np.nan], ["", "MPa"]),
+        (["3 m/s^2", "-4 m/s^2"], [3, -4], ["", "m/s^2"]),
+        (["5 \u00b5m", "6 \u00b5m"], [5, 6], ["", "\u00b5m"]),
+        (["5 kg", "6 lb"], None, None),
+        (["room 1", "room 2"], None, None),
+        (["A1", "A2"], None, None),
+        (["2024-01-31", "2024-02-01"], None, None),
+        (["10:30", "11:30"], None, None),
+        (["1" * 50_000 + " " * 50_000 + "x", "1" * 50_000 + "x"], None, None),
+    ],
+)
+def test_currencies_and_units_around_numbers(tmp_path, cells, values, unit):
+    table = "v,t\n" + "\n".join(f'"{cell}",x' for cell in cells)
+    found = read(tmp_path, table)
+    if values is None:
+        assert [value or "" for value in found.frame["v"]] == cells
+        assert found.rules.units == {}
+        return
+    assert_array_equal(found.frame["v"].astype(float), values)
+    assert found.rules.units == {"v": unit}
+    assert any("without what stands beside them: 'v' (" + repr("".join(unit)) in line for line in found.notes)
+    assert read(tmp_path, table, text=["v"]).frame["v"].tolist() == [cell or None for cell in cells]
+
+
+@pytest.mark.parametrize(
+    ("cells", "values"),
+    [
+        (["1.000", "999", "215.250"], [1000, 999, 215250]),
+        (["1,000", "999", "-215,250"], [1000, 999, -215250]),
+        (["1.000", "999", "NA", "€"], None),
+        (["1.250", "0.999", "7"], [1.25, 0.999, 7]),
+        (["1.250", "2.125", "1000"], [1.25, 2.125, 1000]),
+        (["1.251", "2.125", "7"], [1.251, 2.125, 7]),
+        (["1.250", "2.125", "0"], [1.25, 2.125, 0]),
+        (["1.250", "2.5", "7"], [1.25, 2.5, 7]),
+        (["1.250 €", "215.000 €", "7 €"], [1250, 215000, 7]),
+    ],
+)
+def test_thousands_without_any_decimals(tmp_path, cells, values):
+    table = "v;t\n" + "\n".join(f"{cell};x" for cell in cells)
+    found = read(tmp_path, table)
+    if values is None:
+        assert found.frame["v"].tolist() == cells
+        return
+    assert found.frame["v"].tolist() == values
+    mark = "comma" if "," in cells[0] else "point"
+    thousands = values[0] > 999
+    assert any(f"--decimal {mark} reads it as 1" in line for line in found.notes) == thousands
+    assert read(tmp_path, table, decimal="." if mark == "point" else ",").frame["v"].tolist()[0] < 2
+    # Another column with decimals for sure decides for both.
+    decimals = table.replace("x", "0.5" if mark == "point" else "0,5")
+    assert read(tmp_path, decimals).frame["v"].tolist()[0] < 2
+
+
+def test_numbers_that_may_have_thousands_or_three_decimals_are_told_of(tmp_path):
+    table = "v;t\n1.250;x\n215.000;y\n"
+    found = read(tmp_path, table)
+    assert found.frame["v"].tolist() == [1.25, 215]
+    assert any("column 'v': '1.250' is read as 1.25; --thousands point reads it as 1250" in n for n in found.notes)
+    said = read(tmp_path, table, thousands=".")
+    assert said.frame["v"].tolist() == [1250, 215000]
+    assert not any("is read as" in line for line in said.notes)
+    assert not read(tmp_path, table.replace(";", ",")).notes
+
+
 def test_the_way_of_writing_numbers_is_one_for_the_table(tmp_path):
     table = "a;b\n3,5;1.234\n2,25;2.500\n1,0;1.000.000\n"
     assert read(tmp_path, table).frame["b"].tolist() == [1234, 2500, 1000000]
@@ -164,6 +238,15 @@ def test_compressed_tables(tmp_path):
         ('a,y\n1,"2\n3,4\n' * 20, "runs from line 2 on to line 5"),
         ('a,b\n1,"' + "x" * 200_000, "is a quotation mark there never closed"),
         ("a,b\n1,\0\n", "line 2 has a NUL character"),
+        ("a,b\n1,2\n a,b\n", "line 3 is the header again; delete that line"),
+        ("a,b\na,b\n1,2\n", "line 2 is the header again"),
+        (
+            "t,a,b\ntext,kg,cm\nx,1,2\ny,3,4\n",
+            "line 2 has no number where all other lines have some, but 'kg', 'cm': uni",
+        ),
+        ("# a comment\na,b,c\n1,2,3\n", "line 2 has 3 fields, the header 1; is line 1 a title or a comment above"),
+        ("# made by us, today\na,b,c\n1,2,3\n", "the header 2; is line 1 a title or a comment above the header"),
+        ("Sales of 2024\n\na;b;c\n1;2;3\n", "line 3 has 3 fields, the header 1; is line 1 a title or a comment"),
         ("", "is empty"),
         ("\n\n  \n", "is empty"),
         ("a,b\n", "0 rows"),
@@ -183,6 +266,19 @@ def test_a_cell_of_several_lines_that_is_quoted_well(tmp_path):
         found = read(tmp_path, table, separator=separator, text=["a"])
         assert found.frame["a"].tolist() == ["two\nlines", 'he said "so"', "3", "5x", "7"]
         assert found.frame["b"].tolist() == [1, 2, 4, 6, 8]
+
+
+def test_what_looks_like_another_header_and_is_none(tmp_path):
+    assert read(tmp_path, "1,2\n1,2\n").frame.to_numpy().tolist() == [[1, 2]]
+    assert read(tmp_path, "a\na\nb\n").frame["a"].tolist() == ["a", "b"]
+    assert len(read(tmp_path, "t,a,b\ntext,x,2\nx,1,2\ny,3,4\n").frame) == 3
+    assert len(read(tmp_path, "t,a,b\ntext,x,y\nx,1,z\ny,3,4\n").frame) == 3
+    assert read(tmp_path, "#id,a\n1,2\n").frame.columns.tolist() == ["#id", "a"]
+
+
+def test_another_separator_than_the_one_that_is_said(tmp_path):
+    with pytest.raises(TableError, match="line 2 has 3 fields, the header 1; is ';' the separator, and no ','"):
+        read(tmp_path, "a;b\n1,5;2,5\n", separator=",")
 
 
 def test_headers(tmp_path):
@@ -319,6 +415,32 @@ def test_a_column_of_numbers_with_a_few_odd_cells_is_not_left_out(folder, number
     train(data="few.csv")
 
 
+@pytest.mark.parametrize("different", [7, 15, 40, 60])
+def test_a_stray_word_among_numbers_is_told_of_however_many_they_are(folder, numbers, capsys, different):
+    ages = [str(20 + i % different) for i in range(ROWS)]
+    marks = dict(enumerate(["NA", "?", "-", "null", "n/a", ""], start=50))
+    ages = [marks.get(i, age) for i, age in enumerate(ages)]
+    numbers.assign(age=ages).to_csv("ages.csv", index=False)
+    assert read(folder, (folder / "ages.csv").read_bytes()).frame["age"].isna().sum() == 6
+    train("--impute", "mean", data="ages.csv")
+    assert "age" not in capsys.readouterr().out
+    ages[30] = "unknown"
+    numbers.assign(age=ages).to_csv("ages.csv", index=False)
+    train("--impute", "mean", data="ages.csv", code=2 if different > 9 else 0)
+    said = capsys.readouterr()
+    assert "column 'age' is read as text" in said.out + said.err
+    assert "'unknown' in line 32 is no number; correct it, or make it a missing value by --na unknown" in (
+        said.out + said.err
+    )
+    train("--impute", "mean", "--na", "unknown", data="ages.csv")
+    train("--impute", "mean", "--text", "age", data="ages.csv")
+    train("--impute", "mean", target="age", data="ages.csv", code=2 if different > 9 else 0)
+    said = capsys.readouterr()
+    assert "'unknown' in line 32 is no number" in said.out + said.err
+    train("--impute", "mean", "--text", "age", data="ages.csv")
+    assert "is read as text" not in capsys.readouterr().out
+
+
 def test_a_target_of_texts_that_look_like_numbers_is_refused(folder, numbers, capsys):
     odd = numbers.astype({"y": str})
     odd.loc[6, "y"] = "about 7"
@@ -336,6 +458,82 @@ def test_a_target_of_texts_that_look_like_numbers_is_refused(folder, numbers, ca
     assert "--numbers y reads them as numbers" in capsys.readouterr().err
     train("--numbers", "y", data="codes.csv")
     train("--task", "classification", data="codes.csv")
+
+
+def test_models_know_the_units_of_their_columns(folder, numbers, capsys):
+    money = numbers.assign(y=numbers.y.map("${:,.2f}".format), a=numbers.a.map("{:.2f} kg".format))
+    money.to_csv("money.csv", index=False)
+    train()
+    train(data="money.csv", out="u.lamina")
+    assert "regression: the target 'y'" in capsys.readouterr().out
+    for data in ("plain.csv", "money.csv"):
+        assert main(["predict", "u.lamina", data, "--out", "u.csv"]) == 0
+        assert "R2" in capsys.readouterr().err
+        assert main(["predict", "m.lamina", "plain.csv", "--out", "p.csv"]) == 0
+        assert_array_equal(pd.read_csv("u.csv"), pd.read_csv("p.csv"))
+        capsys.readouterr()
+    money.assign(a="5 lb").to_csv("other.csv", index=False)
+    assert main(["predict", "u.lamina", "other.csv"]) == 2
+    assert "column 'a' holds numbers in the model; here it has '5 lb' in line 2" in capsys.readouterr().err
+    odd = money.a.tolist()
+    odd[4] = "unknown"
+    money.assign(a=odd).to_csv("odd.csv", index=False)
+    train(data="odd.csv", code=2)
+    assert "'unknown' in line 6 is no number" in capsys.readouterr().err
+
+
+def test_a_target_of_too_many_texts_is_refused(folder, numbers, capsys):
+    days = pd.date_range("2024-01-01", periods=ROWS).strftime("%Y-%m-%d")
+    for y in (days, days[: ROWS // 2].repeat(2), [f"{i} of {i % 3}" for i in range(ROWS)]):
+        numbers.assign(y=y).to_csv("dates.csv", index=False)
+        train(data="dates.csv", code=2)
+        error = capsys.readouterr().err
+        assert "too many for classes" in error
+        assert "--task classification" in error
+    numbers.assign(y=days[: ROWS // 2].repeat(2)).to_csv("dates.csv", index=False)
+    train("--task", "classification", data="dates.csv")
+    numbers.assign(y=[f"class {i % 40}" for i in range(ROWS)]).to_csv("many.csv", index=False)
+    capsys.readouterr()
+    train("--test", "0.4", data="many.csv")
+    printed = capsys.readouterr().out
+    assert "By class: the 30 with the most rows, of 40" in printed
+    assert sum("class " in line and "always" not in line for line in printed.split("By class")[1].splitlines()) < 36
+
+
+def test_whole_numbers_written_as_decimals_are_classes(folder, numbers, capsys):
+    """As a program writes them that had a gap in the column."""
+    for gap in (False, True):
+        labels = (numbers.a > 100).astype(float)
+        labels[3] = np.nan if gap else labels[3]
+        numbers.assign(y=labels).to_csv("gap.csv", index=False)
+        train("--impute", "mean", data="gap.csv")
+        assert "classification: the target 'y': its values are whole numbers, 2 different" in capsys.readouterr().out
+        assert main(["predict", "m.lamina", "gap.csv"]) == 0
+        assert "accuracy" in capsys.readouterr().err
+    numbers.assign(y=numbers.a.round()).to_csv("whole.csv", index=False)
+    train(data="whole.csv")
+    assert "regression: " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("labels", [("FALSE", "TRUE"), ("false", "true"), ("0.0", "1.0"), ("2 D", "3 D"), ("-1", "+1")])
+def test_labels_come_back_as_the_training_table_spells_them(folder, numbers, labels, capsys):
+    numbers.assign(y=np.where(numbers.a > 100, *labels)).to_csv("spelled.csv", index=False)
+    train("--epochs", "40", data="spelled.csv")
+    assert f"always '{labels[0]}'" in (said := capsys.readouterr().out) or f"always '{labels[1]}'" in said
+    assert main(["predict", "m.lamina", "spelled.csv", "--proba", "--out", "p.csv"]) == 0
+    assert "accuracy" in capsys.readouterr().err
+    found = pd.read_csv("p.csv", dtype=str)
+    assert set(found["prediction"]) == set(labels)
+    assert set(found.columns) == {"prediction", *(f"probability_{label}" for label in labels)}
+    assert main(["info", "m.lamina"]) == 0
+    assert f"classes: {labels[0]}, {labels[1]}" in capsys.readouterr().out
+    # A model whose file has no spellings.
+    net = lamina.load("m.lamina")
+    saved = json.loads(net.metadata["table"])
+    del saved["target"]["spelled"]
+    net.metadata["table"] = json.dumps(saved)
+    net.save("old.lamina")
+    assert main(["predict", "old.lamina", "spelled.csv", "--out", "old.csv"]) == 0
 
 
 def test_labels_with_zeros_in_front(folder, numbers):
@@ -483,9 +681,11 @@ def test_damaged_descriptions_of_a_table_are_refused(folder, capsys):
         json.dumps(whole | {"columns": [columns[0] | {"fill": {}}, *columns[1:]]}),
         json.dumps(whole | {"target": target | {"classes": "ab"}}),
         json.dumps(whole | {"target": target | {"mean": None}}),
+        json.dumps(whole | {"target": target | {"spelled": ["a"]}}),
         json.dumps(whole | {"target": target | {"scale": float("nan")}}),
         json.dumps(whole | {"cells": {"missing": 5}}),
         json.dumps(whole | {"cells": {"decimal": "x"}}),
+        json.dumps(whole | {"cells": {"units": {"a": "kg"}}}),
     ):  # fmt: skip
         net.metadata["table"] = damaged
         net.save("damaged.lamina")
@@ -497,7 +697,7 @@ def test_damaged_descriptions_of_a_table_are_refused(folder, capsys):
 
 
 def test_rules_for_cells_are_saved():
-    rules = CellRules(missing=["", "NA"], decimal=",", thousands=".")
+    rules = CellRules(missing=["", "NA"], decimal=",", thousands=".", units={"a": ["$", ""]})
     table, _ = Table.fit(pd.DataFrame({"a": [1.0, 2.0]}), cells=rules)
     again, _, _ = Table.from_json(table.to_json(Target("y"), "regression"))
     assert again.cells == rules

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -28,7 +29,10 @@ __all__ = [
     "numbers_of",
     "sample_of",
     "stripped",
+    "thousands_instead",
     "truth_values",
+    "unit_of",
+    "without_unit",
 ]
 
 # What stands for a missing number, in any case. In a column of text these are categories, but for the empty cell.
@@ -71,12 +75,15 @@ class CellRules:
         Whether blanks around a text belong to it (False).
     decimal, thousands : str
         The way of writing numbers that is taken where several fit.
+    units : dict
+        By column, what stands before and behind its numbers, such as ["$", ""] or ["", "kg"].
     """
 
     missing: list[str] = field(default_factory=lambda: [""])
     strip: bool = True
     decimal: str = "."
     thousands: str = ""
+    units: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def format(self) -> NumberFormat:
@@ -89,6 +96,11 @@ class CellRules:
             raise TypeError("what is missing is no list of texts")
         if self.decimal not in (".", ",") or self.thousands not in THOUSANDS or self.decimal == self.thousands:
             raise ValueError(f"no numbers are written with {self.decimal!r} and {self.thousands!r}")
+        if not isinstance(self.units, dict) or not all(
+            isinstance(unit, list) and len(unit) == 2 and all(isinstance(part, str) for part in unit)
+            for unit in self.units.values()
+        ):
+            raise TypeError("the units of columns are no pairs of texts")
 
     def is_missing_number(self, cell: str) -> bool:
         """Whether a cell of a column of numbers is a missing value."""
@@ -144,6 +156,43 @@ def stripped(column: str) -> str:
 def is_code(column: str) -> bool:
     """Whether a joined column has whole numbers that begin with zeros, as numbers that count nothing do."""
     return re.search(rf"{JOINT}0\d+(?={JOINT})", f"{JOINT}{column}{JOINT}", re.ASCII) is not None
+
+
+# What may stand before a number: any other word there makes it a name, such as "room 12".
+CURRENCY = (
+    r"(?:[A-Z]{0,3}[$\u00a2-\u00a5\u0e3f\u20a0-\u20c0]|AED|AUD|BRL|CAD|CHF|CNY|CZK|DKK|EUR|GBP|HKD|HUF|IDR|ILS|INR|JPY|"
+    r"KRW|MXN|MYR|NOK|NZD|PHP|PLN|RON|RUB|SAR|SEK|SGD|THB|TRY|TWD|UAH|USD|VND|ZAR|Rs\.?|kr\.?)"
+)
+UNIT = re.compile(
+    rf"[+-]?(?P<before>{CURRENCY}?)\s*[+-]?[.,]?[0-9](?:[0-9.,{re.escape(MARKS)}]*[0-9])?(?:[eE][+-]?[0-9]+)?[.,]?\s*"
+    rf"(?P<behind>{CURRENCY}|[%\u2030]|[^\W\d_\u00b2\u00b3\u00b9]{{1,12}}(?:[/*\u00b7^ ]?[^\W_]{{1,5}}){{0,2}}|"
+    r"\u00b0\s?[A-Za-z]?|)"
+)
+LONGEST_WITH_UNIT = 60
+
+
+def unit_of(sample: Sequence[str]) -> tuple[str, str] | None:
+    """Return the currency, per cent or unit that nearly all of these cells have around their numbers, if they do."""
+    for cells in (sample[:40], sample):  # most columns are told by a few
+        matches = filter(None, (UNIT.fullmatch(cell) for cell in cells if len(cell) <= LONGEST_WITH_UNIT))
+        found = Counter((match["before"], match["behind"]) for match in matches).most_common(1)
+        if not found or found[0][0] == ("", "") or found[0][1] < NEARLY_ALL * len(cells):
+            return None
+    return found[0][0]
+
+
+def without_unit(column: str, unit: Sequence[str], rules: CellRules) -> str:
+    """Return a joined, stripped column without the unit of its numbers; cells that are no such numbers stay."""
+    before, behind = unit
+
+    def number(cell: str) -> str:
+        if cell in rules.missing:
+            return cell
+        sign, rest = (cell[0], cell[1:]) if cell[:1] in ("+", "-") else ("", cell)
+        bare = sign + rest.removeprefix(before).removesuffix(behind).strip()
+        return bare if re.match(r"[+-]?[.,]?\d", bare, re.ASCII) else cell
+
+    return JOINT.join(map(number, column.split(JOINT)))
 
 
 def truth_values(cells: Sequence[str]) -> Any:
@@ -242,6 +291,49 @@ def choose_format(samples: Iterable[Sequence[str]], tried: Sequence[NumberFormat
             for written, share in zip(tried, shares, strict=True):
                 votes[written] += share if share >= NEARLY_ALL else 0
     return max(tried, key=votes.__getitem__)
+
+
+def thousands_instead(
+    samples: Mapping[str, Sequence[str]], written: NumberFormat, tried: Sequence[NumberFormat]
+) -> tuple[NumberFormat | None, str, tuple[str, str]]:
+    """Return the way of writing in which what was taken for decimal marks stands between thousands, if that fits.
+
+    It fits where in every column of numbers with the mark three digits stand behind it and one to three before, and
+    no number without it reaches 1000. It is told where some number without the mark stands beside one that ends in
+    0: whoever writes the zeros of 1.250, and three decimals, writes no plain 999.
+
+    Returns
+    -------
+    written : NumberFormat, optional
+        None where it does not fit, or where nothing but the zeros speaks for it.
+    column : str
+        One that has such numbers; "" where there is none, or the mark is a decimal one for sure.
+    cells : tuple of str
+        A number with the mark there, and one without, "" for none.
+    """
+    nothing = None, "", ("", "")
+    others = [other for other in tried if other.thousands == written.decimal]
+    if written.thousands or not others:
+        return nothing
+    mark = re.escape(written.decimal)
+    marked_number, plain_number = re.compile(rf"[+-]?[1-9][0-9]{{0,2}}{mark}[0-9]{{3}}"), re.compile(r"[+-]?[0-9]{1,3}")
+    found: list[tuple[bool, str, tuple[str, str]]] = []
+    for name, cells in samples.items():
+        if not any(written.decimal in cell for cell in cells) or number_share(cells, written) < NEARLY_ALL:
+            continue
+        numbers = [cell for cell in cells if is_number(cell, written)]
+        marked = [cell for cell in numbers if written.decimal in cell]
+        plain = [cell for cell in numbers if written.decimal not in cell]
+        if not all(map(marked_number.fullmatch, marked)) or not all(map(plain_number.fullmatch, plain)):
+            return nothing
+        with_zero = next((cell for cell in marked if cell.endswith("0")), None)
+        beside = max(plain, key=lambda cell: abs(int(cell)), default="")
+        if with_zero:
+            found.append((bool(beside.strip("+-0")), name, (with_zero, beside)))
+    if not found:
+        return nothing
+    told, name, shown = max(found, key=lambda one: one[0])
+    return (others[0] if told else None), name, shown
 
 
 def is_number(cell: str, written: NumberFormat) -> bool:

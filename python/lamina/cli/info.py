@@ -34,7 +34,7 @@ def run(options: Namespace) -> int:
         table, target, task = Table.from_json(network.metadata["table"])
         report.note(f"{task} of {target.name!r}")
         if target.classes is not None:
-            report.note("classes: " + ", ".join(map(str, target.classes)))
+            report.note("classes: " + ", ".join(map(str, target.labels or ())))
         rows = [
             [column.name, "number" if column.categories is None else "text", column.inputs, column.fill]
             for column in table.columns

@@ -41,7 +41,7 @@ def run(options: Namespace) -> int:
     outputs = network.predict(inputs)
     columns = {PREDICTION: target.decode(outputs)}
     if options.proba:
-        columns |= {f"{PROBABILITY}{label}": outputs[:, place] for place, label in enumerate(target.classes or ())}
+        columns |= {f"{PROBABILITY}{label}": outputs[:, place] for place, label in enumerate(target.labels or ())}
     predictions = pd.DataFrame(columns)
     if options.out:
         write_whole(options.out, predictions.to_csv(index=False).encode())
@@ -68,4 +68,4 @@ def _score(frame: pd.DataFrame, target: Target, outputs: Any) -> None:
         report.note(f"note: {int((~familiar).sum())} rows have a class unknown to the model: not scored", stderr=True)
     if familiar.any():
         labels = target.encode(truth[familiar])
-        report.results("given", target.classes, labels, outputs[known][familiar], None, stderr=True)
+        report.results("given", target.labels, labels, outputs[known][familiar], None, stderr=True)

@@ -6,7 +6,7 @@ import re
 from argparse import Namespace
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Doubt", "Reading", "read_as_trained", "read_table"]
 
+# A column of more different numbers has no spellings.
+MOST_LABELS = 10_000
+
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
@@ -30,6 +33,8 @@ class Doubt:
     ----------
     share : float
         Of its different cells, how many are numbers.
+    rows : float
+        Of all its cells that are not missing, how many are.
     code : bool
         Whether all are, and begin with zeros.
     why : str
@@ -39,6 +44,7 @@ class Doubt:
     """
 
     share: float
+    rows: float
     code: bool
     why: str
     remedy: str
@@ -62,6 +68,8 @@ class Reading:
         By name, the columns of text that look like numbers.
     doubled : frozenset of str
         The names that the header has more than once.
+    spellings : dict
+        Of the column that was asked for, how each of its numbers, or true and false, is written; empty for text.
     """
 
     frame: pd.DataFrame
@@ -70,10 +78,18 @@ class Reading:
     notes: list[str]
     doubts: dict[str, Doubt]
     doubled: frozenset[str]
+    spellings: dict[Any, str] = field(default_factory=dict)
 
 
-def read_table(options: Namespace) -> Reading:
-    """Return the table of `lamina train`: what a column holds is found out, unless the user says it."""
+def read_table(options: Namespace, labels: str | None = None) -> Reading:
+    """Return the table of `lamina train`: what a column holds is found out, unless the user says it.
+
+    Parameters
+    ----------
+    options : Namespace
+    labels : str, optional
+        The column whose `spellings` are asked for.
+    """
     text = read_text(options.data, options.separator, options.encoding)
     for name in (*options.text, *options.numbers):
         if name not in text.columns:
@@ -81,29 +97,48 @@ def read_table(options: Namespace) -> Reading:
     columns = {name: cells.stripped(column) for name, column in text.columns.items()}
     rules = CellRules(missing=["", *options.na])
     undecided = {name: column for name, column in columns.items() if name not in options.text}
+    units = {name: unit for name, column in undecided.items()
+             if (unit := cells.unit_of(cells.sample_of(column, rules)))}  # fmt: skip
+    undecided |= {name: cells.without_unit(columns[name], unit, rules) for name, unit in units.items()}
     tried = cells.formats(text.separator, options.decimal, options.thousands)
     written, numbers = _numbers(undecided, tried, rules)
+    notes: list[str] = []
+    if options.thousands is None:
+        samples = {name: cells.sample_of(column, rules) for name, column in undecided.items()}
+        instead, name, shown = cells.thousands_instead(samples, written, tried)
+        notes = _thousands_or_decimals(instead, name, shown, written, text.separator)
+        if instead is not None:
+            written, numbers = _numbers(undecided, [instead], rules)
+    _refuse_line_of_units(undecided, numbers, text)
     frame: dict[str, Any] = {}
     doubts: dict[str, Doubt] = {}
     texts: list[str] = []
     for name, column in columns.items():
-        found = numbers.get(name)
+        found, bare = numbers.get(name), undecided.get(name, column)
         if name in options.numbers and found is not None and found.others:
-            raise TableError(f"--numbers {name}: {_where(column, found.others, text)} is no number")
-        code = name not in options.numbers and cells.is_code(column)
+            raise TableError(f"--numbers {name}: {_where(bare, found.others, text)} is no number")
+        code = name not in options.numbers and cells.is_code(bare)
         if found is not None and not found.others and not code:
             frame[name] = found.values
+            if name in units:
+                rules.units[name] = list(units[name])
             continue
         values = column.split(JOINT)
         truths = None if found is None else cells.truth_values(values)
         frame[name] = _texts(values, rules) if truths is None else truths
         if truths is None:
             texts.append(name)
-            if found is not None and (doubt := _doubt(name, column, found, text, rules, code)):
+            if found is not None and (doubt := _doubt(name, bare, found, text, rules, code)):
                 doubts[name] = doubt
     rules = replace(rules, decimal=written.decimal, thousands=written.thousands)
-    notes = [*text.notes, *_marks_in_text({name: columns[name] for name in texts}, rules)]
-    return Reading(_frame(frame), rules, _told(text, written), notes, doubts, text.doubled)
+    notes = [
+        *text.notes,
+        *notes,
+        *_units_left_out(rules),
+        *_marks_in_text({name: columns[name] for name in texts}, rules),
+    ]
+    spellings = {} if labels in texts or labels not in columns else _spellings(frame[labels], columns[labels])
+    return Reading(_frame(frame), rules, _told(text, written), notes, doubts, text.doubled, spellings)
 
 
 def read_as_trained(
@@ -128,6 +163,8 @@ def read_as_trained(
     usual = cells.formats(text.separator, options.decimal, options.thousands)
     tried = [rules.format] * (rules.format in usual) + [written for written in usual if written != rules.format]
     numeric = {name: cells.stripped(column) for name, column in columns.items() if name in numbers}
+    for name in numeric.keys() & rules.units.keys():
+        numeric[name] = cells.without_unit(numeric[name], rules.units[name], rules)
     written, found = _numbers(numeric, tried, rules)
     frame: dict[str, Any] = {}
     for name, column in columns.items():
@@ -176,6 +213,14 @@ def _where(column: str, odd: Collection[str], text: TextTable) -> str:
     return f"{_short(cell)} in line {text.lines[place]}"
 
 
+def _spellings(values: Any, column: str) -> dict[Any, str]:
+    """Return how each value is written most often; nothing for so many values that they are no labels."""
+    if len(np.unique(values)) > MOST_LABELS:
+        return {}
+    counts = Counter(zip(values.tolist(), column.split(JOINT), strict=True))
+    return {value: cell for (value, cell), _ in reversed(counts.most_common())}
+
+
 def _short(cell: str) -> str:
     return repr(cell if len(cell) <= 40 else cell[:37] + "...")
 
@@ -189,20 +234,58 @@ def _doubt(name: str, column: str, found: Numbers, text: TextTable, rules: CellR
     """Say why a column that is read as text looks like numbers, if it does."""
     if code:
         reads = f"--numbers {name} reads them as numbers"
-        return None if found.others else Doubt(1.0, True, "its numbers begin with zeros, as codes do", reads)
+        return None if found.others else Doubt(1.0, 1.0, True, "its numbers begin with zeros, as codes do", reads)
     sample = cells.sample_of(column, rules)
     shares = {written: cells.number_share(sample, written) for written in cells.formats(text.separator)}
     written = max(shares, key=shares.__getitem__)
     if not (share := shares[written]):
         return None
+    counts = Counter(cell for cell in column.split(JOINT) if not rules.is_missing_number(cell))
+    rows = sum(times for cell, times in counts.items() if cells.is_number(cell, written)) / max(counts.total(), 1)
     if odd := {cell for cell in found.others if not cells.is_number(cell, written)}:
         cell = next(cell for cell in column.split(JOINT) if cell in odd)
         call = f" {cell}" if cell.isalnum() else f"={cell!r}"
         nameable = len(cell) <= 20 and "," not in cell
         remedy = f"correct it, or make it a missing value by --na{call}" if nameable else "correct it"
-        return Doubt(share, False, f"{_where(column, odd, text)} is no number", remedy)
+        return Doubt(share, rows, False, f"{_where(column, odd, text)} is no number", remedy)
     why = f"{_where(column, found.others, text)} is one with {written}, unlike other columns"
-    return Doubt(share, False, why, "write all numbers alike, or see --decimal and --thousands")
+    return Doubt(share, rows, False, why, "write all numbers alike, or see --decimal and --thousands")
+
+
+def _refuse_line_of_units(columns: Mapping[str, str], numbers: Mapping[str, Numbers], text: TextTable) -> None:
+    """Raise TableError where the first row has words in columns of numbers: units, or a second header."""
+    firsts = {name: column.partition(JOINT)[0] for name, column in columns.items()}
+    odd = [name for name, first in firsts.items()
+           if numbers[name].others == {first} and not np.isnan(numbers[name].values[1:]).all()]  # fmt: skip
+    if len(odd) > 1 and np.isnan([float(numbers[name].values[0]) for name in columns]).all():
+        shown = ", ".join(_short(firsts[name]) for name in odd[:5])
+        raise TableError(f"line {text.lines[0]} has no number where all other lines have some, but {shown}: units, or "
+                         "a second header? Delete that line")  # fmt: skip
+
+
+def _thousands_or_decimals(
+    instead: NumberFormat | None, name: str, shown: tuple[str, str], written: NumberFormat, separator: str
+) -> list[str]:
+    """Tell how numbers such as 1.000 are read, where they may be 1000 or 1."""
+    mark = "point" if written.decimal == "." else "comma"
+    cell, plain = shown
+    value = cell.replace(written.decimal, ".")
+    if instead is not None:
+        return [f"column {name!r}: {cell!r} is read as {cell.replace(written.decimal, '')}, for {plain!r} stands there "
+                f"without a {mark}; --decimal {mark} reads it as {float(value):g}"]  # fmt: skip
+    if name and separator == ";":  # as programs write where marks are not what Python's are
+        return [f"column {name!r}: {cell!r} is read as {float(value):g}; --thousands {mark} reads it as "
+                f"{cell.replace(written.decimal, '')}"]  # fmt: skip
+    return []
+
+
+def _units_left_out(rules: CellRules) -> list[str]:
+    """Tell of the columns whose numbers had a currency or a unit around them."""
+    shown = [f"{name!r} ({' and '.join(repr(part) for part in unit if part)})" for name, unit in rules.units.items()]
+    if not shown:
+        return []
+    listed = ", ".join(shown[:10]) + (f" and {len(shown) - 10} more" if len(shown) > 10 else "")
+    return [f"read as numbers, without what stands beside them: {listed}; --text makes them text"]
 
 
 def _marks_in_text(columns: Mapping[str, str], rules: CellRules) -> list[str]:

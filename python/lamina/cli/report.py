@@ -13,6 +13,9 @@ from lamina.text import aligned, counted
 
 __all__ = ["classification_scores", "let_go", "note", "print_table", "regression_scores", "results"]
 
+# The table of classes has no more lines.
+SHOWN_CLASSES = 30
+
 
 def let_go(stream: TextIO) -> None:
     """Send what is still to come to nowhere: nobody reads `stream` any more."""
@@ -122,10 +125,15 @@ def results(part: str, classes: list[Any] | None, truth: Any, outputs: Any, base
         header.append(f"always {classes[baseline]!r}")
         rows = [rows[0] + [always["accuracy"]], rows[1] + [float(np.mean(always["f1"]))]]
     print_table(title, header, rows, stderr=stderr)
-    per_class = zip(
+    per_class = list(zip(
         map(str, classes), *(scores[k].tolist() for k in ("precision", "recall", "f1", "rows")), strict=True
-    )
-    print_table("By class", ["class", "precision", "recall", "F1", "rows"], per_class, stderr=stderr)
+    ))  # fmt: skip
+    title = "By class"
+    if len(per_class) > SHOWN_CLASSES:
+        title += f": the {SHOWN_CLASSES} with the most rows, of {len(per_class)}"
+        most = np.sort(np.argsort(-scores["rows"], kind="stable")[:SHOWN_CLASSES])
+        per_class = [per_class[place] for place in most]
+    print_table(title, ["class", "precision", "recall", "F1", "rows"], per_class, stderr=stderr)
     never = np.flatnonzero((scores["rows"] > 0) & (np.bincount(predicted, minlength=len(classes)) == 0))
     if len(never):
         shown = ", ".join(f"{classes[place]!r} ({counted(int(scores['rows'][place]), 'row')})" for place in never[:5])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -73,21 +74,26 @@ def detect_task(target: pd.Series) -> tuple[str, str]:
     if types.is_float_dtype(target):
         return "regression", "its values are decimal numbers"
     if distinct == 2 or (distinct <= MAX_CLASSES and len(target) >= 5 * distinct):
-        return "classification", f"its values are whole numbers, {distinct} different ones"
+        why = f"its values are whole numbers, {distinct} different ones; --task regression predicts numbers"
+        return "classification", why
     return "regression", f"its values are whole numbers, {distinct} different ones in {len(target)} rows"
 
 
 @dataclass
 class Target:
-    """The column to predict: the labels of its classes, or the mean and scale of its numbers."""
+    """The column to predict: the labels of its classes, or the mean and scale of its numbers.
+
+    Classes are values, or texts; `spelled` is how the training table writes them, where Python writes them otherwise.
+    """
 
     name: str
     classes: list[Any] | None = None
     mean: float = 0.0
     scale: float = 1.0
+    spelled: list[str] | None = None
 
     @classmethod
-    def fit(cls, values: pd.Series, task: str) -> Target:
+    def fit(cls, values: pd.Series, task: str, spellings: Mapping[Any, str] | None = None) -> Target:
         """Learn the classes, or the mean and scale, of a target without missing values."""
         from pandas.api import types
 
@@ -100,7 +106,8 @@ class Target:
                 raise TableError(
                     f"the target {name!r} has {len(classes)} classes in {len(values)} rows: not a class label"
                 )
-            return cls(name, classes)
+            spelled = [(spellings or {}).get(label, str(label)) for label in classes]
+            return cls(name, classes, spelled=None if spelled == list(map(str, classes)) else spelled)
         if not types.is_numeric_dtype(values):
             raise TableError(f"the target {name!r} is text; --task regression needs numbers")
         numbers = values.to_numpy(dtype=np.float64)
@@ -124,6 +131,13 @@ class Target:
             raise TypeError(f"no target is {self}")
         if self.classes is not None and not (_are(self.classes, (str, int, float)) and len(self.classes) > 1):
             raise TypeError(f"the classes of {self.name!r} are no list of labels")
+        if self.spelled is not None and not (_are(self.spelled, str) and len(self.spelled) == len(self.classes or ())):
+            raise TypeError(f"the classes of {self.name!r} are not all spelled")
+
+    @property
+    def labels(self) -> list[Any] | None:
+        """The classes as the training table writes them."""
+        return self.classes if self.spelled is None else self.spelled
 
     @property
     def is_text(self) -> bool:
@@ -146,7 +160,7 @@ class Target:
         """Return labels or numbers, (n,), for the network's predictions, (n, outputs)."""
         if self.classes is None:
             return outputs[:, 0].astype(np.float64) * self.scale + self.mean
-        return np.array(self.classes, dtype=object)[np.argmax(outputs, axis=1)]
+        return np.array(self.labels, dtype=object)[np.argmax(outputs, axis=1)]
 
 
 @dataclass

@@ -32,6 +32,8 @@ SAMPLE_LINES, SAMPLE_CHARACTERS = 200, 2 << 20
 CELLS_AT_ONCE = 200_000
 # Where two of them fit alike, a comma is the likelier to stand within the cells.
 SEPARATORS = ("\t", ";", "|", ",")
+# What a line above the header begins with that is a comment.
+COMMENTS = ("#", "//", "%", "--")
 BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
@@ -283,7 +285,13 @@ def _found_separator(sample: list[str]) -> str:
     if any("," in line for line in stripped) and all(_NUMBER_LIKE.fullmatch(line) for line in stripped[1:]):
         return ";"  # one column, with decimal commas
     widths = {len(line.split()) for line in stripped}
-    return " " if len(widths) == 1 and widths != {1} else ","
+    if len(widths) == 1 and widths != {1}:
+        return " "
+    for separator in SEPARATORS:  # under a title: the row is refused that has more than that
+        rows = _split_sample(sample, separator) or []
+        if len(rows) > 2 and len(rows[1]) > 2 and len({len(row) for row in rows[1:]}) == 1:
+            return separator
+    return ","
 
 
 def _split_sample(sample: list[str], separator: str) -> list[list[str]] | None:
@@ -349,11 +357,14 @@ def _well_quoted(row: list[str], separator: str) -> bool:
 def _columns(
     rows: Iterator[tuple[int, list[str]]], separator: str, encoding: str, path: str, wanted: Callable[[str], bool]
 ) -> TextTable:
-    _, header = next(rows, (0, []))
+    first, header = next(rows, (0, []))
     if not header:
         raise TableError(f"{path} is empty: it has no header line")
     names, doubled = _names(header)
     width, n_rows = len(names), 0
+    told = [name.strip() for name in header]
+    # A row of numbers may well come twice; names that do are another header.
+    has_names = width > 1 and sum(bool(name) and not _NUMBER_LIKE.fullmatch(name) for name in told) > width / 2
     taken = [place for place, name in enumerate(names) if wanted(name)]
     parts: list[list[str]] = [[] for _ in taken]
     numbers: list[int] = []
@@ -368,12 +379,14 @@ def _columns(
             waiting.clear()
 
     for line, row in rows:
+        if has_names and row[0].strip() == told[0] and [cell.strip() for cell in row] == told:
+            raise TableError(f"{path}: line {line} is the header again; delete that line")
         if len(row) < width:
             short.append(line)
             row += [""] * (width - len(row))
         elif len(row) > width:
             if any(cell.strip() for cell in row[width:]):
-                raise TableError(_too_long(path, line, len(row), width, not n_rows, separator))
+                raise TableError(_too_long(path, line, row, first, header, not n_rows, separator))
             del row[width:]
         n_rows += 1
         numbers.append(line)
@@ -394,12 +407,22 @@ def _columns(
     return TextTable(names, columns, np.array(numbers, dtype=np.int64), separator, _shown(encoding), doubled, notes)
 
 
-def _too_long(path: str, line: int, fields: int, width: int, at_once: bool, separator: str) -> str:
-    hint = ""
-    if at_once and fields == width + 1:
+def _too_long(
+    path: str, line: int, row: list[str], first: int, header: list[str], at_once: bool, separator: str
+) -> str:
+    fields, width = len(row), len(header)
+    others = [mark for mark in SEPARATORS
+              if mark != separator and mark in header[0] and any(mark in cell for cell in row)]  # fmt: skip
+    if others and width == 1:
+        hint = f"; is {others[0]!r} the separator, and no {separator!r}?"
+    elif at_once and (header[0].lstrip().startswith(COMMENTS) or (width == 1 and fields > 2)):
+        hint = f"; is line {first} a title or a comment above the header? Delete what stands above the header"
+    elif at_once and fields == width + 1:
         hint = "; does the header lack the name of the first column?"
     elif separator == ",":
         hint = "; a comma within a field needs quotation marks around it"
+    else:
+        hint = ""
     return f"{path}: line {line} has {fields} fields, the header {width}{hint}"
 
 

@@ -42,13 +42,13 @@ def run(options: Namespace) -> int:
     outputs = [Output(options.out, "model", "--out"), Output(picture, "picture", "--plot")]
     check_outputs([options.data], outputs, force=options.force)
     check_picture(picture)
-    reading = read_table(options)
+    reading = read_table(options, labels=options.target)
     report.note(reading.told)
     for line in reading.notes:
         report.note(f"note: {line}")
     features, values = _features_and_target(reading, options)
     task = _task(values, reading, options)
-    labels = Target.fit(values, task)
+    labels = Target.fit(values, task, reading.spellings)
     rows = _split(labels.encode(values), labels, options)
     _check_classes(values.iloc[rows["training"]], labels)
     # What is learned from columns and numbers is learned from the training rows; classes are known in advance.
@@ -134,12 +134,12 @@ def _features_and_target(reading: Reading, options: Namespace) -> tuple[pd.DataF
     if missing.any():
         report.note(f"note: left out for want of a target: {int(missing.sum())} of {len(frame)} rows")
         frame = frame[~missing].reset_index(drop=True)
-        values = frame[options.target]
-        if pd.api.types.is_float_dtype(values) and ((values % 1 == 0) & (values.abs() < 2**53)).all():
-            # Whole numbers are decimals in a column with gaps.
-            frame = frame.astype({options.target: np.int64})
         if len(frame) < 3:
             raise TableError(f"{counted(len(frame), 'row')} with a target; three are the least to train and to test on")
+    values = frame[options.target]
+    if pd.api.types.is_float_dtype(values) and ((values % 1 == 0) & (values.abs() < 2**53)).all():
+        # Whole numbers are decimals in a column with gaps, and stay so, as 0.0 and 1.0, where a program writes it.
+        frame = frame.astype({options.target: np.int64})
     return frame.drop(columns=[options.target, *options.drop]), frame[options.target]
 
 
@@ -164,13 +164,32 @@ def _task(values: pd.Series, reading: Reading, options: Namespace) -> str:
     if doubt is not None and options.task == "regression":
         raise TableError(f"the target {options.target!r} is text; --task regression needs numbers: {doubt.why}; "
                          f"{doubt.remedy}")  # fmt: skip
-    if doubt is not None and options.task == "auto" and distinct > MAX_CLASSES and doubt.share >= 0.5:
+    numbers = doubt is not None and (
+        (distinct > MAX_CLASSES and doubt.share >= 0.5) or (doubt.share >= NEARLY_ALL and not doubt.code)
+    )
+    if doubt is not None and options.task == "auto" and numbers:
         raise TableError(f"the target {options.target!r} has {distinct} different texts that look like numbers: "
                          f"{doubt.why}; {doubt.remedy}; --task classification makes them classes")  # fmt: skip
+    if options.task == "auto" and task == "classification":
+        _refuse_no_classes(values)
     if options.class_weight != "none" and task == "regression":
         raise TableError(f"--class-weight needs classes; the target {options.target!r} is {why}")
     report.note(f"{task}: the target {options.target!r}: {why}")
+    if doubt is not None and options.task == "auto" and doubt.rows >= NEARLY_ALL and not doubt.code:
+        report.note(f"note: the target {options.target!r} is read as text: {doubt.why}; {doubt.remedy}")
     return task
+
+
+def _refuse_no_classes(values: pd.Series) -> None:
+    """Raise TableError for texts of which too few come again to be classes: dates, names, numbers with words."""
+    rows = values.value_counts()
+    if (len(rows) > MAX_CLASSES and 2 * int((rows <= 2).sum()) > len(rows)) or len(rows) > max(len(values) / 2, 5):
+        shown = ", ".join(map(repr, values.tolist()[:3]))
+        raise TableError(
+            f"the target {values.name!r} has {len(rows)} different texts in {len(values)} rows ({shown}, ...), most of "
+            "them in one or two rows: too many for classes. Write dates and numbers as plain numbers, or put rare "
+            "classes together; --task classification trains on them as they are"
+        )
 
 
 def _check_classes(training: pd.Series, target: Target) -> None:
@@ -185,12 +204,14 @@ def _check_classes(training: pd.Series, target: Target) -> None:
 def _look_at_doubts(features: pd.DataFrame, reading: Reading) -> None:
     """Tell of columns that are read as text for the sake of a few cells; TableError where they would be left out."""
     for name, doubt in reading.doubts.items():
-        if name not in features.columns or doubt.share < NEARLY_ALL:
+        if name not in features.columns or max(doubt.share, doubt.rows) < NEARLY_ALL:
             continue
-        if features[name].nunique() > MAX_CATEGORIES and not doubt.code:
+        # A word among a few numbers, such as "8+" behind 0 to 7, may be a category as they are.
+        if not doubt.code and (doubt.share >= NEARLY_ALL or features[name].nunique() > MAX_CATEGORIES):
             raise TableError(f"column {name!r} is read as text, and nearly all of it is numbers: {doubt.why}; "
-                             f"{doubt.remedy}, or leave the column out by --drop {name}")  # fmt: skip
-        report.note(f"note: column {name!r} is read as text: {doubt.why}; {doubt.remedy}")
+                             f"{doubt.remedy}, or leave the column out by --drop {name}, or have categories of its "
+                             f"cells by --text {name}")  # fmt: skip
+        report.note(f"note: column {name!r} is read as text: {doubt.why}; {doubt.remedy}, or say --text {name}")
 
 
 def _no_column(name: str, frame: pd.DataFrame, separator: str | None) -> str:
@@ -199,7 +220,8 @@ def _no_column(name: str, frame: pd.DataFrame, separator: str | None) -> str:
     if 2 * sum(is_number(str(column), PLAIN) for column in frame.columns) > len(frame.columns):
         hint += " (is the first line a header?)"
     if len(frame.columns) == 1:
-        hint += " (one column alone: " + (f"is {separator!r} the separator?)" if separator else "see --separator)")
+        said = f"is {separator!r} the separator?" if separator else "see --separator"
+        hint += f" (one column alone: {said}; or does a title or a comment stand above the header?)"
     return f"the table has no column {name!r}{hint}"
 
 
@@ -249,4 +271,4 @@ def _report_part(
         report.results(part, None, truth, target.decode(outputs), target.mean, stderr=False)
     else:
         baseline = int(np.argmax(np.bincount(encoded[training], minlength=len(target.classes))))
-        report.results(part, target.classes, encoded[index], outputs, baseline, stderr=False)
+        report.results(part, target.labels, encoded[index], outputs, baseline, stderr=False)
