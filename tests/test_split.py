@@ -85,3 +85,18 @@ def test_split_says_what_is_wrong(options, message):
 def test_rows_of_x_and_y_must_agree():
     with pytest.raises(ValueError, match=r"y must have as many rows as X \(3\); got 2"):
         lamina.split(np.zeros((3, 1)), np.zeros(2))
+
+
+@pytest.mark.parametrize(
+    ("option", "advice"),
+    [
+        ({"test_size": 0.2}, r"write fractions=\(0\.8, 0\.2\)"),
+        ({"random_state": 0}, "write seed=0"),
+        ({"fraction": 0.2}, "did you mean 'fractions'"),
+    ],
+)
+def test_options_by_other_names_are_told_ours(option, advice):
+    with pytest.raises(
+        TypeError, match=rf"split\(\) got an unexpected keyword argument '{next(iter(option))}'; {advice}"
+    ):
+        lamina.split(np.zeros((10, 2)), np.zeros(10), **option)
