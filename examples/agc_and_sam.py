@@ -1,6 +1,6 @@
 """Adaptive gradient clipping where plain descent fails, and sharpness-aware minimisation for a better minimum.
 
-python examples/agc_and_sam.py [picture]
+python examples/agc_and_sam.py
 """
 
 import argparse
@@ -42,7 +42,7 @@ def sharpness(ax, epochs, seeds):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("picture", nargs="?", default="agc_and_sam.png")
+    parser.add_argument("--picture", default="agc_and_sam.png", help="where the picture is written")
     parser.add_argument("--quick", action="store_true", help="few epochs and one seed, to see that it runs")
     options = parser.parse_args()
     # Plain descent may diverge, or learn nothing: that is what is shown.

@@ -1,6 +1,6 @@
 """Batch norm against none: a deep network of tanh units at low and high rates of learning.
 
-python examples/batch_norm.py [picture]
+python examples/batch_norm.py
 """
 
 import argparse
@@ -21,7 +21,7 @@ def layers_of(batch_norm):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("picture", nargs="?", default="batch_norm.png")
+    parser.add_argument("--picture", default="batch_norm.png", help="where the picture is written")
     parser.add_argument("--quick", action="store_true", help="few epochs, to see that it runs")
     options = parser.parse_args()
     epochs = 2 if options.quick else 30

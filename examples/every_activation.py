@@ -1,6 +1,6 @@
 """Every activation on the same task: two hidden layers on handwritten digits, five folds each.
 
-python examples/every_activation.py [picture]
+python examples/every_activation.py
 """
 
 import argparse
@@ -14,7 +14,7 @@ from lamina import plots
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("picture", nargs="?", default="every_activation.png")
+    parser.add_argument("--picture", default="every_activation.png", help="where the picture is written")
     parser.add_argument("--quick", action="store_true", help="one epoch and two folds, to see that it runs")
     options = parser.parse_args()
     settings = {"k": 2, "epochs": 1} if options.quick else {"k": 5, "epochs": 100}

@@ -1,6 +1,6 @@
 """Five-fold cross-validation: three networks on the same folds, and the epochs to train for.
 
-python examples/folds.py [picture]
+python examples/folds.py
 """
 
 import argparse
@@ -15,7 +15,7 @@ from lamina import plots
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("picture", nargs="?", default="folds.png")
+    parser.add_argument("--picture", default="folds.png", help="where the picture is written")
     parser.add_argument("--quick", action="store_true", help="few epochs, to see that it runs")
     options = parser.parse_args()
 

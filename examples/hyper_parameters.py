@@ -1,6 +1,6 @@
 """A search for hyper-parameters: 60 sets at random against successive halving, by the epochs they cost.
 
-python examples/hyper_parameters.py [picture]
+python examples/hyper_parameters.py
 """
 
 import argparse
@@ -29,7 +29,7 @@ def build(units, activation, rate):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("picture", nargs="?", default="hyper_parameters.png")
+    parser.add_argument("--picture", default="hyper_parameters.png", help="where the picture is written")
     parser.add_argument("--quick", action="store_true", help="few trials and epochs, to see that it runs")
     options = parser.parse_args()
     trials, epochs = (6, 4) if options.quick else (60, 54)

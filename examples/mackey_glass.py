@@ -14,7 +14,6 @@ python examples/mackey_glass.py  # half a minute
 
 import argparse
 import time
-from pathlib import Path
 
 import numpy as np
 
@@ -57,7 +56,7 @@ def predict_ahead(net, series):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", default=Path(__file__).with_suffix(".png"), help="where the picture is written")
+    parser.add_argument("--picture", default="mackey_glass.png", help="where the picture is written")
     options = parser.parse_args()
     series = mackey_glass(7000)
     known, test = series[: TRAINING + VALIDATION], series[TRAINING + VALIDATION :]
@@ -97,8 +96,8 @@ def main():
     axes[1].plot(error[:600], linewidth=1)
     axes[1].set(xlabel="time in the test part", ylabel="error")
     figure.suptitle(f"Mackey-Glass series, delay 17: NRMSE {nrmse:.4f}")
-    figure.savefig(options.out, dpi=150)
-    print(f"picture: {options.out}")
+    figure.savefig(options.picture, dpi=150)
+    print(f"picture: {options.picture}")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 Normalise, search the hyper-parameters by validation, cross-validate what was found, train on every row for the folds'
 best number of epochs, look at the network, and only then at the test set.
 
-python examples/method.py [picture]
+python examples/method.py
 """
 
 import argparse
@@ -31,7 +31,7 @@ SPACE = {
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("picture", nargs="?", default="method.png")
+    parser.add_argument("--picture", default="method.png", help="where the picture is written")
     parser.add_argument("--quick", action="store_true", help="few trials and epochs, to see that it runs")
     options = parser.parse_args()
     epochs, trials = (4, 3) if options.quick else (120, 27)

@@ -10,7 +10,6 @@ python examples/online_control.py  # 100 runs in closed loop, 10 s each
 
 import argparse
 import time
-from pathlib import Path
 
 import numpy as np
 
@@ -57,7 +56,7 @@ def closed_loop(act, rng, runs, steps):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", default=Path(__file__).with_suffix(".png"), help="where the picture is written")
+    parser.add_argument("--picture", default="online_control.png", help="where the picture is written")
     options = parser.parse_args()
     epochs, runs, steps = 200, 100, 500
 
@@ -93,8 +92,8 @@ def main():
         ax.plot(np.arange(len(runs_of)) * STEP, np.degrees(runs_of[:, :10]), linewidth=1)
         ax.set(title=f"Network {name}", xlabel="time, s", ylim=(-45, 45))
     axes[0].set_ylabel("angle, degrees")
-    figure.savefig(options.out, dpi=150)
-    print(f"picture: {options.out}")
+    figure.savefig(options.picture, dpi=150)
+    print(f"picture: {options.picture}")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ python examples/reber_grammar.py  # ten seeds
 """
 
 import argparse
-from pathlib import Path
 
 import numpy as np
 
@@ -86,7 +85,7 @@ def train(seed):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", default=Path(__file__).with_suffix(".png"), help="where the picture is written")
+    parser.add_argument("--picture", default="reber_grammar.png", help="where the picture is written")
     options = parser.parse_args()
     results = {seed: train(seed) for seed in range(SEEDS)}
     for seed, (seen, curve) in results.items():
@@ -109,8 +108,8 @@ def main():
     axes.set(xlabel="strings seen", ylabel="wrong steps of the test strings, %", yscale="symlog", xscale="log")
     axes.set_title("Embedded Reber grammar, Elman network of 15 units")
     axes.legend(ncols=2, fontsize="small")
-    figure.savefig(options.out, dpi=150)
-    print(f"picture: {options.out}")
+    figure.savefig(options.picture, dpi=150)
+    print(f"picture: {options.picture}")
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ def spirals():
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--trials", type=int, default=100)
-    parser.add_argument("--picture", default="two_spirals.png")
+    parser.add_argument("--picture", default="two_spirals.png", help="where the picture is written; '' for none")
     options = parser.parse_args()
     x, y = spirals()
     kinds = {

@@ -83,6 +83,12 @@ def check_accuracy(name, part, x, params=None):
     )
 
 
+def test_none_is_told_the_name_of_no_activation():
+    with pytest.raises(TypeError, match="got NoneType, which is 'identity' here"):
+        lamina.activations.get(None)
+    assert "identity" in lamina.activations.names()
+
+
 def test_registry_has_every_name():
     assert set(ACTIVATIONS) <= set(lamina.activations.names())
 

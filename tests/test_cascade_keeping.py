@@ -101,6 +101,10 @@ def test_words(rng):
     )
     lines = net.summary().splitlines()
     assert len(lines) == 2 + len(net.history.error) + 2
+    kept, shown = net.history.best_units, repr(net.history).splitlines()
+    assert shown[0] == f"<lamina.cascade.CascadeHistory of {len(net.history.units)} units;"
+    assert shown[1].startswith(f" best_units {kept}: error {net.history.error[kept]:.4g}")
+    assert shown[1].endswith(f"; stop_reason {net.history.stop_reason!r}>")
     assert sum("<- kept" in line for line in lines) == 1
 
 

@@ -25,6 +25,7 @@ def test_the_courses_learners_on_labels(tmp_path):
     lines = found.table().splitlines()
     assert lines[0].split() == ["learner", "accuracy", "std", "seconds"]
     assert lines[1].startswith(found.ranked[0])
+    assert repr(found) == str(found) == found.table()  # what a notebook shows
     assert len(found.to_pandas()) == 15
     found.plot(path=tmp_path / "compare.png")
     assert (tmp_path / "compare.png").stat().st_size > 5000

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import load_digits, load_iris
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.preprocessing import StandardScaler
 
 import lamina
 
@@ -277,3 +279,29 @@ def test_the_network_predicts_in_the_units_of_the_target(estimator):
     y = 1e4 + 300 * DIGITS[:, 20]
     estimator.fit(DIGITS, y)
     assert_allclose(estimator.network_.predict(DIGITS)[:, 0], estimator.predict(DIGITS), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "scales"),
+    [
+        (lamina.CascadeRegressor(max_units=4, random_state=0), True),
+        (
+            lamina.RecurrentRegressor(8, window=1, horizon=0, max_iter=60, random_state=0, optimizer=lamina.Adam(1e-2)),
+            True,
+        ),
+        (lamina.MLPRegressor((16,), standardize=True, max_iter=100, random_state=0), False),
+        (
+            TransformedTargetRegressor(
+                lamina.MLPRegressor((16,), learning_rate_init=1e-2, max_iter=100, random_state=0),
+                transformer=StandardScaler(),
+            ),
+            True,
+        ),
+    ],
+    ids=["cascade", "recurrent", "mlp", "transformed"],
+)
+def test_who_brings_the_targets_to_a_size_of_about_1(estimator, scales):
+    """As docs/method.md has it."""
+    X = np.random.default_rng(0).normal(size=(300, 2))
+    y = 5000 + 1000 * np.sin(X[:, 0])
+    assert (estimator.fit(X, y).score(X, y) > 0.8) == scales

@@ -36,12 +36,18 @@ def test_there_are_examples():
     assert len(EXAMPLES) >= 8
 
 
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.py")), ids=lambda path: path.stem)
+def test_the_picture_is_written_into_the_current_folder(path):
+    """Unless `--picture` says where, by whatever path the script was called."""
+    assert f'parser.add_argument("--picture", default="{path.stem}.png", help="where the ' in path.read_text()
+
+
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_runs_and_draws(path, tmp_path):
     arguments = small_mnist(tmp_path) if path.stem == "mnist" else []
     picture = tmp_path / "picture.png"
     result = subprocess.run(
-        [sys.executable, "-W", "error", path, *arguments, picture, "--quick"],
+        [sys.executable, "-W", "error", path, *arguments, "--picture", picture, "--quick"],
         capture_output=True,
         text=True,
         check=False,

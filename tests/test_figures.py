@@ -57,8 +57,6 @@ QUOTED = {
         (DROPOUT, "docs/method.md", "a test loss of {1} instead of {0}"),
     ],
 }
-#: How an example is told where to draw, if not by --out.
-PICTURE = {"two_spirals": ["--picture"], "dropout": [], "agc_and_sam": [], "batch_norm": []}
 
 pytestmark = pytest.mark.skipif(not EXAMPLES.is_dir(), reason="the sources are not here")
 
@@ -88,7 +86,7 @@ def one_line(text):
 def printed_by(name, folder):
     """What an example prints, run in full; its picture is looked at."""
     picture = folder / f"{name}.png"
-    command = [sys.executable, "-W", "error", EXAMPLES / f"{name}.py", *PICTURE.get(name, ["--out"]), picture]
+    command = [sys.executable, "-W", "error", EXAMPLES / f"{name}.py", "--picture", picture]
     environment = {**os.environ, "MPLBACKEND": "Agg"}
     run = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder, env=environment)
     assert run.returncode == 0, run.stderr

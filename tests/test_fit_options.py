@@ -1,5 +1,8 @@
 """Class weights, a limit of time, a score to stop on, and quantile losses for intervals."""
 
+import inspect
+import pydoc
+import re
 import time
 
 import numpy as np
@@ -186,3 +189,59 @@ def test_two_quantiles_hold_the_share_between_them():
     assert 0.75 < inside.mean() < 0.85
     wide = X[3000:, 1] > 0
     assert (top - bottom)[wide].mean() > 2 * (top - bottom)[~wide].mean()
+
+
+# Words of other libraries -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("option", "advice"),
+    [
+        ({"lr": 0.1}, "the learning rate is the optimizer's: optimizer=lamina.Adam"),
+        ({"learning_rate": 0.1}, "the learning rate is the optimizer's: optimizer=lamina.Adam"),
+        ({"patience": 5}, "patience is that of early stopping: early_stopping=lamina.EarlyStopping("),
+        ({"validation_split": 0.2}, "write validation=0.2 "),
+        ({"validation_data": (0, 0)}, "write validation=(X, y)"),
+        ({"max_iter": 5}, "write epochs="),
+        ({"batchsize": 5}, "did you mean 'batch_size'?"),
+    ],
+)
+def test_options_by_other_names_are_told_ours(option, advice):
+    net, (X, y) = network(), classes()
+    before, (name,) = {key: view.copy() for key, view in net.parameters.items()}, option
+    message = f"Network.fit() got an unexpected keyword argument '{name}'; {advice}"
+    with pytest.raises(TypeError, match=re.escape(message)):
+        net.fit(X, y, **option)
+    assert net.history is None
+    for key, view in net.parameters.items():
+        np.testing.assert_array_equal(view, before[key])
+
+
+def test_an_option_like_no_other_is_refused_as_python_does():
+    with pytest.raises(TypeError, match=r"^Network\.fit\(\) got an unexpected keyword argument 'zzz'$"):
+        network().fit(*classes(), zzz=1)
+
+
+def test_what_other_words_lead_to_is_taken():
+    """All that the advice says to write is an option, or makes an optimizer."""
+    words = (
+        {"optimizer": lamina.Adam(1e-2), "early_stopping": lamina.EarlyStopping(patience=20), "validation": 0.2},
+        {"optimizer": lamina.AdamW(), "l2": 1e-4, "scoring": "accuracy", "n_threads": 2, "validation": classes()},
+    )
+    for options in words:
+        assert network().fit(*classes(), epochs=1, **options).epochs == 1
+
+
+@pytest.mark.parametrize("given", [True, False, 10])
+def test_early_stopping_says_what_it_takes(given):
+    with pytest.raises(
+        TypeError, match=r"early_stopping must be lamina\.EarlyStopping\(patience=10\), the default, or "
+    ):
+        network().fit(*classes(), early_stopping=given)
+
+
+@pytest.mark.parametrize("function", [lamina.Network.fit, lamina.split])
+def test_signatures_show_no_unknown_options(function):
+    kinds = [parameter.kind for parameter in inspect.signature(function).parameters.values()]
+    assert inspect.Parameter.VAR_KEYWORD not in kinds
+    assert "unknown" not in pydoc.plain(pydoc.render_doc(function)).split("\n\n")[1]

@@ -77,3 +77,27 @@ def test_says_what_it_is(layer):
     described = next(entry for entry in lamina.layers.describe() if entry["name"] == layer)
     assert described["formula"]
     assert described["source"]
+
+
+@EACH_LAYER
+def test_does_not_change_and_says_what_to_do(layer):
+    own = network(layer).layers[0 if layer == "Recurrent" else 1]
+    before = repr(own)
+    for name, *_ in type(own).__arguments__:
+        message = f"{name} of {layer} cannot be changed.* make a new layer, and of it a new network"
+        with pytest.raises(AttributeError, match=message):
+            setattr(own, name, getattr(own, name))
+    with pytest.raises(AttributeError, match="has no attribute 'no_such'"):
+        own.no_such = 1
+    assert repr(own) == before
+
+
+def test_a_class_of_ones_own_may_keep_what_it_likes():
+    class Noted(lamina.Dense):
+        pass
+
+    layer = Noted(3)
+    layer.note = "mine"
+    assert layer.note == "mine"
+    with pytest.raises(AttributeError, match="units of Noted cannot be changed"):
+        layer.units = 4

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import re
 import threading
 
 import numpy as np
@@ -103,6 +104,7 @@ def test_truncated_file(saved, share):
     with pytest.raises(lamina.ModelFileError) as error:
         lamina.load(path)
     assert path.name in str(error.value)
+    assert re.search("is not a lamina model, or is cut short|is not a whole lamina model", str(error.value))
 
 
 def loads(path):
@@ -141,10 +143,20 @@ def test_foreign_file(content, tmp_path):
         lamina.load(path)
 
 
+@pytest.mark.parametrize(
+    "content", [b"not a model", b"x,y,price\n1,2,3\n", b"import lamina\n\n\n", b"\xff" * 4096, bytes([2] + [0] * 9)]
+)
+def test_what_is_no_model_is_told_so_first(content, tmp_path):
+    path = tmp_path / "other.csv"
+    path.write_bytes(content)
+    with pytest.raises(lamina.ModelFileError, match=r"other\.csv is not a lamina model: it is no safetensors file$"):
+        lamina.load(path)
+
+
 def test_safetensors_of_someone_else(tmp_path):
     path = tmp_path / "other.safetensors"
     save_file({"0.weight": np.zeros((4, 3), dtype=np.float32)}, path)
-    with pytest.raises(lamina.ModelFileError):
+    with pytest.raises(lamina.ModelFileError, match="is not a lamina model, though a safetensors file"):
         lamina.load(path)
     save_file({"0.weight": np.zeros((4, 3), dtype=np.float32)}, path, metadata={"format": "pt"})
     with pytest.raises(lamina.ModelFileError):

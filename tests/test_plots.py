@@ -8,6 +8,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.pipeline import make_pipeline
 
 import lamina
 from lamina import plots
@@ -52,6 +54,40 @@ def test_learning_curves_of_training_alone_and_of_one_epoch():
     assert len(ax.lines) == 3
     with pytest.raises(ValueError, match="history has no epoch"):
         plots.learning_curves(History())
+
+
+def test_learning_curves_of_networks_and_estimators():
+    net, X, y = trained()
+    assert list(plots.learning_curves(net).lines[0].get_ydata()) == net.history.loss
+    mlp = lamina.MLPClassifier((4,), solver="sgd", early_stopping=True, max_iter=3, random_state=0)
+    with pytest.warns(ConvergenceWarning):
+        mlp.fit(X, y)
+    training, validation = plots.learning_curves(mlp).lines[:2]
+    assert list(training.get_ydata()) == mlp.loss_curve_
+    assert list(validation.get_ydata()) == mlp.validation_loss_curve_
+    for _ in range(2):
+        mlp.set_params(early_stopping=False).partial_fit(X, y)
+    ax = plots.learning_curves(mlp)  # all epochs, not those of the last call alone
+    assert len(ax.lines[0].get_ydata()) == len(mlp.loss_curve_) == 5
+    assert "stopped after epoch 5" in ax.get_title()
+    series = lamina.RecurrentRegressor(2, window=3, max_iter=2, random_state=0).fit(np.sin(np.arange(80.0)))
+    assert list(plots.learning_curves(series).lines[0].get_ydata()) == series.history_.loss
+
+
+def test_learning_curves_say_what_to_give():
+    cascade = lamina.CascadeRegressor(max_units=1, random_state=0).fit(np.arange(20.0).reshape(10, 2), np.arange(10.0))
+    for grown in (cascade, cascade.network_, cascade.network_.history):
+        with pytest.raises(TypeError, match=r"lamina\.plots_cascade\.growth draws a CascadeNetwork"):
+            plots.learning_curves(grown)
+    for given in ([HISTORY], [], (HISTORY, HISTORY), {"loss": [1.0]}):
+        with pytest.raises(TypeError, match=r"history must be the History .* one at a time; got (list|tuple|dict)"):
+            plots.learning_curves(given)
+    with pytest.raises(TypeError, match=r"estimator of lamina; got NoneType"):
+        plots.learning_curves(None)
+    unfitted = lamina.Network([lamina.Dense(1)], n_inputs=1), lamina.MLPRegressor(), lamina.CascadeNetwork(2)
+    for given in (*unfitted, make_pipeline(lamina.MLPRegressor())):
+        with pytest.raises(ValueError, match=f"{type(given).__name__} has no learning curves .* a fitted network"):
+            plots.learning_curves(given)
 
 
 def test_a_wide_range_of_losses_is_drawn_on_a_logarithmic_scale():

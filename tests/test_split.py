@@ -109,3 +109,18 @@ def test_a_part_of_few_rows_is_warned_of_by_all_that_set_one_aside():
     with warnings.catch_warnings():  # a Split was thought about
         warnings.simplefilter("error")
         lamina.CascadeNetwork(1, 1, max_units=1).fit(x[:5], y[:5], validation=lamina.Split(0.2))
+
+
+@pytest.mark.parametrize(
+    ("option", "advice"),
+    [
+        ({"test_size": 0.2}, r"write fractions=\(0\.8, 0\.2\)"),
+        ({"random_state": 0}, "write seed=0"),
+        ({"fraction": 0.2}, "did you mean 'fractions'"),
+    ],
+)
+def test_options_by_other_names_are_told_ours(option, advice):
+    with pytest.raises(
+        TypeError, match=rf"split\(\) got an unexpected keyword argument '{next(iter(option))}'; {advice}"
+    ):
+        lamina.split(np.zeros((10, 2)), np.zeros(10), **option)

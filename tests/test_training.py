@@ -1,5 +1,6 @@
 """The course of training: validation, early stopping, history, callbacks, divergence, normalisation."""
 
+import pickle
 import subprocess
 import sys
 
@@ -48,6 +49,33 @@ def test_history_without_validation():
     assert not history.validation_loss
     assert isinstance(history.stop_reason, str)
     assert history.stop_reason
+
+
+def test_what_a_notebook_shows_of_a_fit_is_short():
+    x, t = regression()
+    shown = []
+    net = network()
+    history = net.fit(x, t, epochs=150, early_stopping=None, callbacks=[lambda epoch: shown.append(repr(epoch))])
+    text = repr(history)
+    assert len(text) < 250
+    assert len(text.splitlines()) == 2
+    best = history.best_epoch
+    assert (
+        f"History of 150 epochs; last: loss {history.loss[-1]:.4g}, validation {history.validation_loss[-1]:.4g}"
+        in text
+    )
+    assert (
+        f"best_epoch {best}: loss {history.loss[best - 1]:.4g}, validation {min(history.validation_loss):.4g}" in text
+    )
+    assert text.endswith(f"; stop_reason {history.stop_reason!r}>")
+    assert shown[-1].startswith(f"<lamina.callbacks.Epoch 150: loss {history.loss[-1]:.4g}, validation ")
+    again = pickle.loads(pickle.dumps(history))
+    assert again == history
+    assert repr(again) == text
+    alone = network().fit(x, t, epochs=1, validation=None, callbacks=[lambda epoch: shown.append(repr(epoch))])
+    assert "History of 1 epoch; last: loss " in repr(alone)
+    assert "validation" not in repr(alone) + shown[-1]
+    assert repr(lamina.callbacks.History()) == "<lamina.callbacks.History of no epoch>"
 
 
 def test_loss_of_the_history_is_the_loss_before_each_step_with_its_penalty():

@@ -68,6 +68,17 @@ def _function(method: Callable[[Any], str]) -> Callable[[Any], str]:
     return __repr__
 
 
+def _set_on_layer(self: Any, name: str, value: Any) -> None:
+    """Set an attribute of a subclass; AttributeError says what to do where it is what the layer was made with."""
+    known = getattr(type(self), name, None)
+    if isinstance(known, property) and known.fset is None:
+        raise AttributeError(
+            f"{name} of {type(self).__name__} cannot be changed, as a network may be made of the layer: "
+            "make a new layer, and of it a new network"
+        )
+    object.__setattr__(self, name, value)
+
+
 class _Signature:
     """The signature of a class of the core, made when it is asked for: `inspect` takes longer to import than lamina."""
 
@@ -88,3 +99,6 @@ for _class in [value for value in vars(core).values() if isinstance(value, type)
         _class.__module__ = _NAME
     if "__arguments__" in vars(_class):
         _class.__signature__ = _Signature()  # type: ignore[attr-defined]
+
+for _layer in core.layer_names():
+    getattr(core, _layer).__setattr__ = _set_on_layer

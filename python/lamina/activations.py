@@ -27,7 +27,8 @@ def get(name: "str | ActivationFunction", **params: Any) -> "ActivationFunction"
     if isinstance(name, ActivationFunction):
         return name
     if not isinstance(name, str):
-        raise TypeError(f"activation must be a name or an activation; got {type(name).__name__}")
+        none = ", which is 'identity' here" if name is None else ""
+        raise TypeError(f"activation must be a name or an activation; got {type(name).__name__}{none}")
     return _core.activation_get(name, **params)
 
 

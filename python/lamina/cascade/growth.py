@@ -9,13 +9,14 @@ from typing import Any
 from lamina._dispatch import core as _core
 from lamina import activations
 from lamina.data.arguments import number, thread_count, verbosity, whole_number
+from lamina.text import counted
 from lamina.training.callbacks import callbacks_of
 from lamina.training.progress import say
 
 __all__ = ["CascadeHistory", "CascadeStage", "growth_options", "history_of", "phase_limits", "stage_hook"]
 
 
-@dataclass
+@dataclass(repr=False)
 class CascadeHistory:
     """How a network grew. Entry k of the lists by stage belongs to the network with k units.
 
@@ -56,6 +57,16 @@ class CascadeHistory:
     def solved(self) -> bool:
         """Whether growth ended because no target was missed."""
         return self.stop_reason == "solved"
+
+    def __repr__(self) -> str:
+        if not self.error:
+            return "<lamina.cascade.CascadeHistory of no stage>"
+        kept = min(self.best_units, len(self.error) - 1)
+        held_out = f", validation {self.validation_error[kept]:.4g}" if len(self.validation_error) > kept else ""
+        return (
+            f"<lamina.cascade.CascadeHistory of {counted(len(self.units), 'unit')};\n"
+            f" best_units {self.best_units}: error {self.error[kept]:.4g}{held_out}; stop_reason {self.stop_reason!r}>"
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """Return the history as plain lists and numbers."""
@@ -133,6 +144,8 @@ class CascadeStage:
         if self.correlation is not None:
             parts.append(f"last {self.activation}, correlation {self.correlation:.4g}")
         return "  ".join(parts)
+
+    __repr__ = __str__
 
 
 def phase_limits(name: str, epochs: Any, patience: Any, threshold: Any) -> Any:

@@ -1,12 +1,52 @@
-"""Numbers that a caller gives, checked: an error names the argument, what came and what was wanted."""
+"""What a caller gives, checked: an error names the argument, what came and what was wanted."""
 
 from __future__ import annotations
 
-from typing import Any
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import numpy as np
 
-__all__ = ["boolean", "float_type", "number", "thread_count", "verbosity", "whole_number"]
+__all__ = [
+    "boolean",
+    "float_type",
+    "number",
+    "thread_count",
+    "unexpected",
+    "verbosity",
+    "whole_number",
+    "without_unknown",
+]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def without_unknown(function: F) -> F:
+    """Show a function without its **unknown, which it takes only to refuse it by `unexpected`.
+
+    Nothing is wrapped around it: a further frame would shift the lines that its warnings point at.
+    """
+    shown = inspect.signature(function)
+    known = [parameter for parameter in shown.parameters.values() if parameter.kind is not parameter.VAR_KEYWORD]
+    function.__signature__ = shown.replace(parameters=known)  # type: ignore[attr-defined]
+    return function
+
+
+def unexpected(function: Callable[..., Any], unknown: Mapping[str, Any], instead: Mapping[str, str]) -> TypeError:
+    """Return Python's error about a keyword that a function does not take, with what to write instead.
+
+    `instead` knows the words of other libraries; of the rest the nearest name that the function takes is given.
+    """
+    name = next(iter(unknown))
+    advice = instead.get(name)
+    if advice is None:
+        import difflib
+
+        near = difflib.get_close_matches(name, inspect.signature(function).parameters, n=1)
+        advice = f"did you mean {near[0]!r}?" if near else ""
+    told = f"{function.__qualname__}() got an unexpected keyword argument {name!r}"
+    return TypeError(f"{told}; {advice}" if advice else told)
 
 
 def number(value: Any, name: str, least: float = 0.0, *, above: bool = False) -> float:

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
 from lamina._dispatch import core as _core
-from lamina.data.arguments import boolean, whole_number
+from lamina.data.arguments import boolean, unexpected, whole_number, without_unknown
 from lamina.data.arrays import rows_of, unmasked
 from lamina.data.records import Indices
 
 __all__ = ["Split", "fold_indices", "split", "split_indices", "tells_little", "validation_rows", "warn_of_few"]
+
+
+#: What other libraries call an option of `split`, and how it is said here.
+_OTHER_WORDS = {
+    "test_size": "write fractions=(0.8, 0.2): for each part, in order, its share",
+    "train_size": "write fractions=(0.8, 0.2): for each part, in order, its share",
+    "random_state": "write seed=0",
+}
 
 
 class Split:
@@ -151,6 +159,7 @@ def _grouped(groups: Any, n_rows: int, shares: Sequence[float], seed: int, name:
     return home[which.reshape(-1)]
 
 
+@without_unknown
 def split(
     X: Any,
     y: Any,
@@ -159,6 +168,7 @@ def split(
     shuffle: bool = True,
     seed: int = 0,
     groups: Any = None,
+    **unknown: NoReturn,
 ) -> list[tuple[Any, Any]]:
     """Split samples into parts, such as training, validation and test.
 
@@ -180,6 +190,8 @@ def split(
     list of (X, y)
         One pair a part, rows in their original order.
     """
+    if unknown:
+        raise unexpected(split, unknown, _OTHER_WORDS)
     if isinstance(fractions, (str, int, float)) or not isinstance(fractions, Iterable):
         raise TypeError(f"fractions must be a sequence of shares that sum to 1, such as (0.8, 0.2); got {fractions!r}")
     shares = [float(f) for f in fractions]

@@ -6,13 +6,21 @@ import copy as _copy
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
 from lamina._dispatch import core as _core
 from lamina import losses
-from lamina.data.arguments import boolean, float_type, number, thread_count, whole_number
+from lamina.data.arguments import (
+    boolean,
+    float_type,
+    number,
+    thread_count,
+    unexpected,
+    whole_number,
+    without_unknown,
+)
 from lamina.data.arrays import Array, matrix_blocks, mean_and_scale_of
 from lamina.data.class_weights import weighted_by_class
 from lamina.data.held_out import set_aside
@@ -34,6 +42,22 @@ __all__ = ["Network"]
 _CORES: dict[str, Any] = {"float32": _core.NetworkFloat32, "float64": _core.NetworkFloat64}
 _GRADIENT = {training: _core.GradientOptions(training=training) for training in (True, False)}
 _USUAL_STOPPING = EarlyStopping()
+_RATE, _PATIENCE = "optimizer=lamina.Adam(1e-2)", "early_stopping=lamina.EarlyStopping(patience=20)"
+#: What other libraries call an option of `fit`, and how it is said here.
+_OTHER_WORDS = {
+    **dict.fromkeys(
+        ("lr", "learning_rate", "learning_rate_init", "rate"), f"the learning rate is the optimizer's: {_RATE}"
+    ),
+    **dict.fromkeys(("patience", "n_iter_no_change"), f"patience is that of early stopping: {_PATIENCE}"),
+    **dict.fromkeys(("validation_split", "validation_fraction"), "write validation=0.2 for a fifth of the rows"),
+    **dict.fromkeys(("validation_data", "eval_set"), "write validation=(X, y)"),
+    **dict.fromkeys(("max_iter", "n_epochs", "num_epochs"), "write epochs=100 for 100 passes over the rows at most"),
+    **dict.fromkeys(("alpha", "weight_decay"), "write l2=1e-4 for a penalty, or optimizer=lamina.AdamW() for decay"),
+    **dict.fromkeys(("seed", "random_state"), "the seed is the network's: lamina.Network(..., seed=0)"),
+    **dict.fromkeys(("loss", "loss_function"), "the loss is the network's: lamina.Network(..., loss='cross_entropy')"),
+    "metrics": "write scoring='accuracy' for a score after every epoch",
+    "n_jobs": "write n_threads=2",
+}
 _ndarray = np.ndarray  # one look-up instead of two, for each row that is predicted
 
 
@@ -174,6 +198,7 @@ class Network:
 
     # Training -----------------------------------------------------------------------------------------------------
 
+    @without_unknown
     def fit(
         self,
         X: Any,
@@ -200,6 +225,7 @@ class Network:
         resume: bool = False,
         penalty_per_batch: bool = False,
         lengths: Any = None,
+        **unknown: NoReturn,
     ) -> History:
         """Train, by default with early stopping on a tenth of the rows set aside.
 
@@ -254,6 +280,8 @@ class Network:
             Also kept as `history`, where it survives Ctrl-C. A fit that ends by an exception, or diverges, leaves the
             best weights so far, with or without early stopping (Ctrl-C in the first epoch: those of the last step).
         """
+        if unknown:
+            raise unexpected(Network.fit, unknown, _OTHER_WORDS)
         given = counted_samples(self._spec, X, y, sample_weight, lengths)
         if not resume:
             self._core.need_two_classes(given)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,8 +22,9 @@ def learning_curves(history: Any, ax: Any = None, path: FilePath | None = None) 
 
     Parameters
     ----------
-    history : History
-        What `Network.fit` returned.
+    history : History, or a fitted network or estimator of lamina
+        What `Network.fit` returned, or whose fit it was. Of an estimator that has been fitted several times, by
+        `partial_fit` or with `warm_start`, all epochs are drawn.
     ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure without it.
     path : path-like, optional
@@ -36,9 +38,13 @@ def learning_curves(history: Any, ax: Any = None, path: FilePath | None = None) 
     ------
     ImportError
         Where matplotlib is not installed.
+    TypeError
+        For anything else; the growth of a cascade network is drawn by `lamina.plots_cascade.growth`.
     ValueError
-        For a history without an epoch, or a `path` whose suffix matplotlib does not know.
+        For a history without an epoch, something that has not been fitted, or a `path` whose suffix matplotlib does not
+        know.
     """
+    history = _history_of(history)
     if not len(history.loss):
         raise ValueError("history has no epoch to draw")
     ax = axes(ax, (7.0, 4.2))
@@ -66,6 +72,36 @@ def learning_curves(history: Any, ax: Any = None, path: FilePath | None = None) 
     ax.grid(alpha=0.25)
     ax.legend(frameon=False)
     return done(ax, path)
+
+
+def _history_of(given: Any) -> Any:
+    """The record of a fit: what is given, or that of a network or an estimator. TypeError or ValueError if none."""
+    if all(
+        hasattr(given, name) for name in ("loss_curve_", "validation_loss_curve_", "best_iteration_", "stop_reason_")
+    ):
+        # Of all fits with warm_start and partial_fit; its network knows the last one.
+        loss, held_out = given.loss_curve_, given.validation_loss_curve_
+        return SimpleNamespace(
+            loss=loss,
+            validation_loss=held_out if len(held_out) == len(loss) else [],  # not all fits had one
+            best_epoch=given.best_iteration_,
+            stop_reason=given.stop_reason_,
+        )
+    owner = getattr(given, "network_", given)
+    history = getattr(owner, "history", owner)
+    if all(hasattr(history, name) for name in ("loss", "validation_loss", "best_epoch", "stop_reason")):
+        return history
+    kind = type(given).__name__
+    if hasattr(history, "correlation"):
+        raise TypeError(
+            f"{kind} tells of units, not of epochs: lamina.plots_cascade.growth draws a CascadeNetwork, "
+            "which is the network_ of an estimator"
+        )
+    wanted = "the History that Network.fit returned, or a fitted network or estimator of lamina"
+    if hasattr(given, "fit"):
+        raise ValueError(f"{kind} has no learning curves to draw; history must be {wanted}")
+    one = ", one at a time" if isinstance(given, (Sequence, Mapping)) else ""
+    raise TypeError(f"history must be {wanted}{one}; got {kind}")
 
 
 def activations(

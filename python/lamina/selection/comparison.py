@@ -83,6 +83,8 @@ class Comparison:
     def __str__(self) -> str:
         return self.table()
 
+    __repr__ = __str__
+
 
 def compare(
     X: Any,

@@ -32,6 +32,8 @@ _KEY = "lamina"
 _VERSION = 1
 # Bytes of a header, as many as safetensors itself reads.
 _LONGEST_HEADER = 100_000_000
+_NO_MODEL = "is not a lamina model: it is no safetensors file"
+_NO_WHOLE_MODEL = "is not a lamina model, or is cut short: it is no whole safetensors file"
 # Values and brackets in a header, or in the description inside it: Python takes about 100 bytes for each, where the
 # file may have three; a text costs what it is long. A network of 10,000 layers has less.
 _MOST_PARTS = 2**18
@@ -169,7 +171,8 @@ def _read(file: BinaryIO, name: str, forms_of: Callable[[dict[str, Any]], Forms]
     size = os.fstat(file.fileno()).st_size
     length = int.from_bytes(file.read(8), "little")
     if not 2 <= length <= size - 8:
-        raise ModelFileError(f"{name} is not a whole safetensors file")
+        cut = size < 8 or (length <= _LONGEST_HEADER and file.read(1) in (b"{", b""))  # as a part of a model may be
+        raise ModelFileError(f"{name} {_NO_WHOLE_MODEL if cut else _NO_MODEL}")
     try:
         header = file.read(_checked_length(length))
         description, found = _parsed(header)
@@ -185,12 +188,12 @@ def _read(file: BinaryIO, name: str, forms_of: Callable[[dict[str, Any]], Forms]
             raise ValueError("no memory holds its arrays") from None
         forms.check(found)
     if size != 8 + length + sum(form.size for form in found.values()):
-        raise ModelFileError(f"{name} is not a whole safetensors file: it does not end where its arrays do")
+        raise ModelFileError(f"{name} is not a whole lamina model: it does not end where its arrays do")
     try:
         file.seek(0)
         arrays = from_bytes(file.read(size))
     except (SafetensorError, ValueError) as error:
-        raise ModelFileError(f"{name} is not a whole safetensors file: {error}") from error
+        raise ModelFileError(f"{name} is not a whole lamina model: {error}") from error
     with understood(name):
         forms.check({key: form_of(array) for key, array in arrays.items()})
         sound = description.get("checksum") == _checksum(description, arrays)
@@ -228,9 +231,9 @@ def _parsed(header: bytes) -> tuple[dict[str, Any], dict[str, ArrayForm]]:
     The words of a ModelFileError go on from the file's name.
     """
     if not header.startswith(b"{"):
-        raise ModelFileError("is not a whole safetensors file")
+        raise ModelFileError(_NO_MODEL)
     if f'"{_KEY}"'.encode() not in header:
-        raise ModelFileError("is a safetensors file, but not a lamina model")
+        raise ModelFileError("is not a lamina model, though a safetensors file")
     tensors = json.loads(_checked_parts(header))
     description = json.loads(_checked_parts(tensors.pop("__metadata__")[_KEY].encode()))
     if description["format_version"] != _VERSION:

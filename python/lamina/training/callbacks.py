@@ -8,6 +8,7 @@ from typing import Any
 
 from lamina._dispatch import core as _core
 from lamina.data.arguments import boolean, number, whole_number
+from lamina.text import counted
 from lamina.training.progress import Progress
 
 __all__ = [
@@ -25,7 +26,7 @@ class DivergenceWarning(RuntimeWarning):
     """The loss became NaN or infinite: training stopped, and the best weights so far are back in place."""
 
 
-@dataclass
+@dataclass(repr=False)
 class History:
     """What a fit did, epoch by epoch.
 
@@ -60,6 +61,18 @@ class History:
         """How many epochs were trained."""
         return len(self.loss)
 
+    def __repr__(self) -> str:
+        if not self.loss:
+            return "<lamina.callbacks.History of no epoch>"
+        parts = [f"<lamina.callbacks.History of {counted(self.epochs, 'epoch')}; last: {self._losses_of(self.epochs)}"]
+        if 1 <= self.best_epoch <= self.epochs:
+            parts.append(f" best_epoch {self.best_epoch}: {self._losses_of(self.best_epoch)}")
+        return ";\n".join(parts) + f"; stop_reason {self.stop_reason!r}>"
+
+    def _losses_of(self, epoch: int) -> str:
+        known = {"loss": self.loss, "validation": self.validation_loss, "score": self.validation_score}
+        return ", ".join(f"{name} {own[epoch - 1]:.4g}" for name, own in known.items() if len(own) >= epoch)
+
 
 class Epoch(_core.EpochReport):
     """What a callback gets at the end of every epoch.
@@ -81,6 +94,13 @@ class Epoch(_core.EpochReport):
     def __init__(self, report: Any, network: Any) -> None:
         super().__init__(report)
         self.network = network
+
+    def __repr__(self) -> str:
+        held_out = "" if self.validation_loss is None else f", validation {self.validation_loss:.4g}"
+        return (
+            f"<lamina.callbacks.Epoch {self.epoch}: loss {self.loss:.4g}{held_out}; "
+            f"learning rate {self.learning_rate:.4g}, {self.seconds:.2f} s>"
+        )
 
     def stop(self, reason: str = "stopped by a callback") -> None:
         """End training after this epoch."""

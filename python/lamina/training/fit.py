@@ -98,7 +98,10 @@ class Fit:
         if stopping is None:
             return
         if not isinstance(stopping, EarlyStopping):
-            raise TypeError(f"early_stopping must be a lamina.EarlyStopping or None; got {stopping!r}")
+            usual = "lamina.EarlyStopping(patience=10), the default,"
+            raise TypeError(
+                f"early_stopping must be {usual} or another lamina.EarlyStopping, or None; got {stopping!r}"
+            )
         self._core_options.early_stop = stopping.in_core()
         self._core_options.monitor = stopping.monitor_hook(self._network)
 
