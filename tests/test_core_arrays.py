@@ -104,3 +104,14 @@ def test_columns_of_any_size_are_normalised_or_left(size):
     mean, scale = net.input_normalization
     assert mean[1] == size
     assert scale[1] == 1
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e-160, 1e160, 1e300])
+def test_columns_of_any_size_have_the_scale_of_their_spread(size):
+    x = np.random.default_rng(0).normal(size=(50, 2))
+    nets = [lamina.Network([lamina.Dense(1)], 2, dtype="float64", normalize_inputs=True) for _ in range(2)]
+    for net, own in zip(nets, (x, x * [1, size]), strict=True):
+        net.fit(own, x[:, 0], epochs=1, validation=None)
+    (mean, scale), (of_size, small) = (net.input_normalization for net in nets)
+    np.testing.assert_allclose(of_size, mean * [1, size], rtol=1e-12)
+    np.testing.assert_allclose(small * [1, size], scale, rtol=1e-12)

@@ -43,7 +43,8 @@ template <class T> void Normalization<T>::check(Index inputs) const {
 }
 
 template <class T>
-ColumnMoments<T>::ColumnMoments(Index columns) : mean_(Eigen::ArrayXd::Zero(columns)), off_(mean_), square_(mean_) {}
+ColumnMoments<T>::ColumnMoments(Index columns)
+    : mean_(Eigen::ArrayXd::Zero(columns)), off_(mean_), square_(mean_), largest_(mean_), unit_(mean_) {}
 
 template <class T> void ColumnMoments<T>::add(const T* row, double weight) {
   if (weight == 0) return;
@@ -51,29 +52,33 @@ template <class T> void ColumnMoments<T>::add(const T* row, double weight) {
   if (!centred_) {
     weight_ += weight;
     mean_ += weight * (room * x);
+    largest_ = (x.abs() > largest_).select(x.abs(), largest_);
   } else {
-    off_ += weight * (x - mean_);
-    square_ += weight * (x - mean_).square();
+    off_ += weight * (unit_ * (x - mean_));
+    square_ += weight * (unit_ * (x - mean_)).square();
   }
 }
 
 template <class T> void ColumnMoments<T>::centre() {
   mean_ /= weight_ * room;
+  // A power of 2 leaves the bits alone.
+  for (Index j = 0; j < mean_.size(); ++j)
+    unit_(j) = largest_(j) > 0 ? std::ldexp(1.0, -std::ilogb(largest_(j)) - 2) : 1;
   centred_ = true;
 }
 
 template <class T> Normalization<T> ColumnMoments<T>::normalization() const {
   Normalization<T> out;
   for (Index j = 0; j < mean_.size(); ++j) {
-    const double off = off_(j) / weight_, mean = std::isfinite(off) ? mean_(j) + off : mean_(j);
+    const double unit = unit_(j), off = off_(j) / weight_, mean = mean_(j) + off / unit;
     const double deviation = std::sqrt(square_(j) / weight_);
     // Of a constant column the deviations from the mean are what rounding has left of the mean, all the same.
     const double own = square_(j) / weight_ - off * off;
-    const double unit = 4 * std::numeric_limits<double>::epsilon() * std::abs(mean);
-    const bool constant = own <= unit * unit;
-    const T scale = static_cast<T>(1 / deviation);
+    const double last_places = 4 * std::numeric_limits<double>::epsilon() * std::abs(unit * mean);
+    const T scale = static_cast<T>(unit / deviation);
+    const bool usable = own > last_places * last_places && scale > 0 && std::isfinite(scale);
     out.mean.push_back(static_cast<T>(mean));
-    out.scale.push_back(constant || !(scale > 0) || !std::isfinite(scale) ? T(1) : scale);
+    out.scale.push_back(usable ? scale : T(1));
   }
   return out;
 }

@@ -33,11 +33,13 @@ template <class T> class ColumnMoments {
   void add(const T* row, double weight);
   /// Ends the first pass.
   void centre();
-  /// What follows from both: a column that is constant, or so large that its scale would overflow, gets scale 1.
+  /// What follows from both: a column that is constant, or so small that its scale would overflow, gets scale 1.
   Normalization<T> normalization() const;
 
  private:
-  Eigen::ArrayXd mean_, off_, square_;  // off_: the sum of the deviations, which would be 0 if the mean were exact
+  Eigen::ArrayXd mean_;
+  Eigen::ArrayXd off_, square_;    // of the deviations, in units of the column; off_ would be 0 if the mean were exact
+  Eigen::ArrayXd largest_, unit_;  // 1 / unit_ is a power of 2 of about the size of the column's largest number
   double weight_ = 0;
   bool centred_ = false;
 };
