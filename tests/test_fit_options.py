@@ -217,6 +217,23 @@ def test_options_by_other_names_are_told_ours(option, advice):
         np.testing.assert_array_equal(view, before[key])
 
 
+@pytest.mark.parametrize(
+    ("option", "advice"),
+    [
+        ({"validation_split": 0.2}, "write validation=0.2 "),
+        ({"epochs": 5}, "write output_epochs="),
+        ({"max_units": 5}, "it is the network's"),
+        ({"tolerence": 5}, "did you mean 'tolerance'?"),
+    ],
+)
+def test_options_of_growth_by_other_names_are_told_ours(option, advice):
+    net = lamina.CascadeNetwork(2)
+    message = f"CascadeNetwork.fit() got an unexpected keyword argument '{next(iter(option))}'; {advice}"
+    with pytest.raises(TypeError, match=re.escape(message)):
+        net.fit(*classes(), **option)
+    assert net.history is None
+
+
 def test_an_option_like_no_other_is_refused_as_python_does():
     with pytest.raises(TypeError, match=r"^Network\.fit\(\) got an unexpected keyword argument 'zzz'$"):
         network().fit(*classes(), zzz=1)
@@ -240,7 +257,7 @@ def test_early_stopping_says_what_it_takes(given):
         network().fit(*classes(), early_stopping=given)
 
 
-@pytest.mark.parametrize("function", [lamina.Network.fit, lamina.split])
+@pytest.mark.parametrize("function", [lamina.Network.fit, lamina.CascadeNetwork.fit, lamina.split])
 def test_signatures_show_no_unknown_options(function):
     kinds = [parameter.kind for parameter in inspect.signature(function).parameters.values()]
     assert inspect.Parameter.VAR_KEYWORD not in kinds

@@ -104,7 +104,7 @@ template <class M> TypeText type_text() {
   } else if constexpr (std::is_same_v<M, std::string>) {
     return {"a string", "str"};
   } else if constexpr (std::is_same_v<M, Activation>) {
-    return {"the name of an activation or one of lamina.activations", "object"};
+    return {"the name of an activation ('identity' for none) or one of lamina.activations", "object"};
   } else if constexpr (std::is_same_v<M, Initializer>) {
     return {"the name of an initializer or one of lamina.initializers", "object"};
   } else {

@@ -10,8 +10,7 @@ namespace lamina {
 
 namespace {
 
-/// What values are multiplied by before they are added up, so that no sum of doubles overflows: a power of 2, which
-/// leaves their bits alone.
+/// What makes values so small that no sum of them overflows: a power of 2, which leaves their bits alone.
 constexpr double room = 0x1p-64;
 
 template <class T> std::string text_of(T number) {
@@ -44,14 +43,20 @@ template <class T> void Normalization<T>::check(Index inputs) const {
 
 template <class T>
 ColumnMoments<T>::ColumnMoments(Index columns)
-    : mean_(Eigen::ArrayXd::Zero(columns)), off_(mean_), square_(mean_), largest_(mean_), unit_(mean_) {}
+    : mean_(Eigen::ArrayXd::Zero(columns)),
+      small_mean_(mean_),
+      off_(mean_),
+      square_(mean_),
+      largest_(mean_),
+      unit_(mean_) {}
 
 template <class T> void ColumnMoments<T>::add(const T* row, double weight) {
   if (weight == 0) return;
   const auto x = Eigen::Map<const Eigen::Array<T, Eigen::Dynamic, 1>>(row, mean_.size()).template cast<double>();
   if (!centred_) {
     weight_ += weight;
-    mean_ += weight * (room * x);
+    mean_ += weight * x;
+    small_mean_ += weight * (room * x);
     largest_ = (x.abs() > largest_).select(x.abs(), largest_);
   } else {
     off_ += weight * (unit_ * (x - mean_));
@@ -60,7 +65,9 @@ template <class T> void ColumnMoments<T>::add(const T* row, double weight) {
 }
 
 template <class T> void ColumnMoments<T>::centre() {
-  mean_ /= weight_ * room;
+  // The sums overflow where numbers are near the largest there is; the small sums lose bits where they are near the
+  // least.
+  mean_ = mean_.isFinite().select(mean_ / weight_, small_mean_ / (weight_ * room));
   // A power of 2 leaves the bits alone.
   for (Index j = 0; j < mean_.size(); ++j)
     unit_(j) = largest_(j) > 0 ? std::ldexp(1.0, -std::ilogb(largest_(j)) - 2) : 1;

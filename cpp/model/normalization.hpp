@@ -37,7 +37,7 @@ template <class T> class ColumnMoments {
   Normalization<T> normalization() const;
 
  private:
-  Eigen::ArrayXd mean_;
+  Eigen::ArrayXd mean_, small_mean_;
   Eigen::ArrayXd off_, square_;    // of the deviations, in units of the column; off_ would be 0 if the mean were exact
   Eigen::ArrayXd largest_, unit_;  // 1 / unit_ is a power of 2 of about the size of the column's largest number
   double weight_ = 0;

@@ -6,7 +6,7 @@ import copy as _copy
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from lamina.cascade.samples import (
     normalized,
     set_aside,
 )
-from lamina.data.arguments import boolean, float_type, thread_count, whole_number
+from lamina.data.arguments import boolean, float_type, thread_count, unexpected, whole_number, without_unknown
 from lamina.data.arrays import Array, matrix, mean_and_scale_of
 from lamina.data.records import Samples, SampleSpec
 from lamina.files import FilePath
@@ -35,6 +35,18 @@ from lamina.training.callbacks import DivergenceWarning
 
 __all__ = ["CascadeNetwork"]
 
+_VALIDATION = "write validation=0.2 for a fifth of the rows, or validation=(X, y)"
+#: What other libraries, and `Network.fit`, call an option of `fit`, and how it is said here.
+_OTHER_WORDS = {
+    **dict.fromkeys(("validation_split", "validation_fraction", "validation_data", "eval_set"), _VALIDATION),
+    **dict.fromkeys(
+        ("epochs", "max_iter"), "write output_epochs=200, candidate_epochs=200 for 200 in each phase at most"
+    ),
+    **dict.fromkeys(("early_stopping", "n_iter_no_change"), "write validation=0.2, patience=5 to end growth early"),
+    **dict.fromkeys(("candidates", "max_units", "seed"), "it is the network's: see lamina.CascadeNetwork"),
+    "random_state": "the seed is the network's: lamina.CascadeNetwork(..., seed=0)",
+    "n_jobs": "write n_threads=2",
+}
 _OUTPUTS = ("auto", "identity", "logistic")
 # The loss of a network of layers with these outputs.
 _LOSSES = {"identity": "squared_error", "logistic": "binary_cross_entropy"}
@@ -194,6 +206,7 @@ class CascadeNetwork:
 
     # Training -----------------------------------------------------------------------------------------------------
 
+    @without_unknown
     def fit(
         self,
         X: Any,
@@ -216,6 +229,7 @@ class CascadeNetwork:
         callbacks: Iterable[Callable[[CascadeStage], Any]] = (),
         n_threads: int | None = None,
         verbose: int = 0,
+        **unknown: NoReturn,
     ) -> CascadeHistory:
         """Grow the network from nothing on all rows at once.
 
@@ -261,6 +275,8 @@ class CascadeNetwork:
         ValueError
             The arguments are refused, or the numbers leave the range of the network's dtype before there is a network.
         """
+        if unknown:
+            raise unexpected(CascadeNetwork.fit, unknown, _OTHER_WORDS)
         spec, standardize = self.spec, self.normalize_inputs
         given, output = cascade_samples(spec, X, y, sample_weight, self._output_setting)
         training, held = set_aside(spec, given, validation, validation_sample_weight, output, self._seed)
