@@ -653,6 +653,21 @@ def test_models_without_rules_for_cells_read_as_before(folder, numbers):
     assert not np.array_equal(pd.read_csv("a.csv"), pd.read_csv("NA.csv"))
 
 
+def test_the_model_comes_first(folder, capsys):
+    train()
+    capsys.readouterr()
+    assert main(["predict", "plain.csv", "m.lamina"]) == 2
+    error = capsys.readouterr().err
+    assert "plain.csv is no model; the model comes first: lamina predict model.lamina data.csv" in error
+    assert len(error.splitlines()) == 1
+    assert main(["predict", "m.lamina", "m.lamina"]) == 2
+    assert "m.lamina is a model of lamina, no table" in capsys.readouterr().err
+    content = (folder / "m.lamina").read_bytes()
+    (folder / "cut.lamina").write_bytes(content[:-8])
+    assert main(["predict", "cut.lamina", "plain.csv"]) == 2
+    assert "comes first" not in capsys.readouterr().err
+
+
 def test_damaged_descriptions_of_a_table_are_refused(folder, capsys):
     train()
     net = lamina.load("m.lamina")

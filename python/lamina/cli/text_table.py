@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from lamina.cli.outputs import KINDS
 from lamina.text import counted
 
 __all__ = ["JOINT", "TableError", "TextTable", "read_text"]
@@ -138,8 +139,10 @@ class _Source:
             file: Any = (
                 io.BytesIO(self._kept) if self._kept is not None else stack.enter_context(open(self._path, "rb"))
             )
-            start = file.read(16)
+            start = file.read(64)
             file.seek(0)
+            if KINDS["model"](start):
+                raise TableError(f"{self._path} is a model of lamina, no table")
             for mark, what in NO_TABLES:
                 if start.startswith(mark):
                     raise TableError(f"{self._path} is {what}")
