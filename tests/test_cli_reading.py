@@ -222,6 +222,8 @@ def test_compressed_tables(tmp_path):
         read(tmp_path, zipped(content, "a.csv")[:50])
     # A column may be called as a format's mark.
     assert read(tmp_path, "BZh9,PAR1\n1,2\n").frame.columns.tolist() == ["BZh9", "PAR1"]
+    assert read(tmp_path, "[mm],{x}\n1,2\n").frame.columns.tolist() == ["[mm]", "{x}"]
+    assert read(tmp_path, "ORC,FEA1\n1,2\n").frame.columns.tolist() == ["ORC", "FEA1"]
     assert read(tmp_path, "PAR1,PAR2\n1,2\n").frame.columns.tolist() == ["PAR1", "PAR2"]
 
 
@@ -247,6 +249,14 @@ def test_compressed_tables(tmp_path):
         ("a,b\n", "0 rows"),
         (b"\x89PNG\r\n", "a picture"),
         (b"PAR1\x15\x04", "a Parquet file"),
+        (b"PAR1\x14\x04", "a Parquet file"),
+        (b"ARROW1\0\0", "Feather"),
+        (b"\x93NUMPY\x01", "an array of NumPy"),
+        ('[{"a": 1, "b": 2}, {"a": 3}]', "is JSON: write its records as CSV"),
+        ('\ufeff{\n  "a": [1, 2]}', "is JSON"),
+        ('{"a": 1}\n{"a": 2}\n', "is JSON"),
+        ("[[1, 2], [3, 4]]", "is JSON"),
+        ("<!DOCTYPE html><table>", "is XML or HTML"),
     ],
 )
 def test_what_is_no_table(tmp_path, content, message):

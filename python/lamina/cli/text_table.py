@@ -48,13 +48,27 @@ COMPRESSED = (
     (re.compile(rb"\xfd7zXZ\x00"), "lzma"),
     (re.compile(rb"PK\x03\x04"), "zipfile"),
 )
+# By what their first bytes match; names of columns may begin like a mark without the byte behind it.
 NO_TABLES = (
-    (b"\xd0\xcf\x11\xe0", "an old Excel workbook: save the sheet as CSV"),
-    (b"PAR1\x15", "a Parquet file: write it as CSV"),
-    (b"SQLite format 3\0", "a database: export the table as CSV"),
-    (b"%PDF-", "a PDF file"),
-    (b"\x89PNG", "a picture"),
-    (b"\x28\xb5\x2f\xfd", "compressed by Zstandard: decompress it first"),
+    (re.compile(rb"\xd0\xcf\x11\xe0"), "an old Excel workbook: save the sheet as CSV"),
+    (re.compile(rb"PAR1[\x00-\x08\x0e-\x1f]"), "a Parquet file: write it as CSV"),
+    (re.compile(rb"ARROW1\0|FEA1\0"), "an Arrow (Feather) file: write it as CSV"),
+    (re.compile(rb"ORC[\x00-\x08\x0e-\x1f]"), "an ORC file: write it as CSV"),
+    (re.compile(rb"\x89HDF"), "an HDF5 file: write the table as CSV"),
+    (re.compile(rb"\x93NUMPY"), "an array of NumPy: write it as CSV"),
+    (re.compile(rb"\x80[\x02-\x05][^\n]"), "a pickle: write the table as CSV"),
+    (
+        re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:\[\s*)*(?:\{\s*\"[^\"]*\"\s*:|\[\s*[\[{])"),
+        "JSON: write its records as CSV",
+    ),
+    (
+        re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:\?xml|!doctype|html)", re.IGNORECASE),
+        "XML or HTML: write the table as CSV",
+    ),
+    (re.compile(rb"SQLite format 3\0"), "a database: export the table as CSV"),
+    (re.compile(rb"%PDF-"), "a PDF file"),
+    (re.compile(rb"\x89PNG"), "a picture"),
+    (re.compile(rb"\x28\xb5\x2f\xfd"), "compressed by Zstandard: decompress it first"),
 )
 
 
@@ -139,12 +153,12 @@ class _Source:
             file: Any = (
                 io.BytesIO(self._kept) if self._kept is not None else stack.enter_context(open(self._path, "rb"))
             )
-            start = file.read(64)
+            start = file.read(256)
             file.seek(0)
             if KINDS["model"](start):
                 raise TableError(f"{self._path} is a model of lamina, no table")
             for mark, what in NO_TABLES:
-                if start.startswith(mark):
+                if mark.match(start):
                     raise TableError(f"{self._path} is {what}")
             packed = next((module for mark, module in COMPRESSED if mark.match(start)), None)
             try:
