@@ -51,7 +51,9 @@ def _add(commands: Any, name: str, summary: str) -> argparse.ArgumentParser:
 
 def _add_demo(commands: Any) -> None:
     demo = _add(commands, "demo", "Train on scikit-learn's handwritten digits and draw the learning curves.")
-    demo.add_argument("--out", default="lamina-demo.png", metavar="FILE", help="the picture of the learning curves")
+    demo.add_argument(
+        "--out", type=_file, default="lamina-demo.png", metavar="FILE", help="the picture of the learning curves"
+    )
     demo.add_argument("--seed", type=_integer(0), default=0, help="seed of the split, the weights and the shuffles")
     demo.add_argument("--force", action="store_true", help=FORCE)
     demo.add_argument("--threads", type=_integer(1), help="threads; lamina's own choice if not given")
@@ -59,9 +61,11 @@ def _add_demo(commands: Any) -> None:
 
 def _add_train(commands: Any) -> None:
     train = _add(commands, "train", "Train a network on a CSV file and save it.")
-    train.add_argument("data", metavar="data.csv", help="the table, with a header line; also compressed")
+    train.add_argument(
+        "data", metavar="data.csv", help="the table, with a header line; also compressed; - is the standard input"
+    )
     train.add_argument("--target", required=True, metavar="COLUMN", help="the column to predict")
-    train.add_argument("--out", required=True, metavar="model.lamina", help="the model file to write")
+    train.add_argument("--out", type=_file, required=True, metavar="model.lamina", help="the model file to write")
     train.add_argument("--task", choices=("auto", "classification", "regression"), default="auto")
     train.add_argument("--drop", type=_names, default=[], metavar="A,B", help="columns to leave out")
     train.add_argument("--impute", choices=("none", "mean", "median", "most_frequent"), default="none",
@@ -81,7 +85,7 @@ def _add_train(commands: Any) -> None:
     train.add_argument("--test", type=_number(0, 1), default=0.2, help="share of the rows kept for the final test")
     train.add_argument("--validation", type=_number(0, 1), default=0.1, help="share that decides when to stop")
     train.add_argument("--seed", type=_integer(0), default=0, help="seed of the split, the weights and the shuffles")
-    train.add_argument("--plot", metavar="FILE", help="the picture; by default next to the model, as .png")
+    train.add_argument("--plot", type=_file, metavar="FILE", help="the picture; by default next to the model, as .png")
     train.add_argument("--class-weight", choices=("none", "balanced"), default="none",
                        help="what a row counts; balanced: rare classes as much as common ones")  # fmt: skip
     _add_reading(train)
@@ -96,9 +100,11 @@ def _add_train(commands: Any) -> None:
 
 def _add_predict(commands: Any) -> None:
     predict = _add(commands, "predict", "Predict the rows of a CSV file with a model of `lamina train`.")
-    predict.add_argument("model", metavar="model.lamina")
-    predict.add_argument("data", metavar="data.csv", help="the columns of the training table; the target is optional")
-    predict.add_argument("--out", metavar="predictions.csv", help="where to write; the standard output if not given")
+    predict.add_argument("model", type=_file, metavar="model.lamina")
+    predict.add_argument("data", metavar="data.csv",
+                         help="columns as in training, the target is optional; - is the standard input")  # fmt: skip
+    predict.add_argument("--out", metavar="predictions.csv",
+                         help="where to write; the standard output if not given, or -")  # fmt: skip
     predict.add_argument("--proba", action="store_true", help="add a column with the probability of each class")
     _add_reading(predict)
     predict.add_argument("--force", action="store_true", help=FORCE)
@@ -120,7 +126,13 @@ def _add_reading(parser: argparse.ArgumentParser) -> None:
 
 def _add_info(commands: Any) -> None:
     info = _add(commands, "info", "Tell the version, the instruction set and the threads, or what a model file holds.")
-    info.add_argument("model", nargs="?", metavar="model.lamina")
+    info.add_argument("model", type=_file, nargs="?", metavar="model.lamina")
+
+
+def _file(text: str) -> str:
+    if text == "-":
+        raise argparse.ArgumentTypeError("'-' stands for a stream, and this must be a file; ./- is a file of that name")
+    return text
 
 
 def _separator(text: str) -> str:

@@ -22,7 +22,8 @@ __all__ = ["run"]
 
 def run(options: Namespace) -> int:
     """Write a prediction for each row, with the probabilities if asked; print scores where the target is there."""
-    if options.out:
+    to_file = options.out not in (None, "-")
+    if to_file:
         outputs_to = [Output(options.out, "predictions", "--out")]
         check_outputs([options.model, options.data], outputs_to, force=options.force)
     network = _model(options.model)
@@ -44,7 +45,7 @@ def run(options: Namespace) -> int:
     if options.proba:
         columns |= {f"probability_{label}": outputs[:, place] for place, label in enumerate(target.labels or ())}
     predictions = pd.DataFrame(columns)
-    if options.out:
+    if to_file:
         write_whole(options.out, predictions.to_csv(index=False).encode())
         report.note(f"{len(inputs)} predictions: {options.out}", stderr=True)
     else:
