@@ -663,6 +663,26 @@ def test_models_without_rules_for_cells_read_as_before(folder, numbers):
     assert not np.array_equal(pd.read_csv("a.csv"), pd.read_csv("NA.csv"))
 
 
+def test_words_for_separators_and_lists_with_blanks(folder, numbers, capsys):
+    for word, mark in {"tab": "\t", "comma": ",", "semicolon": ";", "space": " ", "pipe": "|", "PIPE": "|"}.items():
+        numbers.to_csv("words.csv", index=False, sep=mark)
+        train("--separator", word, data="words.csv")
+    for arguments, hint in (
+        (["--hidden", "64", "32"], "32; a list is one word, with commas: --hidden 64,32"),
+        (["--hidden", "64,32", "--drop", "a", "b"], "b; a list is one word, with commas: --drop a,b"),
+        (["--hidden", "64,32", "--nonsense"], "unrecognized arguments: --nonsense (see"),
+        (["--separator", "word"], "nor one of tab, comma, semicolon, pipe"),
+    ):
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as exit_:
+            train(*arguments)
+        assert exit_.value.code == 2
+        assert hint in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["train", "--hidden", "64", "32", "plain.csv", "--target", "y", "--out", "m.lamina"])
+    assert "--hidden 64,32" in capsys.readouterr().err
+
+
 def test_the_model_comes_first(folder, capsys):
     train()
     capsys.readouterr()

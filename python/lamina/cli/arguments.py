@@ -2,6 +2,7 @@
 
 import argparse
 import difflib
+import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -12,11 +13,34 @@ __all__ = ["build_parser"]
 
 
 FORCE = "replace what is there, whatever it is; but never the file that is read"
+SEPARATORS = {
+    "tab": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "blank": " ", "space": " ", "colon": ":", "\\t": "\t",
+}  # fmt: skip
 THOUSANDS = {"none": "", "comma": ",", "point": ".", "blank": " ", "apostrophe": "'"}
+
+
+# Options that take a list, and one each.
+LISTS = {"--hidden": "64,32", "--drop": "a,b", "--text": "a,b", "--numbers": "a,b", "--na": "NA,-999"}
+
+
+def _is_spread(option: str, given: list[str]) -> bool:
+    """Whether two words that are no options stand behind this one."""
+    behind = given[given.index(option) + 1 :][:2] if option in given else []
+    return len(behind) == 2 and not any(word.startswith("-") for word in behind)
 
 
 class _Parser(argparse.ArgumentParser):
     """A parser whose complaints are one line."""
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Return what the arguments say; where some are left over, the complaint says what may be meant."""
+        given = sys.argv[1:] if args is None else list(args)
+        found, left = self.parse_known_args(given, namespace)
+        if left:
+            message = f"unrecognized arguments: {' '.join(left)}"
+            spread = next((option for option in LISTS if _is_spread(option, given)), None)
+            self.error(message + (f"; a list is one word, with commas: {spread} {LISTS[spread]}" if spread else ""))
+        return found
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
@@ -114,7 +138,7 @@ def _add_reading(parser: argparse.ArgumentParser) -> None:
     """Add what can be said of a table's file; what is not said is found out, and told."""
     reading = parser.add_argument_group("how the table is read; what is not given is found out")
     reading.add_argument("--separator", type=_separator, metavar="MARK",
-                         help=r"what stands between the columns: , ; | \t or another character")  # fmt: skip
+                         help=r"between columns: comma, semicolon, tab, pipe, space, or itself")  # fmt: skip
     reading.add_argument("--decimal", type=_mark({"point": ".", "comma": ","}), metavar="MARK", help="point or comma")
     reading.add_argument("--thousands", type=_mark(THOUSANDS), metavar="MARK",
                          help="what stands between thousands: " + ", ".join(THOUSANDS))  # fmt: skip
@@ -136,9 +160,10 @@ def _file(text: str) -> str:
 
 
 def _separator(text: str) -> str:
-    mark = {"\\t": "\t", "tab": "\t", "comma": ",", "semicolon": ";", "blank": " ", "space": " "}.get(text, text)
+    mark = SEPARATORS.get(text.lower(), text)
     if len(mark) != 1 or mark in '"\r\n\0' or mark.isalnum():
-        raise argparse.ArgumentTypeError(f"{text!r} is not one character such as , ; | or \\t")
+        words = ", ".join(word for word in SEPARATORS if word.isalpha())
+        raise argparse.ArgumentTypeError(f"{text!r} is neither one character, such as ; or \\t, nor one of {words}")
     return mark
 
 
