@@ -683,6 +683,23 @@ def test_words_for_separators_and_lists_with_blanks(folder, numbers, capsys):
     assert "--hidden 64,32" in capsys.readouterr().err
 
 
+def test_categories_that_training_did_not_see_are_one_note(folder, numbers, capsys):
+    seen = numbers.assign(**{name: np.where(numbers.n > 4, "x", "y") for name in "abc"})
+    seen.to_csv("seen.csv", index=False)
+    train(data="seen.csv")
+    cases = (
+        ("a", "column 'a': 150 rows with categories unknown to the model ('z')"),
+        ("abc", "3 columns have categories unknown to the model: 'a' (150 rows: 'z')"),
+    )
+    for names, note in cases:
+        seen.assign(**dict.fromkeys(names, "z")).to_csv("new.csv", index=False)
+        capsys.readouterr()
+        assert main(["predict", "m.lamina", "new.csv"]) == 0
+        error = capsys.readouterr().err
+        assert note in error
+        assert error.count("unknown to the model") == 1
+
+
 def test_the_model_comes_first(folder, capsys):
     train()
     capsys.readouterr()
