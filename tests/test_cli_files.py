@@ -1,5 +1,6 @@
 """What the command line does to files and streams: nothing is lost, whatever is named or pressed."""
 
+import io
 import os
 import signal
 import subprocess
@@ -59,6 +60,33 @@ def test_an_input_is_never_written_over(folder, capsys, force):
         assert main(["predict", "m.lamina", "data.csv", "--out", name, *force]) == 2
         assert "that is read" in capsys.readouterr().err
     assert snapshot(folder) == before
+
+
+def test_a_dash_is_a_stream_and_never_a_file(folder, capsys, monkeypatch):
+    def stream(content):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+
+    content = (folder / "data.csv").read_bytes()
+    for more in (["--plot", "-"], ["--out", "-"]):
+        with pytest.raises(SystemExit) as exit_:
+            train(*more)
+        assert exit_.value.code == 2
+        assert "'-' stands for a stream, and this must be a file" in capsys.readouterr().err
+    for command in (["predict", "-", "data.csv"], ["info", "-"], ["demo", "--out", "-"]):
+        with pytest.raises(SystemExit):
+            main(command)
+    stream(content)
+    assert main(["train", "-", "--target", "y", "--out", "m.lamina", "--quiet", "--epochs", "2"]) == 0
+    assert main(["predict", "m.lamina", "data.csv", "--out", "p.csv"]) == 0
+    capsys.readouterr()
+    stream(content)
+    assert main(["predict", "m.lamina", "-", "--out", "-"]) == 0
+    assert capsys.readouterr().out == (folder / "p.csv").read_text()
+    stream(b"a,b\n1,2,3\n")
+    assert main(["predict", "m.lamina", "-"]) == 2
+    assert "the standard input: line 2 has 3 fields" in capsys.readouterr().err
+    assert not (folder / "-").exists()
+    assert not (folder / "-.png").exists()
 
 
 @pytest.mark.parametrize("force", [[], ["--force"]])

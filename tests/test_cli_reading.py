@@ -225,6 +225,8 @@ def test_compressed_tables(tmp_path):
         read(tmp_path, zipped(content, "a.csv")[:50])
     # A column may be called as a format's mark.
     assert read(tmp_path, "BZh9,PAR1\n1,2\n").frame.columns.tolist() == ["BZh9", "PAR1"]
+    assert read(tmp_path, "[mm],{x}\n1,2\n").frame.columns.tolist() == ["[mm]", "{x}"]
+    assert read(tmp_path, "ORC,FEA1\n1,2\n").frame.columns.tolist() == ["ORC", "FEA1"]
     assert read(tmp_path, "PAR1,PAR2\n1,2\n").frame.columns.tolist() == ["PAR1", "PAR2"]
 
 
@@ -252,6 +254,14 @@ def test_compressed_tables(tmp_path):
         ("a,b\n", "0 rows"),
         (b"\x89PNG\r\n", "a picture"),
         (b"PAR1\x15\x04", "a Parquet file"),
+        (b"PAR1\x14\x04", "a Parquet file"),
+        (b"ARROW1\0\0", "Feather"),
+        (b"\x93NUMPY\x01", "an array of NumPy"),
+        ('[{"a": 1, "b": 2}, {"a": 3}]', "is JSON: write its records as CSV"),
+        ('\ufeff{\n  "a": [1, 2]}', "is JSON"),
+        ('{"a": 1}\n{"a": 2}\n', "is JSON"),
+        ("[[1, 2], [3, 4]]", "is JSON"),
+        ("<!DOCTYPE html><table>", "is XML or HTML"),
     ],
 )
 def test_what_is_no_table(tmp_path, content, message):
@@ -489,7 +499,9 @@ def test_a_target_of_too_many_texts_is_refused(folder, numbers, capsys):
         train(data="dates.csv", code=2)
         error = capsys.readouterr().err
         assert "too many for classes" in error
-        assert "--task classification" in error
+        assert ("--task classification" in error) == (len(set(y)) <= ROWS / 2)
+        train("--task", "classification", data="dates.csv", code=0 if len(set(y)) <= ROWS / 2 else 2)
+        capsys.readouterr()
     numbers.assign(y=days[: ROWS // 2].repeat(2)).to_csv("dates.csv", index=False)
     train("--task", "classification", data="dates.csv")
     numbers.assign(y=[f"class {i % 40}" for i in range(ROWS)]).to_csv("many.csv", index=False)
@@ -665,6 +677,58 @@ def test_models_without_rules_for_cells_read_as_before(folder, numbers):
     mixed.assign(t="a ").to_csv("new.csv", index=False)
     assert main(["predict", "old.lamina", "new.csv", "--out", "a.csv"]) == 0
     assert not np.array_equal(pd.read_csv("a.csv"), pd.read_csv("NA.csv"))
+
+
+def test_words_for_separators_and_lists_with_blanks(folder, numbers, capsys):
+    for word, mark in {"tab": "\t", "comma": ",", "semicolon": ";", "space": " ", "pipe": "|", "PIPE": "|"}.items():
+        numbers.to_csv("words.csv", index=False, sep=mark)
+        train("--separator", word, data="words.csv")
+    for arguments, hint in (
+        (["--hidden", "64", "32"], "32; a list is one word, with commas: --hidden 64,32"),
+        (["--hidden", "64,32", "--drop", "a", "b"], "b; a list is one word, with commas: --drop a,b"),
+        (["--hidden", "64,32", "--nonsense"], "unrecognized arguments: --nonsense (see"),
+        (["--separator", "word"], "nor one of tab, comma, semicolon, pipe"),
+    ):
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as exit_:
+            train(*arguments)
+        assert exit_.value.code == 2
+        assert hint in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["train", "--hidden", "64", "32", "plain.csv", "--target", "y", "--out", "m.lamina"])
+    assert "--hidden 64,32" in capsys.readouterr().err
+
+
+def test_categories_that_training_did_not_see_are_one_note(folder, numbers, capsys):
+    seen = numbers.assign(**{name: np.where(numbers.n > 4, "x", "y") for name in "abc"})
+    seen.to_csv("seen.csv", index=False)
+    train(data="seen.csv")
+    cases = (
+        ("a", "column 'a': 150 rows with categories unknown to the model ('z')"),
+        ("abc", "3 columns have categories unknown to the model: 'a' (150 rows: 'z')"),
+    )
+    for names, note in cases:
+        seen.assign(**dict.fromkeys(names, "z")).to_csv("new.csv", index=False)
+        capsys.readouterr()
+        assert main(["predict", "m.lamina", "new.csv"]) == 0
+        error = capsys.readouterr().err
+        assert note in error
+        assert error.count("unknown to the model") == 1
+
+
+def test_the_model_comes_first(folder, capsys):
+    train()
+    capsys.readouterr()
+    assert main(["predict", "plain.csv", "m.lamina"]) == 2
+    error = capsys.readouterr().err
+    assert "plain.csv is no model; the model comes first: lamina predict model.lamina data.csv" in error
+    assert len(error.splitlines()) == 1
+    assert main(["predict", "m.lamina", "m.lamina"]) == 2
+    assert "m.lamina is a model of lamina, no table" in capsys.readouterr().err
+    content = (folder / "m.lamina").read_bytes()
+    (folder / "cut.lamina").write_bytes(content[:-8])
+    assert main(["predict", "cut.lamina", "plain.csv"]) == 2
+    assert "comes first" not in capsys.readouterr().err
 
 
 def test_damaged_descriptions_of_a_table_are_refused(folder, capsys):

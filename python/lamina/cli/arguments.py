@@ -2,6 +2,7 @@
 
 import argparse
 import difflib
+import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -12,11 +13,34 @@ __all__ = ["build_parser"]
 
 
 FORCE = "replace what is there, whatever it is; but never the file that is read"
+SEPARATORS = {
+    "tab": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "blank": " ", "space": " ", "colon": ":", "\\t": "\t",
+}  # fmt: skip
 THOUSANDS = {"none": "", "comma": ",", "point": ".", "blank": " ", "apostrophe": "'"}
+
+
+# Options that take a list, and one each.
+LISTS = {"--hidden": "64,32", "--drop": "a,b", "--text": "a,b", "--numbers": "a,b", "--na": "NA,-999"}
+
+
+def _is_spread(option: str, given: list[str]) -> bool:
+    """Whether two words that are no options stand behind this one."""
+    behind = given[given.index(option) + 1 :][:2] if option in given else []
+    return len(behind) == 2 and not any(word.startswith("-") for word in behind)
 
 
 class _Parser(argparse.ArgumentParser):
     """A parser whose complaints are one line."""
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Return what the arguments say; where some are left over, the complaint says what may be meant."""
+        given = sys.argv[1:] if args is None else list(args)
+        found, left = self.parse_known_args(given, namespace)
+        if left:
+            message = f"unrecognized arguments: {' '.join(left)}"
+            spread = next((option for option in LISTS if _is_spread(option, given)), None)
+            self.error(message + (f"; a list is one word, with commas: {spread} {LISTS[spread]}" if spread else ""))
+        return found
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
@@ -51,7 +75,9 @@ def _add(commands: Any, name: str, summary: str) -> argparse.ArgumentParser:
 
 def _add_demo(commands: Any) -> None:
     demo = _add(commands, "demo", "Train on scikit-learn's handwritten digits and draw the learning curves.")
-    demo.add_argument("--out", default="lamina-demo.png", metavar="FILE", help="the picture of the learning curves")
+    demo.add_argument(
+        "--out", type=_file, default="lamina-demo.png", metavar="FILE", help="the picture of the learning curves"
+    )
     demo.add_argument("--seed", type=_integer(0), default=0, help="seed of the split, the weights and the shuffles")
     demo.add_argument("--force", action="store_true", help=FORCE)
     demo.add_argument("--threads", type=_integer(1), help="threads; lamina's own choice if not given")
@@ -59,9 +85,11 @@ def _add_demo(commands: Any) -> None:
 
 def _add_train(commands: Any) -> None:
     train = _add(commands, "train", "Train a network on a CSV file and save it.")
-    train.add_argument("data", metavar="data.csv", help="the table, with a header line; also compressed")
+    train.add_argument(
+        "data", metavar="data.csv", help="the table, with a header line; also compressed; - is the standard input"
+    )
     train.add_argument("--target", required=True, metavar="COLUMN", help="the column to predict")
-    train.add_argument("--out", required=True, metavar="model.lamina", help="the model file to write")
+    train.add_argument("--out", type=_file, required=True, metavar="model.lamina", help="the model file to write")
     train.add_argument("--task", choices=("auto", "classification", "regression"), default="auto")
     train.add_argument("--drop", type=_names, default=[], metavar="A,B", help="columns to leave out")
     train.add_argument("--impute", choices=("none", "mean", "median", "most_frequent"), default="none",
@@ -81,7 +109,7 @@ def _add_train(commands: Any) -> None:
     train.add_argument("--test", type=_number(0, 1), default=0.2, help="share of the rows kept for the final test")
     train.add_argument("--validation", type=_number(0, 1), default=0.1, help="share that decides when to stop")
     train.add_argument("--seed", type=_integer(0), default=0, help="seed of the split, the weights and the shuffles")
-    train.add_argument("--plot", metavar="FILE", help="the picture; by default next to the model, as .png")
+    train.add_argument("--plot", type=_file, metavar="FILE", help="the picture; by default next to the model, as .png")
     train.add_argument("--class-weight", choices=("none", "balanced"), default="none",
                        help="what a row counts; balanced: rare classes as much as common ones")  # fmt: skip
     _add_reading(train)
@@ -96,9 +124,11 @@ def _add_train(commands: Any) -> None:
 
 def _add_predict(commands: Any) -> None:
     predict = _add(commands, "predict", "Predict the rows of a CSV file with a model of `lamina train`.")
-    predict.add_argument("model", metavar="model.lamina")
-    predict.add_argument("data", metavar="data.csv", help="the columns of the training table; the target is optional")
-    predict.add_argument("--out", metavar="predictions.csv", help="where to write; the standard output if not given")
+    predict.add_argument("model", type=_file, metavar="model.lamina")
+    predict.add_argument("data", metavar="data.csv",
+                         help="columns as in training, the target is optional; - is the standard input")  # fmt: skip
+    predict.add_argument("--out", metavar="predictions.csv",
+                         help="where to write; the standard output if not given, or -")  # fmt: skip
     predict.add_argument("--proba", action="store_true", help="add a column with the probability of each class")
     _add_reading(predict)
     predict.add_argument("--force", action="store_true", help=FORCE)
@@ -108,7 +138,7 @@ def _add_reading(parser: argparse.ArgumentParser) -> None:
     """Add what can be said of a table's file; what is not said is found out, and told."""
     reading = parser.add_argument_group("how the table is read; what is not given is found out")
     reading.add_argument("--separator", type=_separator, metavar="MARK",
-                         help=r"what stands between the columns: , ; | \t or another character")  # fmt: skip
+                         help=r"between columns: comma, semicolon, tab, pipe, space, or itself")  # fmt: skip
     reading.add_argument("--decimal", type=_mark({"point": ".", "comma": ","}), metavar="MARK", help="point or comma")
     reading.add_argument("--thousands", type=_mark(THOUSANDS), metavar="MARK",
                          help="what stands between thousands: " + ", ".join(THOUSANDS))  # fmt: skip
@@ -120,13 +150,20 @@ def _add_reading(parser: argparse.ArgumentParser) -> None:
 
 def _add_info(commands: Any) -> None:
     info = _add(commands, "info", "Tell the version, the instruction set and the threads, or what a model file holds.")
-    info.add_argument("model", nargs="?", metavar="model.lamina")
+    info.add_argument("model", type=_file, nargs="?", metavar="model.lamina")
+
+
+def _file(text: str) -> str:
+    if text == "-":
+        raise argparse.ArgumentTypeError("'-' stands for a stream, and this must be a file; ./- is a file of that name")
+    return text
 
 
 def _separator(text: str) -> str:
-    mark = {"\\t": "\t", "tab": "\t", "comma": ",", "semicolon": ";", "blank": " ", "space": " "}.get(text, text)
+    mark = SEPARATORS.get(text.lower(), text)
     if len(mark) != 1 or mark in '"\r\n\0' or mark.isalnum():
-        raise argparse.ArgumentTypeError(f"{text!r} is not one character such as , ; | or \\t")
+        words = ", ".join(word for word in SEPARATORS if word.isalpha())
+        raise argparse.ArgumentTypeError(f"{text!r} is neither one character, such as ; or \\t, nor one of {words}")
     return mark
 
 

@@ -10,18 +10,31 @@ import numpy as np
 import pandas as pd
 
 from lamina.cli import report
+<<<<<<< HEAD
 from lamina.cli.outputs import PREDICTION, PROBABILITY, Output, check_outputs
+=======
+from lamina.cli.outputs import END, KINDS, Output, check_outputs
+>>>>>>> fixc
 from lamina.cli.reading import read_as_trained
 from lamina.cli.tables import Table, TableError, Target
 from lamina.files import write_whole
 from lamina.model_file import load
+from lamina.storage.parts import ModelFileError
 
 __all__ = ["run"]
 
 
 def run(options: Namespace) -> int:
     """Write a prediction for each row, with the probabilities if asked; print scores where the target is there."""
+<<<<<<< HEAD
     network = load(options.model)
+=======
+    to_file = options.out not in (None, "-")
+    if to_file:
+        outputs_to = [Output(options.out, "predictions", "--out")]
+        check_outputs([options.model, options.data], outputs_to, force=options.force)
+    network = _model(options.model)
+>>>>>>> fixc
     if "table" not in network.metadata:
         raise TableError(f"{options.model} was not made by `lamina train`: it does not know the columns of a table")
     table, target, _ = Table.from_json(network.metadata["table"])
@@ -43,13 +56,26 @@ def run(options: Namespace) -> int:
     if options.proba:
         columns |= {f"{PROBABILITY}{label}": outputs[:, place] for place, label in enumerate(target.labels or ())}
     predictions = pd.DataFrame(columns)
-    if options.out:
+    if to_file:
         write_whole(options.out, predictions.to_csv(index=False).encode())
         report.note(f"{len(inputs)} predictions: {options.out}", stderr=True)
     else:
         predictions.to_csv(sys.stdout, index=False)
     _score(reading.frame, target, outputs)
     return 0
+
+
+def _model(path: str) -> Any:
+    """Load a model; the error for a file that is another kind of file says that the model comes first."""
+    try:
+        return load(path)
+    except ModelFileError as error:
+        with open(path, "rb") as file:
+            if KINDS["model"](file.read(END)):
+                raise
+        raise TableError(
+            f"{path} is no model; the model comes first: lamina predict model.lamina data.csv ({error})"
+        ) from None
 
 
 def _score(frame: pd.DataFrame, target: Target, outputs: Any) -> None:

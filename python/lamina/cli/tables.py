@@ -233,7 +233,7 @@ class Table:
         if absent:
             raise TableError(f"the table has no column {', '.join(map(repr, absent))}, which the model was trained on")
         self.check_missing(frame)
-        notes: list[str] = []
+        unknown: dict[str, tuple[int, list[str]]] = {}
         import pandas as pd
 
         inputs = np.zeros((len(frame), self.n_inputs), dtype=np.float32)
@@ -249,11 +249,8 @@ class Table:
             part[np.flatnonzero(codes >= 0), codes[codes >= 0]] = 1
             strangers = sorted(set(values[codes < 0]))
             if strangers:
-                shown = ", ".join(map(repr, strangers[:3])) + (", ..." if len(strangers) > 3 else "")
-                unknown = counted(int((codes < 0).sum()), "row")
-                notes.append(f"column {column.name!r}: {unknown} with categories unknown to the "
-                             f"model ({shown}); all of its inputs are 0 there")  # fmt: skip
-        return inputs, notes
+                unknown[column.name] = int((codes < 0).sum()), strangers
+        return inputs, _unknown_categories(unknown)
 
     def to_json(self, target: Target, task: str) -> str:
         """Return everything `from_json` needs, as the model file keeps it."""
@@ -284,6 +281,23 @@ class Table:
                 f"the model's description of its table is damaged: it makes {self.n_inputs} inputs and {outputs} "
                 f"outputs; the network has {network.n_inputs} and {network.n_outputs}"
             )
+
+
+def _unknown_categories(unknown: Mapping[str, tuple[int, list[str]]]) -> list[str]:
+    """Return one note on all columns that have categories which training did not see: in how many rows, and which."""
+    if len(unknown) < 2:
+        return [
+            f"column {name!r}: {counted(rows, 'row')} with categories unknown to the model ({_listed(strangers)}); all "
+            "of its inputs are 0 there"
+            for name, (rows, strangers) in unknown.items()
+        ]
+    parts = [f"{name!r} ({counted(rows, 'row')}: {_listed(strangers)})" for name, (rows, strangers) in unknown.items()]
+    shown = ", ".join(parts[:5]) + (f" and {len(parts) - 5} more" if len(parts) > 5 else "")
+    return [f"{len(unknown)} columns have categories unknown to the model: {shown}; all of their inputs are 0 there"]
+
+
+def _listed(texts: list[str]) -> str:
+    return ", ".join(map(repr, texts[:3])) + (", ..." if len(texts) > 3 else "")
 
 
 def _fill_value(values: pd.Series, column: Column, impute: str) -> float | str:

@@ -9,6 +9,7 @@ import lzma
 import os
 import re
 import stat
+import sys
 import zipfile
 import zlib
 from collections import Counter
@@ -21,12 +22,14 @@ from typing import Any
 
 import numpy as np
 
+from lamina.cli.outputs import KINDS
 from lamina.text import counted
 
 __all__ = ["JOINT", "TableError", "TextTable", "read_text"]
 
 # Between the cells of a column that is kept as one string; a file that has it is no table of text.
 JOINT = "\0"
+STANDARD_INPUT = "-"
 BLOCK = 1 << 20
 SAMPLE_LINES, SAMPLE_CHARACTERS = 200, 2 << 20
 CELLS_AT_ONCE = 200_000
@@ -47,13 +50,27 @@ COMPRESSED = (
     (re.compile(rb"\xfd7zXZ\x00"), "lzma"),
     (re.compile(rb"PK\x03\x04"), "zipfile"),
 )
+# By what their first bytes match; names of columns may begin like a mark without the byte behind it.
 NO_TABLES = (
-    (b"\xd0\xcf\x11\xe0", "an old Excel workbook: save the sheet as CSV"),
-    (b"PAR1\x15", "a Parquet file: write it as CSV"),
-    (b"SQLite format 3\0", "a database: export the table as CSV"),
-    (b"%PDF-", "a PDF file"),
-    (b"\x89PNG", "a picture"),
-    (b"\x28\xb5\x2f\xfd", "compressed by Zstandard: decompress it first"),
+    (re.compile(rb"\xd0\xcf\x11\xe0"), "an old Excel workbook: save the sheet as CSV"),
+    (re.compile(rb"PAR1[\x00-\x08\x0e-\x1f]"), "a Parquet file: write it as CSV"),
+    (re.compile(rb"ARROW1\0|FEA1\0"), "an Arrow (Feather) file: write it as CSV"),
+    (re.compile(rb"ORC[\x00-\x08\x0e-\x1f]"), "an ORC file: write it as CSV"),
+    (re.compile(rb"\x89HDF"), "an HDF5 file: write the table as CSV"),
+    (re.compile(rb"\x93NUMPY"), "an array of NumPy: write it as CSV"),
+    (re.compile(rb"\x80[\x02-\x05][^\n]"), "a pickle: write the table as CSV"),
+    (
+        re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:\[\s*)*(?:\{\s*\"[^\"]*\"\s*:|\[\s*[\[{])"),
+        "JSON: write its records as CSV",
+    ),
+    (
+        re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:\?xml|!doctype|html)", re.IGNORECASE),
+        "XML or HTML: write the table as CSV",
+    ),
+    (re.compile(rb"SQLite format 3\0"), "a database: export the table as CSV"),
+    (re.compile(rb"%PDF-"), "a PDF file"),
+    (re.compile(rb"\x89PNG"), "a picture"),
+    (re.compile(rb"\x28\xb5\x2f\xfd"), "compressed by Zstandard: decompress it first"),
 )
 
 
@@ -111,6 +128,7 @@ def read_text(
         with more fields than the header, a quotation mark that is not closed.
     """
     source = _Source(path)
+    path = source.path
     encoding = _checked_encoding(encoding) if encoding else _found_encoding(source, path)
     lines = _lines(source, path, encoding)
     told, lines, skipped = _told_separator(lines)
@@ -125,8 +143,13 @@ class _Source:
     """The bytes of a file, decompressed, as often as they are asked for."""
 
     def __init__(self, path: str) -> None:
-        self._path = path
+        self.path = path
         self._kept: bytes | None = None
+        if path == STANDARD_INPUT:
+            if sys.stdin is None:
+                raise TableError("the standard input is closed")
+            self.path, self._kept = "the standard input", sys.stdin.buffer.read()
+            return
         with open(path, "rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 self._kept = file.read()  # a pipe gives its bytes once
@@ -135,14 +158,14 @@ class _Source:
     def open(self) -> Iterator[Any]:
         """Give the bytes from the first on; TableError for other formats than text, and where unpacking them fails."""
         with ExitStack() as stack:
-            file: Any = (
-                io.BytesIO(self._kept) if self._kept is not None else stack.enter_context(open(self._path, "rb"))
-            )
-            start = file.read(16)
+            file: Any = io.BytesIO(self._kept) if self._kept is not None else stack.enter_context(open(self.path, "rb"))
+            start = file.read(256)
             file.seek(0)
+            if KINDS["model"](start):
+                raise TableError(f"{self.path} is a model of lamina, no table")
             for mark, what in NO_TABLES:
-                if start.startswith(mark):
-                    raise TableError(f"{self._path} is {what}")
+                if mark.match(start):
+                    raise TableError(f"{self.path} is {what}")
             packed = next((module for mark, module in COMPRESSED if mark.match(start)), None)
             try:
                 if packed == "zipfile":
@@ -158,19 +181,19 @@ class _Source:
                 raise self._damaged(error) from None
 
     def _damaged(self, error: Exception) -> TableError:
-        return TableError(f"{self._path} is compressed, and cut short or damaged: {error}")
+        return TableError(f"{self.path} is compressed, and cut short or damaged: {error}")
 
     def _member(self, archive: zipfile.ZipFile) -> Any:
         """Open the one file in an archive."""
         names = [name for name in archive.namelist() if not name.endswith("/")]
         if "[Content_Types].xml" in names:
-            raise TableError(f"{self._path} is an Excel workbook: save the sheet as CSV")
+            raise TableError(f"{self.path} is an Excel workbook: save the sheet as CSV")
         if len(names) != 1:
-            raise TableError(f"{self._path} is an archive of {len(names)} files; a table is one")
+            raise TableError(f"{self.path} is an archive of {len(names)} files; a table is one")
         try:
             return archive.open(names[0])
         except (RuntimeError, NotImplementedError) as error:  # a password, a rare compression
-            raise TableError(f"{self._path} cannot be unpacked: {error}") from None
+            raise TableError(f"{self.path} cannot be unpacked: {error}") from None
 
     def blocks(self) -> Iterator[bytes]:
         """Yield the bytes in blocks."""

@@ -185,10 +185,11 @@ def _refuse_no_classes(values: pd.Series) -> None:
     rows = values.value_counts()
     if (len(rows) > MAX_CLASSES and 2 * int((rows <= 2).sum()) > len(rows)) or len(rows) > max(len(values) / 2, 5):
         shown = ", ".join(map(repr, values.tolist()[:3]))
+        possible = 2 * len(rows) <= len(values) or len(rows) <= MAX_CLASSES
         raise TableError(
             f"the target {values.name!r} has {len(rows)} different texts in {len(values)} rows ({shown}, ...), most of "
             "them in one or two rows: too many for classes. Write dates and numbers as plain numbers, or put rare "
-            "classes together; --task classification trains on them as they are"
+            f"classes together{'; --task classification trains on them as they are' if possible else ''}"
         )
 
 
