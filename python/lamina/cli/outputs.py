@@ -12,7 +12,7 @@ from pathlib import Path
 
 from lamina.plots.figure import is_ours
 
-__all__ = ["PREDICTION", "PROBABILITY", "Output", "OutputError", "check_outputs"]
+__all__ = ["PREDICTION", "PROBABILITY", "Output", "OutputError", "begins_a_model", "check_outputs", "is_model"]
 
 # The names of the columns of predictions: the first, and how the others begin.
 PREDICTION, PROBABILITY = "prediction", "probability_"
@@ -43,9 +43,15 @@ class Output:
     classes: tuple[str, ...] = ()
 
 
-def _is_model(path: Path, _: Output) -> bool:
+def begins_a_model(start: bytes) -> bool:
+    """Whether a file that begins so, with 64 bytes or more, is a model of lamina's."""
+    return re.match(rb'.{8}\{"__metadata__":\{"lamina":', start, re.DOTALL) is not None
+
+
+def is_model(path: Path, _: Output | None = None) -> bool:
+    """Whether a file begins as lamina's models do."""
     with path.open("rb") as file:
-        return re.match(rb'.{8}\{"__metadata__":\{"lamina":', file.read(64), re.DOTALL) is not None
+        return begins_a_model(file.read(64))
 
 
 def _is_picture(path: Path, _: Output) -> bool:
@@ -81,7 +87,7 @@ def _is_number(cell: str) -> bool:
 
 # How an older one of what a command writes is known from all else.
 KINDS: dict[str, Callable[[Path, Output], bool]] = {
-    "model": _is_model,
+    "model": is_model,
     "picture": _is_picture,
     "predictions": _is_predictions,
 }

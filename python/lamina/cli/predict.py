@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from lamina.cli import report
-<<<<<<< HEAD
-from lamina.cli.outputs import PREDICTION, PROBABILITY, Output, check_outputs
-=======
-from lamina.cli.outputs import END, KINDS, Output, check_outputs
->>>>>>> fixc
+from lamina.cli.outputs import PREDICTION, PROBABILITY, Output, check_outputs, is_model
 from lamina.cli.reading import read_as_trained
 from lamina.cli.tables import Table, TableError, Target
 from lamina.files import write_whole
@@ -26,20 +23,13 @@ __all__ = ["run"]
 
 def run(options: Namespace) -> int:
     """Write a prediction for each row, with the probabilities if asked; print scores where the target is there."""
-<<<<<<< HEAD
-    network = load(options.model)
-=======
-    to_file = options.out not in (None, "-")
-    if to_file:
-        outputs_to = [Output(options.out, "predictions", "--out")]
-        check_outputs([options.model, options.data], outputs_to, force=options.force)
     network = _model(options.model)
->>>>>>> fixc
     if "table" not in network.metadata:
         raise TableError(f"{options.model} was not made by `lamina train`: it does not know the columns of a table")
     table, target, _ = Table.from_json(network.metadata["table"])
-    if options.out:
-        predictions_to = Output(options.out, "predictions", "--out", tuple(map(str, target.classes or ())))
+    to_file = options.out not in (None, "-")
+    if to_file:
+        predictions_to = Output(options.out, "predictions", "--out", tuple(map(str, target.labels or ())))
         check_outputs([options.model, options.data], [predictions_to], force=options.force)
     table.check_network(network, target)
     if options.proba and target.classes is None:
@@ -70,9 +60,8 @@ def _model(path: str) -> Any:
     try:
         return load(path)
     except ModelFileError as error:
-        with open(path, "rb") as file:
-            if KINDS["model"](file.read(END)):
-                raise
+        if is_model(Path(path)):
+            raise
         raise TableError(
             f"{path} is no model; the model comes first: lamina predict model.lamina data.csv ({error})"
         ) from None

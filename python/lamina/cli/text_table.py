@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from lamina.cli.outputs import KINDS
+from lamina.cli.outputs import begins_a_model
 from lamina.text import counted
 
 __all__ = ["JOINT", "TableError", "TextTable", "read_text"]
@@ -161,7 +161,7 @@ class _Source:
             file: Any = io.BytesIO(self._kept) if self._kept is not None else stack.enter_context(open(self.path, "rb"))
             start = file.read(256)
             file.seek(0)
-            if KINDS["model"](start):
+            if begins_a_model(start):
                 raise TableError(f"{self.path} is a model of lamina, no table")
             for mark, what in NO_TABLES:
                 if mark.match(start):
