@@ -55,8 +55,32 @@ time.sleep(0.1)
 )
 def test_a_process_ends_in_peace_while_a_daemon_thread_is_in_the_core(work):
     for _ in range(EXITS):
-        run = subprocess.run([sys.executable, "-c", DAEMON, work], capture_output=True, text=True, check=False)
+        command = [sys.executable, "-c", DAEMON, work]
+        run = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
         assert run.returncode == 0, run.stderr
+
+
+PARTS_AT_THE_END = """
+import numpy as np, lamina
+activation = lamina.activations.custom(np.tanh, lambda x: 1 - np.tanh(x) ** 2)
+net = lamina.Network([lamina.Dense(4, activation), lamina.Dense(1)], 2)
+X = np.ones((200, 2))
+net.fit(X, X[:, 0], epochs=2, schedule=lambda progress: 1.0, callbacks=[lambda epoch: None], validation=None)
+class Late:
+    def __del__(self):
+        net.predict(np.ones((100_000, 2), "f"), n_threads=1)
+kept = [net, activation, Late(), lambda: net]
+kept.append(kept)
+import builtins
+builtins.kept = kept  # let go of when nearly all else has gone
+"""
+
+
+def test_functions_of_ones_own_are_let_go_of_at_the_very_end():
+    run = subprocess.run(
+        [sys.executable, "-c", PARTS_AT_THE_END], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert run.returncode == 0, run.stderr
 
 
 def problem(rows=600, inputs=8):

@@ -9,6 +9,11 @@
 #include <cxxabi.h>
 #include <pybind11/pybind11.h>
 
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
 #include <chrono>
 #include <thread>
 #include <utility>
@@ -18,6 +23,21 @@ namespace py = pybind11;
 
 [[noreturn]] inline void wait_for_the_end() {
   for (;;) std::this_thread::sleep_for(std::chrono::hours(1));
+}
+
+/// Whether this is the thread that the process began with, which is also the one that ends it.
+inline bool on_main_thread() {
+#if defined(__linux__)
+  return ::getpid() == static_cast<pid_t>(::syscall(SYS_gettid));
+#else
+  return true;
+#endif
+}
+
+/// Whether this thread has the lock. Also while the interpreter goes down, and after.
+inline bool has_lock() {
+  const PyThreadState* const own = PyGILState_GetThisThreadState();
+  return own && own == py::detail::get_thread_state_unchecked();
 }
 
 /// f(), which may be where the interpreter ends this thread: then it does not return.
@@ -38,7 +58,7 @@ class Unlocked {
  public:
   Unlocked() : state_(PyEval_SaveThread()) {}
   ~Unlocked() {
-    if (!Py_IsInitialized()) wait_for_the_end();  // the thread's state may be gone, too
+    if (!Py_IsInitialized() && !on_main_thread()) wait_for_the_end();  // the thread's state may be gone, too
     unless_ended([this] { PyEval_RestoreThread(state_); });
   }
   Unlocked(const Unlocked&) = delete;
@@ -53,7 +73,7 @@ class Unlocked {
 class Locked {
  public:
   Locked() {
-    if (!Py_IsInitialized()) wait_for_the_end();
+    if (!Py_IsInitialized() && !has_lock()) wait_for_the_end();
     unless_ended([this] { state_ = PyGILState_Ensure(); });
   }
   ~Locked() { PyGILState_Release(state_); }
