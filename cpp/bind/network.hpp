@@ -357,7 +357,9 @@ template <class T> void bind_network(py::module_& m, const char* name) {
   c.def(
       "infer_ready",
       [](const H& h, const py::handle x, bool link) -> py::object {
-        if (!py::isinstance<Array<T>>(x)) return py::none();
+        // An array of a derived class may mean more than its numbers, as a mask does.
+        if (Py_TYPE(x.ptr()) != py::detail::npy_api::get().PyArray_Type_ || !py::isinstance<Array<T>>(x))
+          return py::none();
         const auto array = py::reinterpret_borrow<Array<T>>(x);
         if (h.network.recurrent() || array.ndim() != 2 || array.shape(0) == 0 || array.shape(1) != h.network.inputs())
           return py::none();

@@ -58,7 +58,6 @@ _OTHER_WORDS = {
     "metrics": "write scoring='accuracy' for a score after every epoch",
     "n_jobs": "write n_threads=2",
 }
-_ndarray = np.ndarray  # one look-up instead of two, for each row that is predicted
 
 
 class Network:
@@ -346,14 +345,8 @@ class Network:
         return self._infer(X, False, n_threads, lengths)
 
     def _infer(self, X: Any, link: bool, n_threads: int | None, lengths: Any = None) -> Array:
-        # A ready array goes straight to the core, which checks that it is finite: a row takes a microsecond or two. An
-        # array of a derived class may mean more than its numbers, as a mask does, and goes the long way.
-        if (
-            type(X) is _ndarray
-            and n_threads is None
-            and lengths is None
-            and (ready := self._core.infer_ready(X, link)) is not None
-        ):
+        # A ready array goes straight to the core, which checks that it is finite: a row takes a microsecond or two.
+        if n_threads is None and lengths is None and (ready := self._core.infer_ready(X, link)) is not None:
             return ready  # type: ignore[no-any-return]
         if lengths is not None or self._spec.recurrent:
             x, checked = inputs(self._spec, X, lengths)
