@@ -55,6 +55,16 @@ template <class Python, class Function> py::object object_of_hook(const Function
   return python ? python->f.object() : py::none();
 }
 
+/// Options of long work as a record, which answers signals.
+template <class S> void bind_options(py::class_<S>& c) {
+  bind_constructor(c, [] {
+    S options;
+    options.poll = &poll_signals;
+    return options;
+  });
+  bind_fields(c);
+}
+
 /// The names of `Monitor`, in their order.
 inline constexpr std::array<const char*, 2> monitor_names{"validation_loss", "loss"};
 

@@ -135,12 +135,7 @@ void bind_cascade(py::module_& m) {
   bind_constructor(phase);
   bind_fields(phase);
   py::class_<CascadeOptions> options(m, "CascadeOptions", "How a network grows.");
-  bind_constructor(options, [] {
-    CascadeOptions o;
-    o.poll = &poll_signals;
-    return o;
-  });
-  bind_fields(options);
+  bind_options(options);
   py::class_<CascadeResult> result(m, "CascadeResult", "The network as it grew.");
   result.def(py::init<>());
   bind_fields(result, no_field);

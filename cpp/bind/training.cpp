@@ -41,19 +41,9 @@ void bind_training(py::module_& m) {
   bind_constructor(early_stop);
   bind_fields(early_stop);
   py::class_<FitOptions> options(m, "FitOptions", "What `fit` passes to the core.");
-  bind_constructor(options, [] {
-    FitOptions o;
-    o.poll = &poll_signals;
-    return o;
-  });
-  bind_fields(options);
+  bind_options(options);
   py::class_<GradientOptions> gradient(m, "GradientOptions", "How the gradient of a loss is taken.");
-  bind_constructor(gradient, [] {
-    GradientOptions o;
-    o.poll = &poll_signals;
-    return o;
-  });
-  bind_fields(gradient);
+  bind_options(gradient);
 }
 
 }  // namespace lamina::bind
