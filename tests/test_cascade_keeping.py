@@ -17,6 +17,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import lamina
 from lamina._dispatch import core
+from interrupting import must_end_within
 from reference.cascade import regression, spirals
 
 STEPS = ("heaviside", "sign")  # a sum that rounds to the other side of 0 changes them by a whole unit
@@ -445,22 +446,7 @@ def test_what_normalizes_the_inputs_is_checked_and_belongs_to_the_network(rng):
 def test_ctrl_c_ends_a_prediction_soon(n_threads, rng):
     net, _ = grown(rng, ["tanh", "softplus"], units=12, dtype="float32")
     x = np.zeros((20_000_000, 3), np.float32)
-    met = []
-
-    def handler(*_):
-        met.append(1)
-        if len(met) == 3:
-            raise KeyboardInterrupt
-
-    # Signals that wait for the end of the call come as one: the third one can only be met within it.
-    signal.signal(signal.SIGALRM, handler)
-    signal.setitimer(signal.ITIMER_REAL, 0.02, 0.02)
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            net.predict(x, n_threads=n_threads)
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    must_end_within(lambda: net.predict(x, n_threads=n_threads))
 
 
 # Records of the core --------------------------------------------------------------------------------------------

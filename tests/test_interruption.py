@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import lamina
+from interrupting import must_end_within
 
 SIGNALS = pytest.mark.skipif(
     threading.current_thread() is not threading.main_thread(), reason="signals reach the main thread"
@@ -43,25 +44,6 @@ def test_interruption_stops_within_a_tenth_of_a_second():
     assert stopped - sent[0] < 0.1
     assert np.isfinite(net.predict(x[:10])).all()
     net.fit(x[:100], t[:100], epochs=1)
-
-
-def must_end_within(work):
-    """Signals that wait for the end of the call come as one: the third one can only be met within it."""
-    met = []
-
-    def handler(*_):
-        met.append(1)
-        if len(met) == 3:
-            raise KeyboardInterrupt
-
-    signal.signal(signal.SIGALRM, handler)
-    signal.setitimer(signal.ITIMER_REAL, 0.05, 0.05)
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            work()
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
 
 
 def long_enough(work, x):
