@@ -32,6 +32,7 @@ template <class T> struct Pass {
   Index first_row = 0;     ///< number in its batch of the chunk's first row
   bool surrogates = true;  ///< straight-through estimators where there are any; false: the true derivative
   Vector<T> statistics;    ///< the network's running statistics, which a training pass moves; empty: they stay
+  double dropout = 1;      ///< factor of the rates of dropout layers
   bool replay = false;     ///< states at the cuts of truncated back-propagation are those of the pass before
 };
 

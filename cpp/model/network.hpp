@@ -31,6 +31,8 @@ template <class T> class Network {
   explicit Network(Architecture architecture);
   /// The parameters that such a network has, without the memory for any of them. Throws as the constructor does.
   static std::vector<NamedParameter> parameters_of(Architecture architecture);
+  /// The number of its outputs, likewise.
+  static Index outputs_of(Architecture architecture);
   Network(const Network& other);
   Network& operator=(const Network& other) {
     *this = Network(other);
@@ -67,6 +69,16 @@ template <class T> class Network {
   /// Throws std::invalid_argument unless it is empty, or has one finite entry for each input and all scales are greater
   /// than 0. Like the weights it is written in place: a prediction beside it reads memory that is there.
   void set_normalization(const Normalization<T>& normalization);
+  /// How targets are learned and outputs become predictions; empty when they are taken as they are.
+  const TargetScale<T>& target_scale() const { return target_scaled_ ? target_scale_ : no_scale_; }
+  /// Throws std::invalid_argument unless it is empty, or fits the outputs and the loss takes any numbers. Written in
+  /// place, too.
+  void set_target_scale(const TargetScale<T>& scale);
+  /// Raw outputs to predictions, in place: the loss's inverse link, and back to what targets are.
+  void predict(const Matrix<T>& outputs) const {
+    apply_inverse_link(link_of(loss()), outputs);
+    target_scale().predict(outputs);
+  }
 
   /// Layers, from the first, whose input has a row for every time step of a sequence; 0 without recurrent layers.
   Index sequence_depth() const { return sequence_depth_; }
@@ -103,8 +115,10 @@ template <class T> class Network {
   Index sequence_depth_ = 0;
   Arena<T> parameters_, state_;
   Normalization<T> normalization_;  // of the inputs' size from the beginning
-  bool normalized_ = false;
+  TargetScale<T> target_scale_;     // of the outputs' size
+  bool normalized_ = false, target_scaled_ = false;
   inline static const Normalization<T> none_{};
+  inline static const TargetScale<T> no_scale_{};
 };
 
 }  // namespace lamina

@@ -196,8 +196,9 @@ void TrainingPass<T>::differentiate(kernels::Worker& w, const Pass<T>& pass, con
   forward(w, pass);
   const Index last = network_.depth() - 1;
   const Range mine = rows_of(w, network_.each_step() ? last : last + 1);
-  evaluate_loss<T>(network_.loss(), tape(last).output.at_rows(mine), out_.targets().from(mine.begin),
-                   row_loss_.vector().at(mine), scale, tape(last).delta.at_rows(mine));
+  evaluate_loss<T>(network_.loss(), tape(last).output.at_rows(mine),
+                   out_.targets(network_.target_scale()).from(mine.begin), row_loss_.vector().at(mine), scale,
+                   tape(last).delta.at_rows(mine));
   const bool reordered = !input_gradient.empty() && network_.recurrent();
   backward(w, pass, reordered ? Matrix<T>(input_delta_.data(), in_.count, network_.inputs()) : input_gradient);
 }
