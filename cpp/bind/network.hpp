@@ -307,6 +307,16 @@ template <class T> void bind_network(py::module_& m, const char* name) {
         if (!value.is_none()) std::tie(n.mean, n.scale) = value.cast<std::pair<std::vector<T>, std::vector<T>>>();
         change(h, [&] { h.network.set_normalization(n); });
       });
+  c.def_property(
+      "data_start_due",
+      [](const H& h) -> std::optional<bool> {
+        if (h.network.data_depth() == 0) return {};
+        return h.network.data_start_due();
+      },
+      [](H& h, std::optional<bool> due) {
+        if (due) change(h, [&] { h.network.set_data_start_due(*due); });
+      },
+      "Whether the next fit begins with initial values from its data; None where no layer has any. None leaves it.");
   c.def("fit", &run_fit<T>, py::arg("training"), py::arg("options"), py::arg("history"));
   c.def(
       "infer",

@@ -86,6 +86,12 @@ template <class T> class Layer {
   const std::vector<Parameter>& parameters() const { return parameters_; }
   /// Initial values of all parameters and statistics, which are 0 before.
   virtual void initialize(const Random&, Vector<T> /*parameters*/, Vector<T> /*state*/) const {}
+  /// Whether the first fit gives initial values by `initialize_from_data`, too.
+  virtual bool starts_from_data() const { return false; }
+  /// Initial values that follow from the data, in place of what `initialize` has given; `sample`, (rows, inputs), is
+  /// what the layer gets of some training rows.
+  virtual void initialize_from_data(const Random&, const Matrix<const T>& /*sample*/, Vector<T> /*parameters*/,
+                                    Vector<T> /*state*/) const {}
 
   /// Whether a training pass draws random numbers.
   virtual bool random() const { return false; }

@@ -7,6 +7,7 @@
 #include "core/poll.hpp"
 #include "kernels/reduce.hpp"
 #include "kernels/thread_choice.hpp"
+#include "train/data_start.hpp"
 #include "train/epochs.hpp"
 #include "train/full_batch.hpp"
 #include "train/penalty.hpp"
@@ -296,7 +297,9 @@ void fit(Network<T>& network, const Samples<T>& train, const Samples<T>& validat
   if (options.solver) check_full_batch(network, options);
   const Normalization<T> before = network.normalization();
   if (options.fit_normalization) network.set_normalization(normalization_of(train, options.poll));
+  DataStart<T> start(network);
   try {
+    start.run(train, options.seed);
     const Index rows = std::max(batch, options.solver ? 0 : validation.count);
     const Index useful = useful_threads(network, rows, true, kernels::choose_threads(0), train.steps);
     kernels::with_team(options.threads > 0 ? options.threads : useful, [&](kernels::Team& team) {
@@ -304,7 +307,10 @@ void fit(Network<T>& network, const Samples<T>& train, const Samples<T>& validat
       else Trainer<T>(network, train, validation, options, memory, history, team).run();
     });
   } catch (...) {
-    if (!history.began) network.set_normalization(before);
+    if (!history.began) {
+      network.set_normalization(before);
+      start.take_back();
+    }
     throw;
   }
 }

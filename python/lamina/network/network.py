@@ -41,6 +41,8 @@ __all__ = ["Network"]
 
 _CORES: dict[str, Any] = {"float32": _core.NetworkFloat32, "float64": _core.NetworkFloat64}
 _GRADIENT = {training: _core.GradientOptions(training=training) for training in (True, False)}
+#: Whether the next fit begins with initial values from its data: only of a network with layers that have such.
+_DATA_START = "data_start_due"
 _USUAL_STOPPING = EarlyStopping()
 _RATE, _PATIENCE = "optimizer=lamina.Adam(1e-2)", "early_stopping=lamina.EarlyStopping(patience=20)"
 #: What other libraries call an option of `fit`, and how it is said here.
@@ -452,6 +454,7 @@ class Network:
             view[...] = self.parameters[name]
         if self.input_normalization is not None:
             other.input_normalization = self.input_normalization
+        other.core.data_start_due = self.core.data_start_due
         other.metadata = dict(self.metadata)
         return other
 
@@ -465,10 +468,15 @@ class Network:
     def contents(self) -> Contents:
         """Return what a model file holds of the network, between two steps where another thread trains it."""
         still = self._core.copy(with_memory=False)
-        return Contents.of(self.architecture(), still.parameters(), still.normalization, self.metadata)
+        return Contents.of(self._architecture(still), still.parameters(), still.normalization, self.metadata)
 
     def architecture(self) -> dict[str, Any]:
         """Return what makes the network, beside its weights, as plain JSON values; TypeError where a part is custom."""
+        return self._architecture(self._core)
+
+    def _architecture(self, core: Any) -> dict[str, Any]:
+        """As `architecture`; `core` tells whether the start from data, where layers have one, is still due."""
+        due = core.data_start_due
         return {
             "layers": [described_layer(layer) for layer in self._layers],
             "n_inputs": self._n_inputs,
@@ -476,6 +484,7 @@ class Network:
             "dtype": self._dtype.name,
             "seed": self._seed,
             "normalize_inputs": self.normalize_inputs,
+            **({} if due is None else {_DATA_START: due}),
         }
 
     @classmethod
@@ -502,6 +511,7 @@ class Network:
         """Return the network that a model file holds."""
         net = cls.from_architecture(contents.architecture)
         contents.restore(net)
+        net.core.data_start_due = contents.architecture.get(_DATA_START)
         return net
 
     def __getstate__(self) -> dict[str, Any]:
@@ -509,7 +519,7 @@ class Network:
         state = {k: v for k, v in self.__dict__.items() if k not in ("_core", "_spec")}
         still = self._core.copy()  # as it is between two steps, where another thread trains it
         state["parameters"] = {name: view.copy() for name, view in still.parameters().items()}
-        state["normalization"] = still.normalization
+        state["normalization"], state[_DATA_START] = still.normalization, still.data_start_due
         state["memory"] = still.memory
         state["sequences"] = (still.sequences_under_way, still.state)
         return with_version(state)
@@ -519,6 +529,7 @@ class Network:
         state = without_version(state, "network")
         parameters, memory = state.pop("parameters"), state.pop("memory")
         normalization, (count, sequences) = state.pop("normalization"), state.pop("sequences")
+        data_start_due = state.pop(_DATA_START, None)
         normalized = {} if normalization is None else dict(zip(NORMALIZATION, normalization, strict=True))
         forms = _forms(state["_layers"], state["_n_inputs"], state["_dtype"])
         forms.check({name: form_of(array) for name, array in {**parameters, **normalized}.items()})
@@ -526,7 +537,7 @@ class Network:
         self._make_core()
         for name, view in self._core.parameters().items():
             view[...] = parameters[name]
-        self.input_normalization = normalization
+        self.input_normalization, self._core.data_start_due = normalization, data_start_due
         self._core.memory = memory_by_names(memory) if isinstance(memory, tuple) else memory
         if count:
             self._core.state = (count, sequences)
