@@ -38,11 +38,12 @@ template <class T> struct Pass {
 /// A layer's memory of a chunk: row-major matrices of the chunk's rows. In a network of sequences a row is a time step,
 /// up to a layer that gives the last step alone: its output and delta have a row for each sequence.
 template <class T> struct Tape {
-  Matrix<const T> input;  ///< (rows, inputs)
-  Matrix<T> output;       ///< (rows, outputs)
-  Matrix<T> delta;        ///< (rows, outputs): dE / d output
-  Vector<T> kept;         ///< rows x kept_per_row, the layer's own use; empty: nothing is kept, this is a prediction
-  Matrix<T> shared;       ///< (kept_per_batch, outputs), the layer's own use
+  Matrix<const T> input;    ///< (rows, inputs)
+  Matrix<T> output;         ///< (rows, outputs)
+  Matrix<T> delta;          ///< (rows, outputs): dE / d output
+  Vector<T> kept;           ///< rows x kept_per_row, the layer's own use; empty: nothing is kept, this is a prediction
+  Matrix<T> shared;         ///< (kept_per_batch, outputs), the layer's own use
+  bool comes_back = false;  ///< whether `backward` follows
   /// How often each row counts in the statistics of its batch; empty: once. Set for networks that need whole batches.
   Vector<const T> row_weights;
   std::uint32_t layer = 0;               ///< position in the network: layers of equal width draw different numbers

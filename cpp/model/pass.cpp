@@ -51,6 +51,7 @@ template <class T> void TrainingPass<T>::allocate(Index steps) {
     const Layer<T>& l = network_.layer(i);
     Tape<T>& t = tapes_.emplace_back();
     t.layer = static_cast<std::uint32_t>(i);
+    t.comes_back = true;
     t.output.view(take(rows_out(i), l.outputs()));
     t.delta.view(take(rows_out(i), l.outputs()));
     t.kept.view({take(rows_in(i), l.kept_per_row()).data(), rows_in(i) * l.kept_per_row()});

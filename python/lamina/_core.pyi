@@ -30,6 +30,7 @@ __all__ = [
     "RMSprop",
     "Recurrent",
     "Rprop",
+    "Scale",
     "Shortcut",
     "Step",
     "Warmup",
@@ -49,9 +50,11 @@ class AGC:
     def params(self) -> Any: ...
 
 class Activation:
-    def __init__(self, activation: Any) -> None: ...
+    def __init__(self, activation: Any, parametric: bool = False) -> None: ...
     @property
     def activation(self) -> Any: ...
+    @property
+    def parametric(self) -> bool: ...
     @property
     def params(self) -> Any: ...
 
@@ -300,7 +303,13 @@ class Cosine:
 
 class Dense:
     def __init__(
-        self, units: int, activation: Any = "identity", initializer: Any = "auto", use_bias: bool = True
+        self,
+        units: int,
+        activation: Any = "identity",
+        initializer: Any = "auto",
+        use_bias: bool = True,
+        parametrization: str = "standard",
+        parametric: bool = False,
     ) -> None: ...
     @property
     def units(self) -> int: ...
@@ -310,6 +319,10 @@ class Dense:
     def initializer(self) -> Any: ...
     @property
     def use_bias(self) -> bool: ...
+    @property
+    def parametrization(self) -> str: ...
+    @property
+    def parametric(self) -> bool: ...
     @property
     def params(self) -> Any: ...
 
@@ -664,7 +677,7 @@ class NAdam:
 class NetworkFloat32:
     def __init__(
         self,
-        layers: Sequence[Dense | Activation | Dropout | GaussianNoise | BatchNorm | Recurrent | Shortcut],
+        layers: Sequence[Dense | Activation | Dropout | GaussianNoise | BatchNorm | Scale | Recurrent | Shortcut],
         n_inputs: int,
         loss: Any,
         seed: int,
@@ -723,7 +736,7 @@ class NetworkFloat32:
 class NetworkFloat64:
     def __init__(
         self,
-        layers: Sequence[Dense | Activation | Dropout | GaussianNoise | BatchNorm | Recurrent | Shortcut],
+        layers: Sequence[Dense | Activation | Dropout | GaussianNoise | BatchNorm | Scale | Recurrent | Shortcut],
         n_inputs: int,
         loss: Any,
         seed: int,
@@ -1006,6 +1019,13 @@ class SGD:
     @property
     def params(self) -> Any: ...
 
+class Scale:
+    def __init__(self, initial: float = 1.0) -> None: ...
+    @property
+    def initial(self) -> float: ...
+    @property
+    def params(self) -> Any: ...
+
 class Shortcut:
     def __init__(self, units: int, activation: Any = "identity", initializer: Any = "auto") -> None: ...
     @property
@@ -1079,7 +1099,8 @@ def normalized(*args: Any, **kwargs: Any) -> Any: ...
 def optimizer_describe() -> list[Any]: ...
 def optimizer_names() -> list[str]: ...
 def parameter_shapes(
-    layers: Sequence[Dense | Activation | Dropout | GaussianNoise | BatchNorm | Recurrent | Shortcut], n_inputs: int
+    layers: Sequence[Dense | Activation | Dropout | GaussianNoise | BatchNorm | Scale | Recurrent | Shortcut],
+    n_inputs: int,
 ) -> dict[str, Any]: ...
 def permutation(seed: int, n: int, stream: int = 0) -> NDArray[Any]: ...
 def schedule_describe() -> list[Any]: ...
