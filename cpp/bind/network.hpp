@@ -351,6 +351,16 @@ template <class T> void bind_network(py::module_& m, const char* name) {
       "scales", [](const H& h) { return scales_to_dict(h.network); },
       [](H& h, const py::dict& given) { set_scales(h, given); },
       "What the network knows of its inputs' and targets' sizes: arrays by name, to save and to restore.");
+  c.def_property(
+      "data_start_due",
+      [](const H& h) -> std::optional<bool> {
+        if (h.network.data_depth() == 0) return {};
+        return h.network.data_start_due();
+      },
+      [](H& h, std::optional<bool> due) {
+        if (due) change(h, [&] { h.network.set_data_start_due(*due); });
+      },
+      "Whether the next fit begins with initial values from its data; None where no layer has any. None leaves it.");
   c.def("fit", &run_fit<T>, py::arg("training"), py::arg("options"), py::arg("history"));
   c.def(
       "infer",

@@ -106,7 +106,8 @@ Network<T>::Network(const Network& other)
       normalization_(other.normalization_),
       target_scale_(other.target_scale_),
       normalized_(other.normalized_),
-      target_scaled_(other.target_scaled_) {
+      target_scaled_(other.target_scaled_),
+      data_start_due_(other.data_start_due_) {
   for (const auto& l : other.layers_) layers_.push_back(l->clone());
 }
 
@@ -119,6 +120,18 @@ template <class T> void Network<T>::initialize(std::uint64_t seed) {
     layer(i).initialize(random, parameters_.vector().at(s.parameters), state_.vector().at(s.state));
   }
   normalized_ = target_scaled_ = false;
+  set_data_start_due(true);
+}
+
+template <class T> Index Network<T>::data_depth() const {
+  Index end = depth();
+  while (end > 0 && !layer(end - 1).starts_from_data()) --end;
+  return end;
+}
+
+template <class T> void Network<T>::initialize_from_data(Index i, const Random& random, const Matrix<const T>& sample) {
+  const Slices& s = slices_[static_cast<std::size_t>(i)];
+  layer(i).initialize_from_data(random, sample, parameters_.vector().at(s.parameters), state_.vector().at(s.state));
 }
 
 template <class T> void Network<T>::set_normalization(const Normalization<T>& normalization) {

@@ -87,8 +87,16 @@ template <class T> class Network {
   /// Whether the outputs (and the targets) have a row for every time step.
   bool each_step() const { return recurrent() && !layer(sequence_depth_ - 1).last_step_only(); }
 
-  /// Draws all weights anew from `seed`; statistics and input normalisation are reset.
+  /// Draws all weights anew from `seed`; statistics and input normalisation are reset, and a start from data is due
+  /// where a layer has one.
   void initialize(std::uint64_t seed);
+  /// Layers, from the first, behind which none has initial values that follow from the data; 0: none at all.
+  Index data_depth() const;
+  /// Whether the next fit begins with `initialize_from_data` for each layer that starts from data.
+  bool data_start_due() const { return data_start_due_; }
+  void set_data_start_due(bool due) { data_start_due_ = due && data_depth() > 0; }
+  /// What layer i makes of `sample`, its inputs, where it starts from data.
+  void initialize_from_data(Index i, const Random& random, const Matrix<const T>& sample);
   /// Operations of a forward pass of one row.
   double work_per_row() const;
   /// Whether a batch must be seen whole in training (batch norm), or may be cut into chunks.
@@ -116,7 +124,7 @@ template <class T> class Network {
   Arena<T> parameters_, state_;
   Normalization<T> normalization_;  // of the inputs' size from the beginning
   TargetScale<T> target_scale_;     // of the outputs' size
-  bool normalized_ = false, target_scaled_ = false;
+  bool normalized_ = false, target_scaled_ = false, data_start_due_ = false;
   inline static const Normalization<T> none_{};
   inline static const TargetScale<T> no_scale_{};
 };

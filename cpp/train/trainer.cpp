@@ -7,6 +7,7 @@
 #include "core/poll.hpp"
 #include "kernels/reduce.hpp"
 #include "kernels/thread_choice.hpp"
+#include "train/data_start.hpp"
 #include "train/epochs.hpp"
 #include "train/full_batch.hpp"
 #include "train/penalty.hpp"
@@ -317,10 +318,12 @@ void fit(Network<T>& network, const Samples<T>& train, const Samples<T>& validat
   }
   const Normalization<T> before = network.normalization();
   const TargetScale<T> scale_before = network.target_scale();
+  DataStart<T> start(network);
   try {
     if (options.normalize_targets) network.set_target_scale(target_scale_of(train));
     if (options.normalize_inputs != Normalizing::none)
       network.set_normalization(normalization_of(train, options.normalize_inputs, options.poll));
+    start.run(train, options.seed);
     const Index rows = std::max(batch, options.solver ? 0 : validation.count);
     const Index useful = useful_threads(network, rows, true, kernels::choose_threads(0), train.steps);
     kernels::with_team(options.threads > 0 ? options.threads : useful, [&](kernels::Team& team) {
@@ -331,6 +334,7 @@ void fit(Network<T>& network, const Samples<T>& train, const Samples<T>& validat
     if (!history.began) {
       network.set_normalization(before);
       network.set_target_scale(scale_before);
+      start.take_back();
     }
     throw;
   }

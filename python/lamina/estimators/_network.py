@@ -40,11 +40,13 @@ def snapshot(network: Network) -> Callable[[], None]:
     """Return a function that brings `network` back to what it is now, in place: views of its weights stay views."""
     parameters = {name: view.copy() for name, view in network.parameters.items()}
     memory, scales, history = network.core.memory, network.scales, network.history
+    data_start_due = network.core.data_start_due
 
     def bring_back() -> None:
         for name, view in network.parameters.items():
             view[...] = parameters[name]
         network.core.memory, network.history = memory, history
+        network.core.data_start_due = data_start_due
         network.set_scales(scales)
 
     return bring_back

@@ -41,6 +41,8 @@ __all__ = ["Network"]
 
 _CORES: dict[str, Any] = {"float32": _core.NetworkFloat32, "float64": _core.NetworkFloat64}
 _GRADIENT = {training: _core.GradientOptions(training=training) for training in (True, False)}
+#: Whether the next fit begins with initial values from its data: only of a network with layers that have such.
+_DATA_START = "data_start_due"
 _USUAL_STOPPING = EarlyStopping()
 _RATE, _PATIENCE = "optimizer=lamina.Adam(1e-2)", "early_stopping=lamina.EarlyStopping(patience=20)"
 #: What other libraries call an option of `fit`, and how it is said here.
@@ -505,6 +507,7 @@ class Network:
         for name, view in other.parameters.items():
             view[...] = self.parameters[name]
         other.set_scales(self.scales)
+        other.core.data_start_due = self.core.data_start_due
         other.metadata = dict(self.metadata)
         return other
 
@@ -518,10 +521,15 @@ class Network:
     def contents(self) -> Contents:
         """Return what a model file holds of the network, between two steps where another thread trains it."""
         still = self._core.copy(with_memory=False)
-        return Contents.of(self.architecture(), still.parameters(), still.scales, self.metadata)
+        return Contents.of(self._architecture(still), still.parameters(), still.scales, self.metadata)
 
     def architecture(self) -> dict[str, Any]:
         """Return what makes the network, beside its weights, as plain JSON values; TypeError where a part is custom."""
+        return self._architecture(self._core)
+
+    def _architecture(self, core: Any) -> dict[str, Any]:
+        """As `architecture`; `core` tells whether the start from data, where layers have one, is still due."""
+        due = core.data_start_due
         return {
             "layers": [described_layer(layer) for layer in self._layers],
             "n_inputs": self._n_inputs,
@@ -530,6 +538,7 @@ class Network:
             "seed": self._seed,
             "normalize_inputs": self.normalize_inputs,
             **({"normalize_targets": True} if self.normalize_targets else {}),
+            **({} if due is None else {_DATA_START: due}),
         }
 
     @classmethod
@@ -557,6 +566,7 @@ class Network:
         """Return the network that a model file holds."""
         net = cls.from_architecture(contents.architecture)
         contents.restore(net)
+        net.core.data_start_due = contents.architecture.get(_DATA_START)
         return net
 
     def __getstate__(self) -> dict[str, Any]:
@@ -564,7 +574,7 @@ class Network:
         state = {k: v for k, v in self.__dict__.items() if k not in ("_core", "_spec")}
         still = self._core.copy()  # as it is between two steps, where another thread trains it
         state["parameters"] = {name: view.copy() for name, view in still.parameters().items()}
-        state["scales"] = still.scales
+        state["scales"], state[_DATA_START] = still.scales, still.data_start_due
         state["memory"] = still.memory
         state["sequences"] = (still.sequences_under_way, still.state)
         return with_version(state)
@@ -574,7 +584,7 @@ class Network:
         state = without_version(state, "network")
         parameters, memory = state.pop("parameters"), state.pop("memory")
         count, sequences = state.pop("sequences")
-        scales = state.pop("scales", None)
+        scales, data_start_due = state.pop("scales", None), state.pop(_DATA_START, None)
         if scales is None:  # of a version that normalised by mean and deviation alone
             pair = state.pop("normalization")
             scales = {} if pair is None else dict(zip(NORMALIZATION, pair, strict=True))
@@ -587,6 +597,7 @@ class Network:
         for name, view in self._core.parameters().items():
             view[...] = parameters[name]
         self.set_scales(scales)
+        self._core.data_start_due = data_start_due
         self._core.memory = memory_by_names(memory) if isinstance(memory, tuple) else memory
         if count:
             self._core.state = (count, sequences)

@@ -131,6 +131,8 @@ class EarlyStopping:
         Of equally good epochs the last one counts as the best, not the first: a classification error takes few values.
     """
 
+    latest = False  # of pickles from before there was a choice
+
     def __init__(
         self,
         patience: int = 10,
@@ -147,7 +149,7 @@ class EarlyStopping:
         if mode not in ("min", "max"):
             raise ValueError(f"mode must be 'min' or 'max'; got {mode!r}")
         if mode == "max" and not callable(monitor):
-            raise ValueError(f"mode is for a monitor that is a callable; got mode='max' and monitor={monitor!r}")
+            raise ValueError(f"mode='max' needs a monitor that is a callable; got {monitor!r}")
         self.patience, self.min_delta, self.monitor = patience, min_delta, monitor
         self.restore_best, self.mode = boolean(restore_best, "restore_best"), mode
         self.latest = boolean(latest, "latest")
