@@ -53,7 +53,7 @@ template <class T> class TrainingPass {
   Vector<const T> jacobian(const Pass<T>& pass, const Samples<T>& sample, Matrix<T> rows);
 
   Index rows() const { return rows_; }
-  /// The sum of the row losses of the last chunk, in order, in double.
+  /// The sum of the row losses of the last chunk, in order, in double; of an ensemble the mean of its members'.
   double loss_sum() const;
   /// The first layer whose outputs are not all finite in the last chunk; -1 if none.
   Index first_bad_layer() const;

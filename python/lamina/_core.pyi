@@ -30,6 +30,7 @@ __all__ = [
     "RMSprop",
     "Recurrent",
     "Rprop",
+    "SharedDense",
     "Shortcut",
     "Step",
     "Warmup",
@@ -664,7 +665,7 @@ class NAdam:
 class NetworkFloat32:
     def __init__(
         self,
-        layers: Sequence[Dense | Activation | Dropout | GaussianNoise | BatchNorm | Recurrent | Shortcut],
+        layers: Sequence[Dense | Activation | Dropout | GaussianNoise | BatchNorm | Recurrent | Shortcut | SharedDense],
         n_inputs: int,
         loss: Any,
         seed: int,
@@ -672,6 +673,8 @@ class NetworkFloat32:
     def copy(self, with_memory: bool = True) -> NetworkFloat32: ...
     @property
     def n_outputs(self) -> int: ...
+    @property
+    def members(self) -> int: ...
     @property
     def layer_outputs(self) -> list[int]: ...
     @property
@@ -719,7 +722,7 @@ class NetworkFloat32:
 class NetworkFloat64:
     def __init__(
         self,
-        layers: Sequence[Dense | Activation | Dropout | GaussianNoise | BatchNorm | Recurrent | Shortcut],
+        layers: Sequence[Dense | Activation | Dropout | GaussianNoise | BatchNorm | Recurrent | Shortcut | SharedDense],
         n_inputs: int,
         loss: Any,
         seed: int,
@@ -727,6 +730,8 @@ class NetworkFloat64:
     def copy(self, with_memory: bool = True) -> NetworkFloat64: ...
     @property
     def n_outputs(self) -> int: ...
+    @property
+    def members(self) -> int: ...
     @property
     def layer_outputs(self) -> list[int]: ...
     @property
@@ -998,6 +1003,34 @@ class SGD:
     @property
     def params(self) -> Any: ...
 
+class SharedDense:
+    def __init__(
+        self,
+        units: int,
+        members: int = 32,
+        activation: Any = "identity",
+        kind: str = "mini",
+        start: str = "signs",
+        initializer: Any = "auto",
+        use_bias: bool = True,
+    ) -> None: ...
+    @property
+    def units(self) -> int: ...
+    @property
+    def members(self) -> int: ...
+    @property
+    def activation(self) -> Any: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def start(self) -> str: ...
+    @property
+    def initializer(self) -> Any: ...
+    @property
+    def use_bias(self) -> bool: ...
+    @property
+    def params(self) -> Any: ...
+
 class Shortcut:
     def __init__(self, units: int, activation: Any = "identity", initializer: Any = "auto") -> None: ...
     @property
@@ -1071,7 +1104,8 @@ def normalized(*args: Any, **kwargs: Any) -> Any: ...
 def optimizer_describe() -> list[Any]: ...
 def optimizer_names() -> list[str]: ...
 def parameter_shapes(
-    layers: Sequence[Dense | Activation | Dropout | GaussianNoise | BatchNorm | Recurrent | Shortcut], n_inputs: int
+    layers: Sequence[Dense | Activation | Dropout | GaussianNoise | BatchNorm | Recurrent | Shortcut | SharedDense],
+    n_inputs: int,
 ) -> dict[str, Any]: ...
 def permutation(seed: int, n: int, stream: int = 0) -> NDArray[Any]: ...
 def schedule_describe() -> list[Any]: ...
