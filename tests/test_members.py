@@ -231,7 +231,7 @@ def test_full_batch_solvers(solver, rng):
 
 def test_refused(rng):
     x, t = rng.normal(size=(ROWS, INPUTS)), rng.normal(size=(ROWS, OUTPUTS))
-    with pytest.raises(ValueError, match="LevenbergMarquardt wants one output for each target, .* has 5 members"):
+    with pytest.raises(ValueError, match=r"LevenbergMarquardt wants one output for each target, .* has 5 members"):
         network("mini").fit(x, t, optimizer=lamina.LevenbergMarquardt(), validation=None)
     mixing = r"layers\[2\] must be a SharedDense with members=5, .*; got "
     for layer, got in [
@@ -248,7 +248,7 @@ def test_refused(rng):
         lamina.SharedDense(3, kind="both")
     with pytest.raises(ValueError, match="start of SharedDense must be 'signs' or 'normal'; got 'ones'"):
         lamina.SharedDense(3, start="ones")
-    with pytest.raises(ValueError, match="y must hold labels in 0 .. 2"):
+    with pytest.raises(ValueError, match=r"y must hold labels in 0 \.\. 2"):
         network("mini", loss="cross_entropy").fit(x, np.full(ROWS, 3))
 
 

@@ -18,9 +18,10 @@ template <class T> Index chunk_rows(const Network<T>& network, Index batch, Inde
   if (network.needs_whole_batch()) return batch;
   Index width = network.inputs();
   for (Index i = 0; i < network.depth(); ++i) width += network.layer(i).outputs();
-  // A MiB of floats, but never so few rows that packing the weights would show.
+  // A MiB of floats, but never so few rows, or rows of members, that packing the weights would show.
   const Index fitting = (Index{1} << 18) / (width * steps) / 64 * 64;
-  return std::min(batch, std::clamp<Index>(fitting, network.recurrent() ? 64 : 256, 4096));
+  const Index fewest = network.recurrent() ? 64 : std::clamp<Index>(2048 / network.members() / 64 * 64, 64, 256);
+  return std::min(batch, std::clamp<Index>(fitting, fewest, 4096));
 }
 
 template <class T>

@@ -335,8 +335,9 @@ class Network:
     def predict(self, X: Any, n_threads: int | None = None, lengths: Any = None) -> Array:
         """Return (rows, outputs): probabilities for the classification losses, rates for poisson, else values.
 
-        Of an ensemble (`SharedDense`) the mean of its members' predictions. A row's bits do not depend on the rows beside it, nor on the threads. A recurrent network takes sequences; where
-        every step has outputs they are (rows, steps, outputs), 0 beyond a sequence's length.
+        Of an ensemble (`SharedDense`) the mean of its members' predictions. A row's bits do not depend on the rows
+        beside it, nor on the threads. A recurrent network takes sequences; where every step has outputs they are
+        (rows, steps, outputs), 0 beyond a sequence's length.
         """
         return self._infer(X, True, n_threads, lengths)
 
