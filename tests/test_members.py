@@ -280,4 +280,8 @@ def test_what_looks_at_networks_takes_ensembles(rng):
     assert str(MEMBERS * OUTPUTS) in net.summary()
     net.fit(x, t, epochs=3)
     lamina.diagnose(net, x, t)
+    layers = [lamina.Dense(4, "relu"), shared(4), lamina.Activation("relu"), shared(OUTPUTS)]
+    first, *others = lamina.diagnose(lamina.Network(layers, INPUTS, "cross_entropy"), x, t).layers
+    assert first.dead is not None
+    assert [layer.dead for layer in others] == [None] * 3
     assert lamina.cross_validate(net, x, t, k=2, epochs=2).out_of_fold.shape == (60, OUTPUTS)
