@@ -172,7 +172,7 @@ template <class T, class F> void change(NetworkHandle<T>& h, F&& f) {
 }
 
 /// A view of `n` elements of an arena that keeps `owner` alive.
-template <class T> py::array view_of(T* data, const std::vector<py::ssize_t>& shape, const py::object& owner) {
+template <class T> py::array view_of(T* data, const std::vector<Index>& shape, const py::object& owner) {
   return py::array_t<T>(shape, data, owner);
 }
 
@@ -180,10 +180,8 @@ template <class T> py::dict parameter_views(const py::object& self) {
   auto& h = self.cast<NetworkHandle<T>&>();
   py::dict out;
   for (const NamedParameter& p : h.network.named_parameters()) {
-    std::vector<py::ssize_t> shape{p.info.columns};
-    if (p.info.rows > 0) shape.insert(shape.begin(), p.info.rows);
     T* base = (p.info.trained ? h.network.parameters() : h.network.state()).data();
-    out[py::str(std::to_string(p.layer) + "." + p.info.name)] = view_of(base + p.info.offset, shape, self);
+    out[py::str(std::to_string(p.layer) + "." + p.info.name)] = view_of(base + p.info.offset, p.info.shape(), self);
   }
   return out;
 }
@@ -284,6 +282,7 @@ template <class T> void bind_network(py::module_& m, const char* name) {
   c.def("copy", &copy_of<T>, py::arg("with_memory") = true,
         "A copy as the network is between two steps, where it is being trained.");
   c.def_property_readonly("n_outputs", [](const H& h) { return h.network.outputs(); });
+  c.def_property_readonly("members", [](const H& h) { return h.network.members(); });
   c.def_property_readonly("layer_outputs", [](const H& h) {
     std::vector<Index> widths;
     for (Index i = 0; i < h.network.depth(); ++i) widths.push_back(h.network.layer(i).outputs());

@@ -22,8 +22,7 @@ void bind_parts(py::module_& m) {
         py::dict shapes;
         for (const NamedParameter& p : Network<float>::parameters_of(a)) {
           const py::str name = std::to_string(p.layer) + "." + p.info.name;
-          if (p.info.rows > 0) shapes[name] = py::make_tuple(p.info.rows, p.info.columns);
-          else shapes[name] = py::make_tuple(p.info.columns);
+          shapes[name] = py::tuple(py::cast(p.info.shape()));
         }
         return shapes;
       },

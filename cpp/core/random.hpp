@@ -27,6 +27,13 @@ class Random {
     return other;
   }
 
+  /// The same of one of many networks that are drawn alike.
+  Random member(std::uint32_t number) const {
+    Random other = *this;
+    other.stream_[0] ^= number << 8;
+    return other;
+  }
+
   /// Four independent 32-bit words for this counter.
   Block operator()(std::uint64_t counter) const {
     Block x{static_cast<std::uint32_t>(counter), static_cast<std::uint32_t>(counter >> 32), stream_[0], stream_[1]};

@@ -211,7 +211,7 @@ template <class T> Parameter<T> Engine<T>::parameter(const std::string& name) {
   for (const NamedParameter& p : network.named_parameters()) {
     if (std::to_string(p.layer) + "." + p.info.name != name) continue;
     T* arena = (p.info.trained ? network.parameters() : network.state()).data();
-    return {arena + p.info.offset, std::max<Index>(p.info.rows, 1), p.info.columns};
+    return {arena + p.info.offset, p.info.size() / p.info.columns, p.info.columns};
   }
   const std::vector<std::string> known = parameter_names(false);
   throw std::invalid_argument(

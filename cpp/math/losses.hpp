@@ -308,17 +308,22 @@ template <class T> struct Targets {
   const std::int32_t* labels = nullptr;
 };
 
-/// The samples that rows of outputs belong to: row i's is number index[i], or first + i without an index.
+/// The samples that rows of outputs belong to: row i's is number index[i], or first + i without an index; of an
+/// ensemble every sample has `members` rows, one after another.
 template <class T> struct TargetRows {
   Targets<T> targets;
   Vector<const T> weights;  ///< by sample; empty: 1
   const std::int64_t* index = nullptr;
   Index first = 0;
   const TargetScale<T>* scale = nullptr;  ///< how values are learned; null: as they are
+  Index members = 1;
 
-  Index sample(Index i) const { return index ? static_cast<Index>(index[i]) : first + i; }
+  Index sample(Index row) const {
+    const Index i = members == 1 ? row : row / members;
+    return index ? static_cast<Index>(index[i]) : first + i;
+  }
   T weight(Index i) const { return weights.empty() ? T(1) : weights.data()[sample(i)]; }
-  /// From the i-th on.
+  /// From the i-th sample on.
   TargetRows from(Index i) const {
     TargetRows rest = *this;
     if (index) rest.index = index + i;

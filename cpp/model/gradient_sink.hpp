@@ -80,7 +80,7 @@ template <class T> class GradientSink {
 
   /// The gradient of a vector: fill(columns, to, store, lost) writes or adds the elements `columns` of it.
   template <class F> void vector(const Parameter& p, F&& fill) const {
-    const Range mine = part_of(p.columns, part_, parts_, column_grain);
+    const Range mine = part_of(p.size(), part_, parts_, column_grain);
     const auto of = [&](const Vector<T>& v) { return v.empty() ? v : v.at(p.range()).at(mine); };
     if (!step_on_) return fill(mine, of(gradient_), store_, of(lost_));
     const Vector<T> piece(memory_.piece.reserve(std::max<Index>(1, mine.size())), mine.size());

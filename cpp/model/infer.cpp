@@ -6,6 +6,7 @@
 
 #include "core/poll.hpp"
 #include "kernels/reduce.hpp"
+#include "model/members.hpp"
 #include "model/sequence_infer.hpp"
 
 namespace lamina {
@@ -51,6 +52,7 @@ template <class T> class RowInference {
     for (Index i = 0; i < network.depth(); ++i) width_ = std::max(width_, network.layer(i).outputs());
     chunk_ = std::min<Index>(count, std::clamp<Index>((Index{1} << 15) / width_ / 8 * 8, 32, 512));
     while (last_to_write_ > 0 && network.layer(last_to_write_).predicts_in_place()) --last_to_write_;
+    if (network.members() > 1) last_to_write_ = network.depth();  // `out` is for the average
   }
 
   /// Elements of memory that a thread needs: two chunks of the widest layer.
@@ -98,6 +100,8 @@ template <class T> class RowInference {
       l.forward(pass, network_.weights(i, pass), t, {0, rows.count}, scratch);
       t.input = t.output;
     }
+    const Index members = network_.members();
+    if (members > 1) average_members(link_of(network_.loss()), members, t.output, out);
   }
 
   const Network<T>& network_;

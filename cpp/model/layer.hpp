@@ -21,6 +21,14 @@
 
 namespace lamina {
 
+/// What a layer is built for: the columns of its input, which may be those of `members` networks side by side. A layer
+/// that makes no difference between them takes it for a number of columns.
+struct LayerInput {
+  Index width = 0;
+  Index members = 1;
+  operator Index() const { return width; }
+};
+
 /// How threads share a layer's forward and backward passes.
 enum class Split { rows, columns };
 
@@ -66,7 +74,7 @@ template <class T> struct Weights {
 
   Matrix<const T> matrix(const Parameter& p) const { return matrix_in(parameters, p); }
   Vector<const T> vector(const Parameter& p) const {
-    return {(p.trained ? parameters : state).data() + p.offset, p.columns};
+    return {(p.trained ? parameters : state).data() + p.offset, p.size()};
   }
   Vector<T> moved(const Parameter& p) const { return moving.at({p.offset, p.offset + p.columns}); }
 };
@@ -100,9 +108,14 @@ template <class T> class Layer {
   virtual Split split() const { return Split::rows; }
   /// Whether a prediction may write its output over its input: each element of it depends on that element alone.
   virtual bool predicts_in_place() const { return false; }
-  /// Values that a sequence carries from one step to the next; above 0 for recurrent layers, whose `backward` also runs
-  /// in the first layer, with an empty `input_delta`.
+  /// How many networks side by side the outputs are of, member by member; a layer that `predicts_in_place` leaves them
+  /// as they are.
+  virtual Index members() const { return 1; }
+  /// Values that a sequence carries from one step to the next; above 0 for recurrent layers.
   virtual Index state_size() const { return 0; }
+  /// Whether `gradients` wants what `backward` leaves, which then also runs in the first layer, with an empty
+  /// `input_delta`.
+  virtual bool always_backward() const { return state_size() > 0; }
   /// Whether the output is that of a sequence's last step alone.
   virtual bool last_step_only() const { return false; }
   /// Elements a row needs between forward and backward beside its output.
@@ -127,10 +140,12 @@ template <class T> class Layer {
  protected:
   Layer(Index inputs, Index outputs) : inputs_(inputs), outputs_(outputs) {}
 
-  /// The next parameter of the layer: a (rows, columns) matrix, or a vector of `columns` where rows is 0.
-  Parameter add_parameter(std::string name, Index rows, Index columns, Role role, bool trained = true) {
+  /// The next parameter of the layer: a (rows, columns) matrix, or a vector of `columns` where rows is 0; or `members`
+  /// of them.
+  Parameter add_parameter(std::string name, Index rows, Index columns, Role role, bool trained = true,
+                          Index members = 1) {
     Index& used = trained ? trained_ : untrained_;
-    parameters_.push_back({std::move(name), rows, columns, role, used, trained});
+    parameters_.push_back({std::move(name), rows, columns, role, used, trained, members});
     used += parameters_.back().size();
     return parameters_.back();
   }

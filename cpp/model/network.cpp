@@ -65,11 +65,12 @@ template <class T> typename Network<T>::Slices Network<T>::build() {
     std::visit(
         [&](const auto& s) {
           check_fields(s);
-          layers_.push_back(s.template build<T>(width));
+          layers_.push_back(s.template build<T>(LayerInput{width, members_}));
         },
         spec);
     const auto number = static_cast<Index>(layers_.size()) - 1;
     check_width("units of layers[" + std::to_string(number) + "]", layers_.back()->outputs());
+    follow_members();
     if (layers_.back()->state_size() > 0) {
       if (recurrent() && layer(sequence_depth_ - 1).last_step_only()) {
         throw std::invalid_argument("layers[" + std::to_string(sequence_depth_ - 1) +
@@ -95,12 +96,27 @@ template <class T> typename Network<T>::Slices Network<T>::build() {
   return {{0, parameters}, {0, state}};
 }
 
+template <class T> void Network<T>::follow_members() {
+  const Layer<T>& newest = *layers_.back();
+  if (newest.predicts_in_place()) return;
+  if (members_ > 1 && newest.members() != members_) {
+    const std::string number = std::to_string(layers_.size() - 1), wanted = std::to_string(members_);
+    const std::string name = name_of(architecture_.layers[layers_.size() - 1]);
+    throw std::invalid_argument("layers[" + number + "] must be a SharedDense with members=" + wanted +
+                                ", or a layer that goes column by column, to keep the " + wanted +
+                                " members of the layers before it apart; got " + name +
+                                (newest.members() > 1 ? " with members=" + std::to_string(newest.members()) : ""));
+  }
+  members_ = newest.members();
+}
+
 template <class T>
 Network<T>::Network(const Network& other)
     : architecture_(other.architecture_),
       slices_(other.slices_),
       named_(other.named_),
       sequence_depth_(other.sequence_depth_),
+      members_(other.members_),
       parameters_(other.parameters_),
       state_(other.state_),
       normalization_(other.normalization_),

@@ -43,7 +43,11 @@ template <class T> class Network {
 
   const Architecture& architecture() const { return architecture_; }
   Index inputs() const { return architecture_.n_inputs; }
-  Index outputs() const { return layers_.back()->outputs(); }
+  /// Outputs of the network, or of each of its members.
+  Index outputs() const { return layers_.back()->outputs() / members_; }
+  /// Networks side by side that it is made of: the loss in training is the mean of theirs, a prediction the mean of
+  /// their predictions. The last layer's outputs are those of each, one after another.
+  Index members() const { return members_; }
   Index depth() const { return static_cast<Index>(layers_.size()); }
   const Layer<T>& layer(Index i) const { return *layers_[static_cast<std::size_t>(i)]; }
   const Loss& loss() const { return architecture_.loss; }
@@ -115,12 +119,14 @@ template <class T> class Network {
   Network() = default;
   /// Everything but the memory; returns where the last slices end.
   Slices build();
+  /// Whether the members go on through the newest layer. Throws std::invalid_argument where it would mix them.
+  void follow_members();
 
   Architecture architecture_;
   std::vector<std::unique_ptr<Layer<T>>> layers_;
   std::vector<Slices> slices_;
   std::vector<NamedParameter> named_;
-  Index sequence_depth_ = 0;
+  Index sequence_depth_ = 0, members_ = 1;
   Arena<T> parameters_, state_;
   Normalization<T> normalization_;  // of the inputs' size from the beginning
   TargetScale<T> target_scale_;     // of the outputs' size

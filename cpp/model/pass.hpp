@@ -58,7 +58,7 @@ template <class T> class TrainingPass {
                     const std::function<void(Index, const Matrix<const T>&)>& before);
 
   Index rows() const { return rows_; }
-  /// The sum of the row losses of the last chunk, in order, in double.
+  /// The sum of the row losses of the last chunk, in order, in double; of an ensemble the mean of its members'.
   double loss_sum() const;
   /// The first layer whose outputs are not all finite in the last chunk; -1 if none.
   Index first_bad_layer() const;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/poll.hpp"
+#include "model/members.hpp"
 
 namespace lamina {
 namespace {
@@ -54,7 +55,10 @@ Matrix<T> SequencePass<T>::run(const Network<T>& network, const Samples<T>& samp
     l.forward(pass, network.weights(i, pass), t, {0, t.rows()}, scratch_);
     t.input = t.output;
   }
-  return t.output;
+  if (network.members() == 1) return t.output;
+  const Matrix<T> average(buffers_[1 - next], t.output.rows(), network.outputs());
+  average_members(link_of(network.loss()), network.members(), t.output, average);
+  return average;
 }
 
 template <class T>

@@ -62,6 +62,8 @@ template <class T> void check_full_batch(const Network<T>& network, const FitOpt
   refuse(!std::holds_alternative<loss::SquaredError>(network.loss()), name,
          " minimises sums of squares: loss must be squared_error; got " + name_of(network.loss()));
   refuse(network.needs_whole_batch(), name, " takes the samples one by one, which batch norm does not allow");
+  refuse(network.members() > 1, name,
+         " wants one output for each target, but the network has " + std::to_string(network.members()) + " members");
   refuse(network.recurrent(), name, " takes the samples row by row, which recurrent layers do not allow");
   refuse(n > most, name,
          " keeps a matrix of parameters x parameters: at most " + std::to_string(most) + " parameters; got " +

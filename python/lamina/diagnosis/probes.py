@@ -43,6 +43,8 @@ def _inputs_of_activations(net: Network, x: Array) -> Iterator[tuple[int, Any, A
     """Yield position, activation, and what goes into it, (rows, units)."""
     for i, layer in enumerate(net.layers):
         params = layer.params
+        if "members" in params:
+            return  # from here on outputs are averages of several networks', which tell nothing of their units
         if "activation" not in params or set(params) & {"kind", "truncate"}:
             continue
         below = list(net.layers[:i])

@@ -382,13 +382,17 @@ class Network:
     def predict(self, X: Any, n_threads: int | None = None, lengths: Any = None) -> Array:
         """Return (rows, outputs): probabilities for the classification losses, rates for poisson, else values.
 
-        A row's bits do not depend on the rows beside it, nor on the threads. A recurrent network takes sequences; where
-        every step has outputs they are (rows, steps, outputs), 0 beyond a sequence's length.
+        Of an ensemble (`SharedDense`) the mean of its members' predictions. A row's bits do not depend on the rows
+        beside it, nor on the threads. A recurrent network takes sequences; where every step has outputs they are
+        (rows, steps, outputs), 0 beyond a sequence's length.
         """
         return self._infer(X, True, n_threads, lengths)
 
     def forward(self, X: Any, n_threads: int | None = None, lengths: Any = None) -> Array:
-        """Return the raw outputs of the last layer (logits), shaped as those of `predict`."""
+        """Return the raw outputs of the last layer (logits), shaped as those of `predict`.
+
+        Of an ensemble (`SharedDense`) those whose prediction is the mean of its members' predictions.
+        """
         return self._infer(X, False, n_threads, lengths)
 
     def _infer(self, X: Any, link: bool, n_threads: int | None, lengths: Any = None) -> Array:
