@@ -32,9 +32,10 @@ FLOORS = [
     {"network"},
     {"cascade"},
     {"selection"},
-    {"model_file"},
     {"diagnosis"},
     {"estimators"},
+    {"tabular"},
+    {"model_file"},
     {"cli"},
     {"__main__"},
     # Other names of what lives in the rooms: public ones, and those that old pickles know.

@@ -12,9 +12,9 @@ from sklearn.utils.multiclass import unique_labels
 from lamina import losses
 from lamina.data.class_weights import class_factor
 from lamina.estimators._base import BaseMLP
-from lamina.estimators._estimator import all_or_nothing, of_one_fit
-from lamina.estimators._labels import labels_of, shares_of
-from lamina.estimators._samples import balanced, class_labels, two_classes
+from lamina.estimators.estimator import all_or_nothing, of_one_fit
+from lamina.estimators.labels import labels_of, shares_of
+from lamina.estimators.samples import balanced, class_labels, two_classes
 
 __all__ = ["MLPClassifier"]
 
