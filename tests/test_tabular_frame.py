@@ -310,7 +310,7 @@ def test_misuse_at_the_fit(case):
 
 OTHER = {
     "a missing column": (GOOD[["a", "b"]], ValueError, "must have the columns of the fit; missing: 'day'"),
-    "another number": (GOOD.to_numpy()[:, :2], ValueError, "X has 2 features, but this model is expecting 3"),
+    "another number": (GOOD.to_numpy()[:, :2], ValueError, "X has 2 features, but FrameEncoder is expecting 3"),
     "text for numbers": (
         GOOD.assign(a=["1", "2", "x"]),
         TypeError,

@@ -153,13 +153,13 @@ class FrameEncoder:
             out[:, encoder.n_numeric + place] = codes
         return encoder, out
 
-    def transform(self, X: Any, dtype: str = "float32") -> Array:
-        """Return (rows, width) of `dtype`.
+    def transform(self, X: Any, dtype: str = "float32", owner: str = "FrameEncoder") -> Array:
+        """Return (rows, width) of `dtype`; an error speaks of its `owner`.
 
         Columns are found by name where both tables have names, else by place. What is too many is ignored.
         """
         table = table_of(X)
-        places = self._places(table)
+        places = self._places(table, owner)
         out = self._empty(table.n_rows, dtype)
         number, category = 0, self.n_numeric
         for column, place in zip(self.columns, places, strict=True):
@@ -214,6 +214,10 @@ class FrameEncoder:
         """Return the columns of which nothing is made, and why."""
         return {self.name_of(i): DROPPED[c.dropped] for i, c in enumerate(self.columns) if c.dropped is not None}
 
+    def left_out(self) -> dict[str, str]:
+        """Return those of `dropped` that may tell something all the same, and why."""
+        return {self.name_of(i): DROPPED[c.dropped] for i, c in enumerate(self.columns) if c.dropped == "distinct"}
+
     # Keeping ------------------------------------------------------------------------------------------------------
 
     def description(self) -> dict[str, Any]:
@@ -247,13 +251,13 @@ class FrameEncoder:
 
     # ----------------------------------------------------------------------------------------------------------------
 
-    def _places(self, table: Table) -> list[int | None]:
+    def _places(self, table: Table, owner: str) -> list[int | None]:
         """Where in a table each column is; None for one of which nothing is made."""
         wanted = [i for i, column in enumerate(self.columns) if column.dropped is None]
         if self.names is None or table.names is None:
             if table.n_columns != len(self.columns):
                 wanted_columns = f"expecting {len(self.columns)} features as input"
-                raise ValueError(f"X has {table.n_columns} features, but this model is {wanted_columns}")
+                raise ValueError(f"X has {table.n_columns} features, but {owner} is {wanted_columns}")
             where: dict[Any, int] = {i: i for i in range(table.n_columns)}
             keys: list[Any] = list(where)
         else:

@@ -111,6 +111,10 @@ class Table:
         """Return what an error calls a column."""
         return repr(self.names[place]) if self.names is not None else str(place)
 
+    def take(self, rows: Array) -> Table:
+        """Return the rows of these numbers."""
+        return Table(self.frame[rows], self.names, len(rows), self.n_columns)
+
     def values(self, place: int) -> Values:
         """Return the values of a column; TypeError names it where it holds what no column may."""
         try:
