@@ -289,10 +289,7 @@ learning_rate, weight_decay, batch_size, epochs, patience, max_time, n_jobs, ran
     def restore(self, described: dict[str, Any], arrays: dict[str, Array]) -> None:
         """Take back what was `described` and `learned_arrays`; ValueError or TypeError where that cannot be."""
         self.quantiles_ = np.array([number(q, "a quantile") for q in described["quantiles"]])
-        self.n_outputs_, self._flat = (
-            whole_number(described["targets"], "targets", 1),
-            boolean(described["flat"], "flat"),
-        )
+        self.n_outputs_ = whole_number(described["targets"], "targets", 1)
         self.targets_, self.residuals_ = arrays["targets"], arrays.get("residuals")
         mean_to_high, q = self.targets_, self.quantiles_
         if (mean_to_high[1] <= 0).any() or (mean_to_high[2] > mean_to_high[3]).any():
