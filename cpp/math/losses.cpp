@@ -224,7 +224,8 @@ template <class T> void apply_inverse_link(Link link, const Matrix<T>& outputs) 
   if (link == Link::softmax) {
     for (Index i = 0; i < rows; ++i) {
       Vector<T> row(y + i * n, n);
-      row /= exp_shifted(row.data(), row.data(), n).sums.sum[0];
+      exp_shifted(row.data(), row.data(), n);
+      row /= sum_over_outputs(n, T(0), [&](Index j) { return row[j]; });
     }
     return;
   }

@@ -184,9 +184,10 @@ struct CrossEntropy : LossEntry {
   /// dy (it may be y). `e` has room for a row. Of the largest output, whose share of the sum may round to 1, the
   /// gradient is taken from what the others leave of it.
   template <class T, class Target> T row(const T* y, Index n, const Target& target, T factor, T* gradient, T* e) const {
-    const ShiftedExp<T> shifted = exp_shifted(y, e, n);  // softmax(y) = e / sum
-    const auto& sums = shifted.sums;
-    const T top = shifted.top, log_sum = sums.logarithm()[0];
+    using Sums = ExpSum<simd::Vec<T, 1>>;
+    const T top = exp_shifted(y, e, n);  // softmax(y) = e / sum
+    const Sums sums = sum_over_outputs(n, Sums{}, [&](Index j) { return Sums::of(simd::Vec<T, 1>(e[j])); });
+    const T log_sum = sums.logarithm()[0];
     const T keep = static_cast<T>(1 - label_smoothing),
             spread = static_cast<T>(label_smoothing / static_cast<double>(n));
     const auto t = [&](Index j) { return keep * target(j) + spread; };

@@ -395,10 +395,14 @@ class Network:
         """
         return self._infer(X, False, n_threads, lengths)
 
-    def _infer(self, X: Any, link: bool, n_threads: int | None, lengths: Any = None) -> Array:
+    def _infer(self, X: Any, link: bool, n_threads: int | None, lengths: Any) -> Array:
         # A ready array goes straight to the core, which checks that it is finite: a row takes a microsecond or two.
         if n_threads is None and lengths is None and (ready := self._core.infer_ready(X, link)) is not None:
             return ready  # type: ignore[no-any-return]
+        return self._infer_converted(X, link, n_threads, lengths)
+
+    def _infer_converted(self, X: Any, link: bool, n_threads: int | None, lengths: Any) -> Array:
+        """The outputs of what is no ready array; by itself, since what a comprehension sees costs every call a cell."""
         if lengths is not None or self._spec.recurrent:
             x, checked = inputs(self._spec, X, lengths)
             return self._core.infer(x, link, thread_count(n_threads), checked)  # type: ignore[no-any-return]
