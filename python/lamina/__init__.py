@@ -41,6 +41,8 @@ _HOMES = {
     "MLPRegressor": "estimators",
     "RecurrentClassifier": "estimators",
     "RecurrentRegressor": "estimators",
+    "TabularClassifier": "tabular",
+    "TabularRegressor": "tabular",
     "pad": "data.sequences",
 }
 _SUBMODULES = {

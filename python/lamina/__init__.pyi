@@ -32,8 +32,6 @@ from lamina._core import Quickprop as Quickprop
 from lamina._core import Recurrent as Recurrent
 from lamina._core import RMSprop as RMSprop
 from lamina._core import Rprop as Rprop
-from lamina._core import Scale as Scale
-from lamina._core import SharedDense as SharedDense
 from lamina._core import Shortcut as Shortcut
 from lamina.cascade import CascadeNetwork as CascadeNetwork
 from lamina.data.sequences import pad as pad
@@ -61,6 +59,8 @@ from lamina.selection.search import search as search
 from lamina.selection.trial_file import SearchFileError as SearchFileError
 from lamina.storage.parts import ModelFileError as ModelFileError
 from lamina.storage.pickles import VersionWarning as VersionWarning
+from lamina.tabular import TabularClassifier as TabularClassifier
+from lamina.tabular import TabularRegressor as TabularRegressor
 from lamina.training.callbacks import DivergenceWarning as DivergenceWarning
 from lamina.training.callbacks import EarlyStopping as EarlyStopping
 from lamina.training.callbacks import Epoch as Epoch

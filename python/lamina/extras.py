@@ -9,6 +9,7 @@ __all__ = ["REQUIREMENTS", "how_to_install"]
 # By the name that is imported: what pip is asked for, as in pyproject.toml.
 REQUIREMENTS = {
     "matplotlib": "matplotlib>=3.7",
+    "narwhals": "narwhals>=2",
     "pandas": "pandas>=2",
     "rich": "rich>=13",
     "sklearn": "scikit-learn>=1.6",

@@ -1,0 +1,115 @@
+"""How good predictions are, and how sure one may be of them: metrics, temperature, intervals, importances."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+from sklearn.metrics import log_loss, mean_absolute_error, mean_squared_error, r2_score, roc_auc_score
+
+from lamina.data.arrays import Array
+
+__all__ = ["fitted_temperature", "higher_is_better", "interval_factor", "measure", "permuted_rises", "with_temperature"]
+
+_HIGHER_IS_BETTER = {"auc", "r2"}
+_TINY = float(np.finfo(np.float32).tiny)
+# So far may a temperature be from 1, either way.
+_LARGEST_TEMPERATURE = 20.0
+
+
+def higher_is_better(metric: str) -> bool:
+    """Whether more of a metric is better."""
+    return metric in _HIGHER_IS_BETTER
+
+
+def measure(metric: str, targets: Array, predicted: Array, weights: Array | None) -> float:
+    """Return a metric of predictions: probabilities (n, classes) for class numbers, or values as the targets are.
+
+    NaN where it is not defined, as the area under a curve of one class.
+    """
+    if metric == "error":
+        return float(np.average(predicted.argmax(axis=1) != targets, weights=weights))
+    if metric == "log_loss":
+        return float(log_loss(targets, predicted, sample_weight=weights, labels=np.arange(predicted.shape[1])))
+    if metric == "auc":
+        return _area(targets, predicted, weights)
+    # Of any size, whose squares float64 may not hold.
+    size = float(np.abs(targets).max()) or 1.0
+    targets, predicted = targets / size, predicted / size
+    if metric == "r2":
+        return float(r2_score(targets, predicted, sample_weight=weights)) if len(targets) > 1 else float("nan")
+    if metric == "mae":
+        return size * float(mean_absolute_error(targets, predicted, sample_weight=weights))
+    return size * float(np.sqrt(mean_squared_error(targets, predicted, sample_weight=weights)))
+
+
+def _area(targets: Array, predicted: Array, weights: Array | None) -> float:
+    """The area under the ROC curve; of several classes the mean over those that are there, each against the rest."""
+    areas = []
+    for number in range(predicted.shape[1]):
+        own = targets == number
+        if 0 < np.count_nonzero(own) < len(own):
+            areas.append(roc_auc_score(own, predicted[:, number], sample_weight=weights))
+    return float(np.mean(areas)) if areas else float("nan")
+
+
+# Calibration -----------------------------------------------------------------------------------------------------
+
+
+def with_temperature(probabilities: Array, temperature: float) -> Array:
+    """Return p ** (1 / temperature) so that each row sums to 1: above 1 the probabilities are less sure."""
+    logits = np.log(np.maximum(probabilities, _TINY)) / temperature
+    logits -= logits.max(axis=1, keepdims=True)
+    odds = np.exp(logits)
+    return odds / odds.sum(axis=1, keepdims=True)  # type: ignore[no-any-return]
+
+
+def fitted_temperature(targets: Array, probabilities: Array, weights: Array | None) -> float:
+    """Return the temperature with the least log loss."""
+    rows = np.arange(len(targets))
+
+    def loss(exponent: float) -> float:
+        own = with_temperature(probabilities, float(np.exp(exponent)))[rows, targets]
+        return float(np.average(-np.log(np.maximum(own, _TINY)), weights=weights))
+
+    border = float(np.log(_LARGEST_TEMPERATURE))
+    found = minimize_scalar(loss, bounds=(-border, border), method="bounded", options={"xatol": 1e-4})
+    return float(np.exp(found.x)) if loss(found.x) < loss(0.0) else 1.0
+
+
+# Intervals -------------------------------------------------------------------------------------------------------
+
+
+def interval_factor(errors: Array, below: Array, above: Array, weights: Array, coverage: float) -> float:
+    """Return by what to multiply the widths of intervals so that they hold `coverage` of the targets, new ones too.
+
+    Split conformal prediction: `errors` (n,) are target minus prediction on rows held out, `below` and `above` how far
+    each interval goes to either side of the prediction. ValueError where the rows are too few to tell.
+    """
+    needed = np.maximum(-errors / below, errors / above)
+    order = np.argsort(needed, kind="stable")
+    share = np.cumsum(weights[order])
+    wanted = coverage * (1 + 1 / len(needed))
+    if wanted > 1:
+        least = int(np.ceil(coverage / (1 - coverage)))
+        raise ValueError(
+            f"coverage={coverage:g} needs at least {least} rows held out to be sure of it; there were {len(needed)}"
+        )
+    place = int(np.searchsorted(share, wanted * share[-1] * (1 - 1e-12)))
+    return float(needed[order[min(place, len(order) - 1)]])
+
+
+# Importances -----------------------------------------------------------------------------------------------------
+
+
+def permuted_rises(loss: Callable[[Array], float], matrix: Array, groups: list[list[int]], seed: int) -> Array:
+    """Return for each group of columns how much the loss rises where their rows are shuffled, together; at least 0."""
+    base, rises = loss(matrix), np.zeros(len(groups))
+    for number, columns in enumerate(groups):
+        if columns:
+            order = np.random.default_rng([seed, number]).permutation(len(matrix))
+            shuffled = matrix.copy()
+            shuffled[:, columns] = matrix[order][:, columns]
+            rises[number] = max(0.0, loss(shuffled) - base)
+    return rises
