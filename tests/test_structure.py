@@ -35,6 +35,7 @@ FLOORS = [
     {"model_file"},
     {"diagnosis"},
     {"estimators"},
+    {"report"},
     {"cli"},
     {"__main__"},
     # Other names of what lives in the rooms: public ones, and those that old pickles know.
