@@ -85,7 +85,7 @@ def full(outcome, name="income"):
         ],
         histories=[history(i) for i in range(3)],
         importances={name: [0.2, 0.1], "age": 0.05},
-        importance_unit="accuracy",
+        importance_words="How much the accuracy worsens.",
         remarks=[Finding("over-fitting", "the fit", f"validation {name}", "Stop early.")],
         columns=[ColumnSummary(name, "text", 12, 5, f"{name} (40%)", "left out")],
         warnings=[f"column {name!r} counts the rows"],

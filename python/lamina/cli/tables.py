@@ -17,7 +17,16 @@ from lamina.text import counted
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["MAX_CATEGORIES", "MAX_CLASSES", "Column", "Table", "TableError", "Target", "detect_task"]
+__all__ = [
+    "MAX_CATEGORIES",
+    "MAX_CLASSES",
+    "Column",
+    "Table",
+    "TableError",
+    "Target",
+    "detect_task",
+    "unknown_categories",
+]
 
 MAX_CATEGORIES = 50
 MAX_CLASSES = 20
@@ -250,7 +259,8 @@ class Table:
             strangers = sorted(set(values[codes < 0]))
             if strangers:
                 unknown[column.name] = int((codes < 0).sum()), strangers
-        return inputs, _unknown_categories(unknown)
+        whose = "its" if len(unknown) == 1 else "their"
+        return inputs, unknown_categories(unknown, f"all of {whose} inputs are 0 there")
 
     def to_json(self, target: Target, task: str) -> str:
         """Return everything `from_json` needs, as the model file keeps it."""
@@ -283,17 +293,17 @@ class Table:
             )
 
 
-def _unknown_categories(unknown: Mapping[str, tuple[int, list[str]]]) -> list[str]:
+def unknown_categories(unknown: Mapping[str, tuple[int, list[str]]], effect: str) -> list[str]:
     """Return one note on all columns that have categories which training did not see: in how many rows, and which."""
     if len(unknown) < 2:
         return [
-            f"column {name!r}: {counted(rows, 'row')} with categories unknown to the model ({_listed(strangers)}); all "
-            "of its inputs are 0 there"
+            f"column {name!r}: {counted(rows, 'row')} with categories unknown to the model ({_listed(strangers)}); "
+            f"{effect}"
             for name, (rows, strangers) in unknown.items()
         ]
     parts = [f"{name!r} ({counted(rows, 'row')}: {_listed(strangers)})" for name, (rows, strangers) in unknown.items()]
     shown = ", ".join(parts[:5]) + (f" and {len(parts) - 5} more" if len(parts) > 5 else "")
-    return [f"{len(unknown)} columns have categories unknown to the model: {shown}; all of their inputs are 0 there"]
+    return [f"{len(unknown)} columns have categories unknown to the model: {shown}; {effect}"]
 
 
 def _listed(texts: list[str]) -> str:

@@ -142,10 +142,10 @@ class ReportData:
         One a fold; what `plots.learning_curves` takes.
     importances : mapping of str -> float or sequence of float
         By column, how much worse the score becomes without it, once or several times.
-    importance_unit : str
-        What they are measured in.
-    remarks : sequence of Finding
-        Of `diagnose`.
+    importance_words : str
+        What exactly they tell.
+    remarks : sequence of Finding, or None
+        Of `diagnose`; None where it was not asked.
     columns : sequence of ColumnSummary
     warnings : sequence of str
         What the user should look at before trusting the scores.
@@ -161,8 +161,8 @@ class ReportData:
     scores: Sequence[Score] = ()
     histories: Sequence[Any] = ()
     importances: Mapping[str, float | Sequence[float]] = field(default_factory=dict)
-    importance_unit: str = ""
-    remarks: Sequence[Finding] = ()
+    importance_words: str = ""
+    remarks: Sequence[Finding] | None = None
     columns: Sequence[ColumnSummary] = ()
     warnings: Sequence[str] = ()
     notes: Sequence[str] = ()

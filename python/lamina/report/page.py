@@ -276,22 +276,19 @@ def _importances(data: ReportData) -> Content:
         middle = float(values[name].mean())
         bar = element("span", class_="bar", style=f"width: {100 * max(middle, 0) / largest:.1f}%")
         rows.append([name_of(name), element("td", bar, class_="bars"), _with_spread(values[name])])
-    unit = data.importance_unit or "score"
-    words = f"How much the {unit} worsens where the column's values are shuffled among the rows."
-    content: list[Content] = [
-        element("p", words),
-        _table(["column", "", f"loss of {unit}"], rows[:_IMPORTANCES], "bar"),
-    ]
+    header = ["column", "", "importance"]
+    content: list[Content] = [element("p", data.importance_words), _table(header, rows[:_IMPORTANCES], "bar")]
     if len(rows) > _IMPORTANCES:
-        rest = _table(["column", "", f"loss of {unit}"], rows[_IMPORTANCES:], "bar")
         summary = element("summary", counted(len(rows) - _IMPORTANCES, "more column"))
-        content.append(element("details", summary, rest))
+        content.append(element("details", summary, _table(header, rows[_IMPORTANCES:], "bar")))
     return _section("importances", "Importances", content)
 
 
 def _remarks(data: ReportData) -> Content:
-    if not data.remarks:
+    if data.remarks is None:
         return None
+    if not data.remarks:
+        return _section("remarks", "Remarks on the network", element("p", "Nothing looks wrong."))
     items = [
         element("li", element("strong", found.name), f" ({found.where}): {found.figure}. ", element("em", found.remedy))
         for found in data.remarks
