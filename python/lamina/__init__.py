@@ -41,6 +41,8 @@ _HOMES = {
     "MLPRegressor": "estimators",
     "RecurrentClassifier": "estimators",
     "RecurrentRegressor": "estimators",
+    "TabularClassifier": "tabular",
+    "TabularRegressor": "tabular",
     "pad": "data.sequences",
 }
 _SUBMODULES = {
@@ -52,6 +54,7 @@ _SUBMODULES = {
     "schedules",
     "callbacks",
     "estimators",
+    "tabular",
     "plots",
     "plots_cascade",
     "space",

@@ -9,7 +9,7 @@ __all__ = ["REQUIREMENTS", "how_to_install"]
 # By the name that is imported: what pip is asked for, as in pyproject.toml.
 REQUIREMENTS = {
     "matplotlib": "matplotlib>=3.7",
-    "narwhals": "narwhals>=1.30",
+    "narwhals": "narwhals>=2",
     "pandas": "pandas>=2",
     "pyarrow": "pyarrow>=14",
     "rich": "rich>=13",

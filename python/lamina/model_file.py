@@ -17,6 +17,7 @@ __all__ = ["ModelFileError", "architecture_of", "described", "load", "network_fr
 
 # By what a file's architecture calls it; a network of layers has no name there.
 _KINDS: dict[str | None, Any] = {None: Network, "CascadeNetwork": CascadeNetwork, "Ensemble": Ensemble}
+_OF_TABLES = ("TabularClassifier", "TabularRegressor")
 
 
 def save(net: Any, path: FilePath) -> None:
@@ -25,7 +26,7 @@ def save(net: Any, path: FilePath) -> None:
 
 
 def load(path: FilePath) -> Any:
-    """Return the network, or the ensemble, saved at `path`.
+    """Return the network, the ensemble or the estimator for tables saved at `path`.
 
     Nothing is built, and no more is read than the file's header, before that has shown to be a model's. So a file from
     somebody else may be tried: it takes no more than a few times its own size of memory, and runs no code.
@@ -56,6 +57,10 @@ def network_from(architecture: dict[str, Any]) -> Any:
 
 def _kind_of(architecture: dict[str, Any]) -> Any:
     kind = architecture.get("network")
+    if kind in _OF_TABLES:
+        from lamina import tabular  # what it needs may not be there, and the others can do without
+
+        return getattr(tabular, kind)
     if kind not in _KINDS:
         raise ModelFileError(f"it names a network {reprlib.repr(kind)} that this version of lamina does not have")
     return _KINDS[kind]

@@ -14,7 +14,6 @@ from sklearn.utils import check_random_state
 from lamina import losses
 from lamina.data.arrays import weights
 from lamina.data.splits import warn_of_few
-from lamina.estimators._estimator import BaseLamina
 from lamina.estimators._monitor import IterationMonitor, Monitor, Progress
 from lamina.estimators._network import (
     LiveArrays,
@@ -24,9 +23,10 @@ from lamina.estimators._network import (
     snapshot,
     weights_and_biases,
 )
-from lamina.estimators._parameters import check_parameters
-from lamina.estimators._samples import check_scale
 from lamina.estimators._solvers import check_solver, first_order_optimizer, first_rate, full_batch_solver
+from lamina.estimators.estimator import BaseLamina
+from lamina.estimators.parameters import check_parameters
+from lamina.estimators.samples import check_scale
 from lamina.network import Network
 from lamina.optimizers import LevenbergMarquardt
 from lamina.selection.cross_validation import Fold

@@ -9,10 +9,10 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import unique_labels
 
 from lamina.cascade import CascadeNetwork
-from lamina.estimators._estimator import BaseLamina, all_or_nothing, of_one_fit
-from lamina.estimators._labels import labels_of, shares_of
-from lamina.estimators._parameters import CASCADE, check_parameters
-from lamina.estimators._samples import class_labels, two_classes
+from lamina.estimators.estimator import BaseLamina, all_or_nothing, of_one_fit
+from lamina.estimators.labels import labels_of, shares_of
+from lamina.estimators.parameters import CASCADE, check_parameters
+from lamina.estimators.samples import class_labels, two_classes
 
 __all__ = ["CascadeClassifier", "CascadeRegressor"]
 

@@ -5,16 +5,14 @@ from typing import Any
 import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
-from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import unique_labels
 
 from lamina import losses
-from lamina.data.class_weights import class_factor
 from lamina.estimators._base import BaseMLP
-from lamina.estimators._estimator import all_or_nothing, of_one_fit
-from lamina.estimators._labels import labels_of, shares_of
-from lamina.estimators._samples import balanced, class_labels, two_classes
+from lamina.estimators.estimator import all_or_nothing, of_one_fit
+from lamina.estimators.labels import labels_of, shares_of
+from lamina.estimators.samples import class_labels, two_classes, weighted
 
 __all__ = ["MLPClassifier"]
 
@@ -267,14 +265,7 @@ feature_names_in_, n_iter_, n_layers_, n_outputs_, out_activation_
             return weight
         if incremental and self.class_weight == "balanced":
             raise ValueError("class_weight='balanced' needs all rows; give partial_fit a dictionary or sample_weight")
-        for weights in [self.class_weight] if isinstance(self.class_weight, dict) else self.class_weight:
-            for label, value in weights.items() if isinstance(weights, dict) else ():
-                class_factor(value, label)
-        if isinstance(self.class_weight, str):
-            of_class = balanced(y, weight)
-        else:
-            of_class = compute_sample_weight(self.class_weight, y)
-        return of_class if weight is None else weight * of_class
+        return weighted(self.class_weight, y, weight)
 
     def _labels(self, outputs: Any) -> Any:
         """Return labels for the network's outputs, (n, outputs)."""

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from lamina import activations, losses
-from lamina.estimators._parameters import activation_per_layer, dropout_per_layer, hidden_sizes
+from lamina.estimators.parameters import activation_per_layer, dropout_per_layer, hidden_sizes
 from lamina.layers import BatchNorm, Dense, Dropout
 from lamina.network import Network
 

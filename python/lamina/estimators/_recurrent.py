@@ -17,9 +17,9 @@ from lamina.data.arrays import refuse_masked, to_array, unmasked
 from lamina.data.sequences import pad
 from lamina.data.splits import Split, warn_of_few
 from lamina.data.targets import mean_and_scale
-from lamina.estimators._estimator import BaseLamina, all_or_nothing, of_one_fit
-from lamina.estimators._parameters import RECURRENT, check_parameters
-from lamina.estimators._samples import check_scale, class_labels, counted, numbers, two_classes
+from lamina.estimators.estimator import BaseLamina, all_or_nothing, of_one_fit
+from lamina.estimators.parameters import RECURRENT, check_parameters
+from lamina.estimators.samples import check_scale, class_labels, counted, numbers, two_classes
 from lamina.layers import Dense, Recurrent
 from lamina.network import Network
 from lamina.training.callbacks import EarlyStopping

@@ -12,7 +12,7 @@ from sklearn.utils.metaestimators import available_if
 
 from lamina import losses
 from lamina.estimators._base import BaseMLP, Rows
-from lamina.estimators._estimator import all_or_nothing, of_one_fit
+from lamina.estimators.estimator import all_or_nothing, of_one_fit
 
 __all__ = ["MLPRegressor"]
 

@@ -16,7 +16,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from lamina.data.arrays import refuse_masked
-from lamina.estimators._samples import counted, numbers
+from lamina.estimators.samples import counted, numbers
 
 __all__ = ["BaseLamina", "all_or_nothing", "of_one_fit"]
 

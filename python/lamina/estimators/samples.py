@@ -6,13 +6,15 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils import _safe_indexing, check_consistent_length, column_or_1d
+from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import _check_sample_weight, assert_all_finite
 
 from lamina import losses
 from lamina.data.arrays import refuse_masked, to_array
+from lamina.data.class_weights import class_factor
 
-__all__ = ["balanced", "check_scale", "class_labels", "counted", "numbers", "two_classes"]
+__all__ = ["balanced", "check_scale", "class_labels", "counted", "numbers", "two_classes", "weighted"]
 
 
 def counted(X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
@@ -96,6 +98,15 @@ def balanced(y: Any, weight: Any) -> Any:
         total = np.bincount(place, weights=weight)
         factors *= (total.sum() / (len(total) * total))[place]
     return factors
+
+
+def weighted(class_weight: Any, y: Any, weight: Any) -> Any:
+    """Return the weights of rows times those of their classes, by "balanced" or a dictionary (a list for labels)."""
+    for weights in [class_weight] if isinstance(class_weight, dict) else class_weight:
+        for label, value in weights.items() if isinstance(weights, dict) else ():
+            class_factor(value, label)
+    of_class = balanced(y, weight) if isinstance(class_weight, str) else compute_sample_weight(class_weight, y)
+    return of_class if weight is None else weight * of_class
 
 
 def check_scale(targets: Any, loss: Any, dtype: Any) -> None:

@@ -1,16 +1,27 @@
 """What each parameter of the estimators may be, checked at the start of `fit`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from numbers import Integral, Real
 from types import MappingProxyType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeAlias
 
 import numpy as np
 
 from lamina import activations, optimizers
 from lamina.data.arguments import float_type
+from lamina.data.splits import Split
 
-__all__ = ["CASCADE", "RECURRENT", "activation_per_layer", "check_parameters", "dropout_per_layer", "hidden_sizes"]
+__all__ = [
+    "CASCADE",
+    "RECURRENT",
+    "TABULAR",
+    "Rule",
+    "activation_per_layer",
+    "check_parameters",
+    "dropout_per_layer",
+    "hidden_sizes",
+    "one_of",
+]
 
 
 def _is_number(value: object) -> bool:
@@ -67,7 +78,7 @@ def _infinite_or(rule: "Rule") -> "Rule":
     return lambda value: (_is_number(value) and value == np.inf) or rule[0](value), f"{rule[1]}, or infinity"
 
 
-Rule = tuple[Callable[[Any], bool], str]
+Rule: TypeAlias = tuple[Callable[[Any], bool], str]
 
 _BOOLEAN: Rule = (lambda value: isinstance(value, (bool, np.bool_)), "True or False")
 _VERBOSE: Rule = (lambda value: isinstance(value, (bool, np.bool_)) or _integer(0)[0](value), "True, False or a level")
@@ -145,6 +156,41 @@ CASCADE: dict[str, Rule] = _PATIENCE | {
         "'quickprop' or 'rprop'",
     ),
 }
+
+
+def _are_quantiles(value: Any) -> bool:
+    given = list(value) if isinstance(value, (list, tuple, np.ndarray)) else []
+    return bool(given) and all(_is_number(q) and 0 < q < 1 for q in given) and len(set(given)) == len(given)
+
+
+TABULAR: dict[str, Rule] = {
+    "validation": _optional(
+        (
+            lambda value: isinstance(value, Split) or (_is_number(value) and 0 < value < 1),
+            "a fraction > 0 and < 1, or a lamina.Split",
+        )
+    ),
+    "n_folds": _optional(_integer(2)),
+    "n_members": _integer(1),
+    "calibrate": _BOOLEAN,
+    "quantiles": _optional((_are_quantiles, "different numbers > 0 and < 1")),
+    "width": _optional(_integer(1)),
+    "depth": _optional(_integer(0)),
+    "activation": _optional(_accepted_by(activations.get, "the name of an activation, see lamina.activations.names()")),
+    "dropout": _optional(_number(0, 1, open_high=True)),
+    "learning_rate": _optional(_number(0, open_low=True, open_high=True)),
+    "weight_decay": _optional(_number(0, open_high=True)),
+    "label_smoothing": _optional(_number(0, 1, open_high=True)),
+    "batch_size": _optional(_integer(1)),
+    "epochs": _optional(_integer(1)),
+    "patience": _optional(_integer(1)),
+}
+
+
+def one_of(words: Iterable[str], *, optional: bool = False) -> Rule:
+    """Return the rule of a parameter that is one of some words, or (optional) None."""
+    rule = _either(tuple(words))
+    return _optional(rule) if optional else rule
 
 
 def check_parameters(estimator: Any, own: Mapping[str, Rule] = MappingProxyType({})) -> None:

@@ -1,0 +1,240 @@
+"""The networks of one estimator: folds, members and quantiles, trained side by side and averaged."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from lamina.data.arrays import Array
+from lamina.data.records import Samples
+from lamina.network.network import Network
+from lamina.selection.cross_validation import Fold
+from lamina.selection.side_by_side import Hook, Task, jobs, options_of, run
+from lamina.training.callbacks import Epoch
+from lamina.training.progress import Progress
+
+__all__ = ["Member", "Plan", "combined", "held_out", "train"]
+
+# Batches of which the seconds of an epoch are guessed, and the share of a limit that is given out by that guess.
+_BATCHES_TO_TIME, _SHARE_OF_TIME = 20, 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be trained.
+
+    Attributes
+    ----------
+    make : callable of (slot, seed)
+        Makes an untrained network. A slot is a group of outputs that has networks of its own.
+    n_slots, n_members : int
+        Slots, and networks for each of them in every part.
+    samples : Samples
+    parts : list of Fold or None
+        What each part trains on and holds out; None trains on everything.
+    apart : Samples or None
+        What is validated on where nothing is held out.
+    options : dict
+        Of `Network.fit`.
+    seed : int
+        Of the first member; the others count on.
+    max_time : float or None
+        Seconds for all of it.
+    verbose : bool
+    """
+
+    make: Callable[[int, int], Network]
+    n_slots: int
+    n_members: int
+    samples: Samples
+    parts: Sequence[Fold | None]
+    apart: Samples | None
+    options: dict[str, Any]
+    seed: int
+    max_time: float | None = None
+    verbose: bool = False
+
+    def __len__(self) -> int:
+        return len(self.parts) * self.n_members * self.n_slots
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A trained network.
+
+    Attributes
+    ----------
+    network : Network
+    part, slot : int
+        Which part of the plan it was trained on, and which outputs it gives.
+    held : (rows, outputs) array or None
+        Its predictions for what it has not seen: what the part holds out, or the samples apart.
+    """
+
+    network: Network
+    part: int
+    slot: int
+    held: Array | None
+
+
+def train(plan: Plan, n_jobs: int | None, around: Callable[[Network], Any]) -> list[Member]:
+    """Train every network of the plan, `n_jobs` of them at a time on one thread each; one alone on `n_jobs` threads.
+
+    `around` gives a context for the fit of one alone. The bits do not depend on `n_jobs`.
+    """
+    together = min(jobs(n_jobs), len(plan))
+    options = dict(plan.options)
+    overview = Overview(plan, options["epochs"])
+    if plan.max_time is not None:
+        options["epochs"] = overview.epochs = _epochs_in_time(plan, options, together)
+    places = [
+        (part, member, slot)
+        for part in range(len(plan.parts))
+        for member in range(plan.n_members)
+        for slot in range(plan.n_slots)
+    ]
+
+    def fitted(part: int, member: int, slot: int, own: dict[str, Any], alone: bool) -> Member:
+        net = plan.make(slot, (plan.seed + member) % 2**63)
+        fold = plan.parts[part]
+        if plan.apart is not None:
+            own["validation"] = (plan.apart.x, plan.apart.targets)
+            own["validation_sample_weight"] = plan.apart.weights
+        else:
+            own["validation"] = fold
+        given = plan.samples
+        if alone:
+            with around(net):
+                net.fit(given.x, given.targets, sample_weight=given.weights, **own)
+        else:
+            net.fit(given.x, given.targets, sample_weight=given.weights, **own)
+        overview.ended()
+        unseen = plan.apart.x if plan.apart is not None else None if fold is None else given.x[fold.held]
+        threads = own["n_threads"]
+        return Member(net, part, slot, None if unseen is None else net.predict(unseen, n_threads=threads))
+
+    with overview:
+        if len(plan) == 1:
+            own = {**options, "callbacks": [overview.hook()], "n_threads": n_jobs}
+            return [fitted(*places[0], own, alone=True)]
+
+        def task(part: int, member: int, slot: int) -> Task[Member]:
+            def work(hook: Hook) -> Member:
+                own = options_of({**options, "callbacks": [overview.hook()]}, hook)
+                return fitted(part, member, slot, own, alone=False)
+
+            return work
+
+        return run([task(*place) for place in places], together)
+
+
+def combined(networks: Sequence[Network], n_slots: int, x: Array, n_threads: int | None) -> Array:
+    """Return the mean of the networks' predictions, float64, the slots side by side."""
+    return _averaged([net.predict(x, n_threads=n_threads) for net in networks], n_slots)
+
+
+def held_out(members: Sequence[Member], plan: Plan) -> list[Array]:
+    """Return for each part the mean prediction for what it did not train on."""
+    found = []
+    for part in range(len(plan.parts)):
+        own = [member.held for member in members if member.part == part and member.held is not None]
+        if own:
+            found.append(_averaged(own, plan.n_slots))
+    return found
+
+
+def _averaged(predictions: Sequence[Array], n_slots: int) -> Array:
+    """The mean within each slot; networks come slot by slot, again and again."""
+    slots = []
+    for slot in range(n_slots):
+        own = predictions[slot::n_slots]
+        total = own[0].astype(np.float64)
+        for each in own[1:]:
+            total += each
+        slots.append(total / len(own))
+    return np.concatenate(slots, axis=1)
+
+
+def _epochs_in_time(plan: Plan, options: dict[str, Any], together: int) -> int:
+    """As many epochs as the time allows, by the seconds of some batches: a schedule shall come to its end."""
+    assert plan.max_time is not None
+    given, started, ends = plan.samples, time.perf_counter(), []
+    n = min(len(given), _BATCHES_TO_TIME * options["batch_size"])
+    # By their targets, so that every kind is there.
+    order = np.argsort(given.targets if given.targets.ndim == 1 else given.targets[:, 0], kind="stable")
+    rows = order[np.linspace(0, len(given) - 1, n).astype(np.intp)]
+    part = given.take(rows)
+    short = {**options, "epochs": 3, "validation": None, "early_stopping": None, "scoring": None, "n_threads": 1}
+    short["callbacks"] = [lambda epoch: ends.append(epoch.seconds)]
+    plan.make(0, plan.seed).fit(part.x, part.targets, sample_weight=part.weights, **short)
+    seconds = (ends[-1] - ends[0]) / 2 * len(given) / n  # what comes before the first epoch is there once
+    rounds = len(plan) / together
+    left = max(0.0, _SHARE_OF_TIME * plan.max_time - (time.perf_counter() - started)) / rounds
+    return int(np.clip(left / seconds, 1, options["epochs"]))
+
+
+class Overview:
+    """How far all networks are: what is said of it, and when the time is over.
+
+    Parameters
+    ----------
+    plan : Plan
+    epochs : int
+        Of each network.
+    """
+
+    def __init__(self, plan: Plan, epochs: int) -> None:
+        self.epochs, self._networks = epochs, len(plan)
+        self._started, self._limit = time.perf_counter(), plan.max_time
+        self._progress = Progress("training", self._networks * epochs) if plan.verbose else None
+        self._lock = threading.Lock()
+        self._under_way: dict[int, int] = {}
+        self._ended = 0
+        self._last = 0.0
+
+    def __enter__(self) -> Overview:
+        if self._progress is not None:
+            self._progress.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._progress is not None:
+            self._progress.__exit__()
+
+    def hook(self) -> Hook:
+        """Return the callback of one network's fit."""
+
+        def at_epoch(epoch: Epoch) -> None:
+            seconds = time.perf_counter() - self._started
+            if self._limit is not None and seconds >= self._limit:
+                epoch.stop(f"the time limit of {self._limit:g} s")
+            if self._progress is not None:
+                with self._lock:
+                    self._under_way[threading.get_ident()] = epoch.epoch
+                    self._say(epoch, seconds)
+
+        return at_epoch
+
+    def ended(self) -> None:
+        """Take note of the end of a network's fit, in the thread that it was in."""
+        with self._lock:
+            self._under_way.pop(threading.get_ident(), None)
+            self._ended += 1
+
+    def _say(self, epoch: Epoch, seconds: float) -> None:
+        assert self._progress is not None
+        done, total = sum(self._under_way.values()) + self._ended * self.epochs, self._networks * self.epochs
+        left = seconds * (total - done) / done
+        held = "" if epoch.validation_loss is None else f", validation {epoch.validation_loss:.4g}"
+        said = f"loss {epoch.loss:.4g}{held}, {left:.0f} s left"
+        if self._progress.draws:
+            self._progress.move(done, said)
+        elif seconds - self._last >= 1 or done == total:
+            self._last = seconds
+            which = f"network {self._ended + 1}/{self._networks}, " if self._networks > 1 else ""
+            self._progress.line(f"{which}epoch {epoch.epoch}/{self.epochs}: {said}")

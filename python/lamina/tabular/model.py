@@ -1,0 +1,118 @@
+"""What a model file holds of an estimator for tables, and what it is made of again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from lamina.data.arguments import whole_number
+from lamina.data.arrays import Array
+from lamina.data.splits import Split
+from lamina.network.network import Network
+from lamina.storage.container import Contents
+from lamina.storage.forms import ArrayForm, Forms
+
+__all__ = [
+    "compact",
+    "described_labels",
+    "forms_of",
+    "labels_from",
+    "network_arrays",
+    "networks_from",
+    "plain",
+    "unplain",
+]
+
+# What labels may be, by NumPy's name of their type, and of what they are in JSON.
+_LABELS: dict[str, type] = {
+    "bool": bool,
+    **{f"{sign}int{bits}": int for sign in ("", "u") for bits in (8, 16, 32, 64)},
+    "float32": float,
+    "float64": float,
+    "object": str,
+    "str": str,
+}
+# Letters of an array of text, whose every entry takes as much as the longest.
+_MOST_LETTERS = 2**22
+
+
+def plain(value: Any) -> Any:
+    """Return a parameter as plain JSON values; None for what has no such, as a generator of random numbers."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, (list, tuple, np.ndarray)):
+        return [plain(each) for each in value]
+    if isinstance(value, dict):
+        return {"pairs": [[plain(key), plain(each)] for key, each in value.items()]}
+    if isinstance(value, Split):
+        return {"split": [value.fraction, value.stratify, value.shuffle]}
+    return None
+
+
+def unplain(value: Any) -> Any:
+    """Return the parameter that `plain` told; ValueError or TypeError for what it never tells."""
+    if isinstance(value, dict):
+        ((kind, parts),) = value.items()
+        if kind == "pairs":
+            return {key: unplain(each) for key, each in parts}
+        if kind == "split":
+            return Split(*parts)
+        raise ValueError(f"there is no parameter {kind!r:.40}")
+    return [unplain(each) for each in value] if isinstance(value, list) else value
+
+
+def described_labels(classes: Array) -> dict[str, Any]:
+    """Return labels as plain JSON values."""
+    return {"type": "str" if classes.dtype.kind == "U" else classes.dtype.name, "values": classes.tolist()}
+
+
+def labels_from(given: dict[str, Any]) -> Array:
+    """Return the labels that `described_labels` described; ValueError or TypeError where that cannot be."""
+    kind, values = _LABELS[given["type"]], given["values"]
+    if not isinstance(values, list) or len(values) < 2 or not all(type(each) is kind for each in values):
+        raise TypeError("labels are two or more, of one kind")
+    if given["type"] == "str" and len(values) * max(map(len, values)) > _MOST_LETTERS:
+        raise ValueError("labels are too long")
+    labels = np.array(values, given["type"])
+    if labels.tolist() != values or not np.array_equal(np.unique(labels), labels):
+        raise ValueError("labels are different and in order")
+    return labels
+
+
+def compact(labels: Array) -> Array:
+    """Return labels of which `labels_from` makes the same again."""
+    if labels.dtype.kind == "U" and labels.size * labels.itemsize // 4 > _MOST_LETTERS:
+        return labels.astype(object)
+    return labels
+
+
+def network_arrays(networks: list[Network]) -> dict[str, Array]:
+    """Return the arrays of all networks, the number of each before their names."""
+    return {f"{i}/{name}": a for i, net in enumerate(networks) for name, a in net.contents().arrays.items()}
+
+
+def networks_from(architectures: list[dict[str, Any]], arrays: dict[str, Array]) -> list[Network]:
+    """Return the networks of these architectures."""
+    return [
+        Network.from_contents(
+            Contents(each, {n[len(f"{i}/") :]: a for n, a in arrays.items() if n.startswith(f"{i}/")}, {})
+        )
+        for i, each in enumerate(architectures)
+    ]
+
+
+def forms_of(architectures: list[dict[str, Any]], shapes: dict[str, tuple[Any, ...]]) -> Forms:
+    """Return the arrays of networks, and float64 ones of these shapes."""
+    needed = {
+        name: ArrayForm("float64", tuple(whole_number(size, "a size", 0) for size in shape))
+        for name, shape in shapes.items()
+    }
+    together: list[dict[str, ArrayForm]] = []
+    for i, each in enumerate(architectures):
+        forms = Network.forms_of(each).within(f"{i}/")
+        needed.update(forms.needed)
+        together.extend(forms.together)
+    return Forms(needed, tuple(together))

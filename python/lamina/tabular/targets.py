@@ -1,0 +1,65 @@
+"""Targets of a table as users have them: series of any data frame library, arrays, lists."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+
+from lamina.data.arrays import Array
+from lamina.estimators.samples import class_labels, numbers
+
+__all__ = ["class_targets", "number_targets"]
+
+
+def class_targets(y: Any) -> Array:
+    """Return one label a row, (n,): text, whole numbers or booleans; ValueError where one is missing."""
+    labels: Array = class_labels(_array_of(y))
+    if labels.ndim != 1:
+        raise ValueError(f"y must have one label a row; got shape {labels.shape}. Train a model for each column")
+    return labels
+
+
+def number_targets(y: Any) -> Array:
+    """Return targets (n,) or (n, targets), float64; ValueError where one is missing or infinite, TypeError for text."""
+    array = np.asarray(numbers(_array_of(y)))
+    if array.dtype.kind == "c":
+        raise ValueError("y must hold no complex numbers. Complex data not supported")
+    if array.ndim not in (1, 2):
+        raise ValueError(f"y must have 1 or 2 axes; got shape {array.shape}")
+    try:
+        array = array.astype(np.float64)
+    except (TypeError, ValueError):
+        raise TypeError("y must hold numbers; got other objects") from None
+    if not np.isfinite(array).all():
+        row = int(np.argwhere(~np.isfinite(array))[0, 0])
+        what = "NaN" if np.isnan(array).any() else "infinity"
+        raise ValueError(f"Input y contains {what}: y must be finite; see row {row}. Leave out rows without a target")
+    return array
+
+
+def _array_of(y: Any) -> Any:
+    """An array of what a data frame library has; ValueError where a value is missing."""
+    if y is None:
+        raise ValueError("This estimator requires y to be passed, but the target y is None")
+    series = nw.from_native(y, pass_through=True, allow_series=True)
+    if isinstance(series, nw.DataFrame):
+        if series.shape[1] != 1:
+            return np.column_stack([_array_of(series[:, i].to_native()) for i in range(series.shape[1])])
+        return _array_of(series[:, 0].to_native())[:, np.newaxis]
+    if isinstance(series, nw.Series):
+        if series.null_count():
+            raise _missing(int(series.is_null().to_numpy().argmax()))
+        y = np.asarray(series.to_list() if series.dtype in (nw.Categorical, nw.Enum) else series.to_numpy())
+        if y.dtype.kind == "U":  # as text is objects in other libraries
+            y = y.astype(object)
+    if isinstance(y, np.ndarray) and y.dtype == object:
+        for row, value in enumerate(y.flat):
+            if value is None or type(value).__name__ in ("NAType", "NaTType"):
+                raise _missing(row)
+    return y.astype(object) if isinstance(y, np.ndarray) and y.dtype.kind == "T" else y
+
+
+def _missing(row: int) -> ValueError:
+    return ValueError(f"Input y contains NaN: a target is missing in row {row}. Leave out rows without a target")

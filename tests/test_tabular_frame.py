@@ -1,0 +1,361 @@
+"""Data frames of every library, with every awkward column, become the same matrix of numbers."""
+
+import datetime as dt
+import json
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from scipy import sparse
+
+from conftest import TIMES
+
+pd = pytest.importorskip("pandas")
+pl = pytest.importorskip("polars")
+pytest.importorskip("narwhals")
+try:
+    import pyarrow as pa
+except ImportError:
+    pa = None
+
+from lamina.tabular.frame import FrameEncoder  # noqa: E402 (what it needs may not be there)
+
+LIBRARIES = {"pandas": pd.DataFrame, "polars": lambda data: pl.DataFrame(data, strict=False), "rows": None}
+if pa is not None:
+    LIBRARIES["pyarrow"] = pa.table
+
+
+def encode(X, categorical=None):
+    return FrameEncoder.fit_transform(X, categorical)
+
+
+def kept(encoder):
+    """What a model file holds of an encoder, and makes of it."""
+    described = json.loads(json.dumps(encoder.description()))
+    return FrameEncoder.from_description(described, encoder.mean, encoder.scale)
+
+
+# The same in every library ---------------------------------------------------------------------------------------
+
+NAIVE = st.datetimes(dt.datetime(1900, 1, 1), dt.datetime(2200, 1, 1))
+KINDS = {
+    "floats": st.floats(-1e30, 1e30),
+    "few floats": st.sampled_from([0.5, -1.25, 1e-30]),
+    "large": st.floats(1.7e9, 1.7e9 + 10),
+    "integers": st.integers(-(2**40), 2**40),
+    "text": st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=4),
+    "words": st.sampled_from(["red", "green", "blue", "NA", ""]),
+    "text numbers": st.sampled_from(["1", "2.50", "-3e2", " 4 ", "5."]),
+    "codes": st.sampled_from(["007", "1", "02"]),
+    "booleans": st.booleans(),
+    "datetimes": NAIVE,
+    "dates": st.dates(dt.date(1900, 1, 1), dt.date(2200, 1, 1)),
+    "text dates": st.dates(dt.date(1900, 1, 1), dt.date(2200, 1, 1)).map(str),
+    "text times": NAIVE.map(lambda moment: moment.isoformat(" ")),
+    "times": st.times(),
+    "durations": st.timedeltas(dt.timedelta(-(10**4)), dt.timedelta(10**4)),
+    "nothing": st.none(),
+}
+
+
+@st.composite
+def tables(draw):
+    n = draw(st.integers(1, 12))
+    columns = {}
+    for i in range(draw(st.integers(1, 5))):
+        kind = draw(st.sampled_from(sorted(KINDS)))
+        cell = st.one_of(st.none(), KINDS[kind]) if draw(st.booleans()) else KINDS[kind]
+        columns[f"{kind} {i}"] = draw(st.lists(cell, min_size=n, max_size=n))
+    return columns
+
+
+@given(columns=tables(), data=st.data())
+@settings(max_examples=60 * TIMES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_every_library_gives_the_same_matrix(columns, data):
+    frames = {name: make(columns) for name, make in LIBRARIES.items() if make is not None}
+    frames["pandas, nullable"] = frames["pandas"].convert_dtypes()
+    frames["rows"] = [list(row) for row in zip(*columns.values(), strict=True)]
+    found = {}
+    for name, frame in frames.items():
+        encoder, matrix = encode(frame)
+        found[name] = matrix
+        assert matrix.dtype == np.float32
+        assert np.isfinite(matrix).all()
+        assert matrix.tobytes() == found["pandas"].tobytes(), name
+        assert matrix.shape == (len(frames["rows"]), encoder.width)
+        varying = encoder.n_numeric + len(encoder.sizes) > 0
+        assert len(encoder.names_out()) == len(encoder.sources()) == (encoder.width if varying else 0)
+        for own, codes in zip(encoder.sizes, matrix[:, encoder.n_numeric :].T, strict=False):
+            assert codes.min() >= -1
+            assert codes.max() < own
+        again = kept(encoder)
+        assert again.description() == encoder.description()
+        others = [frame] if name == "rows" else [f for other, f in frames.items() if other != "rows"]
+        for other in others:
+            assert again.transform(other).tobytes() == matrix.tobytes()
+    order = data.draw(st.permutations(list(columns)))
+    shuffled = frames["polars"].select(order).with_columns(pl.lit("of no use").alias("beside"))
+    assert encode(frames["polars"])[0].transform(shuffled).tobytes() == found["pandas"].tobytes()
+
+
+@given(columns=tables())
+@settings(max_examples=25 * TIMES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_rows_are_encoded_one_by_one_as_together(columns):
+    frame = pl.DataFrame(columns, strict=False)
+    encoder, matrix = encode(frame)
+    for i in range(len(frame)):
+        np.testing.assert_array_equal(encoder.transform(frame[i : i + 1]), matrix[i : i + 1])
+
+
+def test_categorical_columns_of_the_libraries():
+    words = ["b", "a", None, "b"] * 3
+    frames = [
+        pd.DataFrame({"x": pd.Categorical(words, categories=["c", "b", "a"])}),
+        pl.DataFrame({"x": pl.Series(words, dtype=pl.Categorical)}),
+        pl.DataFrame({"x": pl.Series(words, dtype=pl.Enum(["c", "b", "a"]))}),
+        pd.DataFrame({"x": words}),
+    ]
+    if pa is not None:
+        frames.append(pa.table({"x": pa.array(words).dictionary_encode()}))
+    for frame in frames:
+        encoder, matrix = encode(frame)
+        assert encoder.columns[0].categories == ("a", "b")
+        assert matrix[:4, 0].tolist() == [1, 0, -1, 1]
+        for other in frames:
+            np.testing.assert_array_equal(encoder.transform(other), matrix)
+
+
+def test_categories_that_are_no_text():
+    frame = pd.DataFrame({"bins": pd.cut([1, 5, 9, 1], 3), "numbers": pd.Categorical([3, 1, 3, 1])})
+    encoder, matrix = encode(frame)
+    assert encoder.columns[1].categories == ("1", "3")
+    assert matrix[:, 1].tolist() == [1, 0, 1, 0]
+    assert encoder.transform(frame.assign(numbers=[3.0, 1.0, np.nan, 4.0]))[:, 1].tolist() == [1, 0, -1, -1]
+
+
+def test_time_zones():
+    moments = [dt.datetime(2024, 3, 31, 0, 30, tzinfo=dt.timezone.utc) + dt.timedelta(hours=i) for i in range(6)]
+    berlin = [moment.astimezone(ZoneInfo("Europe/Berlin")) for moment in moments]
+    frame = pd.DataFrame({"at": pd.to_datetime(moments).tz_convert("Europe/Berlin")})
+    encoder, matrix = encode(frame)
+    assert encoder.columns[0].zone == "Europe/Berlin"
+    assert encoder.columns[0].numbers == ("", "hour")
+    hours = matrix[:, 1] * encoder.scale[1] + encoder.mean[1]
+    assert hours.round().tolist() == [1, 3, 4, 5, 6, 7]  # one hour is left out that night
+    for other in (
+        pl.DataFrame({"at": pl.Series(moments, dtype=pl.Datetime("ms", "America/New_York"))}),
+        pd.DataFrame({"at": pd.Series(berlin, dtype=object)}),
+        pd.DataFrame({"at": [moment.isoformat() for moment in moments]}),
+    ):
+        np.testing.assert_array_equal(encoder.transform(other), matrix)
+    with pytest.raises(TypeError, match="'at' of X holds dates without a time zone; at the fit they were with one"):
+        encoder.transform(frame.assign(at=frame["at"].dt.tz_localize(None)))
+    with pytest.raises(TypeError, match="'at' of X holds dates with a time zone and without"):
+        encode(pd.DataFrame({"at": pd.Series([moments[0], dt.datetime(2024, 1, 1)], dtype=object)}))
+    mixed = pd.DataFrame({"at": pd.Series([moments[0], berlin[1]], dtype=object)})
+    assert encode(mixed)[0].columns[0].zone == "UTC"
+
+
+# What is made of a column ----------------------------------------------------------------------------------------
+
+
+def test_dates_are_numbers_and_those_parts_that_vary():
+    days = [dt.date(2024, 2, 28) + dt.timedelta(days=i) for i in range(4)]
+    encoder, matrix = encode(pd.DataFrame({"day": days}))
+    assert encoder.names_out() == ["day", "day.month", "day.day", "day.weekday"]
+    values = matrix * encoder.scale + encoder.mean
+    np.testing.assert_allclose(values[:, 0], [dt.datetime(2024, 2, 28).replace(tzinfo=dt.timezone.utc).timestamp()
+                                              + 86400 * i for i in range(4)])  # fmt: skip
+    assert values[:, 1:].round().tolist() == [[2, 28, 2], [2, 29, 3], [3, 1, 4], [3, 2, 5]]
+
+
+def test_large_numbers_keep_their_differences():
+    seconds = 1.7e9 + np.arange(5) / 4
+    encoder, matrix = encode(np.column_stack([seconds, np.arange(5)]))
+    np.testing.assert_allclose(matrix[:, 0] * encoder.scale[0] + (encoder.mean[0] - 1.7e9), np.arange(5) / 4, atol=1e-6)
+    assert len(np.unique(matrix[:, 0])) == 5
+    _, small = encode(np.array([[1e-300], [2e-300], [4e-300]]))
+    _, large = encode(np.array([[1e300], [2e300], [4e300]]))
+    np.testing.assert_allclose(small, large, rtol=1e-6)
+    assert encoder.transform(np.array([[1e308, 0.0]]))[0, 0] == 1e6
+
+
+def test_missing_numbers_are_the_mean_with_an_indicator():
+    encoder, matrix = encode(pl.DataFrame({"x": [1.0, None, 3.0], "y": [1, 2, 4]}))
+    assert encoder.names_out() == ["x", "y", "x.missing"]
+    assert encoder.sizes == (2,)
+    assert matrix[:, 0].tolist() == [-1, 0, 1]
+    assert matrix[:, 2].tolist() == [0, 1, 0]
+    # Where none was missing at the fit, a missing one is the mean.
+    assert encoder.transform(pl.DataFrame({"x": [2.0], "y": [None]}))[0, 1] == 0
+
+
+def test_constant_columns_are_dropped_and_missing_all_the_same():
+    frame = pd.DataFrame({"same": [5] * 4, "gone": [np.nan] * 4, "sometimes": [1.0, np.nan, 1.0, np.nan],
+                          "word": ["a"] * 4, "yes": [True, None, True, None], "x": range(4)})  # fmt: skip
+    encoder, matrix = encode(frame)
+    assert list(encoder.dropped()) == ["same", "gone", "word"]
+    assert encoder.names_out() == ["x", "sometimes.missing", "yes.missing"]
+    assert matrix[:, 1:].tolist() == [[0, 0], [1, 1], [0, 0], [1, 1]]
+    rest = frame[["x", "sometimes", "yes"]]
+    np.testing.assert_array_equal(encoder.transform(rest), matrix)
+    nothing, zeros = encode(frame[["same", "gone"]])
+    assert nothing.width == 1
+    assert not zeros.any()
+    assert nothing.transform(frame).tolist() == zeros.tolist()
+
+
+def test_unseen_categories():
+    encoder, _ = encode(pd.DataFrame({"x": ["a", "b"] * 4, "yes": [True, False] * 4}))
+    new = pd.DataFrame({"x": ["c", "a", None], "yes": [None, True, False]})
+    assert encoder.transform(new).tolist() == [[-1, -1], [0, 1], [-1, 0]]
+
+
+def test_rare_categories_are_one_which_stands_for_unseen_ones():
+    words = [f"often {i}" for i in range(10) for _ in range(3)] + [f"once {i}" for i in range(5)]
+    encoder, matrix = encode(pd.DataFrame({"x": words}))
+    assert encoder.sizes == (11,)
+    assert encoder.columns[0].others
+    assert matrix[30:, 0].tolist() == [10] * 5
+    assert encoder.transform(pd.DataFrame({"x": ["new", None, "often 3"]}))[:, 0].tolist() == [10, -1, 3]
+    few = ["a", "b", "c", "c"]
+    assert encode(pd.DataFrame({"x": few}))[0].columns[0].categories == ("a", "b", "c")
+
+
+def test_the_number_of_categories_is_bound():
+    many = [f"{i % 3000}" + "x" for i in range(9000)] + ["0x"] * 5
+    encoder, _ = encode(pl.DataFrame({"x": many}))
+    assert encoder.sizes == (1025,)
+    assert "0x" in encoder.columns[0].categories
+
+
+def test_ids_and_free_text_are_left_out():
+    encoder, matrix = encode(pd.DataFrame({"id": [f"row {i}" for i in range(40)], "x": range(40)}))
+    assert matrix.shape == (40, 1)
+    assert encoder.dropped() == {
+        "id": "nearly all of its values are different, as those of an id or of free text",
+    }
+
+
+def test_text_that_is_numbers_or_dates_all_over():
+    frame = pd.DataFrame({"n": ["1.5", " -2 ", None], "code": ["007", "1", "2"],
+                          "day": ["2024-01-01", "2024-01-03", None],
+                          "no day": ["2024-02-30", "2024-01-01", "x"]})  # fmt: skip
+    encoder, matrix = encode(frame)
+    assert [column.kind for column in encoder.columns] == ["number", "category", "datetime", "category"]
+    np.testing.assert_array_equal(encoder.transform(frame.assign(n=[1.5, -2, np.nan])), matrix)
+    np.testing.assert_array_equal(encoder.transform(frame.assign(day=pd.to_datetime(frame["day"]))), matrix)
+    assert np.isfinite(encoder.transform(frame.assign(n=["007", "1", "2"]))).all()
+    with pytest.raises(TypeError, match="column 'n' of X held numbers at the fit; got text"):
+        encoder.transform(frame.assign(n=["1", "2", "three"]))
+
+
+@pytest.mark.parametrize("chosen", ["zip", ["zip"], [0], [True, False]])
+def test_numbers_may_be_named_as_categories(chosen):
+    frame = pd.DataFrame({"zip": [1010, 1020, np.nan, 1010], "x": [1, 2, 3, 4]})
+    encoder, matrix = encode(frame, chosen)
+    assert encoder.columns[0].categories == ("1010", "1020")
+    assert matrix[:, 1].tolist() == [0, 1, -1, 0]
+    other = pl.DataFrame({"zip": [1020, 7], "x": [1, 2]})
+    assert encoder.transform(other)[:, 1].tolist() == [1, -1]
+    assert encode(frame)[0].columns[0].kind == "number"
+
+
+def test_objects_of_several_kinds():
+    mixed = np.array([[1, "a"], [2.5, "b"], [Decimal(3), None], [np.float32(4), 5]], object)
+    encoder, matrix = encode(mixed)
+    assert [column.kind for column in encoder.columns] == ["number", "category"]
+    assert encoder.columns[1].categories == ("5", "a", "b")
+    assert encoder.transform(mixed.tolist()).tolist() == matrix.tolist()
+    times = np.array([["2024-01-01"], ["2024-01-05"], ["NaT"]], "M8[D]")
+    assert encode(times)[0].names_out() == ["x0", "x0.day", "x0.weekday", "x0.missing"]
+    assert encode(times - times[0])[0].columns[0].kind == "duration"
+
+
+def test_masked_entries_are_missing():
+    numbers = np.ma.masked_array([[1.0, 2.0], [3.0, 5.0], [7.0, 9.0]], [[0, 1], [0, 0], [0, 0]])
+    np.testing.assert_array_equal(encode(numbers)[1], encode(numbers.filled(np.nan))[1])
+
+
+# What is refused -------------------------------------------------------------------------------------------------
+
+GOOD = pd.DataFrame({"a": [1.0, 2.0, 3.0], "b": ["x", "y", "x"], "day": pd.to_datetime(["2024", "2025", "2026"])})
+BAD = {
+    "infinity": (GOOD.assign(a=[1, np.inf, 2]), ValueError, "no infinity; got inf in column 'a', row 1"),
+    "names": (GOOD.set_axis(["a", "a", "day"], axis=1), ValueError, "columns of different names; got 'a' 2 times"),
+    "no rows": (GOOD[:0], ValueError, r"0 sample\(s\)"),
+    "no columns": (GOOD[[]], ValueError, r"0 feature\(s\)"),
+    "a series": (GOOD["a"], ValueError, "got a series of 3 values. Reshape your data"),
+    "one axis": (np.arange(3), ValueError, "must have 2 axes"),
+    "three axes": (np.zeros((2, 2, 2)), ValueError, r"must have 2 axes \(rows, columns\); got 3"),
+    "ragged": ([[1, 2], [3]], ValueError, "rows of different lengths"),
+    "lazy": (pl.LazyFrame({"a": [1]}), TypeError, r"give X.collect\(\)"),
+    "sparse": (sparse.csr_matrix(np.eye(2)), TypeError, "got a sparse csr_matrix"),
+    "complex": (np.eye(2) * 1j, ValueError, "Complex data not supported"),
+    "no table": ("a path", ValueError, "must have 2 axes"),
+    "lists": (pl.DataFrame({"a": [[1], [2]]}), TypeError, "column 'a' of X holds List"),
+    "objects": (GOOD.assign(b=[{}, "x", "y"]), TypeError, "column 'b' of X holds {}, a dict; an argument must be"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_misuse_at_the_fit(case):
+    X, kind, words = BAD[case]
+    with pytest.raises(kind, match=words):
+        encode(X)
+
+
+OTHER = {
+    "a missing column": (GOOD[["a", "b"]], ValueError, "must have the columns of the fit; missing: 'day'"),
+    "another number": (GOOD.to_numpy()[:, :2], ValueError, "X has 2 features, but FrameEncoder is expecting 3"),
+    "text for numbers": (
+        GOOD.assign(a=["1", "2", "x"]),
+        TypeError,
+        "column 'a' of X held numbers at the fit; got text",
+    ),
+    "numbers for dates": (GOOD.assign(day=[1, 2, 3]), TypeError, "'day' of X held dates at the fit; got numbers"),
+    "infinity": (GOOD.assign(a=[1, -np.inf, 2]), ValueError, "no infinity; got -inf in column 'a', row 1"),
+}
+
+
+@pytest.mark.parametrize("case", OTHER)
+def test_misuse_later(case):
+    X, kind, words = OTHER[case]
+    with pytest.raises(kind, match=words):
+        encode(GOOD)[0].transform(X)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "kind", "words"),
+    [
+        (["c"], ValueError, "categorical_features must name columns of X; got 'c'"),
+        ([3], ValueError, "categorical_features must be at most 2; got 3"),
+        ([1.5], TypeError, "categorical_features must be a whole number; got 1.5"),
+        ([True, False], ValueError, "an entry for each of 3 columns"),
+    ],
+)
+def test_misuse_of_categorical_features(chosen, kind, words):
+    with pytest.raises(kind, match=words):
+        encode(GOOD, chosen)
+
+
+def test_descriptions_that_cannot_be():
+    encoder, _ = encode(GOOD)
+    good = encoder.description()
+    for change in (
+        {"names": ["a"]},
+        {"names": ["a", "a", "day"]},
+        {"names": [1, 2, 3]},
+        {"columns": []},
+        {"columns": [*good["columns"][:2], {"kind": "moon"}]},
+        {"columns": [*good["columns"][:2], {"kind": "datetime", "numbers": ["", "fortnight"]}]},
+        {"columns": [*good["columns"][:2], {"kind": "datetime", "numbers": [""], "zone": "../../etc/passwd"}]},
+        {"columns": [{"kind": "number", "numbers": ["", ""]}, *good["columns"][1:]]},
+        {"columns": [{"kind": "number"}, *good["columns"][1:]]},
+        {"columns": [good["columns"][0], {"kind": "category", "categories": ["x", "x"]}, good["columns"][2]]},
+    ):
+        with pytest.raises((ValueError, TypeError)):
+            FrameEncoder.from_description({**good, **change}, encoder.mean, encoder.scale)
