@@ -238,7 +238,7 @@ def test_what_columns_in_files_may_hold(folder, capsys):
     frame = table().assign(nested=[[1, 2]] * ROWS, empty=None, when=pd.Timestamp("2024-01-01"))
     frame["kind"] = pd.Categorical(frame["city"])
     frame.loc[3, "when"] = pd.NaT
-    frame.loc[:4, "member"] = None
+    frame["member"] = [None] * 5 + frame["member"].tolist()[5:]
     frame.to_parquet("data.parquet")
     train(*TABULAR, data="data.parquet", code=2)
     assert "column 'nested' holds list" in capsys.readouterr().err

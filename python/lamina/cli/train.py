@@ -73,7 +73,7 @@ def _kind(options: Namespace) -> str:
     """Return which kind of model is asked for, by its name or by its options; TableError for options of the other."""
     given: dict[str, str] = getattr(options, "given", {})
     asked = {kind: [given[name] for name in names if name in given] for kind, names in OPTIONS_OF.items()}
-    kind = options.kind or ("tabular" if asked["tabular"] else "network")
+    kind = options.kind or ("network" if asked["network"] else "tabular")
     other = next(each for each in OPTIONS_OF if each != kind)
     if asked[other]:
         reason = f"--model {kind}" if options.kind else asked[kind][0]

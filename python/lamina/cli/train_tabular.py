@@ -59,7 +59,7 @@ def train_tabular(rows: Rows, options: Namespace) -> Trained:
         return dict(zip(map(str, X.columns), map(float, model.feature_importances_), strict=True)), words
 
     def remarks() -> Any:
-        return diagnose(model.networks_[0], *model.training_samples(X, values)).findings
+        return diagnose(model.networks_[0], *model.network_samples(X, values)).findings
 
     fits = len(histories)
     epochs = f"{len(histories[0].loss)} epochs" if fits == 1 else f"{fits} networks"
@@ -122,17 +122,19 @@ def _fit(model: Any, X: Any, values: Any, weights: Any) -> tuple[bool, list[str]
 
 def _held_out(model: Any, rows: Rows) -> list[tuple[Any, Any]]:
     """Return for each fold the numbers of its rows, and what models made of them that had not seen them."""
-    training = rows.parts["training"]
+    if model.fold_ is None:
+        return []
     found = []
-    for places in model.folds_:
-        outputs = model.out_of_fold_[places]
-        found.append(
-            (training[places], outputs if rows.target.classes is None else widened(model, outputs, rows.target))
-        )
+    for number in range(model.fold_.max() + 1):
+        own = model.fold_ == number
+        outputs = model.out_of_fold_[own]
+        if rows.target.classes is not None:
+            outputs = widened(model, outputs, rows.target)
+        found.append((rows.parts["training"][own], outputs))
     return found
 
 
 def _named(model: Any) -> str:
     networks = len(model.networks_)
-    size = counted(sum(net.n_parameters for net in model.networks_), "parameter")
+    size = counted(sum(view.size for net in model.networks_ for view in net.parameters.values()), "parameter")
     return f"{type(model).__name__}, {counted(networks, 'network')}, {size}"

@@ -99,7 +99,8 @@ def read_rows(options: Namespace, *, gaps: bool, validation: float) -> Rows:
     if features.shape[1] == 0:
         raise TableError("no column is left to learn from")
     _look_at_doubts(features, reading)
-    found = suspicions(features.iloc[training], values.iloc[training], task == "classification")
+    own = len(frame) - (0 if more is None else len(more))
+    found = suspicions(features[:own], values[:own], task == "classification")
     for one in found:
         report.note(f"warning: column {one.column!r} {one.why}; {remedy_of(one)}")
     return Rows(reading, frame, features, values, _weights(frame, options, training), task, target, encoded, parts,
