@@ -74,7 +74,7 @@ def train_tabular(rows: Rows, options: Namespace) -> Trained:
         interrupted=interrupted,
         told=f"{epochs} in {seconds:.2f} s, {best}" + (f"; {histories[0].stop_reason}" if fits == 1 else ""),
         warnings=told,
-        about={"model": _named(model), "metric": metric.replace("_", " ")},
+        about={"model": _named(model), "metric": metric.replace("_", " "), "validation": _validated(held_out)},
         held_out=held_out,
         interval=interval if rows.target.classes is None and held_out else None,
         chosen=IN_A_REPORT.get(metric, metric) if held_out else "",
@@ -132,6 +132,13 @@ def _held_out(model: Any, rows: Rows) -> list[tuple[Any, Any]]:
             outputs = widened(model, outputs, rows.target)
         found.append((rows.parts["training"][own], outputs))
     return found
+
+
+def _validated(held_out: list[tuple[Any, Any]]) -> str:
+    if not held_out:
+        return "none"
+    one = counted(len(held_out[0][0]), "training row")
+    return one if len(held_out) == 1 else f"{len(held_out)} folds"
 
 
 def _named(model: Any) -> str:

@@ -24,6 +24,8 @@ _GENERATOR = "lamina"
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 # No more classes are one table of all pairs, no more mistakes, importances or columns are shown at once.
 _MATRIX, _MISTAKES, _IMPORTANCES, _COLUMNS = 25, 15, 20, 60
+# The names of more classes are written downwards above the matrix.
+_ACROSS = 4
 # As wide as a phone's screen, so that letters are as large there as on a desk.
 _SIZE = (5.0, 3.6)
 
@@ -93,8 +95,12 @@ def _notes(data: ReportData) -> Content:
 
 
 def _figure(value: float) -> str:
-    """Write a number with four digits, and no more zeros than they need."""
-    return f"{value:,.4g}" if 1e-4 <= abs(value) < 1e6 or not value else f"{value:.3e}"
+    """Write a number with four digits, or all of those before the point, and no zeros at its end."""
+    if not 1e-4 <= abs(value) < 1e12:
+        return f"{value:.4g}"
+    digits = max(0, 3 - int(np.floor(np.log10(abs(value)))))
+    text = f"{value:,.{digits}f}"
+    return text.rstrip("0").rstrip(".") if digits else text
 
 
 def _scores(scores: Sequence[Score]) -> Content:
@@ -149,6 +155,9 @@ def _drawn(name: str, title: str, draw: Callable[[Any], Any], words: str = "") -
         draw(ax)
         told = ax.get_title()
         ax.set_title("")
+        if ax.get_yscale() == "log":
+            ax.yaxis.set_major_formatter("{x:g}")  # those of matplotlib's are formulas
+            ax.yaxis.set_minor_formatter("")
         picture = inline(drawing, name, title)
     return element("figure", picture, element("figcaption", f"{told}. {words}"))
 
@@ -209,7 +218,7 @@ def _matrix(labels: Sequence[str], counts: Any) -> Element:
             cells.append(element("td", f"{counts[i, j]:,}" if counts[i, j] else "·", class_=kind, style=shade))
         rows.append([name_of(label), *cells])
     header: list[Content] = ["true \\ predicted", *(name_of(label) for label in labels)]
-    return _table(header, rows, "matrix")
+    return _table(header, rows, "matrix" if len(labels) <= _ACROSS else "matrix down")
 
 
 def _mistakes(labels: Sequence[str], counts: Any) -> list[Content]:

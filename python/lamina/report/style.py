@@ -47,6 +47,8 @@ tbody th {{ font-weight: 600; }}
 .scores small {{ display: block; }}
 .matrix td {{ text-align: center; border: 1px solid var(--paper); min-width: 2.6rem; }}
 .matrix thead th {{ text-align: center; }}
+.down thead th bdi {{ writing-mode: vertical-rl; transform: rotate(180deg); max-width: none; max-height: 9rem; }}
+.wide th:first-child {{ position: sticky; left: 0; background: var(--paper); }}
 th bdi {{ display: inline-block; vertical-align: top; max-width: 14rem; white-space: normal;
   overflow-wrap: break-word; }}
 .matrix td.right {{ background: color-mix(in srgb, var(--right) calc(var(--share) * .75), var(--panel)); }}
