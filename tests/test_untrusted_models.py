@@ -13,6 +13,7 @@ import time
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -21,6 +22,7 @@ from safetensors.numpy import save as to_bytes
 import lamina
 from conftest import TIMES
 from lamina.storage import container
+from lamina.tabular.values import Table
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(40, 3)).astype(np.float32), RNG.integers(2, size=40)
@@ -59,7 +61,27 @@ def ensemble():
     return lamina.Ensemble(net, 2).fit(X, Y, epochs=1)
 
 
-MAKERS = (dense, recurrent, cascade, ensemble)
+def table():
+    words = np.array(["red", "green", None], object)[np.arange(40) % 3]
+    return pd.DataFrame(
+        {"x": X[:, 0], "word": words, "day": pd.date_range("2024", periods=40), "same": 1, "yes": Y > 0}
+    )
+
+
+TINY = {"width": 3, "depth": 1, "epochs": 1, "random_state": 0}
+
+
+def table_classifier():
+    net = lamina.TabularClassifier(**TINY, validation=lamina.Split(0.5), class_weight={"a": 2.0, "b": 1})
+    return net.fit(table(), np.array(["a", "b"])[Y])
+
+
+def table_regressor():
+    net = lamina.TabularRegressor(**TINY, quantiles=[0.1], categorical_features=["yes"])
+    return net.fit(table(), X[:, 1])
+
+
+MAKERS = (dense, recurrent, cascade, ensemble, table_classifier, table_regressor)
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +126,8 @@ def loaded(data, tmp_path):
 
 def works(net, path):
     """Whether what was loaded can do what its kind does."""
+    if isinstance(net, (lamina.TabularClassifier, lamina.TabularRegressor)):
+        return works_on_tables(net, path)
     members = net.members if isinstance(net, lamina.Ensemble) else [net]
     assert repr(net)
     assert net.summary()
@@ -116,6 +140,21 @@ def works(net, path):
     net.save(path)
     again = lamina.load(path)
     assert repr(again) == repr(net)
+
+
+def works_on_tables(net, path):
+    """With every value missing, which any kind of column may be."""
+    missing = np.full((2, net.n_features_in_), None)
+    X = Table(missing, net.encoder_.names, *missing.shape)  # no data frame has every name that a file can tell
+    assert repr(net)
+    assert len(net.predict(X)) == 2
+    if isinstance(net, lamina.TabularClassifier):
+        np.testing.assert_allclose(net.predict_proba(X).sum(axis=1), 1)
+    elif net.residuals_ is not None:
+        assert net.predict_interval(X, 0.5).shape == (2, 2)
+    assert len(net.get_feature_names_out()) == len(net.encoder_.sources())
+    net.save(path)
+    assert lamina.load(path).architecture() == net.architecture()
 
 
 @pytest.mark.parametrize("make", MAKERS)

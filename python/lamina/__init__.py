@@ -54,7 +54,6 @@ _SUBMODULES = {
     "schedules",
     "callbacks",
     "estimators",
-    "tabular",
     "plots",
     "plots_cascade",
     "space",

@@ -23,7 +23,7 @@ from lamina.storage.container import Contents, write
 from lamina.storage.forms import Forms
 from lamina.tabular import model
 from lamina.tabular.frame import FrameEncoder
-from lamina.tabular.members import Member, Plan, combined, held_out, train
+from lamina.tabular.members import Plan, Trained, combined, train
 from lamina.tabular.recipe import (
     EMBEDDINGS,
     METRICS,
@@ -87,6 +87,7 @@ class BaseTabular(BaseLamina):
     out_of_fold_: Array | None
     fold_: Array | None
     validation_score_: float | None
+    metadata_: dict[str, str]
 
     # What the subclasses know -------------------------------------------------------------------------------------
 
@@ -281,12 +282,14 @@ class BaseTabular(BaseLamina):
             self.max_time,
             bool(self.verbose),
         )
-        members = train(plan, self._threads(), self._interruptible)
-        self.networks_, self.n_slots_ = [member.network for member in members], len(slots)
+        trained = train(plan, self._threads())
+        if trained.interrupted:
+            self._warn_at_the_end("Training interrupted by user.")
+        self.networks_, self.n_slots_ = [member.network for member in trained.members], len(slots)
         self.history_ = [net.history for net in self.networks_]
         self.best_epoch_ = round(float(np.mean([history.best_epoch for history in self.history_ if history])))
-        self._look_at_held_out(data, apart, parts, held_out(members, plan))
-        self.feature_importances_ = self._importances(data, apart, parts, members, recipe)
+        self._look_at_held_out(data, apart, trained.parts, trained.held_out(len(slots)))
+        self.feature_importances_ = self._importances(data, apart, trained, recipe)
 
     def _samples(self, data: Data) -> Samples:
         weight = None if data.weights is None else weights(data.weights, len(data), np.dtype("float32"))
@@ -310,18 +313,17 @@ class BaseTabular(BaseLamina):
             if part is not None:
                 self.fold_[part.held] = place
 
-    def _importances(
-        self, data: Data, apart: Data | None, parts: list[Fold | None], members: list[Member], recipe: Recipe
-    ) -> Array:
+    def _importances(self, data: Data, apart: Data | None, trained: Trained, recipe: Recipe) -> Array:
         """How much the loss of the first part's rows held out rises where a column is shuffled, in shares of 1."""
-        judges = apart if apart is not None else data if parts[0] is None else data.take(parts[0].held)
+        part = trained.parts[0]
+        judges = apart if apart is not None else data if part is None else data.take(part.held)
         sources = np.array(self.encoder_.sources(), int)
         groups = [np.flatnonzero(sources == place).tolist() for place in range(self.n_features_in_)]
         work = _SHARE_OF_WORK * recipe.epochs * self._shape.n_rows
         most = int(np.clip(work / max(1, sum(map(bool, groups))), 50, _MOST_JUDGES))
         if len(judges) > most:
             judges = judges.take(np.random.default_rng(self._seed % 2**63).permutation(len(judges))[:most])
-        networks = [member.network for member in members if member.part == 0]
+        networks = [member.network for member in trained.members if member.part == 0]
 
         def loss(matrix: Array) -> float:
             outputs = self._outputs_of(networks, matrix)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from lamina.selection.side_by_side import Hook, Task, jobs, options_of, run
 from lamina.training.callbacks import Epoch
 from lamina.training.progress import Progress
 
-__all__ = ["Member", "Plan", "combined", "held_out", "train"]
+__all__ = ["Member", "Plan", "Trained", "combined", "train"]
 
 # Batches of which the seconds of an epoch are guessed, and the share of a limit that is given out by that guess.
 _BATCHES_TO_TIME, _SHARE_OF_TIME = 20, 0.9
@@ -82,10 +82,39 @@ class Member:
     held: Array | None
 
 
-def train(plan: Plan, n_jobs: int | None, around: Callable[[Network], Any]) -> list[Member]:
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What has become of a plan.
+
+    Attributes
+    ----------
+    members : list of Member
+        Part by part, member by member, slot by slot.
+    parts : list of Fold or None
+        Those of the plan that have members.
+    interrupted : bool
+        Whether Ctrl-C has ended it early; then parts may be missing, and members.
+    """
+
+    members: list[Member]
+    parts: list[Fold | None]
+    interrupted: bool = False
+
+    def held_out(self, n_slots: int) -> list[Array]:
+        """Return for each part the mean prediction for what it did not train on."""
+        found = []
+        for part in range(len(self.parts)):
+            own = [member.held for member in self.members if member.part == part and member.held is not None]
+            if own:
+                found.append(_averaged(own, n_slots))
+        return found
+
+
+def train(plan: Plan, n_jobs: int | None) -> Trained:
     """Train every network of the plan, `n_jobs` of them at a time on one thread each; one alone on `n_jobs` threads.
 
-    `around` gives a context for the fit of one alone. The bits do not depend on `n_jobs`.
+    The bits do not depend on `n_jobs`. Ctrl-C leaves what there is: the networks that have come to an end, and of those
+    under way the best weights so far.
     """
     together = min(jobs(n_jobs), len(plan))
     options = dict(plan.options)
@@ -98,54 +127,51 @@ def train(plan: Plan, n_jobs: int | None, around: Callable[[Network], Any]) -> l
         for member in range(plan.n_members)
         for slot in range(plan.n_slots)
     ]
+    done: dict[tuple[int, int, int], Member] = {}
 
-    def fitted(part: int, member: int, slot: int, own: dict[str, Any], alone: bool) -> Member:
-        net = plan.make(slot, (plan.seed + member) % 2**63)
-        fold = plan.parts[part]
-        if plan.apart is not None:
-            own["validation"] = (plan.apart.x, plan.apart.targets)
-            own["validation_sample_weight"] = plan.apart.weights
-        else:
+    def fit(part: int, member: int, slot: int, own: dict[str, Any]) -> bool:
+        """Train one network, and return whether Ctrl-C ended that."""
+        net, interrupted = plan.make(slot, (plan.seed + member) % 2**63), False
+        fold, given, apart = plan.parts[part], plan.samples, plan.apart
+        if apart is None:
             own["validation"] = fold
-        given = plan.samples
-        if alone:
-            with around(net):
-                net.fit(given.x, given.targets, sample_weight=given.weights, **own)
         else:
+            own |= {"validation": (apart.x, apart.targets), "validation_sample_weight": apart.weights}
+        try:
             net.fit(given.x, given.targets, sample_weight=given.weights, **own)
+        except KeyboardInterrupt:
+            if net.history is None:  # training had not begun
+                raise
+            interrupted = True
         overview.ended()
-        unseen = plan.apart.x if plan.apart is not None else None if fold is None else given.x[fold.held]
-        threads = own["n_threads"]
-        return Member(net, part, slot, None if unseen is None else net.predict(unseen, n_threads=threads))
+        unseen = apart.x if apart is not None else None if fold is None else given.x[fold.held]
+        held = None if unseen is None else net.predict(unseen, n_threads=own["n_threads"])
+        done[part, member, slot] = Member(net, part, slot, held)
+        return interrupted
+
+    def task(place: tuple[int, int, int]) -> Task[bool]:
+        return lambda hook: fit(*place, options_of({**options, "callbacks": [overview.hook()]}, hook))
 
     with overview:
-        if len(plan) == 1:
-            own = {**options, "callbacks": [overview.hook()], "n_threads": n_jobs}
-            return [fitted(*places[0], own, alone=True)]
-
-        def task(part: int, member: int, slot: int) -> Task[Member]:
-            def work(hook: Hook) -> Member:
-                own = options_of({**options, "callbacks": [overview.hook()]}, hook)
-                return fitted(part, member, slot, own, alone=False)
-
-            return work
-
-        return run([task(*place) for place in places], together)
+        try:
+            if len(plan) == 1:
+                interrupted = fit(*places[0], {**options, "callbacks": [overview.hook()], "n_threads": n_jobs})
+            else:
+                interrupted = any(run([task(place) for place in places], together))
+        except KeyboardInterrupt:
+            interrupted = True
+            whole = {p[:2] for p in places} - {p[:2] for p in places if p not in done}
+            if not whole:
+                raise
+            places = [place for place in places if place[:2] in whole]
+    left = sorted({part for part, _, _ in places})
+    members = [replace(done[place], part=left.index(place[0])) for place in places]
+    return Trained(members, [plan.parts[part] for part in left], interrupted)
 
 
 def combined(networks: Sequence[Network], n_slots: int, x: Array, n_threads: int | None) -> Array:
     """Return the mean of the networks' predictions, float64, the slots side by side."""
     return _averaged([net.predict(x, n_threads=n_threads) for net in networks], n_slots)
-
-
-def held_out(members: Sequence[Member], plan: Plan) -> list[Array]:
-    """Return for each part the mean prediction for what it did not train on."""
-    found = []
-    for part in range(len(plan.parts)):
-        own = [member.held for member in members if member.part == part and member.held is not None]
-        if own:
-            found.append(_averaged(own, plan.n_slots))
-    return found
 
 
 def _averaged(predictions: Sequence[Array], n_slots: int) -> Array:
