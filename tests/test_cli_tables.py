@@ -2,7 +2,9 @@
 
 import gzip
 import io
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -184,6 +186,198 @@ def test_the_command_of_the_documentation(folder):
     assert main(["train", "data.csv", "--target", "bought", "--quiet"]) == 0
     assert (folder / "data.lamina").is_file()
     assert (folder / "data.png").is_file()
+
+
+# Tabular models ---------------------------------------------------------------------------------------------------
+
+
+def awkward(rows=ROWS):
+    """A table with everything that people have in one: gaps, dates, codes, units, a constant and an empty column."""
+    rng = np.random.default_rng(5)
+    frame = table(rows=rows)
+    when = pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 700, rows), "D")
+    frame["when"] = when.strftime("%Y-%m-%d")
+    frame["code"] = [f"{code:03}" for code in rng.integers(0, 12, rows)]
+    frame["share"] = [f"{share:.1f}%" for share in rng.random(rows) * 100]
+    frame["always"], frame["never"] = 1, None
+    frame["member"] = np.where(frame.member, "TRUE", "FALSE")
+    for number, name in enumerate(["age", "city", "member", "when", "code", "share"]):
+        frame[name] = frame[name].astype(object)
+        frame.loc[rng.choice(rows, 20, replace=False), name] = (
+            ["", "NA"][number % 2] if name in ("age", "share") else ""
+        )
+    return frame
+
+
+@pytest.mark.parametrize(("target", "drop"), [("bought", "price"), ("price", "bought")])
+def test_a_table_with_everything_in_it(folder, target, drop, capsys):
+    awkward().to_csv("data.csv", index=False)
+    train(*TABULAR, target=target, drop=drop)
+    said = capsys.readouterr().out
+    assert "note: column 'never' is left out: all of its values are missing" in said
+    assert "note: column 'always' is left out: it has one value alone" in said
+    more = ["--proba"] if target == "bought" else ["--interval", "0.8"]
+    found = predictions("m.lamina", "data.csv", *more)
+    # The same bits in a new process, and from Python on the frame that is read.
+    command = [sys.executable, "-m", "lamina", "predict", "m.lamina", "data.csv", *more]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == Path("p.csv").read_text()
+    model = lamina.load("m.lamina")
+    if target == "bought":
+        assert found.columns.tolist() == ["prediction", "probability_no", "probability_yes"]
+        assert (found["prediction"] == awkward()["bought"]).mean() > 0.85
+        assert model.classes_.tolist() == ["no", "yes"]
+    else:
+        assert found.columns.tolist() == ["prediction", "low", "high"]
+        inside = found["low"].le(table()["price"]) & found["high"].ge(table()["price"])
+        assert 0.7 < inside.mean() <= 1
+    predictions("m.lamina", "data.csv", *more)  # over what it wrote
+    kinds = dict(zip(model.encoder_.names, (column.kind for column in model.encoder_.columns), strict=True))
+    assert kinds["when"] == "datetime"
+    assert kinds["code"] == "category"
+    assert kinds["share"] == kinds["age"] == "number"
+    # Columns in another order, one that is not used gone, new categories.
+    other = awkward().assign(city="Bonn").drop(columns=["never", target])
+    other[other.columns[::-1]].to_csv("other.csv", index=False)
+    capsys.readouterr()
+    assert len(predictions("m.lamina", "other.csv")) == ROWS
+    assert "column 'city': 240 rows with categories unknown to the model ('Bonn'); taken as missing" in (
+        capsys.readouterr().err
+    )
+    for change, message in {"age": "missing: 'age'", "when": "missing: 'when'"}.items():
+        other.drop(columns=change).to_csv("less.csv", index=False)
+        assert main(["predict", "m.lamina", "less.csv"]) == 2
+        assert message in capsys.readouterr().err
+    assert main(["info", "m.lamina"]) == 0
+    said = capsys.readouterr().out
+    assert f"of {target!r}" in said
+    assert "left out" in said
+
+
+def test_codes_that_are_to_be_text_stay_categories(folder):
+    table().assign(area=np.arange(ROWS) % 7 + 100).to_csv("data.csv", index=False)
+    for words, kind in {(): "number", ("--text", "area"): "category"}.items():
+        train(*TABULAR, *words)
+        encoder = lamina.load("m.lamina").encoder_
+        assert encoder.columns[encoder.names.index("area")].kind == kind
+        assert len(predictions()) == ROWS
+
+
+@pytest.mark.parametrize(
+    ("labels", "spelled"),
+    [((True, False), ("TRUE", "FALSE")), ((0, 1), ("0.0", "1.0")), ((3, 7), ("3", "7")), (("01", "2"), ("01", "2"))],
+)
+def test_labels_come_back_as_they_are_written(folder, labels, spelled):
+    frame = table()
+    frame["bought"] = np.where(frame.bought == "yes", *spelled)
+    frame.to_csv("data.csv", index=False)
+    train(*TABULAR)
+    predictions()
+    assert set(Path("p.csv").read_text().split()[1:]) == set(spelled)
+    assert set(lamina.load("m.lamina").classes_.tolist()) == set(labels)
+
+
+def test_folds_are_reported_with_their_spread(folder, capsys):
+    train(*TABULAR, "--folds", "3", "--metric", "log_loss", "--report", "r.html", "--test", "0")
+    assert "3 networks in " in capsys.readouterr().out
+    text = Path("r.html").read_text()
+    for words in ("in 3 folds", "Each of the 3 folds", "240 training", "240 validation rows", "3 fits"):
+        assert words in text
+    assert "lower is better; chosen by it" in text
+    assert len(lamina.load("m.lamina").networks_) == 3
+
+
+def test_the_same_seed_is_the_same_model(folder):
+    files = []
+    for threads, seed in (("1", "7"), ("2", "7"), ("1", "8")):
+        train(*TABULAR, "--seed", seed, "--threads", threads)
+        model = lamina.load("m.lamina")
+        files.append(np.concatenate([view.ravel() for view in model.networks_[0].parameters.values()]))
+    np.testing.assert_array_equal(files[0], files[1])
+    assert not np.array_equal(files[0], files[2])
+
+
+def test_a_limit_of_time_is_kept(folder):
+    large = pd.concat([table(seed) for seed in range(60)])
+    large.to_csv("data.csv", index=False)
+    began = time.perf_counter()
+    train("--model", "tabular", "--time", "1", "--threads", "1")
+    assert time.perf_counter() - began < 30
+    assert 0 < lamina.load("m.lamina").best_epoch_ < 128
+
+
+def test_rows_without_a_target_are_left_out(folder, capsys):
+    frame = table()
+    frame.loc[:9, "bought"] = None
+    frame.to_csv("data.csv", index=False)
+    train(*TABULAR, "--report", "r.html")
+    assert "note: left out for want of a target: 10 of 240 rows" in capsys.readouterr().out
+    assert "left out for want of a target: 10 of 240 rows" in Path("r.html").read_text()
+
+
+def test_what_a_model_cannot_give_is_refused(folder, capsys):
+    train(*TABULAR)
+    train(*TABULAR, target="price", drop="bought", out="n.lamina")
+    train(*NETWORK, target="price", drop="bought", out="o.lamina")
+    train(*TABULAR, "--validation", "0", target="price", drop="bought", out="v.lamina")
+    capsys.readouterr()
+    for words, message in {
+        ("m.lamina", "--interval", "0.9"): "--interval needs a tabular model of numbers; this one predicts classes",
+        ("o.lamina", "--interval", "0.9"): "this one is a network of its own layers",
+        ("n.lamina", "--proba"): "--proba needs a model of classes",
+        ("v.lamina", "--interval", "0.9"): "needs rows held out",
+        ("n.lamina", "--interval", "0.9999"): "needs at least",
+    }.items():
+        assert main(["predict", words[0], "data.csv", *words[1:]]) == 2
+        error = capsys.readouterr().err
+        assert message in error.splitlines()[-1]
+    model = lamina.load("n.lamina")
+    for known in ({}, {"table": "{}"}, {"table": lamina.load("m.lamina").metadata_["table"]}):
+        model.metadata_ = known
+        model.save("n.lamina")
+        assert main(["predict", "n.lamina", "data.csv"]) == 2
+        assert ("damaged" if known else "was not made by `lamina train`") in capsys.readouterr().err
+
+
+INTERRUPTED = """
+import os, signal, sys, threading
+from lamina.cli import main
+from lamina.tabular import members
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+say, pressed = members.Overview.hook, []
+
+def hook(self):
+    own = say(self)
+    def at_epoch(epoch):
+        own(epoch)
+        if epoch.epoch == 3 and not pressed:
+            pressed.append(os.kill(os.getpid(), signal.SIGINT))
+    return at_epoch
+
+members.Overview.hook = hook
+sys.exit(main(["train", "data.csv", "--target", "price", "--drop", "bought", "--out", "m.lamina", "--quiet",
+               "--report", "r.html", *sys.argv[1:]]))
+"""
+
+
+@pytest.mark.parametrize("more", [[], ["--folds", "3"]])
+def test_ctrl_c_saves_the_best_weights_of_a_tabular_model(folder, more):
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED, *more], capture_output=True, text=True, check=False)
+    assert done.returncode == 130, done.stderr
+    assert "interrupted: the best weights so far, of epoch " in done.stderr
+    assert "model: m.lamina" in done.stdout
+    assert "interrupted: the best weights" in Path("r.html").read_text()
+    assert len(predictions()) == ROWS
+
+
+@pytest.mark.parametrize("command", [["train", "data.csv", "--target", "bought"], ["predict", "m.lamina", "data.csv"]])
+def test_what_a_tabular_model_needs_is_named(folder, command):
+    train(*TABULAR)
+    code = f"import sys; sys.modules['narwhals'] = None\nfrom lamina.cli import main; sys.exit(main({command!r}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert 'install with: pip install "narwhals>=2"' in done.stderr.splitlines()[-1]
 
 
 # Files of columns -------------------------------------------------------------------------------------------------

@@ -134,7 +134,7 @@ def _add_train(commands: Any) -> None:
                             "asks for as well")  # fmt: skip
     tabular = train.add_argument_group("a tabular model (the default)")
     tabular.add_argument("--folds", type=_integer(2), action=_Given, metavar="N",
-                         help="models on N parts of the rows, each validated by the rest, averaged")  # fmt: skip
+                         help="as many models, each validated on another part of the rows, averaged")  # fmt: skip
     tabular.add_argument("--metric", action=_Given, metavar="NAME", help="what the best epoch is chosen by: "
                          + ", ".join(METRICS), type=_one_of(lambda: list(METRICS)))  # fmt: skip
     tabular.add_argument("--time", type=_number(0, above=True), action=_Given, metavar="SECONDS",

@@ -34,10 +34,13 @@ def train_tabular(rows: Rows, options: Namespace) -> Trained:
     started = time.perf_counter()
     interrupted, notes = _fit(model, X, values, weights)
     seconds = time.perf_counter() - started
-    for line in notes:
+    unused = dict(model.dropped_columns_)
+    for line in [*(f"column {name!r} is left out: {why}" for name, why in unused.items()), *notes]:
         report.note(f"note: {line}")
         rows.notes.append(line)
     histories = model.history_
+    if interrupted and not any(history.loss for history in histories):
+        raise KeyboardInterrupt("before the first epoch was over: nothing is saved")
     if all(history.diverged and not history.best_epoch for history in histories):
         raise ArithmeticError(f"training {histories[0].stop_reason}; nothing is saved")
     model.metadata_["table"] = described(rows.target, rows.reading.rules)
@@ -75,6 +78,7 @@ def train_tabular(rows: Rows, options: Namespace) -> Trained:
         told=f"{epochs} in {seconds:.2f} s, {best}" + (f"; {histories[0].stop_reason}" if fits == 1 else ""),
         warnings=told,
         about={"model": _named(model), "metric": metric.replace("_", " "), "validation": _validated(held_out)},
+        unused=unused,
         held_out=held_out,
         interval=interval if rows.target.classes is None and held_out else None,
         chosen=IN_A_REPORT.get(metric, metric) if held_out else "",
@@ -115,9 +119,11 @@ def _fit(model: Any, X: Any, values: Any, weights: Any) -> tuple[bool, list[str]
             warnings.simplefilter("always")
             model.fit(X, values, sample_weight=weights)
     except KeyboardInterrupt:
-        raise KeyboardInterrupt("before there was a model: nothing is saved") from None
+        raise KeyboardInterrupt("before the first epoch was over: nothing is saved") from None
     said = [str(one.message) for one in caught]
-    return any("interrupted" in line for line in said), [line for line in said if "interrupted" not in line]
+    # What was left out is told of all such columns.
+    others = [line for line in said if "interrupted" not in line and "was left out" not in line]
+    return any("interrupted" in line for line in said), others
 
 
 def _held_out(model: Any, rows: Rows) -> list[tuple[Any, Any]]:

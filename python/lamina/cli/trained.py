@@ -31,6 +31,8 @@ class Trained:
         What the user should know of it.
     about : mapping of str -> str
         What it is, for a report.
+    unused : mapping of str -> str
+        The columns that nothing is made of, and why.
     held_out : sequence of tuple
         For each fold its row numbers (n,) and the outputs for them, of a model that was not trained on them.
     interval : callable or None
@@ -51,6 +53,7 @@ class Trained:
     told: str
     warnings: Sequence[str] = ()
     about: Mapping[str, str] = field(default_factory=dict)
+    unused: Mapping[str, str] = field(default_factory=dict)
     held_out: Sequence[tuple[Any, Any]] = ()
     interval: Callable[[Any, float], tuple[Any, Any]] | None = None
     chosen: str = ""

@@ -45,7 +45,8 @@ def training_report(options: Namespace, rows: Rows, trained: Trained, outputs: A
             importances=importances,
             importance_words=words,
             remarks=trained.remarks(),
-            columns=[summary(str(name), values, _use(str(name), options)) for name, values in rows.frame.items()],
+            columns=[summary(str(column), values, _use(str(column), options, trained))
+                     for column, values in rows.frame.items()],
             warnings=[*trained.warnings, *(f"Column {one.column!r} {one.why}; {remedy_of(one)}."
                                            for one in rows.suspicions)],
             notes=[rows.reading.told, *rows.notes],
@@ -73,9 +74,11 @@ def _about(options: Namespace, rows: Rows, trained: Trained) -> dict[str, str]:
     }
 
 
-def _use(name: str, options: Namespace) -> str:
+def _use(name: str, options: Namespace, trained: Trained) -> str:
     if name == options.target:
         return "target"
+    if name in trained.unused:
+        return f"left out: {trained.unused[name]}"
     return "weights" if name == options.weights else "left out" if name in options.drop else ""
 
 

@@ -171,7 +171,7 @@ class BaseTabular(BaseLamina):
         data = Data(matrix, targets, weight)
         self._prepare(data)
         self._seed = self._network_seed()
-        self.metadata_: dict[str, str] = {}
+        self.metadata_ = {}
         self._train(data, self._apart(X_val, y_val, sample_weight_val), groups)
         if kept is not None and self.out_of_fold_ is not None:
             everywhere = np.full((n_given, *self.out_of_fold_.shape[1:]), np.nan)
