@@ -104,12 +104,16 @@ def suspicions(features: pd.DataFrame, target: pd.Series, classification: bool) 
     classification : bool
         Whether the target has classes, and not numbers.
     """
+    import pandas as pd
+
     found = []
+    step = max(1, len(target) // _LOOKED_AT)
+    truth = pd.factorize(target[::step])[0] if classification else target[::step].to_numpy(dtype=np.float64)
     for name, values in features.items():
         why = _like_an_id(values)
         if why:
             found.append(Suspicion(str(name), "id", why))
-        elif why := _like_the_target(values, target, classification):
+        elif why := _like_the_target(values[::step], truth, classification):
             found.append(Suspicion(str(name), "leak", why))
     return found
 
@@ -145,15 +149,10 @@ def _like_an_id(values: pd.Series) -> str:
     return ""
 
 
-def _like_the_target(values: pd.Series, target: pd.Series, classification: bool) -> str:
-    """Say how well a column alone tells the target, where it is too good to be true."""
-    import pandas as pd
-
-    step = max(1, len(values) // _LOOKED_AT)
-    values, target = values.iloc[::step], target.iloc[::step]
+def _like_the_target(values: pd.Series, truth: Any, classification: bool) -> str:
+    """Say how well a column alone tells the target, class numbers or numbers, where it is too good to be true."""
     if len(values) < _FEW_LEAKS:
         return ""
-    truth = pd.factorize(target)[0] if classification else target.to_numpy(dtype=np.float64)
     # What every second row tells of the others.
     predicted = _told_by(_keys(values), truth, slice(0, None, 2), slice(1, None, 2), classification)
     truth = truth[1::2]
@@ -183,24 +182,39 @@ def _told_by(keys: pd.Series, truth: Any, told: slice, asked: slice, classificat
     """Predict rows from others with the same key, and numbers from the nearest ones: a class, or a mean."""
     import pandas as pd
 
-    known = pd.DataFrame({"key": keys[told].to_numpy(), "truth": truth[told]})
-    wanted = keys[asked]
-    if classification:
-        counts = known.value_counts(dropna=False).reset_index()
-        found = counts.drop_duplicates("key").set_index("key")["truth"]
-        usual = known["truth"].mode()[0]
-    else:
-        found, usual = known.groupby("key", dropna=False)["truth"].mean(), known["truth"].mean()
-    predicted = found.reindex(wanted).fillna(usual).to_numpy(copy=True)
-    if not pd.api.types.is_numeric_dtype(keys) or not (here := wanted.notna().to_numpy()).any():
+    codes, distinct = pd.factorize(keys, use_na_sentinel=False)
+    seen, found = (_most_frequent if classification else _means)(codes[told], truth[told])
+    usual = np.bincount(truth[told]).argmax() if classification else truth[told].mean()
+    by_code = np.full(len(distinct), usual)
+    by_code[seen] = found
+    predicted = by_code[codes[asked]]
+    if not pd.api.types.is_numeric_dtype(keys):
         return predicted
-    seen = found[found.index.notna()].sort_index()
-    if not len(seen):
+    points = distinct.to_numpy()[seen]
+    order = np.argsort(points, kind="stable")
+    order = order[~np.isnan(points[order])]
+    points, found = points[order], found[order]
+    x = keys.to_numpy()[asked]
+    here = ~np.isnan(x)
+    if not len(points) or not here.any():
         return predicted
-    points, x = seen.index.to_numpy(), wanted.to_numpy()[here]
     if classification:
-        between = (points[1:] + points[:-1]) / 2
-        predicted[here] = seen.to_numpy()[np.searchsorted(between, x)]
+        predicted[here] = found[np.searchsorted((points[1:] + points[:-1]) / 2, x[here])]
     else:
-        predicted[here] = np.interp(x, points, seen.to_numpy())
+        predicted[here] = np.interp(x[here], points, found)
     return predicted
+
+
+def _most_frequent(codes: Any, labels: Any) -> tuple[Any, Any]:
+    """Return the codes that there are, and the most frequent label of each."""
+    many = labels.max() + 1
+    pairs, counts = np.unique(codes * many + labels, return_counts=True)
+    order = np.lexsort((-counts, pairs // many))
+    seen, first = np.unique((pairs // many)[order], return_index=True)
+    return seen, (pairs % many)[order][first]
+
+
+def _means(codes: Any, numbers: Any) -> tuple[Any, Any]:
+    """Return the codes that there are, and the mean number of each."""
+    seen, place, counts = np.unique(codes, return_inverse=True, return_counts=True)
+    return seen, np.bincount(place, weights=numbers) / counts
