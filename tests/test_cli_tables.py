@@ -244,8 +244,15 @@ def test_a_table_with_everything_in_it(folder, target, drop, capsys):
     assert "column 'city': 240 rows with categories unknown to the model ('Bonn'); taken as missing" in (
         capsys.readouterr().err
     )
-    for change, message in {"age": "missing: 'age'", "when": "missing: 'when'"}.items():
+    for change, message in {"age": "no column 'age', which the model was", "when": "no column 'when'"}.items():
         other.drop(columns=change).to_csv("less.csv", index=False)
+        assert main(["predict", "m.lamina", "less.csv"]) == 2
+        assert message in capsys.readouterr().err
+    for change, message in {
+        "age": "column 'age' holds numbers in the model; here it has 'x' in line 2",
+        "when": "column 'when' held dates in training; got text",
+    }.items():
+        other.assign(**{change: "x"}).to_csv("less.csv", index=False)
         assert main(["predict", "m.lamina", "less.csv"]) == 2
         assert message in capsys.readouterr().err
     assert main(["info", "m.lamina"]) == 0

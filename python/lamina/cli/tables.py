@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -238,9 +238,7 @@ class Table:
 
         A category that training did not see makes a row of zeros in the inputs of its column.
         """
-        absent = [column.name for column in self.columns if column.name not in frame.columns]
-        if absent:
-            raise TableError(f"the table has no column {', '.join(map(repr, absent))}, which the model was trained on")
+        check_columns(frame, [column.name for column in self.columns])
         self.check_missing(frame)
         unknown: dict[str, tuple[int, list[str]]] = {}
         import pandas as pd
@@ -293,6 +291,19 @@ class Table:
             )
 
 
+def check_columns(frame: pd.DataFrame, names: Iterable[str]) -> None:
+    """Raise TableError for columns that a model uses and a table has not."""
+    absent = [name for name in names if name not in frame.columns]
+    if absent:
+        raise TableError(f"the table has no column {', '.join(map(repr, absent))}, which the model was trained on")
+
+
+def check_finite(name: str, numbers: Any) -> None:
+    """Raise TableError where a number of a column is infinite."""
+    if np.isinf(numbers).any():
+        raise TableError(f"column {name!r} has values that are infinite")
+
+
 def unknown_categories(unknown: Mapping[str, tuple[int, list[str]]], effect: str) -> list[str]:
     """Return one note on all columns that have categories which training did not see: in how many rows, and which."""
     if len(unknown) < 2:
@@ -340,8 +351,7 @@ def _numbers(values: pd.Series, column: Column) -> Any:
         broken = values[pd.to_numeric(values, errors="coerce").isna() & values.notna()]
         raise TableError(f"column {column.name!r} holds numbers in the model; here it has {broken.iloc[0]!r}") from None
     numbers = np.where(np.isnan(numbers), np.nan if column.fill is None else column.fill, numbers)
-    if np.isinf(numbers).any():
-        raise TableError(f"column {column.name!r} has values that are infinite")
+    check_finite(column.name, numbers)
     largest = float(np.abs(numbers).max(initial=0))
     if largest > LARGEST_INPUT:
         raise TableError(f"column {column.name!r} has values as large as {largest:g}, too large for float32; divide it "

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lamina.cli.cells import CellRules
-from lamina.cli.tables import TableError, Target, unknown_categories
+from lamina.cli.tables import TableError, Target, check_columns, check_finite, unknown_categories
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,10 +50,22 @@ def columns_of(model: Any) -> tuple[set[str], set[str]]:
 
 
 def outputs_of(model: Any, frame: pd.DataFrame, target: Target) -> Any:
-    """Return the probabilities of the target's classes, (n, classes), or numbers, (n,)."""
-    if target.classes is None:
-        return np.asarray(model.predict(frame), dtype=np.float64)
-    return widened(model, model.predict_proba(frame), target)
+    """Return the probabilities of the target's classes, (n, classes), or numbers, (n,).
+
+    TableError, in the words of a table's owner, where the table is not as the model's was.
+    """
+    from pandas.api import types
+
+    check_columns(frame, sorted(set.union(*columns_of(model)), key=list(model.encoder_.names).index))
+    for name, values in frame.items():
+        if types.is_float_dtype(values):
+            check_finite(str(name), values.to_numpy())
+    try:
+        if target.classes is None:
+            return np.asarray(model.predict(frame), dtype=np.float64)
+        return widened(model, model.predict_proba(frame), target)
+    except (TypeError, ValueError) as error:
+        raise TableError(str(error).replace(" of X ", " ").replace(" at the fit", " in training")) from None
 
 
 def widened(model: Any, probabilities: Any, target: Target) -> Any:

@@ -8,9 +8,11 @@ import warnings
 from argparse import Namespace
 from typing import Any
 
+from pandas.api.types import is_float_dtype
+
 from lamina.cli import report
 from lamina.cli.arguments import METRICS
-from lamina.cli.tables import TableError
+from lamina.cli.tables import TableError, check_finite
 from lamina.cli.tabular_model import described, outputs_of, widened
 from lamina.cli.trained import Trained
 from lamina.cli.training_rows import Rows
@@ -29,6 +31,9 @@ def train_tabular(rows: Rows, options: Namespace) -> Trained:
     """Train; KeyboardInterrupt where Ctrl-C comes before anything could be kept, ArithmeticError for divergence."""
     training = rows.parts["training"]
     model = _estimator(rows, options)
+    for name, column in rows.features.items():
+        if is_float_dtype(column):
+            check_finite(str(name), column.to_numpy())
     X, values = rows.features.iloc[training], rows.values.iloc[training]
     weights = None if rows.weights is None else rows.weights[training]
     started = time.perf_counter()
