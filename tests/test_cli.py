@@ -46,7 +46,8 @@ def folder(tmp_path, monkeypatch, frame):
 
 
 def train(*more, target="bought", drop="price"):
-    return main(["train", "data.csv", "--target", target, "--drop", drop, "--out", "m.lamina", "--quiet", *more])
+    return main(["train", "data.csv", "--target", target, "--drop", drop, "--out", "m.lamina", "--quiet", "--model",
+                 "network", *more])  # fmt: skip
 
 
 def test_classification_from_csv_to_predictions(folder, frame, capsys):
@@ -139,6 +140,7 @@ def test_info(capsys):
     assert lamina.simd_level() in printed
 
 
+OWN = ["--model", "network"]
 BAD = {
     "no file": (["train", "none.csv", "--target", "bought", "--out", "m"], "there is no file 'none.csv'"),
     "no target": (["train", "data.csv", "--target", "boght", "--out", "m"], "no column 'boght'; near: bought"),
@@ -146,14 +148,14 @@ BAD = {
     "activation": (["train", "data.csv", "--target", "bought", "--out", "m", "--activation", "rellu"], "near: relu"),
     "hidden": (["train", "data.csv", "--target", "bought", "--out", "m", "--hidden", "a"], "whole numbers"),
     "text": (["train", "data.csv", "--target", "city", "--task", "regression", "--out", "m"], "is text"),
-    "shares": (["train", "data.csv", "--target", "city", "--out", "m", "--test", "0.95"], "no row to train on"),
+    "shares": (["train", "data.csv", "--target", "city", "--out", "m", *OWN, "--test", "0.95"], "no row to train on"),
     "rate": (["train", "data.csv", "--target", "city", "--out", "m", "--lr", "0"], "not above 0"),
     "no model": (["predict", "none.lamina", "data.csv"], "none.lamina"),
     "not a model": (["predict", "data.csv", "data.csv"], "data.csv"),
     "empty": (["train", "empty.csv", "--target", "a", "--out", "m"], "empty.csv is empty: it has no header line"),
     "header": (["train", "header.csv", "--target", "a", "--out", "m"], "0 rows"),
     "one class": (["train", "one.csv", "--target", "a", "--task", "classification", "--out", "m"], "one value alone"),
-    "infinite": (["train", "inf.csv", "--target", "a", "--out", "m"], "'b' has values that are infinite"),
+    "infinite": (["train", "inf.csv", "--target", "a", "--out", "m", *OWN], "'b' has values that are infinite"),
     "folder": (["train", "data.csv", "--target", "bought", "--quiet", "--epochs", "1", "--out", "no/m"], "no"),
     "command": (["trian"], "trian"),
 }

@@ -166,7 +166,7 @@ def test_predictions_replace_what_predict_writes_and_no_other_table(folder, caps
 
 
 def test_where_nothing_can_be_written_nothing_is_trained(folder, capsys, monkeypatch):
-    monkeypatch.setattr("lamina.cli.train.read_table", lambda options: pytest.fail("it began"))
+    monkeypatch.setattr("lamina.cli.training_rows.read_table", lambda options: pytest.fail("it began"))
     (folder / "inner").mkdir()
     for more, message in {
         ("--out", "no/m"): "there is no folder",
@@ -286,7 +286,7 @@ def test_letters_that_a_terminal_does_not_have(folder):
 
 FIT = """
 import os, signal, sys
-import lamina.cli.train as train
+import lamina.cli.train_network as train
 from lamina.cli import main
 
 signal.signal(signal.SIGINT, signal.default_int_handler)

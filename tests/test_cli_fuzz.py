@@ -147,6 +147,11 @@ OPTIONS = [
 ]  # fmt: skip
 
 
+KINDS = {
+    "network": ["--epochs", "1", "--hidden", "2"],
+    "tabular": ["--model", "tabular", "--preset", "fast", "--time", "0.05"],
+}
+
 # Words of libraries and of lamina's own functions, of which the user of a command knows nothing.
 LEAKS = ("codec", "Error tokenizing", "C error", "pandas", "numpy", "broadcast", "object has", "X must", "y must")
 
@@ -188,11 +193,12 @@ def no_pictures(monkeypatch):
 )
 @given(data=tables(), other=tables(), more=st.lists(st.sampled_from(OPTIONS), max_size=2))
 @pytest.mark.timeout(0)
-def test_altered_tables(data, other, more, tmp_path, no_pictures, monkeypatch):
+@pytest.mark.parametrize("kind", KINDS)
+def test_altered_tables(kind, data, other, more, tmp_path, no_pictures, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("t.csv").write_bytes(data)
     Path("o.csv").write_bytes(other)
-    common = ["--quiet", "--epochs", "1", "--hidden", "2", "--threads", "1"]
+    common = ["--quiet", "--threads", "1", *KINDS[kind]]
     options = [word for option in more for word in option]
     if one_line_or_a_result(["train", "t.csv", "--target", "y", "--out", "m.lamina", *common, *options]) == 0:
         reading = [word for o in more if o and o[0] in ("--separator", "--encoding", "--na", "--decimal") for word in o]

@@ -36,6 +36,7 @@ FLOORS = [
     {"estimators"},
     {"tabular"},
     {"model_file"},
+    {"report"},
     {"cli"},
     {"__main__"},
     # Other names of what lives in the rooms: public ones, and those that old pickles know.

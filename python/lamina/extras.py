@@ -11,6 +11,7 @@ REQUIREMENTS = {
     "matplotlib": "matplotlib>=3.7",
     "narwhals": "narwhals>=2",
     "pandas": "pandas>=2",
+    "pyarrow": "pyarrow>=14",
     "rich": "rich>=13",
     "sklearn": "scikit-learn>=1.6",
 }

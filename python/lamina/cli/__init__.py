@@ -53,6 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         where = f": {error.filename}" if error.filename else ""
         return _refuse(options.command, f"{error.strerror or error}{where}")
+    except ImportError as error:  # what a kind of model needs says how to get it
+        return _refuse(options.command, str(error))
     except MemoryError as error:
         return _refuse(options.command, f"out of memory{f': {error}' if str(error) else ''}")
     except (ValueError, TypeError, ArithmeticError, RuntimeError) as error:

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 from lamina import activations, optimizers
 from lamina.runtime import __version__
 
-__all__ = ["build_parser"]
+__all__ = ["METRICS", "OPTIONS_OF", "build_parser"]
 
 
 FORCE = "replace what is there, whatever it is; but never the file that is read"
@@ -19,8 +19,21 @@ SEPARATORS = {
 THOUSANDS = {"none": "", "comma": ",", "point": ".", "blank": " ", "apostrophe": "'"}
 
 
+# What the best epoch of a tabular model may be chosen by: of classes, of numbers.
+METRICS = {
+    "error": "classification", "log_loss": "classification", "auc": "classification",
+    "rmse": "regression", "mae": "regression", "r2": "regression",
+}  # fmt: skip
+# Options of a kind of model, by their names in the namespace.
+OPTIONS_OF = {
+    "tabular": ("folds", "metric", "time", "preset"),
+    "network": ("hidden", "activation", "dropout", "optimizer", "lr", "l2", "l1", "epochs", "batch_size", "patience",
+                "impute"),
+}  # fmt: skip
+
+
 # Options that take a list, and one each.
-LISTS = {"--hidden": "64,32", "--drop": "a,b", "--text": "a,b", "--numbers": "a,b", "--na": "NA,-999"}
+LISTS = {"--hidden": "64,32", "--drop": "a,b", "--id": "a,b", "--text": "a,b", "--numbers": "a,b", "--na": "NA,-999"}
 
 
 def _is_spread(option: str, given: list[str]) -> bool:
@@ -83,53 +96,86 @@ def _add_demo(commands: Any) -> None:
     demo.add_argument("--threads", type=_integer(1), help="threads; lamina's own choice if not given")
 
 
+class _Given(argparse.Action):
+    """Store a value, and that it was given: such options say of which kind the model is to be."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option: str | None = None) -> None:
+        setattr(namespace, self.dest, values)
+        namespace.given = {**getattr(namespace, "given", {}), self.dest: option}
+
+
 def _add_train(commands: Any) -> None:
-    train = _add(commands, "train", "Train a network on a CSV file and save it.")
-    train.add_argument(
-        "data", metavar="data.csv", help="the table, with a header line; also compressed; - is the standard input"
-    )
+    train = _add(commands, "train", "Train a model on a table and save it.")
+    train.add_argument("data", metavar="data.csv", help="the table: text with a header line, also compressed, Parquet "
+                       "or Arrow; - is the standard input")  # fmt: skip
     train.add_argument("--target", required=True, metavar="COLUMN", help="the column to predict")
-    train.add_argument("--out", type=_file, required=True, metavar="model.lamina", help="the model file to write")
+    train.add_argument("--out", type=_file, metavar="model.lamina",
+                       help="the model file to write; by default the table's name with .lamina, here")  # fmt: skip
+    train.add_argument("--report", type=_file, metavar="report.html",
+                       help="a page to write about the training: scores, pictures, importances, columns")  # fmt: skip
+    train.add_argument("--plot", type=_file, metavar="FILE",
+                       help="the picture of the learning curves; by default next to the model, as .png")  # fmt: skip
     train.add_argument("--task", choices=("auto", "classification", "regression"), default="auto")
-    train.add_argument("--drop", type=_names, default=[], metavar="A,B", help="columns to leave out")
-    train.add_argument("--impute", choices=("none", "mean", "median", "most_frequent"), default="none",
-                       help="what fills missing values; in text columns always the most frequent")  # fmt: skip
-    train.add_argument("--hidden", type=_sizes, default=[64, 32], metavar="64,32", help="units of the hidden layers")
-    train.add_argument("--activation", type=_one_of(activations.names), default="relu", metavar="NAME",
-                       help="of the hidden layers: " + ", ".join(activations.names()))  # fmt: skip
-    train.add_argument("--dropout", type=_number(0, 1), default=0.0, help="share of hidden outputs dropped in training")
-    train.add_argument("--optimizer", type=_one_of(optimizers.names), default="Adam", metavar="NAME",
-                       help=", ".join(optimizers.names()))  # fmt: skip
-    train.add_argument("--lr", type=_number(0, above=True), default=1e-3, help="learning rate")
-    train.add_argument("--l2", type=_number(0), default=0.0, help="penalty on the squared weights")
-    train.add_argument("--l1", type=_number(0), default=0.0, help="penalty on the absolute weights")
-    train.add_argument("--epochs", type=_integer(1), default=200, help="passes over the data at most")
-    train.add_argument("--batch-size", type=_integer(1), default=32, help="rows of a step")
-    train.add_argument("--patience", type=_integer(1), default=20, help="epochs without progress before it stops")
-    train.add_argument("--test", type=_number(0, 1), default=0.2, help="share of the rows kept for the final test")
-    train.add_argument("--validation", type=_number(0, 1), default=0.1, help="share that decides when to stop")
-    train.add_argument("--seed", type=_integer(0), default=0, help="seed of the split, the weights and the shuffles")
-    train.add_argument("--plot", type=_file, metavar="FILE", help="the picture; by default next to the model, as .png")
+    train.add_argument("--id", "--drop", dest="drop", type=_names, action="extend", default=[], metavar="A,B",
+                       help="columns to leave out, as ids of rows are")  # fmt: skip
+    train.add_argument("--weights", metavar="COLUMN", help="the column that says how much each row counts")
+    train.add_argument("--test", type=_share_or_file, default=0.2, metavar="SHARE|FILE",
+                       help="share of the rows kept for the final test, or a table of other rows")  # fmt: skip
+    train.add_argument("--validation", type=_number(0, 1), metavar="SHARE",
+                       help="share of the rows that decides when to stop")  # fmt: skip
     train.add_argument("--class-weight", choices=("none", "balanced"), default="none",
                        help="what a row counts; balanced: rare classes as much as common ones")  # fmt: skip
+    train.add_argument("--seed", type=_integer(0), default=0, help="seed of the split, the weights and the shuffles")
+    train.add_argument("--threads", type=_integer(1), help="threads; lamina's own choice if not given")
+    train.add_argument("--force", action="store_true", help=FORCE)
+    train.add_argument("--quiet", action="store_true", help="no progress bar")
+    train.add_argument("--model", dest="kind", choices=("tabular", "network"),
+                       help="tabular: for tables as they are; network: of your own layers, which one of its options "
+                            "asks for as well")  # fmt: skip
+    tabular = train.add_argument_group("a tabular model (the default)")
+    tabular.add_argument("--folds", type=_integer(2), action=_Given, metavar="N",
+                         help="as many models, each validated on another part of the rows, averaged")  # fmt: skip
+    tabular.add_argument("--metric", action=_Given, metavar="NAME", help="what the best epoch is chosen by: "
+                         + ", ".join(METRICS), type=_one_of(lambda: list(METRICS)))  # fmt: skip
+    tabular.add_argument("--time", type=_number(0, above=True), action=_Given, metavar="SECONDS",
+                         help="how long training may take")  # fmt: skip
+    tabular.add_argument("--preset", choices=("default", "fast"), action=_Given, default="default",
+                         help="fast: a smaller model, in a fraction of the time")  # fmt: skip
+    network = train.add_argument_group("a network of your own layers")
+    network.add_argument("--hidden", type=_sizes, action=_Given, default=[64, 32], metavar="64,32",
+                         help="units of the hidden layers")  # fmt: skip
+    network.add_argument("--activation", type=_one_of(activations.names), action=_Given, default="relu", metavar="NAME",
+                         help="of the hidden layers: " + ", ".join(activations.names()))  # fmt: skip
+    network.add_argument("--dropout", type=_number(0, 1), action=_Given, default=0.0,
+                         help="share of hidden outputs dropped in training")  # fmt: skip
+    network.add_argument("--optimizer", type=_one_of(optimizers.names), action=_Given, default="Adam", metavar="NAME",
+                         help=", ".join(optimizers.names()))  # fmt: skip
+    network.add_argument("--lr", type=_number(0, above=True), action=_Given, default=1e-3, help="learning rate")
+    network.add_argument("--l2", type=_number(0), action=_Given, default=0.0, help="penalty on the squared weights")
+    network.add_argument("--l1", type=_number(0), action=_Given, default=0.0, help="penalty on the absolute weights")
+    network.add_argument("--epochs", type=_integer(1), action=_Given, default=200, help="passes over the data at most")
+    network.add_argument("--batch-size", type=_integer(1), action=_Given, default=32, help="rows of a step")
+    network.add_argument("--patience", type=_integer(1), action=_Given, default=20,
+                         help="epochs without progress before it stops")  # fmt: skip
+    network.add_argument("--impute", choices=("none", "mean", "median", "most_frequent"), action=_Given, default="none",
+                         help="what fills missing values; in text columns always the most frequent")  # fmt: skip
     _add_reading(train)
     train.add_argument("--text", type=_names, default=[], metavar="A,B",
                        help="columns to read as text, whose numbers are names")  # fmt: skip
     train.add_argument("--numbers", type=_names, default=[], metavar="A,B",
                        help="columns to read as numbers, though they begin with zeros")  # fmt: skip
-    train.add_argument("--force", action="store_true", help=FORCE)
-    train.add_argument("--threads", type=_integer(1), help="threads; lamina's own choice if not given")
-    train.add_argument("--quiet", action="store_true", help="no progress bar")
 
 
 def _add_predict(commands: Any) -> None:
-    predict = _add(commands, "predict", "Predict the rows of a CSV file with a model of `lamina train`.")
+    predict = _add(commands, "predict", "Predict the rows of a table with a model of `lamina train`.")
     predict.add_argument("model", type=_file, metavar="model.lamina")
     predict.add_argument("data", metavar="data.csv",
                          help="columns as in training, the target is optional; - is the standard input")  # fmt: skip
     predict.add_argument("--out", metavar="predictions.csv",
                          help="where to write; the standard output if not given, or -")  # fmt: skip
     predict.add_argument("--proba", action="store_true", help="add a column with the probability of each class")
+    predict.add_argument("--interval", type=_number(0, 1, above=True), metavar="SHARE",
+                         help="of numbers: add columns low and high, between which such a share lies")  # fmt: skip
     _add_reading(predict)
     predict.add_argument("--force", action="store_true", help=FORCE)
 
@@ -177,6 +223,16 @@ def _mark(marks: dict[str, str]) -> Callable[[str], str]:
         return found
 
     return parse
+
+
+def _share_or_file(text: str) -> float | str:
+    try:
+        value = float(text)
+    except ValueError:
+        return _file(text)
+    if not 0 <= value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not at least 0 and below 1, and no file (./{text} is one)")
+    return value
 
 
 def _names(text: str) -> list[str]:

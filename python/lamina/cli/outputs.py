@@ -11,11 +11,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lamina.plots.figure import is_ours
+from lamina.report import is_report
 
-__all__ = ["PREDICTION", "PROBABILITY", "Output", "OutputError", "begins_a_model", "check_outputs", "is_model"]
+__all__ = [
+    "INTERVAL",
+    "PREDICTION",
+    "PROBABILITY",
+    "Output",
+    "OutputError",
+    "begins_a_model",
+    "check_outputs",
+    "is_model",
+]
 
-# The names of the columns of predictions: the first, and how the others begin.
-PREDICTION, PROBABILITY = "prediction", "probability_"
+# The names of the columns of predictions: the first, how those of classes begin, and those of an interval.
+PREDICTION, PROBABILITY, INTERVAL = "prediction", "probability_", ("low", "high")
 
 
 class OutputError(ValueError):
@@ -54,6 +64,11 @@ def is_model(path: Path, _: Output | None = None) -> bool:
         return begins_a_model(file.read(64))
 
 
+def _is_report(path: Path, _: Output) -> bool:
+    with path.open("rb") as file:
+        return is_report(file.read(256))
+
+
 def _is_picture(path: Path, _: Output) -> bool:
     return is_ours(path)
 
@@ -64,7 +79,7 @@ def _is_predictions(path: Path, output: Output) -> bool:
         with path.open(encoding="utf-8", newline="") as file:
             rows = csv.reader(file, strict=True)
             first, *rest = next(rows, [""])
-            if first != PREDICTION or not all(name.startswith(PROBABILITY) for name in rest):
+            if first != PREDICTION or not all(name.startswith(PROBABILITY) or name in INTERVAL for name in rest):
                 return False
             classes = {*output.classes, *(name.removeprefix(PROBABILITY) for name in rest)}
             return all(
@@ -90,6 +105,7 @@ KINDS: dict[str, Callable[[Path, Output], bool]] = {
     "model": is_model,
     "picture": _is_picture,
     "predictions": _is_predictions,
+    "report": _is_report,
 }
 
 

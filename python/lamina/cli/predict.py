@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,48 +13,118 @@ import numpy as np
 import pandas as pd
 
 from lamina.cli import report
-from lamina.cli.outputs import PREDICTION, PROBABILITY, Output, check_outputs, is_model
+from lamina.cli.cells import CellRules
+from lamina.cli.outputs import INTERVAL, PREDICTION, PROBABILITY, Output, check_outputs, is_model
 from lamina.cli.reading import read_as_trained
 from lamina.cli.tables import Table, TableError, Target
+from lamina.cli.tabular_model import columns_of, outputs_of, strangers_to, target_and_cells
 from lamina.files import write_whole
 from lamina.model_file import load
+from lamina.network import Network
 from lamina.storage.parts import ModelFileError
 
-__all__ = ["run"]
+__all__ = ["Predictor", "run"]
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A model, of whatever kind, and the table that it knows.
+
+    Attributes
+    ----------
+    target : Target
+    cells : CellRules
+    numbers, texts : set of str
+        Its columns, the target among them, by how they are read.
+    outputs : callable
+        Given a data frame, what the target decodes, (n, classes) or (n, 1), and notes for the user.
+    interval : callable or None
+        Given a data frame and a share, the bounds (n, 2) that so many true numbers lie between.
+    """
+
+    target: Target
+    cells: CellRules
+    numbers: set[str]
+    texts: set[str]
+    outputs: Callable[[pd.DataFrame], tuple[Any, list[str]]]
+    interval: Callable[[pd.DataFrame, float], Any] | None = None
 
 
 def run(options: Namespace) -> int:
-    """Write a prediction for each row, with the probabilities if asked; print scores where the target is there."""
-    network = _model(options.model)
-    if "table" not in network.metadata:
-        raise TableError(f"{options.model} was not made by `lamina train`: it does not know the columns of a table")
-    table, target, _ = Table.from_json(network.metadata["table"])
+    """Write a prediction for each row, with what else is asked for; print scores where the target is there."""
+    predictor = _predictor(options)
+    target = predictor.target
     to_file = options.out not in (None, "-")
     if to_file:
         predictions_to = Output(options.out, "predictions", "--out", tuple(map(str, target.labels or ())))
         check_outputs([options.model, options.data], [predictions_to], force=options.force)
-    table.check_network(network, target)
     if options.proba and target.classes is None:
         raise TableError("--proba needs a model of classes; this one predicts numbers")
-    texts = {*table.text_columns, *([target.name] if target.is_text else [])}
-    numbers = {column.name for column in table.columns} | {target.name}
-    reading = read_as_trained(options, numbers - texts, texts, table.cells, lenient={target.name})
+    if options.interval is not None and predictor.interval is None:
+        kind = "this one predicts classes" if target.classes is not None else "this one is a network of its own layers"
+        raise TableError(f"--interval needs a tabular model of numbers; {kind}")
+    reading = read_as_trained(options, predictor.numbers, predictor.texts, predictor.cells, lenient={target.name})
     report.note(reading.told, stderr=True)
-    inputs, notes = table.transform(reading.frame)
+    outputs, notes = predictor.outputs(reading.frame)
     for line in (*reading.notes, *notes):
         report.note(f"note: {line}", stderr=True)
-    outputs = network.predict(inputs)
     columns = {PREDICTION: target.decode(outputs)}
     if options.proba:
         columns |= {f"{PROBABILITY}{label}": outputs[:, place] for place, label in enumerate(target.labels or ())}
+    if options.interval is not None and predictor.interval is not None:
+        columns |= dict(zip(INTERVAL, predictor.interval(reading.frame, options.interval).T, strict=True))
     predictions = pd.DataFrame(columns)
     if to_file:
         write_whole(options.out, predictions.to_csv(index=False).encode())
-        report.note(f"{len(inputs)} predictions: {options.out}", stderr=True)
+        report.note(f"{len(outputs)} predictions: {options.out}", stderr=True)
     else:
         predictions.to_csv(sys.stdout, index=False)
     _score(reading.frame, target, outputs)
     return 0
+
+
+def _predictor(options: Namespace) -> Predictor:
+    model = _model(options.model)
+    known = model.metadata if isinstance(model, Network) else getattr(model, "metadata_", {})
+    if "table" not in known:
+        raise TableError(f"{options.model} was not made by `lamina train`: it does not know the columns of a table")
+    if isinstance(model, Network):
+        return _of_network(model)
+    return _of_tabular(model)
+
+
+def _of_tabular(model: Any) -> Predictor:
+    target, cells = target_and_cells(model.metadata_["table"], model)
+    numbers, texts = columns_of(model)
+
+    def outputs(frame: pd.DataFrame) -> tuple[Any, list[str]]:
+        found = outputs_of(model, frame, target)
+        return found if target.classes is not None else found[:, np.newaxis], strangers_to(model, frame)
+
+    def interval(frame: pd.DataFrame, coverage: float) -> Any:
+        return model.predict_interval(frame, coverage=coverage)
+
+    return Predictor(
+        target,
+        cells,
+        numbers if target.is_text else numbers | {target.name},
+        texts | {target.name} if target.is_text else texts,
+        outputs,
+        interval if target.classes is None else None,
+    )
+
+
+def _of_network(network: Any) -> Predictor:
+    table, target, _ = Table.from_json(network.metadata["table"])
+    table.check_network(network, target)
+    texts = {*table.text_columns, *([target.name] if target.is_text else [])}
+    numbers = {column.name for column in table.columns} | {target.name}
+
+    def outputs(frame: pd.DataFrame) -> tuple[Any, list[str]]:
+        inputs, notes = table.transform(frame)
+        return network.predict(inputs), notes
+
+    return Predictor(target, table.cells, numbers - texts, texts, outputs)
 
 
 def _model(path: str) -> Any:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lamina.cli import cells
+from lamina.cli.arrow_table import read_columns
 from lamina.cli.cells import CellRules, NumberFormat, Numbers
-from lamina.cli.text_table import JOINT, TableError, TextTable, read_text
+from lamina.cli.text_table import JOINT, TableError, TableFile, TextTable, read_text
 from lamina.text import counted
 
 if TYPE_CHECKING:
@@ -57,7 +58,8 @@ class Reading:
     Attributes
     ----------
     frame : pandas.DataFrame
-        Columns of int64, float64 or bool, and of text (object); missing cells are NaN or None.
+        Columns of int64, float64 or bool, and of text (object); missing cells are NaN or None. Files of columns give
+        dates and categories besides.
     rules : CellRules
         How its cells were understood.
     told : str
@@ -90,7 +92,10 @@ def read_table(options: Namespace, labels: str | None = None) -> Reading:
     labels : str, optional
         The column whose `spellings` are asked for.
     """
-    text = read_text(options.data, options.separator, options.encoding)
+    source = TableFile(options.data)
+    if kind := source.columnar():
+        return _read_columnar(source, kind, options)
+    text = read_text(source, options.separator, options.encoding)
     for name in (*options.text, *options.numbers):
         if name not in text.columns:
             raise TableError(f"there is no column {name!r} to read as {'text' if name in options.text else 'numbers'}")
@@ -157,7 +162,10 @@ def read_as_trained(
     """
     # Older models may name columns with a blank at the end.
     known = {name.strip(): name for name in (*numbers, *texts)}
-    text = read_text(options.data, options.separator, options.encoding, wanted=known.__contains__)
+    source = TableFile(options.data)
+    if kind := source.columnar():
+        return _read_columnar_as_trained(source, kind, known, numbers, texts, lenient)
+    text = read_text(source, options.separator, options.encoding, wanted=known.__contains__)
     rules = replace(rules, missing=[*rules.missing, *options.na])
     columns = {known[name]: column for name, column in text.columns.items() if name in known}
     usual = cells.formats(text.separator, options.decimal, options.thousands)
@@ -173,6 +181,62 @@ def read_as_trained(
         else:
             frame[name] = _texts((cells.stripped(column) if rules.strip else column).split(JOINT), rules)
     return Reading(_frame(frame, len(text.lines)), rules, _told(text, written), text.notes, {}, text.doubled)
+
+
+def _read_columnar(source: TableFile, kind: str, options: Namespace) -> Reading:
+    """Return the table of `lamina train` in a file that says itself what its columns hold."""
+    for option in ("separator", "decimal", "thousands", "encoding", "na", "numbers"):
+        if getattr(options, option):
+            raise TableError(f"--{option} is for tables of text; {source.path} is {kind}")
+    frame, notes = read_columns(source, kind, unused=getattr(options, "drop", ()))
+    for name in options.text:
+        if name not in frame.columns:
+            raise TableError(f"there is no column {name!r} to read as text")
+        frame[name] = _as_texts(frame[name])
+    return Reading(frame, CellRules(missing=[""]), _told_columnar(kind, frame), notes, {}, frozenset())
+
+
+def _read_columnar_as_trained(
+    source: TableFile, kind: str, known: Mapping[str, str], numbers: Collection[str], texts: Collection[str],
+    lenient: Collection[str],
+) -> Reading:  # fmt: skip
+    """Return the columns of a model in a file that says itself what they hold."""
+    from pandas.api import types
+
+    frame, notes = read_columns(source, kind, wanted=lambda name: name.strip() in known)
+    frame = frame.rename(columns=lambda name: known[name.strip()])
+    for name in frame.columns:
+        if name in texts:
+            frame[name] = _as_texts(frame[name])
+        elif name in numbers and not types.is_numeric_dtype(frame[name]):
+            values = frame[name].map(lambda value: float(value) if isinstance(value, bool) else value)
+            told = _maybe_numbers(values)
+            if told is None and name not in lenient:
+                raise TableError(f"column {name!r} holds numbers in the model; here it has "
+                                 f"{_short(str(values.dropna().iloc[0]))}")  # fmt: skip
+            frame[name] = np.nan if told is None else told
+    return Reading(frame, CellRules(missing=[""]), _told_columnar(kind, frame), notes, {}, frozenset())
+
+
+def _maybe_numbers(values: pd.Series) -> Any:
+    try:
+        return values.astype(np.float64)
+    except (TypeError, ValueError):
+        return None
+
+
+def _as_texts(values: pd.Series) -> pd.Series:
+    """Return a column as text, whole numbers without a point; missing values are None."""
+    import pandas as pd
+
+    if pd.api.types.is_float_dtype(values) and (values.dropna() % 1 == 0).all():
+        values = values.astype("Int64")
+    texts = [str(value) if known else None for value, known in zip(values.tolist(), values.notna(), strict=True)]
+    return pd.Series(texts, index=values.index, dtype=object)
+
+
+def _told_columnar(kind: str, frame: pd.DataFrame) -> str:
+    return f"read as: {kind}, {counted(len(frame), 'row')}, {counted(frame.shape[1], 'column')}"
 
 
 def _numbers(

@@ -9,6 +9,7 @@ from typing import Any, TextIO
 
 import numpy as np
 
+from lamina.report.scores import classification_scores, regression_scores
 from lamina.text import aligned, counted
 
 __all__ = ["classification_scores", "let_go", "note", "print_table", "regression_scores", "results"]
@@ -61,38 +62,6 @@ def print_table(title: str, header: Iterable[str], rows: Iterable[Iterable[Any]]
     with console.capture() as captured:
         console.print(table)
     _print(captured.get().rstrip("\n"), stderr=stderr)
-
-
-def classification_scores(labels: Any, predicted: Any, classes: int) -> dict[str, Any]:
-    """Return accuracy, and precision, recall and F1 of each class, from class numbers (n,); 0 where undefined."""
-    confusion = np.zeros((classes, classes))
-    np.add.at(confusion, (labels, predicted), 1)
-    hits, rows = np.diag(confusion), confusion.sum(axis=1)
-
-    def share(part: Any, whole: Any) -> Any:
-        return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
-
-    return {
-        "accuracy": float(hits.sum() / max(len(labels), 1)),
-        "precision": share(hits, confusion.sum(axis=0)),
-        "recall": share(hits, rows),
-        "f1": share(2 * hits, confusion.sum(axis=0) + rows),
-        "rows": rows.astype(int),
-    }
-
-
-def regression_scores(values: Any, predicted: Any) -> dict[str, float]:
-    """Return R squared, the root mean square error and the mean absolute error; R squared is 0 for equal values."""
-    # In a unit in which no sum or square overflows or vanishes.
-    unit = float(max(np.abs(values).max(), np.abs(predicted).max())) or 1.0
-    truth, found = np.asarray(values) / unit, np.asarray(predicted) / unit
-    error, spread = truth - found, truth - truth.mean()
-    total = float(np.sum(spread**2))
-    return {
-        "R2": 1 - float(np.sum(error**2)) / total if total > 0 else 0.0,
-        "RMSE": float(np.sqrt(np.mean(error**2))) * unit,
-        "MAE": float(np.mean(np.abs(error))) * unit,
-    }
 
 
 def results(part: str, classes: list[Any] | None, truth: Any, outputs: Any, baseline: Any, *, stderr: bool) -> None:

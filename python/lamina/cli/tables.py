@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,16 @@ from lamina.text import counted
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["MAX_CATEGORIES", "MAX_CLASSES", "Column", "Table", "TableError", "Target", "detect_task"]
+__all__ = [
+    "MAX_CATEGORIES",
+    "MAX_CLASSES",
+    "Column",
+    "Table",
+    "TableError",
+    "Target",
+    "detect_task",
+    "unknown_categories",
+]
 
 MAX_CATEGORIES = 50
 MAX_CLASSES = 20
@@ -229,9 +238,7 @@ class Table:
 
         A category that training did not see makes a row of zeros in the inputs of its column.
         """
-        absent = [column.name for column in self.columns if column.name not in frame.columns]
-        if absent:
-            raise TableError(f"the table has no column {', '.join(map(repr, absent))}, which the model was trained on")
+        check_columns(frame, [column.name for column in self.columns])
         self.check_missing(frame)
         unknown: dict[str, tuple[int, list[str]]] = {}
         import pandas as pd
@@ -250,7 +257,8 @@ class Table:
             strangers = sorted(set(values[codes < 0]))
             if strangers:
                 unknown[column.name] = int((codes < 0).sum()), strangers
-        return inputs, _unknown_categories(unknown)
+        whose = "its" if len(unknown) == 1 else "their"
+        return inputs, unknown_categories(unknown, f"all of {whose} inputs are 0 there")
 
     def to_json(self, target: Target, task: str) -> str:
         """Return everything `from_json` needs, as the model file keeps it."""
@@ -283,17 +291,30 @@ class Table:
             )
 
 
-def _unknown_categories(unknown: Mapping[str, tuple[int, list[str]]]) -> list[str]:
+def check_columns(frame: pd.DataFrame, names: Iterable[str]) -> None:
+    """Raise TableError for columns that a model uses and a table has not."""
+    absent = [name for name in names if name not in frame.columns]
+    if absent:
+        raise TableError(f"the table has no column {', '.join(map(repr, absent))}, which the model was trained on")
+
+
+def check_finite(name: str, numbers: Any) -> None:
+    """Raise TableError where a number of a column is infinite."""
+    if np.isinf(numbers).any():
+        raise TableError(f"column {name!r} has values that are infinite")
+
+
+def unknown_categories(unknown: Mapping[str, tuple[int, list[str]]], effect: str) -> list[str]:
     """Return one note on all columns that have categories which training did not see: in how many rows, and which."""
     if len(unknown) < 2:
         return [
-            f"column {name!r}: {counted(rows, 'row')} with categories unknown to the model ({_listed(strangers)}); all "
-            "of its inputs are 0 there"
+            f"column {name!r}: {counted(rows, 'row')} with categories unknown to the model ({_listed(strangers)}); "
+            f"{effect}"
             for name, (rows, strangers) in unknown.items()
         ]
     parts = [f"{name!r} ({counted(rows, 'row')}: {_listed(strangers)})" for name, (rows, strangers) in unknown.items()]
     shown = ", ".join(parts[:5]) + (f" and {len(parts) - 5} more" if len(parts) > 5 else "")
-    return [f"{len(unknown)} columns have categories unknown to the model: {shown}; all of their inputs are 0 there"]
+    return [f"{len(unknown)} columns have categories unknown to the model: {shown}; {effect}"]
 
 
 def _listed(texts: list[str]) -> str:
@@ -330,8 +351,7 @@ def _numbers(values: pd.Series, column: Column) -> Any:
         broken = values[pd.to_numeric(values, errors="coerce").isna() & values.notna()]
         raise TableError(f"column {column.name!r} holds numbers in the model; here it has {broken.iloc[0]!r}") from None
     numbers = np.where(np.isnan(numbers), np.nan if column.fill is None else column.fill, numbers)
-    if np.isinf(numbers).any():
-        raise TableError(f"column {column.name!r} has values that are infinite")
+    check_finite(column.name, numbers)
     largest = float(np.abs(numbers).max(initial=0))
     if largest > LARGEST_INPUT:
         raise TableError(f"column {column.name!r} has values as large as {largest:g}, too large for float32; divide it "

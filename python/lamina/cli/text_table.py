@@ -25,7 +25,7 @@ import numpy as np
 from lamina.cli.outputs import begins_a_model
 from lamina.text import counted
 
-__all__ = ["JOINT", "TableError", "TextTable", "read_text"]
+__all__ = ["JOINT", "TableError", "TableFile", "TextTable", "read_text"]
 
 # Between the cells of a column that is kept as one string; a file that has it is no table of text.
 JOINT = "\0"
@@ -50,11 +50,16 @@ COMPRESSED = (
     (re.compile(rb"\xfd7zXZ\x00"), "lzma"),
     (re.compile(rb"PK\x03\x04"), "zipfile"),
 )
+# Tables kept column by column.
+COLUMNAR = (
+    (re.compile(rb"PAR1[\x00-\x08\x0e-\x1f]"), "a Parquet file"),
+    (re.compile(rb"ARROW1\0"), "an Arrow (Feather) file"),
+    (re.compile(rb"\xff\xff\xff\xff.[^\xff]", re.DOTALL), "an Arrow stream"),
+)
 # By what their first bytes match; names of columns may begin like a mark without the byte behind it.
 NO_TABLES = (
     (re.compile(rb"\xd0\xcf\x11\xe0"), "an old Excel workbook: save the sheet as CSV"),
-    (re.compile(rb"PAR1[\x00-\x08\x0e-\x1f]"), "a Parquet file: write it as CSV"),
-    (re.compile(rb"ARROW1\0|FEA1\0"), "an Arrow (Feather) file: write it as CSV"),
+    (re.compile(rb"FEA1\0"), "a Feather file of the first version: write it as Parquet or CSV"),
     (re.compile(rb"ORC[\x00-\x08\x0e-\x1f]"), "an ORC file: write it as CSV"),
     (re.compile(rb"\x89HDF"), "an HDF5 file: write the table as CSV"),
     (re.compile(rb"\x93NUMPY"), "an array of NumPy: write it as CSV"),
@@ -107,12 +112,12 @@ class TextTable:
 
 
 def read_text(
-    path: str,
+    source: TableFile,
     separator: str | None = None,
     encoding: str | None = None,
     wanted: Callable[[str], bool] = lambda name: True,
 ) -> TextTable:
-    """Return the table in the file at `path`: of its columns, those with a `wanted` name.
+    """Return the table in a file of text: of its columns, those with a `wanted` name.
 
     Parameters
     ----------
@@ -127,7 +132,6 @@ def read_text(
         It holds no table of text: no column or no row, another file format, other bytes than the encoding has, a row
         with more fields than the header, a quotation mark that is not closed.
     """
-    source = _Source(path)
     path = source.path
     encoding = _checked_encoding(encoding) if encoding else _found_encoding(source, path)
     lines = _lines(source, path, encoding)
@@ -139,7 +143,7 @@ def read_text(
     return _columns(_rows(lines, separator, path, skipped), separator, encoding, path, wanted)
 
 
-class _Source:
+class TableFile:
     """The bytes of a file, decompressed, as often as they are asked for."""
 
     def __init__(self, path: str) -> None:
@@ -180,6 +184,12 @@ class _Source:
                     raise
                 raise self._damaged(error) from None
 
+    def columnar(self) -> str | None:
+        """Return what a table is that is kept column by column, such as "a Parquet file"; None for one of text."""
+        with self.open() as file:
+            start = file.read(16)
+        return next((what for mark, what in COLUMNAR if mark.match(start)), None)
+
     def _damaged(self, error: Exception) -> TableError:
         return TableError(f"{self.path} is compressed, and cut short or damaged: {error}")
 
@@ -211,7 +221,7 @@ def _checked_encoding(name: str) -> str:
     return "utf-8-sig" if known == "utf-8" else known
 
 
-def _found_encoding(source: _Source, path: str) -> str:
+def _found_encoding(source: TableFile, path: str) -> str:
     """Return UTF-8 or UTF-16 where the bytes say so, windows-1252 where they fit neither."""
     blocks = source.blocks()
     start = next(blocks, b"")
@@ -243,7 +253,7 @@ def _found_encoding(source: _Source, path: str) -> str:
     raise TableError(f"{path} is neither UTF-8 nor windows-1252 text; say what it is by --encoding")
 
 
-def _lines(source: _Source, path: str, encoding: str) -> Iterator[str]:
+def _lines(source: TableFile, path: str, encoding: str) -> Iterator[str]:
     """Yield the lines with their ends."""
     with source.open() as file:
         text = io.TextIOWrapper(file, encoding=encoding, newline="")

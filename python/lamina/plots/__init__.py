@@ -5,17 +5,29 @@ matplotlib has windows, call ``matplotlib.pyplot.show()`` after it.
 """
 
 from lamina.plots.figure import MARK, TRAINING, VALIDATION
-from lamina.plots.training import activations, confusion_matrix, fold_scores, gradient_flow, learning_curves
+from lamina.plots.predictions import calibration_curve, predicted_against_true, residuals
+from lamina.plots.training import (
+    activations,
+    confusion_matrix,
+    fold_curves,
+    fold_scores,
+    gradient_flow,
+    learning_curves,
+)
 
 __all__ = [
     "MARK",
     "TRAINING",
     "VALIDATION",
     "activations",
+    "calibration_curve",
     "confusion_matrix",
+    "fold_curves",
     "fold_scores",
     "gradient_flow",
     "learning_curves",
+    "predicted_against_true",
+    "residuals",
 ]
 
 

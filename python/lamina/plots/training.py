@@ -12,7 +12,7 @@ from lamina import activations as registry
 from lamina.files import FilePath
 from lamina.plots.figure import MARK, TRAINING, VALIDATION, axes, done, figure, write_picture
 
-__all__ = ["activations", "confusion_matrix", "fold_scores", "gradient_flow", "learning_curves"]
+__all__ = ["activations", "confusion_matrix", "fold_curves", "fold_scores", "gradient_flow", "learning_curves"]
 
 
 def learning_curves(history: Any, ax: Any = None, path: FilePath | None = None) -> Any:
@@ -71,6 +71,44 @@ def learning_curves(history: Any, ax: Any = None, path: FilePath | None = None) 
     ax.set_title(f"Learning curves; stopped after epoch {len(history.loss)}: {history.stop_reason}", fontsize=10)
     ax.grid(alpha=0.25)
     ax.legend(frameon=False)
+    return done(ax, path)
+
+
+def fold_curves(histories: Sequence[Any], ax: Any = None, path: FilePath | None = None) -> Any:
+    """Draw the training and validation losses of several fits, such as the folds of one, and the best epoch of each.
+
+    Parameters
+    ----------
+    histories : sequence
+        Of what `learning_curves` takes.
+
+    Returns the matplotlib.axes.Axes.
+    """
+    found = [_history_of(history) for history in histories]
+    if not found or not all(len(history.loss) for history in found):
+        raise ValueError("histories must have at least one to draw, each with an epoch")
+    ax = axes(ax, (7.0, 4.2))
+    from matplotlib.ticker import MaxNLocator
+
+    values: list[float] = []
+    for history in found:
+        held_out = history.validation_loss if history.validation_loss is not None else []
+        for loss, colour in ((history.loss, TRAINING), (held_out, VALIDATION)):
+            ax.plot(range(1, len(loss) + 1), loss, color=colour, linewidth=1, alpha=0.6)
+            values.extend(loss)
+        shown, best = held_out if len(held_out) else history.loss, int(history.best_epoch)
+        if 1 <= best <= len(shown):
+            ax.plot(best, shown[best - 1], "o", color=MARK, markersize=4)
+    if min(values) > 0 and max(values) > 20 * min(values):
+        ax.set_yscale("log")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set_xlabel("epoch")
+    ax.set_ylabel("loss")
+    ax.set_title(f"{len(found)} fits: training, validation, best epochs", fontsize=10)
+    ax.grid(alpha=0.25)
+    handles = [ax.plot([], [], color=colour, label=name)[0] for name, colour in
+               (("training loss", TRAINING), ("validation loss", VALIDATION))]  # fmt: skip
+    ax.legend(handles=handles, frameon=False)
     return done(ax, path)
 
 

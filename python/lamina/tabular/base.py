@@ -85,6 +85,7 @@ class BaseTabular(BaseLamina):
     encoder_: FrameEncoder
     networks_: list[Network]
     out_of_fold_: Array | None
+    fold_: Array | None
     validation_score_: float | None
     metadata_: dict[str, str]
 
@@ -169,12 +170,16 @@ class BaseTabular(BaseLamina):
             self._warn_at_the_end(f"column {name!r} was left out: {why}")
         data = Data(matrix, targets, weight)
         self._prepare(data)
-        self._seed, self.metadata_ = self._network_seed(), {}
+        self._seed = self._network_seed()
+        self.metadata_ = {}
         self._train(data, self._apart(X_val, y_val, sample_weight_val), groups)
         if kept is not None and self.out_of_fold_ is not None:
             everywhere = np.full((n_given, *self.out_of_fold_.shape[1:]), np.nan)
             everywhere[kept] = self.out_of_fold_
             self.out_of_fold_ = everywhere
+            fold = np.full(n_given, -1)
+            fold[kept] = self.fold_
+            self.fold_ = fold
         return self
 
     def _rules(self) -> dict[str, Rule]:
@@ -293,7 +298,7 @@ class BaseTabular(BaseLamina):
         return Samples(inputs(data.matrix, self._shape), self._for_network(data.targets), weight)
 
     def _look_at_held_out(self, data: Data, apart: Data | None, parts: list[Fold | None], outputs: list[Array]) -> None:
-        self.out_of_fold_ = self.validation_score_ = None
+        self.out_of_fold_ = self.fold_ = self.validation_score_ = None
         if not outputs:
             return
         if apart is not None:
@@ -305,6 +310,10 @@ class BaseTabular(BaseLamina):
         finished = self._finished(together)
         self.out_of_fold_ = np.full((len(data), *finished.shape[1:]), np.nan)
         self.out_of_fold_[rows] = finished
+        self.fold_ = np.full(len(data), -1)
+        for place, part in enumerate(parts):
+            if part is not None:
+                self.fold_[part.held] = place
 
     def _importances(self, data: Data, apart: Data | None, trained: Trained, recipe: Recipe) -> Array:
         """How much the loss of the first part's rows held out rises where a column is shuffled, in shares of 1."""
@@ -341,6 +350,12 @@ class BaseTabular(BaseLamina):
                 stacklevel=4,
             )
         return self._outputs_of(self.networks_, self.encoder_.transform(table, owner=type(self).__name__))
+
+    def network_samples(self, X: Any, y: Any) -> tuple[Array, Array]:
+        """Return the inputs and targets that the networks of `networks_` take, of a table and its targets."""
+        check_is_fitted(self)
+        made = self._samples(Data(self.encoder_.transform(table_of(X)), self._targets(y, first=False), None))
+        return made.x, made.targets
 
     @property
     def dropped_columns_(self) -> dict[str, str]:
@@ -431,7 +446,8 @@ class BaseTabular(BaseLamina):
         estimator.best_epoch_ = whole_number(given["best_epoch"], "best_epoch", 0)
         score = given["validation_score"]
         estimator.validation_score_ = None if score is None else number(score, "validation_score", -np.inf)
-        estimator.history_, estimator.out_of_fold_, estimator.metadata_ = [], None, dict(contents.metadata)
+        estimator.history_, estimator.out_of_fold_, estimator.fold_ = [], None, None
+        estimator.metadata_ = dict(contents.metadata)
         return estimator
 
     @abstractmethod

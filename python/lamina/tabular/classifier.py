@@ -74,6 +74,8 @@ patience : default=None
         The metric on the rows held out, of averaged and calibrated predictions; an error or loss is better when lower.
     out_of_fold_ : array of shape (rows, classes), or None
         Probabilities for each row by networks that did not train on it; NaN for a row that all trained on.
+    fold_ : array of shape (rows,), or None
+        Which part, from 0 on, held each row out; -1 for a row that all trained on.
     feature_importances_ : array of shape (n_features_in_,)
         How much the log loss on rows held out rises where a column is shuffled, in shares of 1.
     best_epoch_ : int

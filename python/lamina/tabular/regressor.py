@@ -60,7 +60,7 @@ learning_rate, weight_decay, batch_size, epochs, patience, max_time, n_jobs, ran
         shares of 1.
     quantiles_ : array of shape (quantiles,)
         The quantiles that were learned, in order; empty without `quantiles`.
-    networks_, encoder_, best_epoch_, history_, metadata_, dropped_columns_, n_features_in_, feature_names_in_
+    networks_, encoder_, fold_, best_epoch_, history_, metadata_, dropped_columns_, n_features_in_, feature_names_in_
         As in `TabularClassifier`.
 
     Examples

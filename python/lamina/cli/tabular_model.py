@@ -1,0 +1,96 @@
+"""Tabular models on the command line: what is kept of their table beside them, and what they make of another."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lamina.cli.cells import CellRules
+from lamina.cli.tables import TableError, Target, check_columns, check_finite, unknown_categories
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["columns_of", "described", "outputs_of", "strangers_to", "target_and_cells", "widened"]
+
+
+def described(target: Target, cells: CellRules) -> str:
+    """Return what `target_and_cells` needs, as the model file keeps it."""
+    known = {"name": target.name, "classes": target.classes, "spelled": target.spelled}
+    return json.dumps({"target": known, "cells": asdict(cells)})
+
+
+def target_and_cells(text: str, model: Any) -> tuple[Target, CellRules]:
+    """Return the target, as of a model's outputs, and how cells were understood; TableError for another's text."""
+    try:
+        saved = json.loads(text)
+        target, cells = Target(**saved["target"]), CellRules(**saved["cells"])
+        target.check()
+        cells.check()
+        if (target.classes is None) != (not hasattr(model, "classes_")):
+            raise ValueError("numbers and classes are not the same")
+        if target.classes is not None:
+            _places(target, model)
+        return target, cells
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise TableError(f"the model's description of its table is damaged: {error}") from None
+
+
+def columns_of(model: Any) -> tuple[set[str], set[str]]:
+    """Return the names of the columns that a model uses: those that are read as numbers, and all others."""
+    encoder = model.encoder_
+    used = {name: column.kind for name, column in zip(encoder.names, encoder.columns, strict=True)
+            if column.dropped is None}  # fmt: skip
+    numbers = {name for name, kind in used.items() if kind in ("number", "boolean")}
+    return numbers, used.keys() - numbers
+
+
+def outputs_of(model: Any, frame: pd.DataFrame, target: Target) -> Any:
+    """Return the probabilities of the target's classes, (n, classes), or numbers, (n,).
+
+    TableError, in the words of a table's owner, where the table is not as the model's was.
+    """
+    from pandas.api import types
+
+    check_columns(frame, sorted(set.union(*columns_of(model)), key=list(model.encoder_.names).index))
+    for name, values in frame.items():
+        if types.is_float_dtype(values):
+            check_finite(str(name), values.to_numpy())
+    try:
+        if target.classes is None:
+            return np.asarray(model.predict(frame), dtype=np.float64)
+        return widened(model, model.predict_proba(frame), target)
+    except (TypeError, ValueError) as error:
+        raise TableError(str(error).replace(" of X ", " ").replace(" at the fit", " in training")) from None
+
+
+def widened(model: Any, probabilities: Any, target: Target) -> Any:
+    """Return probabilities of the model's classes as those of the target's: 0 for one without a row in training."""
+    outputs = np.zeros((len(probabilities), len(target.classes or ())))
+    outputs[:, _places(target, model)] = probabilities
+    return outputs
+
+
+def _places(target: Target, model: Any) -> list[int]:
+    """Where each class of the model is among the target's."""
+    place = {label: number for number, label in enumerate(target.classes or ())}
+    return [place[label] for label in model.classes_.tolist()]
+
+
+def strangers_to(model: Any, frame: pd.DataFrame) -> list[str]:
+    """Return a note on the categories of a table that training did not see."""
+    unknown: dict[str, tuple[int, list[str]]] = {}
+    encoder = model.encoder_
+    columns: Mapping[str, Any] = dict(zip(encoder.names, encoder.columns, strict=True))
+    for name, column in columns.items():
+        # Rare ones are one category, of which the model knows no names.
+        if column.dropped is None and column.categories and not column.others and name in frame.columns:
+            cells = frame[name].dropna().map(str)
+            strange = cells[~cells.isin(column.categories)]
+            if len(strange):
+                unknown[name] = len(strange), sorted(set(strange))
+    return unknown_categories(unknown, "taken as missing there")

@@ -1,0 +1,478 @@
+"""Tables and models of the command line: what is trained on what, its report, and files of columns."""
+
+import gzip
+import io
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import lamina
+from lamina.cli import main
+from lamina.cli.arguments import METRICS, build_parser
+from lamina.report import is_report
+
+ROWS = 240
+NETWORK = ["--model", "network", "--epochs", "30", "--lr", "0.01"]
+TABULAR = ["--model", "tabular", "--preset", "fast"]
+KINDS = {"network": NETWORK, "tabular": TABULAR}
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:pyarrow")
+
+
+def table(seed=0, rows=ROWS):
+    rng = np.random.default_rng(seed)
+    age, city = rng.integers(18, 80, rows), rng.choice(["Oslo", "Paris", "Rome"], rows)
+    income = rng.lognormal(10, 0.5, rows).round(2)
+    return pd.DataFrame(
+        {
+            "age": age,
+            "income": income,
+            "city": city,
+            "member": rng.random(rows) > 0.5,
+            "bought": np.where((age > 45) ^ (city == "Rome"), "yes", "no"),
+            "price": (2e5 + income + 500 * age + 2e4 * (city == "Oslo") + rng.normal(0, 500, rows)).round(2),
+        }
+    )
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    table().to_csv("data.csv", index=False)
+    return tmp_path
+
+
+@pytest.fixture(params=KINDS)
+def kind(request):
+    return KINDS[request.param]
+
+
+def train(*more, data="data.csv", target="bought", drop="price", out="m.lamina", code=0):
+    words = ["train", data, "--target", target, "--out", out, "--quiet", *(["--drop", drop] if drop else [])]
+    assert main([*words, *more]) == code
+
+
+def predictions(model="m.lamina", data="data.csv", *more):
+    assert main(["predict", model, data, "--out", "p.csv", *more]) == 0
+    return pd.read_csv("p.csv")
+
+
+@pytest.mark.parametrize(("target", "drop"), [("bought", "price"), ("price", "bought")])
+def test_a_report_of_every_kind(folder, kind, target, drop, capsys):
+    train(*kind, "--report", "r.html", target=target, drop=drop)
+    assert "report: r.html" in capsys.readouterr().out
+    made = (folder / "r.html").read_bytes()
+    assert is_report(made[:256])
+    text = made.decode()
+    for word in ("Scores", "Learning curves", "The data", "data.csv", "left out", "48 test", "without a model"):
+        assert word in text
+    assert ("Confusion matrix" in text) == ("Calibration" in text) == (target == "bought")
+    assert ("Residuals" in text) == (target == "price")
+    train(*kind, "--report", "r.html", target=target, drop=drop)  # over one of its own
+    Path("mine.html").write_text("<!doctype html>\n<html><body>mine</body></html>")
+    train(*kind, "--report", "mine.html", target=target, drop=drop, code=2)
+    assert "exists and holds no report of lamina's" in capsys.readouterr().err
+    train(*kind, "--report", "data.csv", target=target, drop=drop, code=2)
+    assert "is the file data.csv that is read" in capsys.readouterr().err
+    train(*kind, "--report", "m.lamina", target=target, drop=drop, code=2)
+    assert "written over the model" in capsys.readouterr().err
+
+
+def test_a_test_file_of_other_rows(folder, kind, capsys):
+    other = table(1, 100)
+    other.drop(columns=["price", "member"]).assign(member=np.where(other.member, "TRUE", "FALSE")).to_csv(
+        "other.csv", index=False, sep=";", decimal=","
+    )
+    train(*kind, "--test", "other.csv")
+    said = capsys.readouterr().out
+    assert "test rows, other.csv: read as: ';' separated" in said
+    assert "Results on 100 test rows" in said
+    accuracy = float(next(line for line in said.splitlines() if "accuracy" in line).split("│")[2])
+    assert accuracy == pytest.approx((predictions(data="other.csv")["prediction"] == other["bought"]).mean(), abs=1e-4)
+    train(*kind, "--test", "data.csv", out="data.lamina")
+    train(*kind, "--test", "other.csv", out="other.csv", code=2)
+    assert "is the file other.csv that is read" in capsys.readouterr().err
+    for change, message in {
+        "age": "other.csv has no column 'age', which data.csv has",
+        "bought": "other.csv has no column 'bought'",
+    }.items():
+        other.drop(columns=change).to_csv("other.csv", index=False)
+        train(*kind, "--test", "other.csv", code=2)
+        assert message in capsys.readouterr().err
+    other.assign(bought="perhaps").to_csv("other.csv", index=False)
+    train(*kind, "--test", "other.csv", code=2)
+    assert "other.csv has the class 'perhaps' of the target, which data.csv has not" in capsys.readouterr().err
+    train(*kind, "--test", "none.csv", code=2)
+    assert "there is no file 'none.csv'" in capsys.readouterr().err
+
+
+def test_weights_by_a_column(folder, kind, capsys):
+    frame = table()
+    # Half of the rows have the other class, and count nothing.
+    wrong = np.arange(ROWS) % 2 == 0
+    frame["bought"] = np.where(wrong, np.where(frame.bought == "yes", "no", "yes"), frame.bought)
+    frame.assign(counts=np.where(wrong, 0, 2)).to_csv("data.csv", index=False)
+    train(*kind, "--weights", "counts", "--test", "0")
+    found = predictions()["prediction"]
+    assert (found == table()["bought"]).mean() > 0.8
+    for column, message in {"city": "must be a column of numbers", "nothing": "no column 'nothing'",
+                            "bought": "is the target, or left out"}.items():  # fmt: skip
+        train(*kind, "--weights", column, code=2)
+        assert message in capsys.readouterr().err
+    for bad in (-1, np.nan):
+        frame.assign(counts=np.where(wrong, bad, 2)).to_csv("data.csv", index=False)
+        train(*kind, "--weights", "counts", code=2)
+        assert "must have a number in each row, none below 0" in capsys.readouterr().err
+
+
+def test_ids_and_leaks_are_warned_of(folder, kind, capsys):
+    frame = table()
+    frame.assign(customer=np.arange(ROWS) + 1000, paid=(frame.bought == "yes") * 9.99).to_csv("data.csv", index=False)
+    train(*kind, "--report", "r.html")
+    said = capsys.readouterr().out
+    assert (
+        "warning: column 'customer' counts the rows; if it is an id of the rows, leave it out by --id customer" in said
+    )
+    assert "warning: column 'paid' alone tells the class of 100.0% of the rows; " in said
+    assert "Look at this first" in Path("r.html").read_text()
+    train(*kind, "--id", "customer,paid")
+    assert "warning: column" not in capsys.readouterr().out
+    assert len(predictions(data="data.csv")) == ROWS
+
+
+def test_which_kind_of_model_options_ask_for(folder, capsys):
+    for words, kind in {(): "tabular", ("--folds", "2"): "tabular", ("--hidden", "4"): "network",
+                        ("--model", "network"): "network"}.items():  # fmt: skip
+        train(*words, *(["--preset", "fast"] if kind == "tabular" else ["--epochs", "2"]))
+        assert hasattr(lamina.load("m.lamina"), "encoder_") == (kind == "tabular")
+    for words, message in {
+        ("--folds", "3", "--hidden", "4"): "--folds is an option of a tabular model, and --hidden asks for a network",
+        ("--model", "network", "--time", "3"): "--time is an option of a tabular model, and --model network asks",
+        ("--model", "tabular", "--l2", "0.1"): "--l2 is an option of a network model, and --model tabular asks for a",
+        ("--metric", "rmse"): "--metric rmse is none of classification: error, log_loss, auc",
+        ("--folds", "3", "--validation", "0.2"): "--folds and --validation both say",
+    }.items():
+        train(*words, code=2)
+        assert message in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        train("--test", "1.5")
+    assert "1.5 is not at least 0 and below 1, and no file (./1.5 is one)" in capsys.readouterr().err
+
+
+def test_metrics_are_those_of_tabular_models():
+    from lamina.tabular.recipe import METRICS as known
+
+    by_task = {"classification": known["classes"], "regression": known["numbers"]}
+    assert {name: task for task, names in by_task.items() for name in names} == METRICS
+
+
+@pytest.mark.parametrize(
+    ("data", "model"),
+    [("data.csv", "data"), ("data.csv.gz", "data"), ("a b.tsv", "a b"), ("-", "model"), ("../x/t.parquet", "t"),
+     ("v1.2.csv", "v1.2"), ("table", "table")],
+)  # fmt: skip
+def test_the_name_of_a_model_that_is_not_said(data, model):
+    from lamina.cli.train import name_of_the_model
+
+    assert build_parser().parse_args(["train", data, "--target", "y"]).out is None
+    assert name_of_the_model(data) == f"{model}.lamina"
+
+
+def test_the_command_of_the_documentation(folder):
+    assert main(["train", "data.csv", "--target", "bought", "--quiet"]) == 0
+    assert (folder / "data.lamina").is_file()
+    assert (folder / "data.png").is_file()
+
+
+# Tabular models ---------------------------------------------------------------------------------------------------
+
+
+def awkward(rows=ROWS):
+    """A table with everything that people have in one: gaps, dates, codes, units, a constant and an empty column."""
+    rng = np.random.default_rng(5)
+    frame = table(rows=rows)
+    when = pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 700, rows), "D")
+    frame["when"] = when.strftime("%Y-%m-%d")
+    frame["code"] = [f"{code:03}" for code in rng.integers(0, 12, rows)]
+    frame["share"] = [f"{share:.1f}%" for share in rng.random(rows) * 100]
+    frame["always"], frame["never"] = 1, None
+    frame["member"] = np.where(frame.member, "TRUE", "FALSE")
+    for number, name in enumerate(["age", "city", "member", "when", "code", "share"]):
+        frame[name] = frame[name].astype(object)
+        frame.loc[rng.choice(rows, 20, replace=False), name] = (
+            ["", "NA"][number % 2] if name in ("age", "share") else ""
+        )
+    return frame
+
+
+@pytest.mark.parametrize(("target", "drop"), [("bought", "price"), ("price", "bought")])
+def test_a_table_with_everything_in_it(folder, target, drop, capsys):
+    awkward().to_csv("data.csv", index=False)
+    train(*TABULAR, target=target, drop=drop)
+    said = capsys.readouterr().out
+    assert "note: column 'never' is left out: all of its values are missing" in said
+    assert "note: column 'always' is left out: it has one value alone" in said
+    more = ["--proba"] if target == "bought" else ["--interval", "0.8"]
+    found = predictions("m.lamina", "data.csv", *more)
+    # The same bits in a new process, and from Python on the frame that is read.
+    command = [sys.executable, "-m", "lamina", "predict", "m.lamina", "data.csv", *more]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == Path("p.csv").read_text()
+    model = lamina.load("m.lamina")
+    if target == "bought":
+        assert found.columns.tolist() == ["prediction", "probability_no", "probability_yes"]
+        assert (found["prediction"] == awkward()["bought"]).mean() > 0.85
+        assert model.classes_.tolist() == ["no", "yes"]
+    else:
+        assert found.columns.tolist() == ["prediction", "low", "high"]
+        inside = found["low"].le(table()["price"]) & found["high"].ge(table()["price"])
+        assert 0.7 < inside.mean() <= 1
+    predictions("m.lamina", "data.csv", *more)  # over what it wrote
+    kinds = dict(zip(model.encoder_.names, (column.kind for column in model.encoder_.columns), strict=True))
+    assert kinds["when"] == "datetime"
+    assert kinds["code"] == "category"
+    assert kinds["share"] == kinds["age"] == "number"
+    # Columns in another order, one that is not used gone, new categories.
+    other = awkward().assign(city="Bonn").drop(columns=["never", target])
+    other[other.columns[::-1]].to_csv("other.csv", index=False)
+    capsys.readouterr()
+    assert len(predictions("m.lamina", "other.csv")) == ROWS
+    assert "column 'city': 240 rows with categories unknown to the model ('Bonn'); taken as missing" in (
+        capsys.readouterr().err
+    )
+    for change, message in {"age": "no column 'age', which the model was", "when": "no column 'when'"}.items():
+        other.drop(columns=change).to_csv("less.csv", index=False)
+        assert main(["predict", "m.lamina", "less.csv"]) == 2
+        assert message in capsys.readouterr().err
+    for change, message in {
+        "age": "column 'age' holds numbers in the model; here it has 'x' in line 2",
+        "when": "column 'when' held dates in training; got text",
+    }.items():
+        other.assign(**{change: "x"}).to_csv("less.csv", index=False)
+        assert main(["predict", "m.lamina", "less.csv"]) == 2
+        assert message in capsys.readouterr().err
+    assert main(["info", "m.lamina"]) == 0
+    said = capsys.readouterr().out
+    assert f"of {target!r}" in said
+    assert "left out" in said
+
+
+def test_codes_that_are_to_be_text_stay_categories(folder):
+    table().assign(area=np.arange(ROWS) % 7 + 100).to_csv("data.csv", index=False)
+    for words, kind in {(): "number", ("--text", "area"): "category"}.items():
+        train(*TABULAR, *words)
+        encoder = lamina.load("m.lamina").encoder_
+        assert encoder.columns[encoder.names.index("area")].kind == kind
+        assert len(predictions()) == ROWS
+
+
+@pytest.mark.parametrize(
+    ("labels", "spelled"),
+    [((True, False), ("TRUE", "FALSE")), ((0, 1), ("0.0", "1.0")), ((3, 7), ("3", "7")), (("01", "2"), ("01", "2"))],
+)
+def test_labels_come_back_as_they_are_written(folder, labels, spelled):
+    frame = table()
+    frame["bought"] = np.where(frame.bought == "yes", *spelled)
+    frame.to_csv("data.csv", index=False)
+    train(*TABULAR)
+    predictions()
+    assert set(Path("p.csv").read_text().split()[1:]) == set(spelled)
+    assert set(lamina.load("m.lamina").classes_.tolist()) == set(labels)
+
+
+def test_folds_are_reported_with_their_spread(folder, capsys):
+    train(*TABULAR, "--folds", "3", "--metric", "log_loss", "--report", "r.html", "--test", "0")
+    assert "3 networks in " in capsys.readouterr().out
+    text = Path("r.html").read_text()
+    for words in ("in 3 folds", "Each of the 3 folds", "240 training", "240 validation rows", "3 fits"):
+        assert words in text
+    assert "lower is better; chosen by it" in text
+    assert len(lamina.load("m.lamina").networks_) == 3
+
+
+def test_the_same_seed_is_the_same_model(folder):
+    files = []
+    for threads, seed in (("1", "7"), ("2", "7"), ("1", "8")):
+        train(*TABULAR, "--seed", seed, "--threads", threads)
+        model = lamina.load("m.lamina")
+        files.append(np.concatenate([view.ravel() for view in model.networks_[0].parameters.values()]))
+    np.testing.assert_array_equal(files[0], files[1])
+    assert not np.array_equal(files[0], files[2])
+
+
+def test_a_limit_of_time_is_kept(folder):
+    large = pd.concat([table(seed) for seed in range(60)])
+    large.to_csv("data.csv", index=False)
+    began = time.perf_counter()
+    train("--model", "tabular", "--time", "1", "--threads", "1")
+    assert time.perf_counter() - began < 30
+    assert 0 < lamina.load("m.lamina").best_epoch_ < 128
+
+
+def test_rows_without_a_target_are_left_out(folder, capsys):
+    frame = table()
+    frame.loc[:9, "bought"] = None
+    frame.to_csv("data.csv", index=False)
+    train(*TABULAR, "--report", "r.html")
+    assert "note: left out for want of a target: 10 of 240 rows" in capsys.readouterr().out
+    assert "left out for want of a target: 10 of 240 rows" in Path("r.html").read_text()
+
+
+def test_what_a_model_cannot_give_is_refused(folder, capsys):
+    train(*TABULAR)
+    train(*TABULAR, target="price", drop="bought", out="n.lamina")
+    train(*NETWORK, target="price", drop="bought", out="o.lamina")
+    train(*TABULAR, "--validation", "0", target="price", drop="bought", out="v.lamina")
+    capsys.readouterr()
+    for words, message in {
+        ("m.lamina", "--interval", "0.9"): "--interval needs a tabular model of numbers; this one predicts classes",
+        ("o.lamina", "--interval", "0.9"): "this one is a network of its own layers",
+        ("n.lamina", "--proba"): "--proba needs a model of classes",
+        ("v.lamina", "--interval", "0.9"): "needs rows held out",
+        ("n.lamina", "--interval", "0.9999"): "needs at least",
+    }.items():
+        assert main(["predict", words[0], "data.csv", *words[1:]]) == 2
+        error = capsys.readouterr().err
+        assert message in error.splitlines()[-1]
+    model = lamina.load("n.lamina")
+    for known in ({}, {"table": "{}"}, {"table": lamina.load("m.lamina").metadata_["table"]}):
+        model.metadata_ = known
+        model.save("n.lamina")
+        assert main(["predict", "n.lamina", "data.csv"]) == 2
+        assert ("damaged" if known else "was not made by `lamina train`") in capsys.readouterr().err
+
+
+INTERRUPTED = """
+import os, signal, sys, threading
+from lamina.cli import main
+from lamina.tabular import members
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+say, pressed = members.Overview.hook, []
+
+def hook(self):
+    own = say(self)
+    def at_epoch(epoch):
+        own(epoch)
+        if epoch.epoch == 3 and not pressed:
+            pressed.append(os.kill(os.getpid(), signal.SIGINT))
+    return at_epoch
+
+members.Overview.hook = hook
+sys.exit(main(["train", "data.csv", "--target", "price", "--drop", "bought", "--out", "m.lamina", "--quiet",
+               "--report", "r.html", *sys.argv[1:]]))
+"""
+
+
+@pytest.mark.parametrize("more", [[], ["--folds", "3"]])
+def test_ctrl_c_saves_the_best_weights_of_a_tabular_model(folder, more):
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED, *more], capture_output=True, text=True, check=False)
+    assert done.returncode == 130, done.stderr
+    assert "interrupted: the best weights so far, of epoch " in done.stderr
+    assert "model: m.lamina" in done.stdout
+    assert "interrupted: the best weights" in Path("r.html").read_text()
+    assert len(predictions()) == ROWS
+
+
+@pytest.mark.parametrize("command", [["train", "data.csv", "--target", "bought"], ["predict", "m.lamina", "data.csv"]])
+def test_what_a_tabular_model_needs_is_named(folder, command):
+    train(*TABULAR)
+    code = f"import sys; sys.modules['narwhals'] = None\nfrom lamina.cli import main; sys.exit(main({command!r}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert 'install with: pip install "narwhals>=2"' in done.stderr.splitlines()[-1]
+
+
+# Files of columns -------------------------------------------------------------------------------------------------
+
+
+def in_columns(frame, path):
+    if path.endswith(".parquet"):
+        frame.to_parquet(path)
+    elif path.endswith(".arrows"):
+        import pyarrow
+
+        made = pyarrow.Table.from_pandas(frame)
+        with pyarrow.ipc.new_stream(path, made.schema) as stream:
+            stream.write_table(made)
+    else:
+        frame.to_feather(path)
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".feather", ".arrows"])
+def test_files_of_columns(folder, kind, suffix, capsys):
+    pytest.importorskip("pyarrow")
+    name = f"data{suffix}"
+    in_columns(table(), name)
+    train(*kind, out="text.lamina")
+    train(*kind, data=name, out="columns.lamina")
+    assert "read as: a" in capsys.readouterr().out
+    whole = predictions("text.lamina")
+    for model in ("text.lamina", "columns.lamina"):
+        for data in ("data.csv", name):
+            pd.testing.assert_frame_equal(predictions(model, data), whole)
+    Path("packed.gz").write_bytes(gzip.compress(Path(name).read_bytes()))
+    pd.testing.assert_frame_equal(predictions("text.lamina", "packed.gz"), whole)
+    Path(f"cut{suffix}").write_bytes(Path(name).read_bytes()[:-20])
+    capsys.readouterr()
+    assert main(["predict", "text.lamina", f"cut{suffix}"]) == 2
+    assert "cut short or damaged" in capsys.readouterr().err
+
+
+def test_a_file_of_columns_through_the_standard_input(folder, kind, monkeypatch):
+    pytest.importorskip("pyarrow")
+    buffer = io.BytesIO()
+    table().to_parquet(buffer)
+    for words in (["train", "-", "--target", "bought", "--drop", "price", "--out", "m.lamina", "--quiet", *kind],
+                  ["predict", "m.lamina", "-", "--out", "p.csv"]):  # fmt: skip
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(buffer.getvalue())))
+        assert main(words) == 0
+    assert len(pd.read_csv("p.csv")) == ROWS
+
+
+def test_what_columns_in_files_may_hold(folder, capsys):
+    pytest.importorskip("pyarrow")
+    frame = table().assign(nested=[[1, 2]] * ROWS, empty=None, when=pd.Timestamp("2024-01-01"))
+    frame["kind"] = pd.Categorical(frame["city"])
+    frame.loc[3, "when"] = pd.NaT
+    frame["member"] = [None] * 5 + frame["member"].tolist()[5:]
+    frame.to_parquet("data.parquet")
+    train(*TABULAR, data="data.parquet", code=2)
+    assert "column 'nested' holds list" in capsys.readouterr().err
+    train(*TABULAR, "--drop", "nested", data="data.parquet")
+    assert len(predictions(data="data.parquet")) == ROWS
+    for words, message in {
+        ("--separator", ";"): "--separator is for tables of text; data.parquet is a Parquet file",
+        ("--na", "x"): "--na is for tables of text",
+        ("--text", "nothing"): "no column 'nothing' to read as text",
+    }.items():
+        train(*TABULAR, *words, "--drop", "nested", data="data.parquet", code=2)
+        assert message in capsys.readouterr().err
+    frame[:0].drop(columns="nested").to_parquet("data.parquet")
+    train(*TABULAR, data="data.parquet", code=2)
+    assert "0 rows" in capsys.readouterr().err
+
+
+def test_numbers_that_are_text_in_another_file(folder, capsys):
+    pytest.importorskip("pyarrow")
+    train(*NETWORK)
+    whole = predictions()
+    table().astype({"age": str}).to_parquet("data.parquet")
+    pd.testing.assert_frame_equal(predictions(data="data.parquet"), whole)
+    table().assign(age="old").to_parquet("data.parquet")
+    capsys.readouterr()
+    assert main(["predict", "m.lamina", "data.parquet"]) == 2
+    assert "column 'age' holds numbers in the model; here it has 'old'" in capsys.readouterr().err
+
+
+def test_pyarrow_is_named_where_it_is_missing(folder, capsys, monkeypatch):
+    Path("data.parquet").write_bytes(b"PAR1\x15\x04\x15\x10" * 4)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    train(*NETWORK, data="data.parquet", code=2)
+    assert 'data.parquet is a Parquet file, which needs pyarrow; install with: pip install "pyarrow>=14"' in (
+        capsys.readouterr().err
+    )
