@@ -153,6 +153,14 @@ class TestSummary:
         assert common.mean("lightgbm", "a") == pytest.approx(0.1)
         assert common.mean_rank("other") == 2
 
+    def test_differences_on_one_table_have_an_error_over_its_splits(self, summary):
+        found = results(summary, [*self.BASE, *self.OTHER])
+        # 5 and 3 more than 3 and 5.
+        ratio, error = found.split_ratio("other", "lightgbm", "b")
+        assert (ratio, ratio * error) == (pytest.approx(2), pytest.approx(1 / 4))
+        assert "2.000 ± 0.250" in summary.text(found, ["lightgbm"])
+        assert "| b                 | 2.000 ± 0.250 |" in summary.text(found, ["lightgbm"])
+
     def test_what_failed_is_told_and_does_not_count(self, summary):
         late = line("other", "b", 1, "too long", limit=60)
         found = results(summary, [*self.BASE, *self.OTHER[:3], late])

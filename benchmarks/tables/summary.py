@@ -106,6 +106,16 @@ class Results:
         mean, error = mean_and_error(logs)
         return math.exp(mean), error
 
+    def split_ratio(self, engine, other, table, metric="score"):
+        """Ratio of a table's means over the splits that both have, with the standard error over them; or None."""
+        cells = sorted(self.cells[engine] & self.cells[other])
+        pairs = [[metric_of(self.lines[e, t, s], metric) for e in (engine, other)] for t, s in cells if t == table]
+        if not pairs or None in pairs[0]:
+            return None
+        scale = statistics.fmean(b for _, b in pairs)
+        mean, error = mean_and_error([(a - b) / scale for a, b in pairs])
+        return 1 + mean, error / (1 + mean)
+
     def table_ranks(self, metric="score"):
         """By table, each ranked engine's rank."""
         found = {}
@@ -180,7 +190,7 @@ def scores_by_table(results, metric="score"):
     return layout([{"score": "error or RMSE"}.get(metric, metric.replace("_", " ")), *results.engines], rows)
 
 
-def percent(ratio):
+def with_error(ratio):
     if ratio is None:
         return ""
     value, error = ratio
@@ -199,9 +209,9 @@ def overview(results):
                 engine,
                 str(len(results.cells[engine])),
                 number(results.mean_rank(engine)),
-                *(percent(results.ratio(engine, metric=kind, tables=kinds[kind])) for kind in SCORES),
-                percent(results.ratio(engine)),
-                percent(results.ratio(engine, metric="log_loss")),
+                *(with_error(results.ratio(engine, metric=kind, tables=kinds[kind])) for kind in SCORES),
+                with_error(results.ratio(engine)),
+                with_error(results.ratio(engine, metric="log_loss")),
                 number(results.mean_rank(engine, "log_loss")),
                 number(results.typical(engine, "cpu")),
                 number(cpu and cpu[0]),
@@ -223,22 +233,30 @@ def paired(results, other):
             mean, error = results.rank_difference(engine, other)
             difference = f"{mean:+.2f}" + ("" if math.isnan(error) else f" ± {error:.2f}")
         won, lost = sum(a < b for _, a, b in pairs), sum(a > b for _, a, b in pairs)
-        ratios = [percent(results.ratio(engine, other, metric)) for metric in ("score", "log_loss")]
+        ratios = [with_error(results.ratio(engine, other, metric)) for metric in ("score", "log_loss")]
         rows.append([engine, difference, *ratios, f"{won}/{len(pairs) - won - lost}/{lost}"])
     head = [f"against {other}", "difference of ranks", "error or RMSE, ratio", "log loss, ratio", "won/even/lost"]
     return layout(head, rows)
 
 
-def text(results):
+def paired_by_table(results, other):
+    """Each engine's ratio to one of them on each table, with the standard error over its splits."""
+    others = [engine for engine in results.engines if engine != other]
+    tables = results.tables(engine=other)
+    rows = [[t, *(with_error(results.split_ratio(engine, other, t)) for engine in others)] for t in tables]
+    return layout([f"ratio to {other}", *others], rows)
+
+
+def text(results, against=None):
     parts = [scores_by_table(results), scores_by_table(results, "log_loss")] if results.tables("log_loss") else []
     parts = parts or [scores_by_table(results)]
     parts.append(
         f"Ratios to {results.base}, below 1: better; ranks among {len(results.ranked)} engines with all splits."
     )
     parts.append(overview(results))
-    for other in unique([results.best(), results.base]):
-        if other and len(results.engines) > 1:
-            parts.append(paired(results, other))
+    if len(results.engines) > 1:
+        parts += [paired(results, other) for other in unique(against or [results.best(), results.base]) if other]
+        parts += [paired_by_table(results, other) for other in against or []]
     troubles = {}
     for (engine, table, split), line in results.unfinished.items():
         why = f"more than {line['limit']:g} s of CPU" if line["status"] == "too long" else line.get("why", "failed")
@@ -252,6 +270,7 @@ def main(argv=None):
     parser.add_argument("files", nargs="+", type=Path)
     parser.add_argument("--engines", default=None, help="comma-separated; default: all in the files")
     parser.add_argument("--base", default=BASE, help="the engine that ratios are to")
+    parser.add_argument("--against", default=None, help="engines that all others are paired with, table by table")
     parser.add_argument("--common", action="store_true", help="only splits that all the engines have")
     parser.add_argument("--tables", default=None, help="only these")
     parser.add_argument("--picture", type=Path, default=None, help="draw score against CPU time here")
@@ -260,12 +279,13 @@ def main(argv=None):
     if options.tables:
         lines = {cell: line for cell, line in lines.items() if cell[1] in options.tables.split(",")}
     engines = options.engines.split(",") if options.engines else None
-    if unknown := set(engines or []) - {engine for engine, _, _ in lines}:
+    against = options.against.split(",") if options.against else None
+    if unknown := {*(engines or []), *(against or [])} - {engine for engine, _, _ in lines}:
         parser.error(f"no results of {', '.join(sorted(unknown))}")
     results = Results(lines, engines, options.base, options.common)
     if not results.lines:
         sys.exit("no results to sum up" + (": the engines have no split in common" if options.common else ""))
-    print(text(results))
+    print(text(results, against))
     if options.picture:
         import picture
 
