@@ -86,7 +86,11 @@ def test_every_constructor_has_a_signature(part):
         (lambda: lamina.Dense(3.0), TypeError, r"units of Dense must be a whole number; got 3\.0"),
         (lambda: lamina.Dense("3"), TypeError, "units of Dense must be a whole number; got '3'"),
         (lambda: lamina.Dense(), TypeError, r"Dense\(\) needs units"),
-        (lambda: lamina.Dense(3, "relu", "auto", True, 1), TypeError, r"Dense\(\) takes at most 4 arguments; 5 were"),
+        (
+            lambda: lamina.Dense(3, "relu", "auto", True, "ntk", False, 1),
+            TypeError,
+            r"Dense\(\) takes at most 6 arguments; 7 were",
+        ),
         (lambda: lamina.Dense(3, units=4), TypeError, r"Dense\(\) got units twice"),
         (lambda: lamina.Dense(3, unit=4), TypeError, "Dense has no parameter 'unit'; it has units, activation"),
         (lambda: lamina.Dense(3, use_bias="no"), TypeError, "use_bias of Dense must be True or False; got 'no'"),
