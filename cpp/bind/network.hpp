@@ -289,7 +289,8 @@ template <class T> void bind_network(py::module_& m, const char* name) {
       "fit_normalization",
       [](H& h, const py::object& samples) {
         const Samples<T> s = samples_from<T>(h.network, samples);
-        change(h, [&] { h.network.set_normalization(normalization_of(s, &poll_signals)); });
+        change(h,
+               [&] { h.network.set_normalization(normalization_of(s, &poll_signals, h.network.category_inputs())); });
       },
       py::arg("samples"));
   c.def_property(

@@ -98,9 +98,11 @@ template <class T> class Layer {
   virtual Split split() const { return Split::rows; }
   /// Whether a prediction may write its output over its input: each element of it depends on that element alone.
   virtual bool predicts_in_place() const { return false; }
-  /// Values that a sequence carries from one step to the next; above 0 for recurrent layers, whose `backward` also runs
-  /// in the first layer, with an empty `input_delta`.
+  /// Values that a sequence carries from one step to the next; above 0 for recurrent layers.
   virtual Index state_size() const { return 0; }
+  /// Whether `backward` also runs in the first layer, with an empty `input_delta`, since `gradients` wants what it
+  /// leaves behind.
+  virtual bool backward_always() const { return state_size() > 0; }
   /// Whether the output is that of a sequence's last step alone.
   virtual bool last_step_only() const { return false; }
   /// Elements a row needs between forward and backward beside its output.
@@ -109,6 +111,10 @@ template <class T> class Layer {
   virtual Index kept_per_batch() const { return 0; }
   /// Multiplications and additions of a forward pass, a row.
   virtual double work_per_row() const { return static_cast<double>(outputs_); }
+  /// Input columns that hold numbers of categories: what normalises inputs leaves them as they are.
+  virtual std::vector<Index> category_columns() const { return {}; }
+  /// The input column that output column `j` is, unchanged, also in training; -1 where it is none.
+  virtual Index copied_column(Index /*j*/) const { return -1; }
   /// The fewest rows that a training batch may have.
   virtual Index least_batch() const { return 1; }
 

@@ -190,7 +190,7 @@ void TrainingPass<T>::backward(kernels::Worker& w, const Pass<T>& pass, const Ma
   Split before = Split::rows;
   for (Index i = last; i >= 0; --i) {
     const Layer<T>& l = network_.layer(i);
-    if (i == 0 && input_gradient.empty() && l.state_size() == 0) break;
+    if (i == 0 && input_gradient.empty() && !l.backward_always()) break;
     if (l.split() != before) w.barrier();
     before = l.split();
     const Range part = l.split() == Split::rows ? rows_of(w, i) : w.share(l.outputs(), column_grain);

@@ -29,7 +29,9 @@ template <class T> void load_rows(const Network<T>& network, const Samples<T>& s
   }
 }
 
-template <class T> Normalization<T> normalization_of(const Samples<T>& samples, const std::function<void()>& hook) {
+template <class T>
+Normalization<T> normalization_of(const Samples<T>& samples, const std::function<void()>& hook,
+                                  const std::vector<Index>& kept) {
   Poll poll(hook);
   ColumnMoments<T> moments(samples.x.cols());
   const auto add_all = [&] {
@@ -46,13 +48,19 @@ template <class T> Normalization<T> normalization_of(const Samples<T>& samples, 
   add_all();
   moments.centre();
   add_all();
-  return moments.normalization();
+  Normalization<T> found = moments.normalization();
+  for (const Index column : kept) {
+    found.mean[static_cast<std::size_t>(column)] = T(0);
+    found.scale[static_cast<std::size_t>(column)] = T(1);
+  }
+  return found;
 }
 
-#define LAMINA_INSTANTIATE(T)                                                         \
-  template struct Samples<T>;                                                         \
-  template void load_rows<T>(const Network<T>&, const Samples<T>&, Range, Matrix<T>); \
-  template Normalization<T> normalization_of<T>(const Samples<T>&, const std::function<void()>&);
+#define LAMINA_INSTANTIATE(T)                                                                    \
+  template struct Samples<T>;                                                                    \
+  template void load_rows<T>(const Network<T>&, const Samples<T>&, Range, Matrix<T>);            \
+  template Normalization<T> normalization_of<T>(const Samples<T>&, const std::function<void()>&, \
+                                                const std::vector<Index>&);
 LAMINA_INSTANTIATE(float)
 LAMINA_INSTANTIATE(double)
 #undef LAMINA_INSTANTIATE

@@ -51,8 +51,10 @@ template <class T> bool usable_in_place(const Network<T>& network, const Samples
   return !samples.index && network.normalization().empty();
 }
 
-/// The weighted moments of the samples' rows, as the normalisation of the network's inputs. `poll`, if there is one, is
-/// called now and then.
-template <class T> Normalization<T> normalization_of(const Samples<T>& samples, const std::function<void()>& poll = {});
+/// The weighted moments of the samples' rows, as the normalisation of the network's inputs; the columns `kept` stay as
+/// they are. `poll`, if there is one, is called now and then.
+template <class T>
+Normalization<T> normalization_of(const Samples<T>& samples, const std::function<void()>& poll = {},
+                                  const std::vector<Index>& kept = {});
 
 }  // namespace lamina

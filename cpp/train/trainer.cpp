@@ -296,7 +296,8 @@ void fit(Network<T>& network, const Samples<T>& train, const Samples<T>& validat
   network.check_batch(batch);
   if (options.solver) check_full_batch(network, options);
   const Normalization<T> before = network.normalization();
-  if (options.fit_normalization) network.set_normalization(normalization_of(train, options.poll));
+  if (options.fit_normalization)
+    network.set_normalization(normalization_of(train, options.poll, network.category_inputs()));
   DataStart<T> start(network);
   try {
     start.run(train, options.seed);

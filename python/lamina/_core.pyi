@@ -18,12 +18,14 @@ __all__ = [
     "Cosine",
     "Dense",
     "Dropout",
+    "Embedding",
     "Exponential",
     "GaussianNoise",
     "InverseScaling",
     "LevenbergMarquardt",
     "Lion",
     "NAdam",
+    "NumericEmbedding",
     "OneCycle",
     "Polynomial",
     "Quickprop",
@@ -258,9 +260,9 @@ class CascadeResult:
     @property
     def correlation(self) -> list[float]: ...
     @property
-    def output_epochs(self) -> list[int]: ...
+    def output_epochs(self) -> tuple[Any, ...]: ...
     @property
-    def candidate_epochs(self) -> list[int]: ...
+    def candidate_epochs(self) -> tuple[Any, ...]: ...
     @property
     def best_units(self) -> int: ...
     @property
@@ -340,6 +342,21 @@ class EarlyStop:
     def monitor(self) -> str: ...
     @monitor.setter
     def monitor(self, value: Any) -> None: ...
+
+class Embedding:
+    def __init__(
+        self, columns: tuple[int, ...], categories: tuple[int, ...], units: int = 8, one_hot: int = 0
+    ) -> None: ...
+    @property
+    def columns(self) -> tuple[Any, ...]: ...
+    @property
+    def categories(self) -> tuple[Any, ...]: ...
+    @property
+    def units(self) -> int: ...
+    @property
+    def one_hot(self) -> int: ...
+    @property
+    def params(self) -> Any: ...
 
 class EpochReport:
     def __init__(self, report: EpochReport) -> None: ...
@@ -664,7 +681,17 @@ class NAdam:
 class NetworkFloat32:
     def __init__(
         self,
-        layers: Sequence[Dense | Activation | Dropout | GaussianNoise | BatchNorm | Recurrent | Shortcut],
+        layers: Sequence[
+            Dense
+            | Activation
+            | Dropout
+            | GaussianNoise
+            | BatchNorm
+            | Recurrent
+            | Shortcut
+            | Embedding
+            | NumericEmbedding
+        ],
         n_inputs: int,
         loss: Any,
         seed: int,
@@ -723,7 +750,17 @@ class NetworkFloat32:
 class NetworkFloat64:
     def __init__(
         self,
-        layers: Sequence[Dense | Activation | Dropout | GaussianNoise | BatchNorm | Recurrent | Shortcut],
+        layers: Sequence[
+            Dense
+            | Activation
+            | Dropout
+            | GaussianNoise
+            | BatchNorm
+            | Recurrent
+            | Shortcut
+            | Embedding
+            | NumericEmbedding
+        ],
         n_inputs: int,
         loss: Any,
         seed: int,
@@ -778,6 +815,37 @@ class NetworkFloat64:
         self, samples: Any, options: GradientOptions, with_input: bool = False
     ) -> tuple[float, NDArray[Any], NDArray[Any]]: ...
     def central_differences(self, samples: Any, options: GradientOptions, step: float) -> NDArray[Any]: ...
+
+class NumericEmbedding:
+    def __init__(
+        self,
+        columns: tuple[int, ...] = (),
+        kind: str = "periodic",
+        frequencies: int = 16,
+        units: int = 3,
+        sigma: float = 0.1,
+        bias: bool = True,
+        activation: Any = "identity",
+        keep_input: bool = True,
+    ) -> None: ...
+    @property
+    def columns(self) -> tuple[Any, ...]: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def frequencies(self) -> int: ...
+    @property
+    def units(self) -> int: ...
+    @property
+    def sigma(self) -> float: ...
+    @property
+    def bias(self) -> bool: ...
+    @property
+    def activation(self) -> Any: ...
+    @property
+    def keep_input(self) -> bool: ...
+    @property
+    def params(self) -> Any: ...
 
 class OneCycle:
     def __init__(self, warm: float = 0.3, div: float = 25.0, final_div: float = 10000.0) -> None: ...
@@ -1079,7 +1147,10 @@ def normalized(*args: Any, **kwargs: Any) -> Any: ...
 def optimizer_describe() -> list[Any]: ...
 def optimizer_names() -> list[str]: ...
 def parameter_shapes(
-    layers: Sequence[Dense | Activation | Dropout | GaussianNoise | BatchNorm | Recurrent | Shortcut], n_inputs: int
+    layers: Sequence[
+        Dense | Activation | Dropout | GaussianNoise | BatchNorm | Recurrent | Shortcut | Embedding | NumericEmbedding
+    ],
+    n_inputs: int,
 ) -> dict[str, Any]: ...
 def permutation(seed: int, n: int, stream: int = 0) -> NDArray[Any]: ...
 def schedule_describe() -> list[Any]: ...
