@@ -179,3 +179,15 @@ def test_columns_in_many_forms():
         lamina.Embedding(np.array([0.0, 2.0]), (3, 4))
     with pytest.raises(TypeError, match="columns of Embedding must be a tuple of whole numbers"):
         lamina.Embedding(np.array([[0], [2]]), (3, 4))
+
+
+@EACH
+def test_full_batch_solvers_and_clipping_by_norms(layer, rng):
+    """Levenberg-Marquardt goes back once for each output of a row, which must not change what forward has left."""
+    x, t = data(rng, 60)
+    losses = []
+    for options in ({"optimizer": lamina.LevenbergMarquardt()}, {"optimizer": lamina.LBFGS()}, {"clip": lamina.AGC(0.1)}):
+        net = network(layer)
+        losses.append((net.evaluate(x, t), net.fit(x, t, epochs=15, validation=None, **options).loss[-1]))
+    assert all(after < before for before, after in losses)
+    assert losses[0][1] < 1.05 * losses[1][1]
