@@ -24,10 +24,12 @@ from lamina._core import BatchNorm as BatchNorm
 from lamina._core import ClipNorm as ClipNorm
 from lamina._core import Dense as Dense
 from lamina._core import Dropout as Dropout
+from lamina._core import Embedding as Embedding
 from lamina._core import GaussianNoise as GaussianNoise
 from lamina._core import LevenbergMarquardt as LevenbergMarquardt
 from lamina._core import Lion as Lion
 from lamina._core import NAdam as NAdam
+from lamina._core import NumericEmbedding as NumericEmbedding
 from lamina._core import Quickprop as Quickprop
 from lamina._core import Recurrent as Recurrent
 from lamina._core import RMSprop as RMSprop

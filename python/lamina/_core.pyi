@@ -19,6 +19,7 @@ __all__ = [
     "Cosine",
     "Dense",
     "Dropout",
+    "Embedding",
     "Exponential",
     "FlatCosine",
     "GaussianNoise",
@@ -26,6 +27,7 @@ __all__ = [
     "LevenbergMarquardt",
     "Lion",
     "NAdam",
+    "NumericEmbedding",
     "OneCycle",
     "Polynomial",
     "Quickprop",
@@ -260,9 +262,9 @@ class CascadeResult:
     @property
     def correlation(self) -> list[float]: ...
     @property
-    def output_epochs(self) -> list[int]: ...
+    def output_epochs(self) -> tuple[Any, ...]: ...
     @property
-    def candidate_epochs(self) -> list[int]: ...
+    def candidate_epochs(self) -> tuple[Any, ...]: ...
     @property
     def best_units(self) -> int: ...
     @property
@@ -361,6 +363,21 @@ class EarlyStop:
     def latest(self) -> bool: ...
     @latest.setter
     def latest(self, value: Any) -> None: ...
+
+class Embedding:
+    def __init__(
+        self, columns: tuple[int, ...], categories: tuple[int, ...], units: int = 8, one_hot: int = 0
+    ) -> None: ...
+    @property
+    def columns(self) -> tuple[Any, ...]: ...
+    @property
+    def categories(self) -> tuple[Any, ...]: ...
+    @property
+    def units(self) -> int: ...
+    @property
+    def one_hot(self) -> int: ...
+    @property
+    def params(self) -> Any: ...
 
 class EpochReport:
     def __init__(self, report: EpochReport) -> None: ...
@@ -734,7 +751,17 @@ class NAdam:
 class NetworkFloat32:
     def __init__(
         self,
-        layers: Sequence[Dense | Activation | Dropout | GaussianNoise | BatchNorm | Recurrent | Shortcut],
+        layers: Sequence[
+            Dense
+            | Activation
+            | Dropout
+            | GaussianNoise
+            | BatchNorm
+            | Recurrent
+            | Shortcut
+            | Embedding
+            | NumericEmbedding
+        ],
         n_inputs: int,
         loss: Any,
         seed: int,
@@ -794,7 +821,17 @@ class NetworkFloat32:
 class NetworkFloat64:
     def __init__(
         self,
-        layers: Sequence[Dense | Activation | Dropout | GaussianNoise | BatchNorm | Recurrent | Shortcut],
+        layers: Sequence[
+            Dense
+            | Activation
+            | Dropout
+            | GaussianNoise
+            | BatchNorm
+            | Recurrent
+            | Shortcut
+            | Embedding
+            | NumericEmbedding
+        ],
         n_inputs: int,
         loss: Any,
         seed: int,
@@ -850,6 +887,37 @@ class NetworkFloat64:
         self, samples: Any, options: GradientOptions, with_input: bool = False
     ) -> tuple[float, NDArray[Any], NDArray[Any]]: ...
     def central_differences(self, samples: Any, options: GradientOptions, step: float) -> NDArray[Any]: ...
+
+class NumericEmbedding:
+    def __init__(
+        self,
+        columns: tuple[int, ...] = (),
+        kind: str = "periodic",
+        frequencies: int = 16,
+        units: int = 3,
+        sigma: float = 0.1,
+        bias: bool = True,
+        activation: Any = "identity",
+        keep_input: bool = True,
+    ) -> None: ...
+    @property
+    def columns(self) -> tuple[Any, ...]: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def frequencies(self) -> int: ...
+    @property
+    def units(self) -> int: ...
+    @property
+    def sigma(self) -> float: ...
+    @property
+    def bias(self) -> bool: ...
+    @property
+    def activation(self) -> Any: ...
+    @property
+    def keep_input(self) -> bool: ...
+    @property
+    def params(self) -> Any: ...
 
 class OneCycle:
     def __init__(self, warm: float = 0.3, div: float = 25.0, final_div: float = 10000.0) -> None: ...
@@ -1156,7 +1224,10 @@ def output_count(
     layers: Sequence[Dense | Activation | Dropout | GaussianNoise | BatchNorm | Recurrent | Shortcut], n_inputs: int
 ) -> int: ...
 def parameter_shapes(
-    layers: Sequence[Dense | Activation | Dropout | GaussianNoise | BatchNorm | Recurrent | Shortcut], n_inputs: int
+    layers: Sequence[
+        Dense | Activation | Dropout | GaussianNoise | BatchNorm | Recurrent | Shortcut | Embedding | NumericEmbedding
+    ],
+    n_inputs: int,
 ) -> dict[str, Any]: ...
 def permutation(seed: int, n: int, stream: int = 0) -> NDArray[Any]: ...
 def schedule_describe() -> list[Any]: ...
