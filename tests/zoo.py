@@ -15,6 +15,7 @@ COUNT, ROWS, STEPS, INPUTS, OUTPUTS = 20, 83, 5, 7, 3
 PARAMETERS_OF = {layer["name"]: set(layer["parameters"]) for layer in lamina.layers.describe()}
 # Layers that go between others, and those with units that go where a dense one could.
 BETWEEN = [name for name, parameters in PARAMETERS_OF.items() if "units" not in parameters]
+WITH_SLOPES = ("prelu", "rrelu", "bipolar_relu")  # of their own: no parametric ones
 IN_PLACE_OF_DENSE = [name for name in PARAMETERS_OF if name not in (*BETWEEN, "Dense", "Recurrent", "SharedDense")]
 
 
@@ -51,7 +52,10 @@ def build(number):
         if number < 10:
             layers.append(lamina.Recurrent(9, "tanh"))
     for hand in range(3):
-        layers.append(lamina.Dense(int(rng.integers(1, 40)), dealt(activations, number, hand)))
+        activation = dealt(activations, number, hand)
+        options = {"parametrization": ("standard", "ntk")[(number + hand) % 2]}
+        options["parametric"] = number % 4 == hand and activation not in WITH_SLOPES
+        layers.append(lamina.Dense(int(rng.integers(1, 40)), activation, **options))
         between = [None, *BETWEEN][(number + hand) % (1 + len(BETWEEN))]
         if between is not None:
             layers.append(example(between, activation=dealt(activations, number, hand + 1)))

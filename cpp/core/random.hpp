@@ -10,7 +10,7 @@ namespace lamina {
 
 /// What a stream of draws is for: two uses of one seed never share numbers. What layers draw in training has one
 /// purpose for all of them, since their positions, the substreams, tell them apart.
-enum class Purpose : std::uint32_t { initialize, shuffle, layer, slope, cascade, split };
+enum class Purpose : std::uint32_t { initialize, shuffle, layer, slope, cascade, split, sample, data_start };
 
 class Random {
  public:

@@ -40,17 +40,19 @@ template <class T> struct Pass {
   Index first_row = 0;     ///< number in its batch of the chunk's first row
   bool surrogates = true;  ///< straight-through estimators where there are any; false: the true derivative
   Vector<T> statistics;    ///< the network's running statistics, which a training pass moves; empty: they stay
+  double dropout = 1;      ///< factor of the rates of dropout layers
   bool replay = false;     ///< states at the cuts of truncated back-propagation are those of the pass before
 };
 
 /// A layer's memory of a chunk: row-major matrices of the chunk's rows. In a network of sequences a row is a time step,
 /// up to a layer that gives the last step alone: its output and delta have a row for each sequence.
 template <class T> struct Tape {
-  Matrix<const T> input;  ///< (rows, inputs)
-  Matrix<T> output;       ///< (rows, outputs)
-  Matrix<T> delta;        ///< (rows, outputs): dE / d output
-  Vector<T> kept;         ///< rows x kept_per_row, the layer's own use; empty: nothing is kept, this is a prediction
-  Matrix<T> shared;       ///< (kept_per_batch, outputs), the layer's own use
+  Matrix<const T> input;    ///< (rows, inputs)
+  Matrix<T> output;         ///< (rows, outputs)
+  Matrix<T> delta;          ///< (rows, outputs): dE / d output
+  Vector<T> kept;           ///< rows x kept_per_row, the layer's own use; empty: nothing is kept, this is a prediction
+  Matrix<T> shared;         ///< (kept_per_batch, outputs), the layer's own use
+  bool comes_back = false;  ///< whether `backward` follows
   /// How often each row counts in the statistics of its batch; empty: once. Set for networks that need whole batches.
   Vector<const T> row_weights;
   std::uint32_t layer = 0;               ///< position in the network: layers of equal width draw different numbers
@@ -94,6 +96,12 @@ template <class T> class Layer {
   const std::vector<Parameter>& parameters() const { return parameters_; }
   /// Initial values of all parameters and statistics, which are 0 before.
   virtual void initialize(const Random&, Vector<T> /*parameters*/, Vector<T> /*state*/) const {}
+  /// Whether the first fit gives initial values by `initialize_from_data`, too.
+  virtual bool starts_from_data() const { return false; }
+  /// Initial values that follow from the data, in place of what `initialize` has given; `sample`, (rows, inputs), is
+  /// what the layer gets of some training rows.
+  virtual void initialize_from_data(const Random&, const Matrix<const T>& /*sample*/, Vector<T> /*parameters*/,
+                                    Vector<T> /*state*/) const {}
 
   /// Whether a training pass draws random numbers.
   virtual bool random() const { return false; }

@@ -53,6 +53,7 @@ template <class T> void TrainingPass<T>::allocate(Index steps) {
     const Layer<T>& l = network_.layer(i);
     Tape<T>& t = tapes_.emplace_back();
     t.layer = static_cast<std::uint32_t>(i);
+    t.comes_back = true;
     t.output.view(take(rows_out(i), l.outputs()));
     t.delta.view(take(rows_out(i), l.outputs()));
     t.kept.view({take(rows_in(i), l.kept_per_row()).data(), rows_in(i) * l.kept_per_row()});
@@ -159,11 +160,29 @@ template <class T> void TrainingPass<T>::forward(kernels::Worker& w, const Pass<
     const Layer<T>& l = network_.layer(i);
     const Split split = pass.training ? l.split() : Split::rows;
     if (split != before) w.barrier();
-    const Range part = split == Split::rows ? rows_of(w, i) : w.share(l.outputs(), column_grain);
-    l.forward(pass, network_.weights(i, pass), tape(i), part, scratch(w));
+    forward(w, pass, i, split);
     before = split;
   }
   if (before == Split::columns) w.barrier();
+}
+
+template <class T> void TrainingPass<T>::forward(kernels::Worker& w, const Pass<T>& pass, Index layer, Split split) {
+  const Layer<T>& l = network_.layer(layer);
+  const Range part = split == Split::rows ? rows_of(w, layer) : w.share(l.outputs(), column_grain);
+  l.forward(pass, network_.weights(layer, pass), tape(layer), part, scratch(w));
+}
+
+template <class T>
+void TrainingPass<T>::forward_each(const Samples<T>& samples, Index end,
+                                   const std::function<void(Index, const Matrix<const T>&)>& before) {
+  kernels::Worker alone(nullptr, 0, 1);
+  load_input(alone, samples, false);
+  for (Index i = 0; i < end; ++i) {
+    before(i, tape(i).input);
+    Pass<T> pass;
+    pass.training = !network_.layer(i).random();
+    forward(alone, pass, i, pass.training ? network_.layer(i).split() : Split::rows);
+  }
 }
 
 template <class T>
@@ -201,7 +220,7 @@ void TrainingPass<T>::differentiate(kernels::Worker& w, const Pass<T>& pass, con
   const Range mine = rows_of(w, network_.each_step() ? last : last + 1);
   const Index members = network_.members();
   const Range rows{mine.begin * members, mine.end * members};
-  TargetRows<T> targets = out_.targets().from(mine.begin);
+  TargetRows<T> targets = out_.targets(network_.target_scale()).from(mine.begin);
   targets.members = members;
   evaluate_loss<T>(network_.loss(), by_member(tape(last).output, members).at_rows(rows), targets,
                    row_loss_.vector().at(rows), scale / static_cast<T>(members),

@@ -46,6 +46,7 @@ _HOMES = {
 _SUBMODULES = {
     "activations",
     "losses",
+    "metrics",
     "initializers",
     "layers",
     "optimizers",

@@ -7,6 +7,7 @@ from lamina import estimators as estimators
 from lamina import initializers as initializers
 from lamina import layers as layers
 from lamina import losses as losses
+from lamina import metrics as metrics
 from lamina import optimizers as optimizers
 from lamina import plots as plots
 from lamina import plots_cascade as plots_cascade
@@ -31,7 +32,6 @@ from lamina._core import Quickprop as Quickprop
 from lamina._core import Recurrent as Recurrent
 from lamina._core import RMSprop as RMSprop
 from lamina._core import Rprop as Rprop
-from lamina._core import SharedDense as SharedDense
 from lamina._core import Shortcut as Shortcut
 from lamina.cascade import CascadeNetwork as CascadeNetwork
 from lamina.data.sequences import pad as pad

@@ -20,7 +20,10 @@ Draw = Callable[..., Any]
 
 @dataclass
 class Dense:
-    """z_j = b_j + sum_i x_i w_ij, y_j = f(z_j)."""
+    """z_j = b_j + s sum_i x_i w_ij, y_j = f(z_j); s is 1, or 1 / sqrt(fan_in) in NTK parametrisation.
+
+    Parametric, y_j = z_j + a_j (f(z_j) - z_j).
+    """
 
     weight: Array
     bias: Array | None = None
@@ -28,6 +31,8 @@ class Dense:
     params: dict[str, Any] = field(default_factory=dict)
     slope: Array | None = None  # prelu's, one per unit
     drawn: Array | None = None  # rrelu's in training, one per element
+    scale: float = 1.0
+    share: Array | None = None  # a of a parametric activation, one per unit
 
     @classmethod
     def twin(cls, layer: Any, named: dict[str, Array], units: int, draw: Draw) -> "Dense":
@@ -37,29 +42,42 @@ class Dense:
             made.drawn = draw(random.slopes, f.params["lower"], f.params["upper"])
         if f.name == "prelu":
             made.params, made.slope = {}, named["slope"]
+        if getattr(layer, "parametrization", "standard") == "ntk":
+            made.scale = 1 / np.sqrt(len(made.weight))
+        if getattr(layer, "parametric", False):
+            made.share = named["slope"]
         return made
 
     def parameters(self) -> dict[str, Array]:
-        named = {"weight": self.weight, "bias": self.bias, "slope": self.slope}
+        named = {"weight": self.weight, "bias": self.bias, "slope": self.slope if self.share is None else self.share}
         return {name: array for name, array in named.items() if array is not None}
 
     def forward(self, x: Array, training: bool) -> Array:
         self.x = x
-        self.z = x @ self.weight if self.bias is None else x @ self.weight + self.bias
+        self.z = self.scale * x @ self.weight
+        if self.bias is not None:
+            self.z = self.z + self.bias
         f, params = ACTIVATIONS[self.activation], self.params if self.slope is None else {"a": self.slope}
         if training and self.drawn is not None:
             f, params = ACTIVATIONS["prelu"], {"a": self.drawn}
         self.f_prime = f.training(self.z, **params)
-        return f.value(self.z, **params)
+        y = f.value(self.z, **params)
+        if self.share is None:
+            return y
+        self.beyond = y - self.z
+        self.f_prime = 1 + self.share * (self.f_prime - 1)
+        return self.z + self.share * self.beyond
 
     def backward(self, dE_dy: Array) -> tuple[Array, dict[str, Array]]:
         delta = dE_dy * self.f_prime
-        gradients = {"weight": self.x.T @ delta}
+        gradients = {"weight": self.scale * self.x.T @ delta}
         if self.bias is not None:
             gradients["bias"] = delta.sum(axis=0)
         if self.slope is not None:
             gradients["slope"] = np.sum(dE_dy * prelu_slope_derivative(self.z), axis=0)
-        return delta @ self.weight.T, gradients
+        if self.share is not None:
+            gradients["slope"] = np.sum(dE_dy * self.beyond, axis=0)
+        return self.scale * delta @ self.weight.T, gradients
 
 
 class Activation(Dense):
@@ -213,6 +231,27 @@ class BatchNorm:
         if self.training:
             dE_dn = dE_dn - self.share * (dE_dn.sum(axis=0) + self.normal * np.sum(dE_dn * self.normal, axis=0))
         return dE_dn * self.scale, gradients
+
+
+@dataclass
+class Scale:
+    """y_j = x_j s_j."""
+
+    scale: Array
+
+    @classmethod
+    def twin(cls, layer: Any, named: dict[str, Array], units: int, draw: Draw) -> "Scale":
+        return cls(named["scale"])
+
+    def parameters(self) -> dict[str, Array]:
+        return {"scale": self.scale}
+
+    def forward(self, x: Array, training: bool) -> Array:
+        self.x = x
+        return x * self.scale
+
+    def backward(self, dE_dy: Array) -> tuple[Array, dict[str, Array]]:
+        return dE_dy * self.scale, {"scale": np.sum(dE_dy * self.x, axis=0)}
 
 
 @dataclass

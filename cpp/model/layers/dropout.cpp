@@ -31,10 +31,7 @@ class Words {
 
 template <class T> class DropoutLayer final : public Layer<T> {
  public:
-  DropoutLayer(const layer::Dropout& spec, Index inputs)
-      : Layer<T>(inputs, inputs),
-        keep_(static_cast<std::uint64_t>((1 - spec.rate) * 0x1p32)),
-        scale_(static_cast<T>(1 / (1 - spec.rate))) {}
+  DropoutLayer(const layer::Dropout& spec, Index inputs) : Layer<T>(inputs, inputs), rate_(spec.rate) {}
 
   std::unique_ptr<Layer<T>> clone() const override { return std::make_unique<DropoutLayer>(*this); }
 
@@ -55,17 +52,19 @@ template <class T> class DropoutLayer final : public Layer<T> {
   /// y = x m / (1 - rate) for rows from number `first` of the chunk on: the backward pass draws the mask anew, the same
   /// for the same seed, layer, step and element.
   void apply(const Pass<T>& pass, std::uint32_t layer, const Matrix<const T>& x, Matrix<T> y, Index first) const {
-    if (!pass.training) {
+    const double rate = pass.training ? rate_ * pass.dropout : 0;
+    if (rate == 0) {
       if (y.data() != x.data()) y = x;
       return;
     }
-    if (keep_ == 0) {  // a rate that is 1 but for rounding
+    const auto keep = static_cast<std::uint64_t>((1 - rate) * 0x1p32);
+    if (keep == 0) {  // a rate that is 1 but for rounding
       y = T(0);
       return;
     }
     const Words words(Random(pass.seed, Purpose::layer, layer), pass.step);
-    const auto last = static_cast<std::uint32_t>(keep_ - 1);
-    const T scale = scale_;
+    const auto last = static_cast<std::uint32_t>(keep - 1);
+    const T scale = static_cast<T>(1 / (1 - rate));
     auto element = static_cast<std::uint64_t>((pass.first_row + first) * this->outputs());
     Words::Run word{};
     for (Index i = 0; i < x.rows(); ++i) {
@@ -81,8 +80,7 @@ template <class T> class DropoutLayer final : public Layer<T> {
     }
   }
 
-  std::uint64_t keep_;
-  T scale_;
+  double rate_;
 };
 
 }  // namespace

@@ -136,17 +136,15 @@ template <class T> class SharedLayer final : public MembersLayer<T> {
   }
 
   /// delta <- delta f'(z); what goes on, and into W, is delta * s.
-  void scale_delta(const Pass<T>& pass, const Weights<T>& w, const Tape<T>& tape, const Block& block) const override {
+  void scale_delta(const Pass<T>&, const Weights<T>& w, const Tape<T>& tape, const Block& block) const override {
     const Rows at = rows_of(tape);
-    const Pass<T> own = by_member_pass(pass);
-    const Vector<const T> slopes = w.vector(slope_);
     if (block.columns.size() == this->outputs()) {
-      part_.scale_delta(own, at.tape, slopes, {by_member(block.rows), {0, units()}});
+      part_.scale_delta(at.tape, {by_member(block.rows), {0, units()}});
     } else {
       for (Index i = block.rows.begin; i < block.rows.end; ++i) {
         this->for_each_member(block.columns, units(), [&](Range columns, Index member) {
           const Index row = i * spec_.members + member, first = member * units();
-          part_.scale_delta(own, at.tape, slopes, {{row, row + 1}, {columns.begin - first, columns.end - first}});
+          part_.scale_delta(at.tape, {{row, row + 1}, {columns.begin - first, columns.end - first}});
         });
       }
     }
@@ -327,8 +325,8 @@ template <class T> class SeparateLayer final : public MembersLayer<T> {
     }
   }
 
-  void scale_delta(const Pass<T>& pass, const Weights<T>& w, const Tape<T>& tape, const Block& block) const override {
-    part_.scale_delta(pass, tape, w.vector(slope_), block);
+  void scale_delta(const Pass<T>&, const Weights<T>&, const Tape<T>& tape, const Block& block) const override {
+    part_.scale_delta(tape, block);
   }
 
   /// dE / dx_i = delta_i W_iᵀ, summed over the members where they begin.

@@ -59,7 +59,7 @@ def _with_weights(net: Network, layers: list[Any]) -> Network:
     out = Network(layers, net.n_inputs, "squared_error", net.dtype.name, net.seed)
     for name, view in out.parameters.items():
         view[...] = net.parameters[name]
-    out.input_normalization = net.input_normalization
+    out.set_scales({name: scale for name, scale in net.scales.items() if name.startswith("input.")})
     return out
 
 
