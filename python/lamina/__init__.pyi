@@ -34,6 +34,8 @@ from lamina._core import Quickprop as Quickprop
 from lamina._core import Recurrent as Recurrent
 from lamina._core import RMSprop as RMSprop
 from lamina._core import Rprop as Rprop
+from lamina._core import Scale as Scale
+from lamina._core import SharedDense as SharedDense
 from lamina._core import Shortcut as Shortcut
 from lamina.cascade import CascadeNetwork as CascadeNetwork
 from lamina.data.sequences import pad as pad

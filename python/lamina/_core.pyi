@@ -34,6 +34,8 @@ __all__ = [
     "RMSprop",
     "Recurrent",
     "Rprop",
+    "Scale",
+    "SharedDense",
     "Shortcut",
     "Step",
     "Warmup",
@@ -53,9 +55,11 @@ class AGC:
     def params(self) -> Any: ...
 
 class Activation:
-    def __init__(self, activation: Any) -> None: ...
+    def __init__(self, activation: Any, parametric: bool = False) -> None: ...
     @property
     def activation(self) -> Any: ...
+    @property
+    def parametric(self) -> bool: ...
     @property
     def params(self) -> Any: ...
 
@@ -314,7 +318,13 @@ class Cosine:
 
 class Dense:
     def __init__(
-        self, units: int, activation: Any = "identity", initializer: Any = "auto", use_bias: bool = True
+        self,
+        units: int,
+        activation: Any = "identity",
+        initializer: Any = "auto",
+        use_bias: bool = True,
+        parametrization: str = "standard",
+        parametric: bool = False,
     ) -> None: ...
     @property
     def units(self) -> int: ...
@@ -324,6 +334,10 @@ class Dense:
     def initializer(self) -> Any: ...
     @property
     def use_bias(self) -> bool: ...
+    @property
+    def parametrization(self) -> str: ...
+    @property
+    def parametric(self) -> bool: ...
     @property
     def params(self) -> Any: ...
 
@@ -757,8 +771,10 @@ class NetworkFloat32:
             | Dropout
             | GaussianNoise
             | BatchNorm
+            | Scale
             | Recurrent
             | Shortcut
+            | SharedDense
             | Embedding
             | NumericEmbedding
         ],
@@ -769,6 +785,8 @@ class NetworkFloat32:
     def copy(self, with_memory: bool = True) -> NetworkFloat32: ...
     @property
     def n_outputs(self) -> int: ...
+    @property
+    def members(self) -> int: ...
     @property
     def layer_outputs(self) -> list[int]: ...
     @property
@@ -792,6 +810,10 @@ class NetworkFloat32:
     def scales(self) -> dict[str, Any]: ...
     @scales.setter
     def scales(self, value: Any) -> None: ...
+    @property
+    def data_start_due(self) -> bool | None: ...
+    @data_start_due.setter
+    def data_start_due(self, value: Any) -> None: ...
     def fit(self, training: Any, options: FitOptions, history: History) -> None: ...
     def infer(self, x: NDArray[Any], link: bool, threads: int, lengths: Any = None) -> Any: ...
     def step(self, x: NDArray[Any], link: bool) -> NDArray[Any]: ...
@@ -827,8 +849,10 @@ class NetworkFloat64:
             | Dropout
             | GaussianNoise
             | BatchNorm
+            | Scale
             | Recurrent
             | Shortcut
+            | SharedDense
             | Embedding
             | NumericEmbedding
         ],
@@ -839,6 +863,8 @@ class NetworkFloat64:
     def copy(self, with_memory: bool = True) -> NetworkFloat64: ...
     @property
     def n_outputs(self) -> int: ...
+    @property
+    def members(self) -> int: ...
     @property
     def layer_outputs(self) -> list[int]: ...
     @property
@@ -862,6 +888,10 @@ class NetworkFloat64:
     def scales(self) -> dict[str, Any]: ...
     @scales.setter
     def scales(self, value: Any) -> None: ...
+    @property
+    def data_start_due(self) -> bool | None: ...
+    @data_start_due.setter
+    def data_start_due(self, value: Any) -> None: ...
     def fit(self, training: Any, options: FitOptions, history: History) -> None: ...
     def infer(self, x: NDArray[Any], link: bool, threads: int, lengths: Any = None) -> Any: ...
     def step(self, x: NDArray[Any], link: bool) -> NDArray[Any]: ...
@@ -1146,6 +1176,41 @@ class SGD:
     @property
     def params(self) -> Any: ...
 
+class Scale:
+    def __init__(self, initial: float = 1.0) -> None: ...
+    @property
+    def initial(self) -> float: ...
+    @property
+    def params(self) -> Any: ...
+
+class SharedDense:
+    def __init__(
+        self,
+        units: int,
+        members: int = 32,
+        activation: Any = "identity",
+        kind: str = "mini",
+        start: str = "signs",
+        initializer: Any = "auto",
+        use_bias: bool = True,
+    ) -> None: ...
+    @property
+    def units(self) -> int: ...
+    @property
+    def members(self) -> int: ...
+    @property
+    def activation(self) -> Any: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def start(self) -> str: ...
+    @property
+    def initializer(self) -> Any: ...
+    @property
+    def use_bias(self) -> bool: ...
+    @property
+    def params(self) -> Any: ...
+
 class Shortcut:
     def __init__(self, units: int, activation: Any = "identity", initializer: Any = "auto") -> None: ...
     @property
@@ -1221,11 +1286,34 @@ def normalized(*args: Any, **kwargs: Any) -> Any: ...
 def optimizer_describe() -> list[Any]: ...
 def optimizer_names() -> list[str]: ...
 def output_count(
-    layers: Sequence[Dense | Activation | Dropout | GaussianNoise | BatchNorm | Recurrent | Shortcut], n_inputs: int
+    layers: Sequence[
+        Dense
+        | Activation
+        | Dropout
+        | GaussianNoise
+        | BatchNorm
+        | Scale
+        | Recurrent
+        | Shortcut
+        | SharedDense
+        | Embedding
+        | NumericEmbedding
+    ],
+    n_inputs: int,
 ) -> int: ...
 def parameter_shapes(
     layers: Sequence[
-        Dense | Activation | Dropout | GaussianNoise | BatchNorm | Recurrent | Shortcut | Embedding | NumericEmbedding
+        Dense
+        | Activation
+        | Dropout
+        | GaussianNoise
+        | BatchNorm
+        | Scale
+        | Recurrent
+        | Shortcut
+        | SharedDense
+        | Embedding
+        | NumericEmbedding
     ],
     n_inputs: int,
 ) -> dict[str, Any]: ...
