@@ -357,9 +357,9 @@ template <class T, class Features> class NumericEmbeddingLayer final : public La
     part_.forward(pass, units, {}, w.vector(slope_), {rows, {0, units.output.cols()}});
   }
 
-  void scale_delta(const Pass<T>& pass, const Weights<T>& w, const Tape<T>& tape, const Block& block) const override {
+  void scale_delta(const Pass<T>&, const Weights<T>&, const Tape<T>& tape, const Block& block) const override {
     const Range columns{std::max(block.columns.begin, units_at()) - units_at(), block.columns.end - units_at()};
-    if (columns.size() > 0) part_.scale_delta(pass, units_tape(tape), w.vector(slope_), {block.rows, columns});
+    if (columns.size() > 0) part_.scale_delta(units_tape(tape), {block.rows, columns});
   }
 
   void backward(const Pass<T>&, const Weights<T>& w, const Tape<T>& tape, const Matrix<T>& input_delta, Range rows,
