@@ -125,7 +125,7 @@ def test_every_category_is_a_float():
         (lamina.Embedding((1,), (2,)), lamina.Shortcut(2), lamina.Embedding((2,), (4,))),
     ],
 )
-def test_normalisation_leaves_categories_alone(layers, rng):
+def test_normalisation_leaves_categories_alone(layers, tmp_path, rng):
     x, t = data(rng)
     x = 3 * x + 5
     net = network(*layers, normalize_inputs=True)
@@ -134,6 +134,20 @@ def test_normalisation_leaves_categories_alone(layers, rng):
     np.testing.assert_array_equal(mean[[1, 3]], 0)
     np.testing.assert_array_equal(scale[[1, 3]], 1)
     np.testing.assert_allclose(mean[[0, 2, 4]], x.mean(axis=0)[[0, 2, 4]])
+    robust = network(*layers, normalize_inputs="robust")
+    robust.fit(x, t, epochs=1, validation=None)
+    assert (robust.scales["input.mean"][[1, 3]] == 0).all()
+    assert (robust.scales["input.scale"][[1, 3]] == 1).all()
+    assert (robust.scales["input.limit"][[1, 3]] > 1e38).all()  # exactly none for any category
+    without = network(*layers, normalize_inputs=False)
+    for name, value in robust.parameters.items():
+        without.parameters[name][...] = value
+    by_hand = (x - robust.scales["input.mean"]) * robust.scales["input.scale"]
+    numbers = [0, 2, 4]
+    by_hand[:, numbers] /= np.sqrt(1 + (by_hand[:, numbers] / 3) ** 2)
+    np.testing.assert_allclose(robust.forward(x), without.forward(by_hand), rtol=1e-9, atol=1e-12)
+    robust.save(tmp_path / "model")
+    np.testing.assert_array_equal(lamina.load(tmp_path / "model").predict(x), robust.predict(x))
     with pytest.raises(ValueError, match="input_normalization must leave input 3 as it is"):
         net.input_normalization = (np.zeros(INPUTS), np.array([1, 1, 1, 2.0, 1]))
 
@@ -186,7 +200,11 @@ def test_full_batch_solvers_and_clipping_by_norms(layer, rng):
     """Levenberg-Marquardt goes back once for each output of a row, which must not change what forward has left."""
     x, t = data(rng, 60)
     losses = []
-    for options in ({"optimizer": lamina.LevenbergMarquardt()}, {"optimizer": lamina.LBFGS()}, {"clip": lamina.AGC(0.1)}):
+    for options in (
+        {"optimizer": lamina.LevenbergMarquardt()},
+        {"optimizer": lamina.LBFGS()},
+        {"clip": lamina.AGC(0.1)},
+    ):
         net = network(layer)
         losses.append((net.evaluate(x, t), net.fit(x, t, epochs=15, validation=None, **options).loss[-1]))
     assert all(after < before for before, after in losses)

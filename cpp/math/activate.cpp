@@ -30,8 +30,6 @@ template <class A, class T, int N> LAMINA_INLINE Vec<T, N> value(const A& a, Vec
   }
 }
 
-}
-
 /// The slopes from unit `first` on for code that has no layer: those that a layer would start from.
 template <class A, class T, int N> LAMINA_INLINE Vec<T, N> default_slope(const A& a, Index first, Index units) {
   Vec<T, N> s(T(0));

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <new>
 #include <numeric>
 #include <stdexcept>
@@ -178,11 +177,9 @@ template <class T> std::vector<Index> Network<T>::category_inputs() const {
 template <class T> void Network<T>::set_normalization(const Normalization<T>& normalization) {
   normalization.check(inputs());
   for (const Index column : normalization.empty() ? std::vector<Index>() : category_inputs()) {
-    const auto j = static_cast<std::size_t>(column);
-    const bool unlimited = !normalization.limited || std::isinf(normalization.limit[j]);
-    if (normalization.mean[j] == T(0) && normalization.scale[j] == T(1) && unlimited) continue;
+    if (normalization.leaves(column)) continue;
     throw std::invalid_argument("input_normalization must leave input " + std::to_string(column) +
-                                " as it is (mean 0, scale 1), which holds numbers of categories");
+                                " as it is (mean 0, scale 1, no limit), which holds numbers of categories");
   }
   std::copy(normalization.mean.begin(), normalization.mean.end(), normalization_.mean.begin());
   std::copy(normalization.scale.begin(), normalization.scale.end(), normalization_.scale.begin());

@@ -14,6 +14,9 @@ namespace {
 /// What makes values so small that no sum of them overflows: a power of 2, which leaves their bits alone.
 constexpr double room = 0x1p-64;
 
+/// A limit that leaves numbers as they are; a finite one, since model files hold no others, and one in every type.
+template <class T> constexpr T no_limit = static_cast<T>(std::numeric_limits<float>::max());
+
 template <class T> std::string text_of(T number) {
   std::ostringstream text;
   text << number;
@@ -38,6 +41,18 @@ template <class T> void Normalization<T>::chain(const Matrix<const T>& x, Matrix
       slope(i, j) /= square * std::sqrt(square);
     }
   }
+}
+
+template <class T> bool Normalization<T>::leaves(Index j) const {
+  const auto i = static_cast<std::size_t>(j);
+  return mean[i] == T(0) && scale[i] == T(1) && (!limited || limit[i] >= no_limit<T>);
+}
+
+template <class T> void Normalization<T>::leave(Index j) {
+  const auto i = static_cast<std::size_t>(j);
+  mean[i] = T(0);
+  scale[i] = T(1);
+  if (limited) limit[i] = no_limit<T>;
 }
 
 template <class T> void Normalization<T>::check(Index inputs) const {

@@ -16,7 +16,7 @@ enum class Normalizing {
 };
 
 /// x <- (x - mean) * scale, by column; empty: x as it is. `limited`: then x <- x / sqrt(1 + (x / limit)^2), which lies
-/// between -limit and limit; an infinite one leaves x as it is.
+/// between -limit and limit; a huge one leaves x as it is.
 template <class T> struct Normalization {
   std::vector<T> mean, scale, limit;
   bool limited = false;
@@ -29,6 +29,9 @@ template <class T> struct Normalization {
   void apply(const Matrix<const T>& x, Matrix<T> to) const;
   /// The slope by the normalised rows of x, in place, to the slope by x.
   void chain(const Matrix<const T>& x, Matrix<T> slope) const;
+  /// Whether column `j` stays as it is, and how it comes to.
+  bool leaves(Index j) const;
+  void leave(Index j);
   /// Throws std::invalid_argument, which names input_normalization, unless it is empty, or mean and scale have one
   /// finite entry for each of `inputs` columns, and, if limited, limits too, and scales and limits are greater than 0.
   void check(Index inputs) const;

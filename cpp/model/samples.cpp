@@ -79,12 +79,7 @@ Normalization<T> normalization_of(const Samples<T>& samples, Normalizing how, co
   Poll poll(hook);
   if (how == Normalizing::none) return {};
   Normalization<T> found = how == Normalizing::robust ? robust(samples, poll) : standard(samples, poll);
-  for (const Index column : kept) {
-    const auto at = static_cast<std::size_t>(column);
-    found.mean[at] = T(0);
-    found.scale[at] = T(1);
-    if (found.limited) found.limit[at] = std::numeric_limits<T>::infinity();
-  }
+  for (const Index column : kept) found.leave(column);
   return found;
 }
 

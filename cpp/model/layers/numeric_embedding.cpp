@@ -120,18 +120,19 @@ template <class T> class Periodic {
     for (Index j = 0; j < columns_; ++j) angle[j] = static_cast<T>(two_pi) * row.x[j];
   }
 
-  /// What `pull` tells of dE / dp goes to the angles, and on to x in dx, where there is one.
+  /// What pull(column, lanes) tells of dE / dp, by feature, goes to the angles, and on to x in dx, where there is one.
   template <class Pull>
   void backward(const Weights<T>& w, const T*, const FeatureRow<T>& row, T* dx, const Pull& pull) const {
     const Matrix<const T> v = w.matrix(frequency_);
     const T* const sines = sines_of(row);
     for_row<N>(columns_, [&](Index j, auto lanes) {
+      const auto dE_dp = pull(j, lanes);
       const Vec<T, N> whole_turn(static_cast<T>(two_pi));
       Vec<T, N> sum(T(0));
       for (Index k = 0; k < count_; ++k) {
         const Index at = k * columns_ + j;
-        auto d = -load<T, N>(sines + at, lanes) * pull(k, j, lanes);
-        if (!bias_) d = fma(load<T, N>(row.features + at, lanes), pull(count_ + k, j, lanes), d);
+        auto d = -load<T, N>(sines + at, lanes) * dE_dp(k);
+        if (!bias_) d = fma(load<T, N>(row.features + at, lanes), dE_dp(count_ + k), d);
         store(d, row.kept + at, lanes);
         if (dx) sum = fma(load<T, N>(v.row_data(k) + j, lanes), d, sum);
       }
@@ -187,7 +188,7 @@ template <class T> class Linear {
   void backward(const Weights<T>&, const T*, const FeatureRow<T>&, T* dx, const Pull& pull) const {
     if (!dx) return;
     for_row<N>(columns_,
-               [&](Index j, auto lanes) { store(load<T, N>(dx + j, lanes) + pull(0, j, lanes), dx + j, lanes); });
+               [&](Index j, auto lanes) { store(load<T, N>(dx + j, lanes) + pull(j, lanes)(0), dx + j, lanes); });
   }
   void gradients(const Matrix<const T>&, const GradientSink<T>&) const {}
 
@@ -270,12 +271,13 @@ template <class T> class PiecewiseLinear {
   void backward(const Weights<T>&, const T* prepared, const FeatureRow<T>& row, T* dx, const Pull& pull) const {
     if (!dx) return;
     for_row<N>(columns_, [&](Index j, auto lanes) {
+      const auto dE_dp = pull(j, lanes);
       auto sum = load<T, N>(dx + j, lanes);
       for (Index k = 0; k < bins_; ++k) {
         const Index at = k * columns_ + j;
         const auto p = load<T, N>(row.features + at, lanes);
         const auto inside = (p > least(k)) & (p < load<T, N>(prepared + bins_ * columns_ + at, lanes));
-        sum = fma(select(inside, load<T, N>(prepared + at, lanes), Vec<T, N>(T(0))), pull(k, j, lanes), sum);
+        sum = fma(select(inside, load<T, N>(prepared + at, lanes), Vec<T, N>(T(0))), dE_dp(k), sum);
       }
       store(sum, dx + j, lanes);
     });
@@ -357,38 +359,31 @@ template <class T, class Features> class NumericEmbeddingLayer final : public La
     part_.forward(pass, units, {}, w.vector(slope_), {rows, {0, units.output.cols()}});
   }
 
-  void scale_delta(const Pass<T>& pass, const Weights<T>& w, const Tape<T>& tape, const Block& block) const override {
+  void scale_delta(const Pass<T>&, const Weights<T>&, const Tape<T>& tape, const Block& block) const override {
     const Range columns{std::max(block.columns.begin, units_at()) - units_at(), block.columns.end - units_at()};
-    if (columns.size() > 0) part_.scale_delta(pass, units_tape(tape), w.vector(slope_), {block.rows, columns});
+    if (columns.size() > 0) part_.scale_delta(units_tape(tape), {block.rows, columns});
   }
 
   void backward(const Pass<T>&, const Weights<T>& w, const Tape<T>& tape, const Matrix<T>& input_delta, Range rows,
                 Scratch<T>& scratch, kernels::Epilogue finished) const override {
-    const Index C = columns_.count(), U = spec_.units;
-    const Matrix<const T> W = w.matrix(weight_);
-    const bool wanted = !input_delta.empty();
-    T* const prepared = scratch.reserve(features_.prepared() + C);
-    T* const dx = prepared + features_.prepared();
-    features_.prepare(w, prepared);
-    for (Index i = rows.begin; i < rows.end; ++i) {
-      const T* const delta = tape.delta.row_data(i);
-      const T* const own = delta + units_at();
-      if (wanted) {
-        if (spec_.keep_input) std::copy_n(delta + columns_.begin(), C, dx);
-        else std::fill_n(dx, C, T(0));
-      }
-      const auto pull = [&](Index k, Index j, auto lanes) {
-        Vec<T, N> sum(T(0));
-        for (Index u = 0; u < U; ++u)
-          sum = fma(load<T, N>(own + u * C + j, lanes), load<T, N>(W.row_data(k * U + u) + j, lanes), sum);
-        return sum;
-      };
-      features_.backward(w, prepared, row_of(tape, i), wanted ? dx : nullptr, pull);
-      if (!wanted) continue;
-      spread(delta, columns_.others(), input_delta.row_data(i));
-      spread(dx, columns_.chosen(), input_delta.row_data(i));
+    // The delta of a few units stays in registers.
+    switch (spec_.units) {
+      case 1:
+        pull_back<1>(w, tape, input_delta, rows, scratch);
+        break;
+      case 2:
+        pull_back<2>(w, tape, input_delta, rows, scratch);
+        break;
+      case 3:
+        pull_back<3>(w, tape, input_delta, rows, scratch);
+        break;
+      case 4:
+        pull_back<4>(w, tape, input_delta, rows, scratch);
+        break;
+      default:
+        pull_back<0>(w, tape, input_delta, rows, scratch);
     }
-    if (finished && wanted) finished({rows, {0, this->inputs()}});
+    if (finished && !input_delta.empty()) finished({rows, {0, this->inputs()}});
   }
 
   /// dE / dW = the sum over the rows of delta p, dE / db = that of delta.
@@ -409,6 +404,46 @@ template <class T, class Features> class NumericEmbeddingLayer final : public La
   }
 
  private:
+  /// dE / dp_k = sum_u delta_u w_uk, and what the features make of it; `known` units, or any number where it is 0.
+  template <int known>
+  void pull_back(const Weights<T>& w, const Tape<T>& tape, const Matrix<T>& input_delta, Range rows,
+                 Scratch<T>& scratch) const {
+    const Index C = columns_.count(), U = known > 0 ? known : spec_.units;
+    const T* const W = w.matrix(weight_).data();
+    const bool wanted = !input_delta.empty();
+    T* const prepared = scratch.reserve(features_.prepared() + C);
+    T* const dx = prepared + features_.prepared();
+    features_.prepare(w, prepared);
+    for (Index i = rows.begin; i < rows.end; ++i) {
+      const T* const delta = tape.delta.row_data(i);
+      const T* const own = delta + units_at();
+      if (wanted) {
+        if (spec_.keep_input) std::copy_n(delta + columns_.begin(), C, dx);
+        else std::fill_n(dx, C, T(0));
+      }
+      const auto pull = [=](Index j, auto lanes) {
+        std::array<Vec<T, N>, known> of{};
+        for (int u = 0; u < known; ++u) of[static_cast<std::size_t>(u)] = load<T, N>(own + u * C + j, lanes);
+        return [=](Index k) {
+          Vec<T, N> sum(T(0));
+          const T* const weight = W + k * U * C + j;
+          if constexpr (known > 0) {
+            for (int u = 0; u < known; ++u)
+              sum = fma(of[static_cast<std::size_t>(u)], load<T, N>(weight + u * C, lanes), sum);
+          } else {
+            for (Index u = 0; u < U; ++u)
+              sum = fma(load<T, N>(own + u * C + j, lanes), load<T, N>(weight + u * C, lanes), sum);
+          }
+          return sum;
+        };
+      };
+      features_.backward(w, prepared, row_of(tape, i), wanted ? dx : nullptr, pull);
+      if (!wanted) continue;
+      spread(delta, columns_.others(), input_delta.row_data(i));
+      spread(dx, columns_.chosen(), input_delta.row_data(i));
+    }
+  }
+
   /// Where the outputs of the units begin.
   Index units_at() const { return columns_.begin() + (spec_.keep_input ? columns_.count() : 0); }
   /// Kept of a row, beside what the activation keeps: features, and the kind's own.
