@@ -109,9 +109,11 @@ def test_libraries_and_orders_of_columns_give_the_same_bits(name):
     model = fitted(name)
     expected = predicted(model, FRAME)
     frames = [FRAME[FRAME.columns[::-1]].assign(more="of no use"), FRAME.drop(columns=["same", "nothing", "id"])]
-    frames.append(pl.from_pandas(FRAME.drop(columns="nothing")))
     for frame in frames:
         np.testing.assert_array_equal(predicted(model, frame), expected)
+    pytest.importorskip("pyarrow")  # which polars reads pandas' columns of text by
+    frames.append(pl.from_pandas(FRAME.drop(columns="nothing")))
+    np.testing.assert_array_equal(predicted(model, frames[-1]), expected)
     y = pl.Series(KINDS[name])
     np.testing.assert_array_equal(predicted(make(name).fit(frames[-1], y), FRAME), expected)
 

@@ -111,7 +111,7 @@ class BaseTabular(BaseLamina):
         """Return the metric by which the best epoch is chosen."""
 
     @abstractmethod
-    def _judge(self, held: Data, outputs: Array) -> None:
+    def _judge(self, targets: Array, weight: Array | None, outputs: Array) -> None:
         """Take what the networks' outputs for rows held out tell; without such rows it is not called."""
 
     @abstractmethod
@@ -304,11 +304,11 @@ class BaseTabular(BaseLamina):
         if not outputs:
             return
         if apart is not None:
-            self._judge(apart, outputs[0])
+            self._judge(apart.targets, apart.weights, outputs[0])
             return
         rows = np.concatenate([part.held for part in parts if part is not None])
         together = np.concatenate(outputs)
-        self._judge(data.take(rows), together)
+        self._judge(data.targets[rows], None if data.weights is None else data.weights[rows], together)
         finished = self._finished(together)
         self.out_of_fold_ = np.full((len(data), *finished.shape[1:]), np.nan)
         self.out_of_fold_[rows] = finished

@@ -201,9 +201,9 @@ patience : default=None
     def _watched(self) -> str:
         return self.metric or METRICS["classes"][0]
 
-    def _judge(self, held: Data, outputs: Array) -> None:
-        self.temperature_ = fitted_temperature(held.targets, outputs, held.weights) if self.calibrate else 1.0
-        self.validation_score_ = measure(self._watched(), held.targets, self._finished(outputs), held.weights)
+    def _judge(self, targets: Array, weight: Array | None, outputs: Array) -> None:
+        self.temperature_ = fitted_temperature(targets, outputs, weight) if self.calibrate else 1.0
+        self.validation_score_ = measure(self._watched(), targets, self._finished(outputs), weight)
 
     def _finished(self, outputs: Array) -> Array:
         return with_temperature(outputs, self.temperature_)

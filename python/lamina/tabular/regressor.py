@@ -243,18 +243,16 @@ learning_rate, weight_decay, batch_size, epochs, patience, max_time, n_jobs, ran
             return values[:, int(np.flatnonzero(self.quantiles_ == 0.5)[0])]
         return values[:, 0] if self.n_outputs_ == 1 else values
 
-    def _judge(self, held: Data, outputs: Array) -> None:
+    def _judge(self, targets: Array, weight: Array | None, outputs: Array) -> None:
         values = self._values(outputs)
         if self.quantiles_.size:
-            self.validation_score_ = float(np.average(self._loss_by_row(held.targets, outputs), weights=held.weights))
+            self.validation_score_ = float(np.average(self._loss_by_row(targets, outputs), weights=weight))
         else:
-            self.validation_score_ = measure(self._watched(), held.targets, values, held.weights)
-        if self.n_outputs_ > 1:
-            return
-        weight = np.ones(len(held)) if held.weights is None else held.weights
-        residuals = np.column_stack([held.targets - values, weight])
-        order = np.random.default_rng(self._seed % 2**63).permutation(len(residuals))[:_MOST_RESIDUALS]
-        self.residuals_ = residuals[np.sort(order)]
+            self.validation_score_ = measure(self._watched(), targets, values, weight)
+        if self.n_outputs_ == 1:
+            residuals = np.column_stack([targets - values, np.ones(len(targets)) if weight is None else weight])
+            order = np.random.default_rng(self._seed % 2**63).permutation(len(residuals))[:_MOST_RESIDUALS]
+            self.residuals_ = residuals[np.sort(order)]
 
     def _finished(self, outputs: Array) -> Array:
         values = self._values(outputs)
