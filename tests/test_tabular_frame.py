@@ -35,7 +35,7 @@ def encode(X, categorical=None):
 def kept(encoder):
     """What a model file holds of an encoder, and makes of it."""
     described = json.loads(json.dumps(encoder.description()))
-    return FrameEncoder.from_description(described, encoder.mean, encoder.scale)
+    return FrameEncoder.from_description(described, encoder.center, encoder.scale)
 
 
 # The same in every library ---------------------------------------------------------------------------------------
@@ -143,7 +143,7 @@ def test_time_zones():
     encoder, matrix = encode(frame)
     assert encoder.columns[0].zone == "Europe/Berlin"
     assert encoder.columns[0].numbers == ("", "hour")
-    hours = matrix[:, 1] * encoder.scale[1] + encoder.mean[1]
+    hours = matrix[:, 1] * encoder.scale[1] + encoder.center[1]
     assert hours.round().tolist() == [1, 3, 4, 5, 6, 7]  # one hour is left out that night
     for other in (
         pl.DataFrame({"at": pl.Series(moments, dtype=pl.Datetime("ms", "America/New_York"))}),
@@ -166,7 +166,7 @@ def test_dates_are_numbers_and_those_parts_that_vary():
     days = [dt.date(2024, 2, 28) + dt.timedelta(days=i) for i in range(4)]
     encoder, matrix = encode(pd.DataFrame({"day": days}))
     assert encoder.names_out() == ["day", "day.month", "day.day", "day.weekday"]
-    values = matrix * encoder.scale + encoder.mean
+    values = matrix * encoder.scale + encoder.center
     np.testing.assert_allclose(values[:, 0], [dt.datetime(2024, 2, 28).replace(tzinfo=dt.timezone.utc).timestamp()
                                               + 86400 * i for i in range(4)])  # fmt: skip
     assert values[:, 1:].round().tolist() == [[2, 28, 2], [2, 29, 3], [3, 1, 4], [3, 2, 5]]
@@ -184,7 +184,9 @@ def test_numbers_of_two_values_are_told():
 def test_large_numbers_keep_their_differences():
     seconds = 1.7e9 + np.arange(5) / 4
     encoder, matrix = encode(np.column_stack([seconds, np.arange(5)]))
-    np.testing.assert_allclose(matrix[:, 0] * encoder.scale[0] + (encoder.mean[0] - 1.7e9), np.arange(5) / 4, atol=1e-6)
+    np.testing.assert_allclose(
+        matrix[:, 0] * encoder.scale[0] + (encoder.center[0] - 1.7e9), np.arange(5) / 4, atol=1e-6
+    )
     assert len(np.unique(matrix[:, 0])) == 5
     _, small = encode(np.array([[1e-300], [2e-300], [4e-300]]))
     _, large = encode(np.array([[1e300], [2e300], [4e300]]))
@@ -192,13 +194,21 @@ def test_large_numbers_keep_their_differences():
     assert encoder.transform(np.array([[1e308, 0.0]]))[0, 0] == 1e6
 
 
-def test_missing_numbers_are_the_mean_with_an_indicator():
+@pytest.mark.parametrize("far", [1e9, 1e30, 1e300])
+def test_a_code_far_out_leaves_the_others_their_digits(far):
+    x = np.arange(1000) / 1000
+    _, matrix = encode(np.column_stack([np.r_[x, far], np.r_[x, 0]]))
+    assert len(np.unique(matrix[:-1, 0])) == 1000 or far == 1e300
+    assert np.isfinite(matrix).all()
+
+
+def test_missing_numbers_are_the_median_with_an_indicator():
     encoder, matrix = encode(pl.DataFrame({"x": [1.0, None, 3.0], "y": [1, 2, 4]}))
     assert encoder.names_out() == ["x", "y", "x.missing"]
     assert encoder.sizes == (2,)
     assert matrix[:, 0].tolist() == [-1, 0, 1]
     assert matrix[:, 2].tolist() == [0, 1, 0]
-    # Where none was missing at the fit, a missing one is the mean.
+    # Where none was missing at the fit, a missing one is the median.
     assert encoder.transform(pl.DataFrame({"x": [2.0], "y": [None]}))[0, 1] == 0
 
 
@@ -368,4 +378,4 @@ def test_descriptions_that_cannot_be():
         {"columns": [good["columns"][0], {"kind": "category", "categories": ["x", "x"]}, good["columns"][2]]},
     ):
         with pytest.raises((ValueError, TypeError)):
-            FrameEncoder.from_description({**good, **change}, encoder.mean, encoder.scale)
+            FrameEncoder.from_description({**good, **change}, encoder.center, encoder.scale)

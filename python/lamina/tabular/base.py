@@ -46,7 +46,7 @@ _OF_THE_RECIPE = (
     *("batch_size", "epochs", "patience"),
 )
 # What arrays beside the networks' are called.
-_MEAN, _SCALE, _IMPORTANCES, _LEARNED = "columns.mean", "columns.scale", "columns.importance", "learned."
+_CENTER, _SCALE, _IMPORTANCES, _LEARNED = "columns.center", "columns.scale", "columns.importance", "learned."
 # Rows by which importances are told at most, and the share of the training's work that they may take.
 _MOST_JUDGES, _SHARE_OF_WORK = 1000, 0.1
 
@@ -288,7 +288,7 @@ class BaseTabular(BaseLamina):
         self.networks_, self.n_slots_ = [member.network for member in trained.members], len(slots)
         self.history_ = [net.history for net in self.networks_]
         validated = apart is not None or parts[0] is not None
-        epochs = [history.best_epoch if validated else history.epochs for history in self.history_ if history]
+        epochs = [(validated and history.best_epoch) or history.epochs for history in self.history_ if history]
         self.best_epoch_ = round(float(np.mean(epochs)))
         self._look_at_held_out(data, apart, trained.parts, trained.held_out(len(slots)))
         if self.validation_score_ is not None and not np.isfinite(self.validation_score_):
@@ -389,7 +389,7 @@ class BaseTabular(BaseLamina):
         """Return what a model file holds of the estimator."""
         arrays = {
             **model.network_arrays(self.networks_),
-            _MEAN: self.encoder_.mean,
+            _CENTER: self.encoder_.center,
             _SCALE: self.encoder_.scale,
             _IMPORTANCES: self.feature_importances_,
             **{_LEARNED + name: array for name, array in self.learned_arrays().items()},
@@ -412,7 +412,7 @@ class BaseTabular(BaseLamina):
     def forms_of(cls, architecture: dict[str, Any]) -> Forms:
         """Return what arrays an estimator from the result of `architecture` has; nothing is built."""
         columns = architecture["columns"]
-        shapes: dict[str, tuple[int, ...]] = dict.fromkeys((_MEAN, _SCALE), (FrameEncoder.n_means(columns),))
+        shapes: dict[str, tuple[int, ...]] = dict.fromkeys((_CENTER, _SCALE), (FrameEncoder.n_centers(columns),))
         shapes[_IMPORTANCES] = (len(columns["columns"]),)
         learned = cls.learned_forms(architecture["learned"])
         shapes |= {_LEARNED + name: shape for name, shape in learned.items()}
@@ -424,7 +424,7 @@ class BaseTabular(BaseLamina):
         given, arrays = contents.architecture, contents.arrays
         estimator = cls(**{name: model.unplain(value) for name, value in given["parameters"].items()})
         check_parameters(estimator, estimator._rules())
-        encoder = FrameEncoder.from_description(given["columns"], arrays[_MEAN], arrays[_SCALE])
+        encoder = FrameEncoder.from_description(given["columns"], arrays[_CENTER], arrays[_SCALE])
         estimator.encoder_, estimator.n_features_in_ = encoder, len(encoder.columns)
         if encoder.names is not None:
             estimator.feature_names_in_ = np.array(encoder.names, object)

@@ -121,12 +121,12 @@ class FrameEncoder:
         The table's columns; None where they had no names.
     columns : list of Column
         One for each.
-    mean, scale : (numeric columns,) array of float64
+    center, scale : (numeric columns,) array of float64
         What is taken off each numeric column before it becomes float32, and what it is then divided by.
     """
 
-    def __init__(self, names: tuple[str, ...] | None, columns: list[Column], mean: Array, scale: Array) -> None:
-        self.names, self.columns, self.mean, self.scale = names, columns, mean, scale
+    def __init__(self, names: tuple[str, ...] | None, columns: list[Column], center: Array, scale: Array) -> None:
+        self.names, self.columns, self.center, self.scale = names, columns, center, scale
 
     @classmethod
     def fit(cls, X: Any, categorical: Any = None) -> FrameEncoder:
@@ -139,18 +139,18 @@ class FrameEncoder:
         table = table_of(X)
         named = _chosen(categorical, table)
         left = _MOST_IN_ALL
-        columns, encoded, means, scales = [], [], [], []
+        columns, encoded, centers, scales = [], [], [], []
         for place in range(table.n_columns):
             column, own = _learn(table, place, place in named, min(_MOST_CATEGORIES, max(_FEW, int(_SHARE * left))))
             left -= len(column.categories)
-            moments = [mean_and_scale(x[~np.isnan(x)][:, np.newaxis], None) for x in own.numbers]
+            sizes = [_center_and_scale(x[~np.isnan(x)]) for x in own.numbers]
             columns.append(column)
             # In the type of the matrix, so that no table is there twice.
-            numbers = [_centred(x, *pair).astype(dtype) for x, pair in zip(own.numbers, moments, strict=True)]
+            numbers = [_centred(x, *pair).astype(dtype) for x, pair in zip(own.numbers, sizes, strict=True)]
             encoded.append(_Encoded(numbers, [codes.astype(dtype) for codes in own.codes]))
-            means += [mean[0] for mean, _ in moments]
-            scales += [scale[0] for _, scale in moments]
-        encoder = cls(table.names, columns, np.array(means, np.float64), np.array(scales, np.float64))
+            centers += [center for center, _ in sizes]
+            scales += [scale for _, scale in sizes]
+        encoder = cls(table.names, columns, np.array(centers, np.float64), np.array(scales, np.float64))
         out = encoder._empty(table.n_rows, dtype)
         for place, values in enumerate(each for own in encoded for each in own.numbers):
             out[:, place] = values
@@ -170,7 +170,7 @@ class FrameEncoder:
         for column, place in zip(self.columns, places, strict=True):
             own = _NOTHING if place is None else _encode(column, table, place)
             for values in own.numbers:
-                out[:, number] = _centred(values, self.mean[number], self.scale[number])
+                out[:, number] = _centred(values, self.center[number], self.scale[number])
                 number += 1
             for codes in own.codes:
                 out[:, category] = codes
@@ -180,7 +180,7 @@ class FrameEncoder:
     @property
     def n_numeric(self) -> int:
         """How many numeric columns the matrix has; they come first."""
-        return len(self.mean)
+        return len(self.center)
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -231,14 +231,14 @@ class FrameEncoder:
     # Keeping ------------------------------------------------------------------------------------------------------
 
     def description(self) -> dict[str, Any]:
-        """Return it as plain JSON values, but for `mean` and `scale`."""
+        """Return it as plain JSON values, but for `center` and `scale`."""
         usual = asdict(Column("number"))
         columns = [{name: value for name, value in asdict(column).items() if name == "kind" or value != usual[name]}
                    for column in self.columns]  # fmt: skip
         return {"names": None if self.names is None else list(self.names), "columns": columns}
 
     @classmethod
-    def from_description(cls, given: dict[str, Any], mean: Array, scale: Array) -> FrameEncoder:
+    def from_description(cls, given: dict[str, Any], center: Array, scale: Array) -> FrameEncoder:
         """Return the encoder that `description` described; ValueError or TypeError where that cannot be."""
         names = given["names"]
         columns = [Column.from_description(each) for each in given["columns"]]
@@ -249,13 +249,13 @@ class FrameEncoder:
                 raise ValueError("each column has a name of its own")
         if not columns:
             raise ValueError("a table has columns")
-        encoder = cls(None if names is None else tuple(names), columns, mean, scale)
-        if not (len(mean) == len(scale) == cls.n_means(given)) or (scale <= 0).any():
-            raise ValueError("each numeric column has a mean and a scale")
+        encoder = cls(None if names is None else tuple(names), columns, center, scale)
+        if not (len(center) == len(scale) == cls.n_centers(given)) or (scale <= 0).any():
+            raise ValueError("each numeric column has a center and a scale")
         return encoder
 
     @staticmethod
-    def n_means(given: dict[str, Any]) -> int:
+    def n_centers(given: dict[str, Any]) -> int:
         """Return how many numeric columns a `description` tells of."""
         return sum(len(_kept(Column.from_description(each))) for each in given["columns"])
 
@@ -300,10 +300,15 @@ _NOTHING = _Encoded([], [])
 _Learned = tuple[Column, _Encoded]
 
 
-def _centred(values: Array, mean: Any, scale: Any) -> Array:
+def _center_and_scale(x: Array) -> tuple[float, float]:
+    """The median, near which digits matter most, whatever lies far out, and the standard deviation."""
+    return float(np.median(x)), float(mean_and_scale(x[:, np.newaxis], None)[1][0])
+
+
+def _centred(values: Array, center: Any, scale: Any) -> Array:
     """Numbers about 0 and of size 1, before they lose digits as float32; 0 where they are missing."""
     with np.errstate(over="ignore"):
-        out = (values - mean) / scale
+        out = (values - center) / scale
     np.clip(out, -_FARTHEST, _FARTHEST, out=out)
     np.copyto(out, 0.0, where=np.isnan(out))
     return out  # type: ignore[no-any-return]
