@@ -198,16 +198,16 @@ def test_large_numbers_keep_their_differences():
 def test_a_code_far_out_leaves_the_others_their_digits(far):
     x = np.arange(1000) / 1000
     _, matrix = encode(np.column_stack([np.r_[x, far], np.r_[x, 0]]))
-    assert len(np.unique(matrix[:-1, 0])) == 1000 or far == 1e300
+    assert len(np.unique(matrix[:-1, 0])) == 1000
     assert np.isfinite(matrix).all()
 
 
 def test_missing_numbers_are_the_median_with_an_indicator():
-    encoder, matrix = encode(pl.DataFrame({"x": [1.0, None, 3.0], "y": [1, 2, 4]}))
+    encoder, matrix = encode(pl.DataFrame({"x": [1.0, None, 3.0, 2.0], "y": [1, 2, 4, 8]}))
     assert encoder.names_out() == ["x", "y", "x.missing"]
     assert encoder.sizes == (2,)
-    assert matrix[:, 0].tolist() == [-1, 0, 1]
-    assert matrix[:, 2].tolist() == [0, 1, 0]
+    assert matrix[:, 0].tolist() == [-0.5, 0, 0.5, 0]
+    assert matrix[:, 2].tolist() == [0, 1, 0, 0]
     # Where none was missing at the fit, a missing one is the median.
     assert encoder.transform(pl.DataFrame({"x": [2.0], "y": [None]}))[0, 1] == 0
 

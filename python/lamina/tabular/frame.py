@@ -33,7 +33,7 @@ __all__ = ["Column", "FrameEncoder"]
 _MOST_CATEGORIES, _MOST_IN_ALL, _SHARE = 1024, 2**17, 1 / 8
 # From so many categories on, those that are there once are one: a single row says little of others.
 _FEW = 10
-# What an encoded number is at most: training has nothing so far out, and squares of it are still numbers in float32.
+# What an encoded number is at most, in distances of the quartiles: squares of it are still numbers in float32.
 _FARTHEST = 1e6
 _KINDS = ("number", "boolean", "category", "datetime", "time", "duration")
 #: How the values of a kind of column are seen as numbers, by the name of each number; the first has none.
@@ -301,8 +301,17 @@ _Learned = tuple[Column, _Encoded]
 
 
 def _center_and_scale(x: Array) -> tuple[float, float]:
-    """The median, near which digits matter most, whatever lies far out, and the standard deviation."""
-    return float(np.median(x)), float(mean_and_scale(x[:, np.newaxis], None)[1][0])
+    """The median and the distance of the quartiles: what lies far out has no say in what digits the others keep.
+
+    Where the quartiles are equal, the standard deviation.
+    """
+    places = [len(x) // 4, len(x) // 2, 3 * len(x) // 4]
+    low, median, high = np.partition(x, places)[places]
+    with np.errstate(over="ignore"):
+        spread = high - low
+    if not (spread > 0 and np.isfinite(spread)):
+        spread = mean_and_scale(x[:, np.newaxis], None)[1][0]
+    return float(median), float(spread)
 
 
 def _centred(values: Array, center: Any, scale: Any) -> Array:
