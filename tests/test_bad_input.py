@@ -364,7 +364,9 @@ def test_callbacks_of_growth_are_as_those_of_training():
 
 
 BOOLEANS = {
-    "normalize_inputs": [network, lambda **given: lamina.CascadeNetwork(4, **given)],
+    "normalize_inputs": [lambda **given: lamina.CascadeNetwork(4, **given)],  # a network's may be a name, too
+    "normalize_targets": [lambda **given: network("squared_error", **given)],
+    "latest": [lamina.EarlyStopping],
     "shuffle": [
         lambda **given: network().fit(X, Y, **given),
         lamina.Split,

@@ -18,7 +18,8 @@ BY_ROW = pytest.mark.parametrize("layer", [name for name in lamina.layers.names(
 def network(layer, **options):
     """The layer behind a dense one, or in front where it takes sequences; its parameters are no round numbers."""
     own = example(layer)
-    layers = [own, lamina.Dense(2)] if layer == "Recurrent" else [lamina.Dense(4), own, lamina.Dense(2)]
+    last = lamina.SharedDense(2, own.members, kind="separate") if layer == "SharedDense" else lamina.Dense(2)
+    layers = [own, last] if layer == "Recurrent" else [lamina.Dense(4), own, last]
     net = lamina.Network(layers, n_inputs=INPUTS, **{"dtype": "float64", "seed": 2, **options})
     rng = np.random.default_rng(4)
     for name, view in net.parameters.items():

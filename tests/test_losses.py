@@ -11,6 +11,7 @@ from reference.losses import LOSSES, targets
 from reference.twin import twin
 
 PARAMETERS = [("huber", {"delta": 0.4}), ("quantile", {"q": 0.9}), ("cross_entropy", {"label_smoothing": 0.1})]
+PARAMETERS.append(("binary_cross_entropy", {"label_smoothing": 0.1}))
 
 
 def mean(name, y, t, weight=None, **params):

@@ -154,3 +154,124 @@ def test_what_is_handed_out_cannot_be_written():
     for part in net.input_normalization:
         with pytest.raises(ValueError, match="read-only"):
             part[0] = 5
+
+
+def robust_by_hand(x):
+    low, median, high = np.quantile(x, [0.25, 0.5, 0.75], axis=0)
+    spread = np.where(high > low, high - low, np.ptp(x, axis=0) / 2)
+    u = (x - median) / np.where(spread > 0, spread, 1)
+    return u / np.sqrt(1 + (u / 3) ** 2)
+
+
+def test_robust():
+    """By hand: a network behind it sees what one gets that is handed the normalised inputs."""
+    X, y = data(201)
+    X = X**3
+    X[:, 1] = np.arange(201) % 5 == 0  # equal quartiles
+    X[:, 2] = 7  # a constant
+    layers = [lamina.Dense(4, activation="tanh"), lamina.Dense(1)]
+    options = {**FULL, "epochs": 5}
+    within = lamina.Network(layers, 3, dtype="float64", normalize_inputs="robust")
+    within.fit(X, y, **options)
+    before = lamina.Network(layers, 3, dtype="float64")
+    before.fit(robust_by_hand(X), y, **options)
+    new = 10 * data(50, seed=1)[0]
+    u = (new - within.input_normalization[0]) * within.input_normalization[1]
+    np.testing.assert_allclose(within.predict(X), before.predict(robust_by_hand(X)), rtol=1e-9)
+    np.testing.assert_allclose(within.predict(new), before.predict(u / np.sqrt(1 + (u / 3) ** 2)), rtol=1e-9)
+    step = 1e-6 * np.eye(3)[0]
+    gradient = within.input_gradient(new[:1], y[:1])
+    difference = within.evaluate(new[:1] + step, y[:1]) - within.evaluate(new[:1] - step, y[:1])
+    assert gradient[0, 0] == pytest.approx(difference / 2e-6, rel=1e-5)
+
+
+def test_robust_weights():
+    """Rows of weight 0 are not there, and one scale for all weights changes nothing."""
+    X, y = data(40)
+    weight = np.where(np.arange(40) < 30, 2.5, 0)
+    some, all_ = (network(normalize_inputs="robust") for _ in range(2))
+    some.fit(X, y, sample_weight=weight, epochs=1)
+    all_.fit(X[:30], y[:30], epochs=1)
+    np.testing.assert_allclose(some.input_normalization, all_.input_normalization, rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_scales_are_kept(tmp_path, dtype):
+    import copy
+    import pickle
+
+    X, y = data(60)
+    net = network(normalize_inputs="robust", normalize_targets=True, dtype=dtype)
+    net.fit(X, y, epochs=3)
+    net.save(tmp_path / "net")
+    assert sorted(net.scales) == [
+        *("input.limit", "input.mean", "input.scale", "target.deviation", "target.high", "target.low", "target.mean")
+    ]
+    for other in (lamina.load(tmp_path / "net"), pickle.loads(pickle.dumps(net)), copy.deepcopy(net), net.copy()):
+        assert other.normalize_inputs == "robust"
+        assert other.normalize_targets
+        np.testing.assert_array_equal(other.predict(X), net.predict(X))
+    wider = net.astype("float64")
+    np.testing.assert_allclose(wider.predict(X), net.predict(X), rtol=1e-4)
+
+
+def test_targets():
+    """Learned as if they had been brought to zero mean and unit variance by hand, and predicted as they were."""
+    X, y = data(80)
+    y = 1e6 + 1e-3 * y
+    z = (y - y.mean()) / y.std()
+    options = {**FULL, "epochs": 10}
+    own, by_hand = network(normalize_targets=True), network()
+    own.fit(X, y, **options)
+    by_hand.fit(X, z, **options)
+    np.testing.assert_allclose(own.history.loss, by_hand.history.loss, rtol=1e-6)
+    np.testing.assert_allclose(own.evaluate(X, y), by_hand.evaluate(X, z), rtol=1e-6)
+    np.testing.assert_allclose(own.forward(X), by_hand.predict(X), rtol=1e-6, atol=1e-9)
+    wanted = np.clip(y.mean() + y.std() * by_hand.predict(X)[:, 0], y.min(), y.max())
+    np.testing.assert_allclose(own.predict(X)[:, 0] - 1e6, wanted - 1e6, rtol=1e-3, atol=1e-8)
+
+
+def test_predictions_stay_within_the_targets():
+    X, y = data(60)
+    net = lamina.Network([lamina.Dense(1)], 3, dtype="float64", normalize_inputs=True, normalize_targets=True)
+    net.fit(X, y, epochs=50, optimizer=lamina.Adam(0.05), validation=None)
+    far = net.predict(np.concatenate([X + 1000 * np.eye(3)[0], X - 1000 * np.eye(3)[0]]))
+    assert set(far.ravel()) == {y.min(), y.max()}
+
+
+def test_targets_of_several_outputs_weights_and_constants():
+    X, y = data(60)
+    Y = np.stack([y, 100 * y + 5, np.full(60, 3.0)], axis=1)
+    weight = np.arange(60) % 3
+    net = lamina.Network([lamina.Dense(3)], 3, dtype="float64", normalize_targets=True)
+    net.fit(X, Y, sample_weight=weight, epochs=2, validation=None)
+    mean = np.average(Y, axis=0, weights=weight)
+    np.testing.assert_allclose(net.scales["target.mean"], mean, rtol=1e-12)
+    deviation = np.sqrt(np.average((Y - mean) ** 2, axis=0, weights=weight))
+    np.testing.assert_allclose(net.scales["target.deviation"], np.where(deviation > 0, deviation, 1), rtol=1e-12)
+    np.testing.assert_array_equal(net.scales["target.low"], Y[weight > 0].min(axis=0))
+    np.testing.assert_array_equal(net.predict(X)[:, 2], 3.0)
+
+
+def test_a_refused_fit_takes_neither():
+    X, y = data()
+    net = network(normalize_targets=True)
+    with pytest.raises(ValueError, match="rates"):
+        net.fit(X, y, rates={"nothing": 1.0})
+    assert net.scales == {}
+
+
+def test_misuse_of_normalisation():
+    with pytest.raises(ValueError, match="normalize_inputs must be False, True, 'standard' or 'robust'; got 'minmax'"):
+        network(normalize_inputs="minmax")
+    for value in ("no", "", 0, 2.5, [True]):
+        with pytest.raises((TypeError, ValueError), match="normalize_inputs must be False, True, 'standard' or"):
+            network(normalize_inputs=value)
+    network(normalize_inputs=np.bool_(False))
+    with pytest.raises(ValueError, match="normalize_targets needs a loss whose targets are any numbers; got poisson"):
+        network(loss="poisson", normalize_targets=True)
+    net = network()
+    with pytest.raises(ValueError, match="target_scale"):
+        net.set_scales({"target.mean": np.zeros(1)})
+    with pytest.raises(ValueError, match="input_normalization"):
+        net.set_scales({"input.limit": np.ones(3)})

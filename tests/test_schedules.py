@@ -41,6 +41,10 @@ def one_cycle(p, warm=0.3, div=25, final_div=1e4):
     return 1 + (first - 1) * half_cosine(u / warm) if u < warm else last + (1 - last) * half_cosine((u - warm) / 0.7)
 
 
+def coslog(p, cycles):
+    return (1 - math.cos(2 * math.pi * math.log2(1 + (2**cycles - 1) * p.epoch / p.epochs))) / 2
+
+
 # Schedules and what they are on paper.
 PAPER = {
     "Step": (schedules.Step(3, 0.5), lambda p: 0.5 ** (math.floor(p.epoch) // 3)),
@@ -51,6 +55,10 @@ PAPER = {
     "Cosine": (schedules.Cosine(), lambda p: half_cosine(p.epoch / p.epochs)),
     "Cosine with restarts": (schedules.Cosine(2, 1.5, 0.1), lambda p: cosine_with_restarts(p, 2, 1.5, 0.1)),
     "OneCycle": (schedules.OneCycle(), one_cycle),
+    "CosLog": (schedules.CosLog(), lambda p: coslog(p, 4)),
+    "CosLog of three waves": (schedules.CosLog(3), lambda p: coslog(p, 3)),
+    "FlatCosine": (schedules.FlatCosine(), lambda p: half_cosine(max(0.0, 2 * p.epoch / p.epochs - 1))),
+    "FlatCosine from the start": (schedules.FlatCosine(0.0), lambda p: half_cosine(p.epoch / p.epochs)),
     "Warmup": (schedules.Warmup(3, start=0.2), lambda p: min(1, 0.2 + 0.8 * p.epoch / 3)),
     "Warmup, then Cosine": (
         schedules.Warmup(2.5, schedules.Cosine()),

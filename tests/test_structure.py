@@ -24,7 +24,7 @@ SEES = {folder: LAYERS[: i + 1] for i, folder in enumerate(LAYERS)} | {
 FLOORS = [
     {"_cpu", "_core", "_dispatch"},
     {"runtime", "text", "files", "extras"},
-    {"activations", "losses", "initializers", "layers", "optimizers", "schedules"},
+    {"activations", "losses", "initializers", "layers", "metrics", "optimizers", "schedules"},
     {"plots"},
     {"data"},
     {"storage"},

@@ -515,8 +515,11 @@ def test_pickles_of_other_sizes_are_refused():
         ({"parameters": {**parameters, "0.weight": parameters["0.weight"].astype(int)}}, "got int64"),
         ({"parameters": {**parameters, "x": mean}}, "'x' belongs to nothing"),
         ({"parameters": {k: v for k, v in parameters.items() if k != "0.bias"}}, r"'0\.bias' is missing"),
-        ({"normalization": (mean, scale[:2])}, r"'input\.scale' should be float32 \(3,\); got float32 \(2,\)"),
-        ({"normalization": (mean[:1], scale[:1])}, r"'input\.mean' should be"),
+        (
+            {"scales": None, "normalization": (mean, scale[:2])},
+            r"'input\.scale' should be float32 \(3,\); got float32 \(2,\)",
+        ),
+        ({"scales": {"input.mean": mean[:1], "input.scale": scale[:1]}}, r"'input\.mean' should be"),
         ({"memory": {**net.__getstate__()["memory"], "slots": [np.zeros(3, np.float32)] * 2}}, "a slot must have"),
         ({"_n_inputs": 5}, r"'0\.weight' should be float32 \(5, 4\)"),
         ({"_layers": [lamina.Dense(10**9)]}, r"'0\.weight' should be"),

@@ -15,13 +15,26 @@ COUNT, ROWS, STEPS, INPUTS, OUTPUTS = 20, 83, 5, 7, 3
 PARAMETERS_OF = {layer["name"]: set(layer["parameters"]) for layer in lamina.layers.describe()}
 # Layers that go between others, and those with units that go where a dense one could.
 BETWEEN = [name for name, parameters in PARAMETERS_OF.items() if "units" not in parameters]
-IN_PLACE_OF_DENSE = [name for name in PARAMETERS_OF if name not in (*BETWEEN, "Dense", "Recurrent")]
+WITH_SLOPES = ("prelu", "rrelu", "bipolar_relu")  # of their own: no parametric ones
+IN_PLACE_OF_DENSE = [name for name in PARAMETERS_OF if name not in (*BETWEEN, "Dense", "Recurrent", "SharedDense")]
 
 
 def example(layer, units=5, activation="tanh"):
     """A layer of this name, with `units` and `activation` where it has them."""
     given = {"units": units, "activation": activation}
     return getattr(lamina, layer)(**{name: given[name] for name in sorted(PARAMETERS_OF[layer] & set(given))})
+
+
+def of_an_ensemble(layers, number):
+    """The layers with the dense ones as those of three networks side by side, of each kind in turn."""
+
+    def shared(layer, place):
+        kind = ("mini", "full", "separate")[(number // 5 + place) % 3]
+        start = ("signs", "normal")[number % 2]
+        own = {name: layer.params[name] for name in ("units", "activation", "initializer")}
+        return lamina.SharedDense(**own, members=3, kind=kind, start=start)
+
+    return [shared(layer, i) if isinstance(layer, lamina.Dense) else layer for i, layer in enumerate(layers)]
 
 
 def dealt(names, number, hand):
@@ -39,7 +52,10 @@ def build(number):
         if number < 10:
             layers.append(lamina.Recurrent(9, "tanh"))
     for hand in range(3):
-        layers.append(lamina.Dense(int(rng.integers(1, 40)), dealt(activations, number, hand)))
+        activation = dealt(activations, number, hand)
+        options = {"parametrization": ("standard", "ntk")[(number + hand) % 2]}
+        options["parametric"] = number % 4 == hand and activation not in WITH_SLOPES
+        layers.append(lamina.Dense(int(rng.integers(1, 40)), activation, **options))
         between = [None, *BETWEEN][(number + hand) % (1 + len(BETWEEN))]
         if between is not None:
             layers.append(example(between, activation=dealt(activations, number, hand + 1)))
@@ -49,7 +65,7 @@ def build(number):
     initializers = lamina.initializers.names()
     layers.append(lamina.Dense(OUTPUTS, initializer=dealt(initializers, number, 0)))
     return lamina.Network(
-        layers,
+        of_an_ensemble(layers, number) if number % 10 in (2, 8) else layers,
         n_inputs=INPUTS,
         loss=dealt(lamina.losses.names(), number, 0),
         dtype=("float32", "float64")[number // 2 % 2],

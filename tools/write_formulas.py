@@ -21,6 +21,7 @@ KINDS = {
     "Activations": lamina.activations,
     "Losses": lamina.losses,
     "Initializers": lamina.initializers,
+    "Metrics": lamina.metrics,
     "Optimizers": lamina.optimizers,
     "Schedules": lamina.schedules,
     "Layers": lamina.layers,

@@ -31,7 +31,7 @@ template <class T> void time_value(benchmark::State& state, const lamina::Activa
   std::vector<T> z = normal<T>(rows * units), y = z;
   const std::vector<T> slopes(static_cast<std::size_t>(units), T(0.25));
   for (auto _ : state) {
-    lamina::activate<T>(f, {}, {z.data(), rows, units}, {y.data(), rows, units}, {slopes.data(), rows, units, 0});
+    lamina::activate<T>(f, {{z.data(), rows, units}, {y.data(), rows, units}, {}, {slopes.data(), rows, units, 0}});
     benchmark::DoNotOptimize(y.data());
   }
   count_elements(state, rows * units);

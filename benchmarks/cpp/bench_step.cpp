@@ -111,7 +111,7 @@ void time_loss_and_activations(benchmark::State& state, const Task& task) {
   for (auto _ : state) {
     for (std::size_t i = 1; i + 1 < task.widths.size(); ++i) {
       const lamina::Matrix<float> z(hidden.data(), task.batch, task.widths[i]);
-      lamina::activate<float>(relu, {bias.data(), task.widths[i]}, z, z, {});
+      lamina::activate<float>(relu, {z, z, {bias.data(), task.widths[i]}});
       lamina::multiply_derivative<float>(relu, {}, z, {slope.data(), task.batch, task.widths[i]}, {});
     }
     lamina::evaluate_loss<float>(loss, {y.data(), task.batch, outputs}, targets, {row_loss.data(), task.batch}, 1.0f,

@@ -65,8 +65,10 @@ template <class S> void bind_options(py::class_<S>& c) {
   bind_fields(c);
 }
 
-/// The names of `Monitor`, in their order.
-inline constexpr std::array<const char*, 2> monitor_names{"validation_loss", "loss"};
+/// The names of an enumeration's values, in their order.
+template <class E> inline constexpr std::array<const char*, 0> names_of{};
+template <> inline constexpr std::array<const char*, 2> names_of<Monitor>{"validation_loss", "loss"};
+template <> inline constexpr std::array<const char*, 3> names_of<Normalizing>{"none", "standard", "robust"};
 
 }  // namespace lamina::bind
 
@@ -117,20 +119,34 @@ template <> struct type_caster<lamina::Clipping> : variant_caster<lamina::Clippi
   }
 };
 
-template <> struct type_caster<lamina::Monitor> {
-  PYBIND11_TYPE_CASTER(lamina::Monitor, const_name("str"));
+/// An enumeration by the names of its values.
+template <class E, std::size_t N> struct enum_caster {
+  PYBIND11_TYPE_CASTER(E, const_name("str"));
   bool load(handle from, bool) {
-    const auto& names = lamina::bind::monitor_names;
-    for (std::size_t i = 0; i < names.size(); ++i) {
+    const auto& names = lamina::bind::names_of<E>;
+    for (std::size_t i = 0; i < N; ++i) {
       if (!isinstance<str>(from) || from.cast<std::string>() != names[i]) continue;
-      value = static_cast<lamina::Monitor>(i);
+      value = static_cast<E>(i);
       return true;
     }
     return false;
   }
-  static handle cast(lamina::Monitor m, return_value_policy, handle) {
-    return str(lamina::bind::monitor_names[static_cast<std::size_t>(m)]).release();
+  static handle cast(E e, return_value_policy, handle) {
+    return str(lamina::bind::names_of<E>[static_cast<std::size_t>(e)]).release();
   }
+};
+template <> struct type_caster<lamina::Monitor> : enum_caster<lamina::Monitor, 2> {};
+template <> struct type_caster<lamina::Normalizing> : enum_caster<lamina::Normalizing, 3> {};
+
+/// A metric by its name.
+template <> struct type_caster<lamina::Metric> {
+  PYBIND11_TYPE_CASTER(lamina::Metric, const_name("str"));
+  bool load(handle from, bool) {
+    if (!isinstance<str>(from)) return false;
+    value = lamina::make<lamina::Metric>(from.cast<std::string>(), "metric");
+    return true;
+  }
+  static handle cast(const lamina::Metric& m, return_value_policy, handle) { return str(lamina::name_of(m)).release(); }
 };
 
 }  // namespace pybind11::detail

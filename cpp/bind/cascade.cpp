@@ -80,7 +80,7 @@ template <class T> void bind_scalar(py::module_& m) {
         Normalization<T> n;
         {
           const Unlocked unlocked;
-          n = normalization_of(rows, &poll_signals);
+          n = normalization_of(rows, Normalizing::standard, &poll_signals);
         }
         const auto array = [](const std::vector<T>& v) { return py::array_t<T>(v.size(), v.data()); };
         return py::make_tuple(array(n.mean), array(n.scale));
@@ -90,7 +90,8 @@ template <class T> void bind_scalar(py::module_& m) {
   m.def(
       "normalized",
       [](const Array<T>& x, const Array<T>& mean, const Array<T>& scale) {
-        const Normalization<T> n{{mean.data(), mean.data() + mean.size()}, {scale.data(), scale.data() + scale.size()}};
+        const Normalization<T> n{
+            {mean.data(), mean.data() + mean.size()}, {scale.data(), scale.data() + scale.size()}, {}, false};
         if (x.ndim() != 2 || n.mean.empty())
           throw py::value_error("X must have 2 axes, mean and scale an entry by column");
         n.check(x.shape(1));

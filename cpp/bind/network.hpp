@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cmath>
 
+#include "bind/callable.hpp"
 #include "bind/lock.hpp"
 #include "bind/memory.hpp"
 #include "bind/turnstile.hpp"
@@ -171,7 +172,7 @@ template <class T, class F> void change(NetworkHandle<T>& h, F&& f) {
 }
 
 /// A view of `n` elements of an arena that keeps `owner` alive.
-template <class T> py::array view_of(T* data, const std::vector<py::ssize_t>& shape, const py::object& owner) {
+template <class T> py::array view_of(T* data, const std::vector<Index>& shape, const py::object& owner) {
   return py::array_t<T>(shape, data, owner);
 }
 
@@ -179,10 +180,8 @@ template <class T> py::dict parameter_views(const py::object& self) {
   auto& h = self.cast<NetworkHandle<T>&>();
   py::dict out;
   for (const NamedParameter& p : h.network.named_parameters()) {
-    std::vector<py::ssize_t> shape{p.info.columns};
-    if (p.info.rows > 0) shape.insert(shape.begin(), p.info.rows);
     T* base = (p.info.trained ? h.network.parameters() : h.network.state()).data();
-    out[py::str(std::to_string(p.layer) + "." + p.info.name)] = view_of(base + p.info.offset, shape, self);
+    out[py::str(std::to_string(p.layer) + "." + p.info.name)] = view_of(base + p.info.offset, p.info.shape(), self);
   }
   return out;
 }
@@ -212,8 +211,10 @@ template <class T> void run_fit(NetworkHandle<T>& h, const py::object& training,
   const Unlocked unlocked;
   Turnstile::Change changing(h.turnstile);
   options.between_steps = [&] { changing.rest(); };
-  if (auto* own = std::get_if<schedule::Custom>(&options.schedule))
-    own->function = std::make_shared<PausedSchedule>(h.turnstile, own->function);
+  for (Schedule* schedule : {&options.schedule, &options.decay_schedule, &options.dropout_schedule}) {
+    if (auto* own = std::get_if<schedule::Custom>(schedule))
+      own->function = std::make_shared<PausedSchedule>(h.turnstile, own->function);
+  }
   if (options.on_epoch) {
     options.on_epoch = [&h, hook = std::move(options.on_epoch)](EpochReport& report) {
       const Turnstile::Pause open(h.turnstile);
@@ -227,6 +228,43 @@ template <class T> void run_fit(NetworkHandle<T>& h, const py::object& training,
     };
   }
   fit<T>(h.network, train, held, options, h.memory, history);
+}
+
+/// The arrays of a network's normalisation and target scale: what a model file has of them.
+template <class T> std::vector<std::pair<const char*, const std::vector<T>*>> parts_of(const Normalization<T>& n) {
+  if (n.empty()) return {};
+  std::vector<std::pair<const char*, const std::vector<T>*>> parts{{"input.mean", &n.mean}, {"input.scale", &n.scale}};
+  if (n.limited) parts.emplace_back("input.limit", &n.limit);
+  return parts;
+}
+template <class T> std::vector<std::pair<const char*, const std::vector<T>*>> parts_of(const TargetScale<T>& s) {
+  if (s.empty()) return {};
+  return {
+      {"target.mean", &s.mean}, {"target.deviation", &s.deviation}, {"target.low", &s.low}, {"target.high", &s.high}};
+}
+template <class T> py::dict scales_to_dict(const Network<T>& network) {
+  py::dict out;
+  const auto add = [&](const auto& parts) {
+    for (const auto& [name, values] : parts)
+      out[name] = py::array_t<T>(static_cast<py::ssize_t>(values->size()), values->data());
+  };
+  add(parts_of(network.normalization()));
+  add(parts_of(network.target_scale()));
+  return out;
+}
+template <class T> void set_scales(NetworkHandle<T>& h, const py::dict& given) {
+  const auto part = [&](const char* name) {
+    return given.contains(name) ? given[name].template cast<std::vector<T>>() : std::vector<T>();
+  };
+  const Normalization<T> inputs{part("input.mean"), part("input.scale"), part("input.limit"),
+                                given.contains("input.limit")};
+  const TargetScale<T> targets{part("target.mean"), part("target.deviation"), part("target.low"), part("target.high")};
+  inputs.check(h.network.inputs());
+  targets.check(h.network.outputs());
+  change(h, [&] {
+    h.network.set_target_scale(targets);
+    h.network.set_normalization(inputs);
+  });
 }
 
 template <class T> void bind_network(py::module_& m, const char* name) {
@@ -244,6 +282,7 @@ template <class T> void bind_network(py::module_& m, const char* name) {
   c.def("copy", &copy_of<T>, py::arg("with_memory") = true,
         "A copy as the network is between two steps, where it is being trained.");
   c.def_property_readonly("n_outputs", [](const H& h) { return h.network.outputs(); });
+  c.def_property_readonly("members", [](const H& h) { return h.network.members(); });
   c.def_property_readonly("layer_outputs", [](const H& h) {
     std::vector<Index> widths;
     for (Index i = 0; i < h.network.depth(); ++i) widths.push_back(h.network.layer(i).outputs());
@@ -287,11 +326,11 @@ template <class T> void bind_network(py::module_& m, const char* name) {
   c.def("initialize", [](H& h, std::uint64_t seed) { change(h, [&] { h.network.initialize(seed); }); });
   c.def(
       "fit_normalization",
-      [](H& h, const py::object& samples) {
+      [](H& h, const py::object& samples, Normalizing how) {
         const Samples<T> s = samples_from<T>(h.network, samples);
-        change(h, [&] { h.network.set_normalization(normalization_of(s, &poll_signals)); });
+        change(h, [&] { h.network.set_normalization(normalization_of(s, how, &poll_signals)); });
       },
-      py::arg("samples"));
+      py::arg("samples"), py::arg("how"));
   c.def_property(
       "normalization",
       [](const H& h) -> py::object {
@@ -307,6 +346,20 @@ template <class T> void bind_network(py::module_& m, const char* name) {
         if (!value.is_none()) std::tie(n.mean, n.scale) = value.cast<std::pair<std::vector<T>, std::vector<T>>>();
         change(h, [&] { h.network.set_normalization(n); });
       });
+  c.def_property(
+      "scales", [](const H& h) { return scales_to_dict(h.network); },
+      [](H& h, const py::dict& given) { set_scales(h, given); },
+      "What the network knows of its inputs' and targets' sizes: arrays by name, to save and to restore.");
+  c.def_property(
+      "data_start_due",
+      [](const H& h) -> std::optional<bool> {
+        if (h.network.data_depth() == 0) return {};
+        return h.network.data_start_due();
+      },
+      [](H& h, std::optional<bool> due) {
+        if (due) change(h, [&] { h.network.set_data_start_due(*due); });
+      },
+      "Whether the next fit begins with initial values from its data; None where no layer has any. None leaves it.");
   c.def("fit", &run_fit<T>, py::arg("training"), py::arg("options"), py::arg("history"));
   c.def(
       "infer",
@@ -371,9 +424,19 @@ template <class T> void bind_network(py::module_& m, const char* name) {
       [](const H& h, const py::object& samples, Index threads) {
         const Samples<T> s = samples_from<T>(h.network, samples);
         const Unlocked unlocked;
-        return evaluate_samples(h.network, s, threads, &poll_signals);
+        return evaluate_samples(h.network, s, threads, &poll_signals).loss;
       },
       py::arg("samples"), py::arg("threads"));
+  c.def(
+      "score",
+      [](const H& h, const py::object& samples, Index threads, const Metric& metric) {
+        const Samples<T> s = samples_from<T>(h.network, samples);
+        check_metric(metric, h.network.loss());
+        if (s.each_step) throw py::value_error("metric needs one target a sequence, not one for each of its steps");
+        const Unlocked unlocked;
+        return evaluate_samples(h.network, s, threads, &poll_signals, &metric).score;
+      },
+      py::arg("samples"), py::arg("threads"), py::arg("metric"));
   c.def(
       "need_two_classes",
       [](const H& h, const py::object& samples) {

@@ -22,13 +22,21 @@ void bind_parts(py::module_& m) {
         py::dict shapes;
         for (const NamedParameter& p : Network<float>::parameters_of(a)) {
           const py::str name = std::to_string(p.layer) + "." + p.info.name;
-          if (p.info.rows > 0) shapes[name] = py::make_tuple(p.info.rows, p.info.columns);
-          else shapes[name] = py::make_tuple(p.info.columns);
+          shapes[name] = py::tuple(py::cast(p.info.shape()));
         }
         return shapes;
       },
       py::arg("layers"), py::arg("n_inputs"),
       "The shapes of the parameters that such a network has, by name; no memory is taken for them.");
+  m.def(
+      "output_count",
+      [](const std::vector<LayerSpec>& layers, Index n_inputs) {
+        Architecture a;
+        a.layers = layers;
+        a.n_inputs = n_inputs;
+        return Network<float>::outputs_of(a);
+      },
+      py::arg("layers"), py::arg("n_inputs"), "How many outputs such a network has.");
   m.def("optimizer_describe", &describe<Optimizer>);
   m.def("solver_describe", &describe<FullBatchSolver>);
   m.def("layer_describe", &describe<LayerSpec>);

@@ -147,6 +147,9 @@ template <class S> void set_parameter(S& entry, const std::string& name, py::han
 template <class S, class = void> inline constexpr bool says_full_batch = false;
 template <class S> inline constexpr bool says_full_batch<S, std::void_t<decltype(S::full_batch)>> = true;
 
+template <class S, class = void> inline constexpr bool says_greater = false;
+template <class S> inline constexpr bool says_greater<S, std::void_t<decltype(S::greater)>> = true;
+
 /// name, aliases, formula, source, traits and parameters of every entry: what the docs' tables are made from.
 template <class Variant> py::list describe() {
   py::list out;
@@ -165,6 +168,7 @@ template <class Variant> py::list describe() {
       d["initializer"] = name_of(suited_initializer(S{}));
     }
     if constexpr (says_full_batch<S>) d["full_batch"] = S::full_batch;
+    if constexpr (says_greater<S>) d["greater_is_better"] = S::greater;
     py::dict parameters;
     for_each_field<S>([&](const auto& field) {
       parameters[field.name] = py::make_tuple(py::cast(entry.*(field.member)), field.doc);

@@ -17,6 +17,9 @@ void bind_training(py::module_& m) {
   m.def("schedule_describe", &describe<Schedule>);
   m.def("schedule_factor", &factor_of, py::arg("schedule"), py::arg("progress"));
 
+  m.def("metric_names", &names<Metric>);
+  m.def("metric_describe", &describe<Metric>);
+
   py::class_<EpochReport> report(m, "EpochReport", "What is known at the end of an epoch.");
   report.def(py::init<const EpochReport&>(), py::arg("report"));
   bind_fields(report, [](std::string_view field) { return field == "learning_rate" || field == "stop_reason"; });

@@ -10,7 +10,7 @@ namespace lamina {
 
 /// What a stream of draws is for: two uses of one seed never share numbers. What layers draw in training has one
 /// purpose for all of them, since their positions, the substreams, tell them apart.
-enum class Purpose : std::uint32_t { initialize, shuffle, layer, slope, cascade, split };
+enum class Purpose : std::uint32_t { initialize, shuffle, layer, slope, cascade, split, sample, data_start };
 
 class Random {
  public:
@@ -24,6 +24,13 @@ class Random {
   Random part(std::uint32_t part) const {
     Random other = *this;
     other.stream_[1] ^= part << 24;
+    return other;
+  }
+
+  /// The same of one of many networks that are drawn alike.
+  Random member(std::uint32_t number) const {
+    Random other = *this;
+    other.stream_[0] ^= number << 8;
     return other;
   }
 

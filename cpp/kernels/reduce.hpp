@@ -83,6 +83,15 @@ template <class X, class Y> double dot(const Eigen::DenseBase<X>& x, const Eigen
   return dot(contiguous(x), contiguous(y), x.size());
 }
 
+namespace detail {
+
+/// Whole vectors without a mask: a masked load is the slower one.
+template <class T> LAMINA_INLINE simd::Vec<T> load(const T* p, Index count) {
+  return count == simd::lanes<T> ? simd::Vec<T>::load(p) : simd::Vec<T>::load_partial(p, count);
+}
+
+}  // namespace detail
+
 /// A sum over at most this many rows is one chain. A longer one would lose the terms beside the sum (of a million equal
 /// floats, a percent), so it is cut into blocks of rows, whose sums are added with what rounding has lost of them
 /// before.
@@ -101,8 +110,8 @@ template <class T> void add_blocks(const T* block, T* sum, T* lost, Index n) {
   using V = simd::Vec<T, N>;
   for (Index i = 0; i < n; i += N) {
     const Index count = std::min(N, n - i);
-    V s = V::load_partial(sum + i, count), l = V::load_partial(lost + i, count);
-    add_block(V::load_partial(block + i, count), s, l);
+    V s = detail::load(sum + i, count), l = detail::load(lost + i, count);
+    add_block(detail::load(block + i, count), s, l);
     s.store_partial(sum + i, count);
     l.store_partial(lost + i, count);
   }
@@ -180,10 +189,6 @@ template <class T, class Add> void sum_down_all(Index rows, Index columns, const
 }
 
 template <class T> T* writable(const Vector<T>& v) { return v.empty() ? nullptr : const_cast<T*>(v.data()); }
-
-template <class T> LAMINA_INLINE simd::Vec<T> load(const T* p, Index count) {
-  return count == simd::lanes<T> ? simd::Vec<T>::load(p) : simd::Vec<T>::load_partial(p, count);
-}
 
 /// T, but not to deduce it from: a `Matrix<T>` is then taken for a `Matrix<const T>`.
 template <class T> struct Same {

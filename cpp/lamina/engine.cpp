@@ -211,7 +211,7 @@ template <class T> Parameter<T> Engine<T>::parameter(const std::string& name) {
   for (const NamedParameter& p : network.named_parameters()) {
     if (std::to_string(p.layer) + "." + p.info.name != name) continue;
     T* arena = (p.info.trained ? network.parameters() : network.state()).data();
-    return {arena + p.info.offset, std::max<Index>(p.info.rows, 1), p.info.columns};
+    return {arena + p.info.offset, p.info.size() / p.info.columns, p.info.columns};
   }
   const std::vector<std::string> known = parameter_names(false);
   throw std::invalid_argument(
@@ -224,7 +224,7 @@ template <class T> const std::vector<T>& Engine<T>::input_scale() const {
   return parts_->network.normalization().scale;
 }
 template <class T> void Engine<T>::set_normalization(std::vector<T> mean, std::vector<T> scale) {
-  parts_->network.set_normalization({std::move(mean), std::move(scale)});
+  parts_->network.set_normalization({std::move(mean), std::move(scale), {}, false});
 }
 
 template <class T> History Engine<T>::fit(const Data<T>& data, const Data<T>* validation, const FitOptions& options) {
@@ -250,7 +250,7 @@ template <class T> History Engine<T>::fit(const Data<T>& data, const Data<T>* va
     need_weight(held);
   }
   lamina::FitOptions how = core_options(options, seed);
-  how.fit_normalization = parts_->normalize_inputs && network.normalization().empty();
+  if (parts_->normalize_inputs && network.normalization().empty()) how.normalize_inputs = Normalizing::standard;
   lamina::History history;
   lamina::fit<T>(network, train, held, how, parts_->memory, history);
   return history_of(std::move(history));
@@ -269,7 +269,7 @@ void Engine<T>::infer(const View<T>& x, bool link, const Sequences& sequences, I
 template <class T> double Engine<T>::evaluate(const Data<T>& data, const LossOptions& options) const {
   const lamina::Network<T>& network = parts_->network;
   const CheckedData<T> checked(network, data, options.sample_weight, options.sequences);
-  return evaluate_samples(network, checked.samples(), checked_threads(options.threads));
+  return evaluate_samples(network, checked.samples(), checked_threads(options.threads)).loss;
 }
 
 template <class T>

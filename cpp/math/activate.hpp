@@ -13,20 +13,37 @@ template <class T> void evaluate(const Activation& f, const Matrix<const T>& x, 
 /// d = f'(x), the true derivative, evaluated in double and rounded once for float.
 template <class T> void evaluate_derivative(const Activation& f, const Matrix<const T>& x, const Matrix<T>& d);
 
-/// z += bias (where it is not empty), y = f(z). z and y may be the same memory when f is taken `from_output`, or when
-/// nobody looks at z again. `slopes` are those of the elements; with a stride of 0 every row has the same ones.
-template <class T>
-void activate(const Activation& f, const Vector<const T>& bias, const Matrix<T>& z, const Matrix<T>& y,
-              const Matrix<const T>& slopes);
+/// A block of a layer's units: y = f(v), or where it is parametric y = v + s (f(v) - v), of v = scale z + bias, the
+/// bias where it is not empty. `slopes` are those of the elements; with a stride of 0 every row has the same ones.
+template <class T> struct ActivationBlock {
+  Matrix<T> z, y;  ///< may be the same memory
+  Vector<const T> bias = {};
+  Matrix<const T> slopes = {};
+  T scale = 1;
+  bool parametric = false;
+  Matrix<T> dy_dz = {};  ///< what `activate_keeping` writes; may be the memory of z
+  Matrix<T> dy_ds = {};  ///< likewise, where the slopes are learned
+};
 
-/// delta *= f', in its training form: from y, or from z, or (with `surrogates`) the straight-through estimator.
+/// y of the block.
+template <class T> void activate(const Activation& f, const ActivationBlock<T>& block);
+
+/// y of the block and, for what comes back, dy / dz; with learned slopes also dy / ds. In T's own precision: y may
+/// differ in the last digits from that of `activate`. With `surrogates`, straight-through estimators are derivatives.
+template <class T> void activate_keeping(const Activation& f, const ActivationBlock<T>& block, bool surrogates = true);
+
+/// delta *= f', in its training form, from z or from y = f(z).
 template <class T>
 void multiply_derivative(const Activation& f, const Matrix<const T>& z, const Matrix<const T>& y,
-                         const Matrix<T>& delta, const Matrix<const T>& slopes, bool surrogates = true);
+                         const Matrix<T>& delta, const Matrix<const T>& slopes);
 
-/// Whether training needs the pre-activation kept.
-inline bool keeps_input(const Activation& f) {
-  return std::visit([](const auto& a) { return !a.from_output; }, f);
+/// delta *= scale f', of an f whose derivative follows from y.
+template <class T>
+void multiply_from_output(const Activation& f, const Matrix<const T>& y, const Matrix<T>& delta, T scale = 1);
+
+/// Whether training takes the derivative from the output.
+inline bool derivative_from_output(const Activation& f) {
+  return std::visit([](const auto& a) { return a.from_output; }, f);
 }
 inline Slope slope_of(const Activation& f) {
   return std::visit([](const auto& a) { return a.slope; }, f);

@@ -2,11 +2,15 @@
 /// (layers, bindings, tests, docs, saving) follows from `Activation` at the end of this file.
 ///
 /// A struct gives `value(x)` and `derivative(x)` lane by lane. Optional traits:
-/// - `from_output`: training takes `derivative_from_output(y)`, so the pre-activation is not kept;
+/// - `from_output`: training takes `derivative_from_output(y)`, so nothing is kept but the output;
+/// - `both(x)`: what training takes in place of `value(x)` and `derivative(x)`, where they share work; it is evaluated
+/// in
+///   x's own type, and its derivative need not have all digits where the function is flat;
 /// - `in_double`: float is evaluated in double, because the formula cancels;
 /// - `surrogate(x)`: training takes this in place of a derivative that is zero everywhere (straight-through estimator);
 /// - `slope`: value and derivative take a slope per unit (learned, or the unit's parity) or per element (random, drawn
-///   from `lower` to `upper`), and `start_slope(unit)` gives it where nothing is learned or drawn yet;
+///   from `lower` to `upper`), and `start_slope(unit)` gives it where nothing is learned or drawn yet; of a learned one
+///   `slope_derivative(x)` is dy / d slope;
 /// - `suits`: the initialisation that keeps signals in size through many such layers.
 #pragma once
 
@@ -25,6 +29,11 @@ enum class Slope { none, parity, learned, random };
 /// Whose initialisation suits an activation: He's those that halve the variance by letting one side pass, LeCun's those
 /// that keep mean and variance by themselves, Glorot's the others.
 enum class Suits { glorot, he, lecun };
+
+/// A function's value and its derivative.
+template <class V> struct Both {
+  V value, derivative;
+};
 
 struct ActivationEntry : Entry {
   static constexpr bool from_output = false;
@@ -199,6 +208,7 @@ struct ParametricRelu : SlopedEntry {
     return std::tuple{Field{"initial", &ParametricRelu::initial, "the slope every unit starts from"}};
   }
   double start_slope(Index) const { return initial; }
+  template <class V> LAMINA_INLINE V slope_derivative(V x) const { return select(x < V(0), x, V(0)); }
 };
 
 struct Elu : RectifierEntry {
@@ -213,6 +223,10 @@ struct Elu : RectifierEntry {
   template <class V> LAMINA_INLINE V value(V x) const { return rectify(x, constant<V>(alpha) * expm1(min(V(0), x))); }
   template <class V> LAMINA_INLINE V derivative(V x) const {
     return select(x > V(0), V(1), constant<V>(alpha) * exp(min(V(0), x)));
+  }
+  template <class V> LAMINA_INLINE Both<V> both(V x) const {
+    const V y = value(x);
+    return {y, select(x > V(0), V(1), y + constant<V>(alpha))};
   }
 };
 
@@ -346,13 +360,14 @@ struct Gelu : RectifierEntry {
   template <class V> static LAMINA_INLINE V twice_u(V x) {
     return constant<V>(2 * sqrt_2_over_pi) * x * fma(constant<V>(0.044715) * x, x, V(1));
   }
-  template <class V> LAMINA_INLINE V value(V x) const { return gated(x, logistic(twice_u(x))); }
-  template <class V> LAMINA_INLINE V derivative(V x) const {
+  template <class V> LAMINA_INLINE Both<V> both(V x) const {
+    const V t = logistic(twice_u(x));
     const V c = clip(x, -100, 100);  // beyond, the derivative is 0 or 1 and x^3 would meet infinity
-    const V e = exp(-abs(twice_u(c))), d = V(1) + e;
     const V du = constant<V>(2 * sqrt_2_over_pi) * fma(constant<V>(3 * 0.044715) * c, c, V(1));
-    return fma(c * (e / (d * d)), du, select(c > V(0), V(1), e) / d);
+    return {gated(x, t), fma(c * t * (V(1) - t), du, t)};
   }
+  template <class V> LAMINA_INLINE V value(V x) const { return both(x).value; }
+  template <class V> LAMINA_INLINE V derivative(V x) const { return both(x).derivative; }
 };
 
 struct GeluExact : RectifierEntry {
@@ -361,11 +376,12 @@ struct GeluExact : RectifierEntry {
   static constexpr const char* derivative_formula = "Phi(x) + x phi(x)";
   static constexpr const char* source = "arXiv 1606.08415";
   static constexpr bool in_double = true;
-  template <class V> LAMINA_INLINE V value(V x) const { return gated(x, simd::normal_cdf(x)); }
-  template <class V> LAMINA_INLINE V derivative(V x) const {
-    const V c = clip(x, -100, 100);
-    return fma(c, simd::normal_pdf(c), simd::normal_cdf(c));
+  template <class V> LAMINA_INLINE Both<V> both(V x) const {
+    const V t = simd::normal_cdf(x), c = clip(x, -100, 100);
+    return {gated(x, t), fma(c, simd::normal_pdf(x), t)};
   }
+  template <class V> LAMINA_INLINE V value(V x) const { return both(x).value; }
+  template <class V> LAMINA_INLINE V derivative(V x) const { return both(x).derivative; }
 };
 
 struct Silu : RectifierEntry {
@@ -375,11 +391,12 @@ struct Silu : RectifierEntry {
   static constexpr const char* derivative_formula = "s (1 + x (1 - s)), s = 1 / (1 + exp(-x))";
   static constexpr const char* source = "arXiv 1702.03118";
   static constexpr bool in_double = true;  // x times a subnormal logistic would lose its digits
-  template <class V> LAMINA_INLINE V value(V x) const { return gated(x, logistic(x)); }
-  template <class V> LAMINA_INLINE V derivative(V x) const {
-    const V c = clip(x, -1000, 1000), e = exp(-abs(c)), d = V(1) + e;
-    return fma(c, e / (d * d), select(c > V(0), V(1), e) / d);
+  template <class V> LAMINA_INLINE Both<V> both(V x) const {
+    const V s = logistic(x), c = clip(x, -1000, 1000);  // so that infinity does not meet 0
+    return {gated(x, s), fma(c * s, V(1) - s, s)};
   }
+  template <class V> LAMINA_INLINE V value(V x) const { return both(x).value; }
+  template <class V> LAMINA_INLINE V derivative(V x) const { return both(x).derivative; }
 };
 
 struct Mish : RectifierEntry {
@@ -388,15 +405,13 @@ struct Mish : RectifierEntry {
   static constexpr const char* derivative_formula = "t + x (1 - t^2) / (1 + exp(-x)), t = tanh(log(1 + exp(x)))";
   static constexpr const char* source = "arXiv 1908.08681";
   static constexpr bool in_double = true;
-  // With e = exp(x) and n = e (e + 2): t = n / (n + 2), and 1 - t^2 = 4 (n + 1) / (n + 2)^2.
-  template <class V> LAMINA_INLINE V value(V x) const {
-    const V e = exp(min(V(40), x)), n = e * (e + V(2));
-    return gated(x, n / (n + V(2)));
+  // With e = exp(x) and n = e (e + 2): t = n / (n + 2), and (1 - t^2) / (1 + exp(-x)) = e (e + 1) (1 - t)^2.
+  template <class V> LAMINA_INLINE Both<V> both(V x) const {
+    const V c = clip(x, -1000, 40), e = exp(c), n = e * (e + V(2)), t = n / (n + V(2)), u = V(1) - t;
+    return {gated(x, t), fma(c * e * (e + V(1)), u * u, t)};
   }
-  template <class V> LAMINA_INLINE V derivative(V x) const {
-    const V c = clip(x, -1000, 40), e = exp(c), n = e * (e + V(2)), q = V(1) / (n + V(2));
-    return fma(c * e * (e + V(1)), V(4) * q * q, n * q);
-  }
+  template <class V> LAMINA_INLINE V value(V x) const { return both(x).value; }
+  template <class V> LAMINA_INLINE V derivative(V x) const { return both(x).derivative; }
 };
 
 struct Selu : ActivationEntry {
@@ -412,6 +427,10 @@ struct Selu : ActivationEntry {
   }
   template <class V> LAMINA_INLINE V derivative(V x) const {
     return select(x > V(0), constant<V>(scale), constant<V>(scale * alpha) * exp(min(V(0), x)));
+  }
+  template <class V> LAMINA_INLINE Both<V> both(V x) const {
+    const V y = value(x);
+    return {y, select(x > V(0), constant<V>(scale), y + constant<V>(scale * alpha))};
   }
 };
 
@@ -430,6 +449,10 @@ struct Celu : RectifierEntry {
   }
   template <class V> LAMINA_INLINE V derivative(V x) const {
     return select(x > V(0), V(1), exp(min(V(0), x) / constant<V>(alpha)));
+  }
+  template <class V> LAMINA_INLINE Both<V> both(V x) const {
+    const V y = value(x);
+    return {y, select(x > V(0), V(1), y * constant<V>(1 / alpha) + V(1))};
   }
 };
 

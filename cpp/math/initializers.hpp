@@ -1,4 +1,4 @@
-/// Weight initialisers: one struct each, then the list. Biases start at 0.
+/// Weight initialisers: one struct each, then the list. Biases start at 0 where no initialiser says otherwise.
 #pragma once
 
 #include "core/random.hpp"
@@ -15,7 +15,8 @@ namespace initializer {
 /// Uniform on +-sqrt(3) sigma, or normal with standard deviation sigma, sigma^2 = gain / fan.
 struct Auto : Entry {
   static constexpr const char* name = "auto";
-  static constexpr const char* formula = "he_uniform for the ReLU family, lecun_normal for selu, else glorot_uniform";
+  static constexpr const char* formula =
+      "he_uniform for the ReLU family, lecun_normal for selu, else glorot_uniform; normal with parametrization ntk";
   static constexpr const char* source = "chosen from the layer's activation";
 };
 struct LecunUniform : Entry {
@@ -64,6 +65,27 @@ struct HeNormal : Entry {
   static constexpr Shape shape = Shape::normal;
   double variance(double fan_in, double) const { return 2 / fan_in; }
 };
+struct Normal : Entry {
+  static constexpr const char* name = "normal";
+  static constexpr const char* formula = "N(0, deviation^2)";
+  static constexpr const char* source = "for parametrization ntk, arXiv 1806.07572";
+  static constexpr Shape shape = Shape::normal;
+  double deviation = 1.0;
+  static constexpr auto fields() {
+    return std::tuple{Field{"deviation", &Normal::deviation, "standard deviation of the weights", Bounds::above(0)}};
+  }
+  double variance(double, double) const { return deviation * deviation; }
+};
+/// What there is before the first fit is lecun_normal; the layer makes the rest of its inputs.
+struct DataDriven : Entry {
+  static constexpr const char* name = "data_driven";
+  static constexpr const char* formula =
+      "N(0, 1 / fan_in); the first fit scales each unit's weights so that its z has standard deviation 1 over up to "
+      "1024 training rows, and its bias becomes -sum_k lambda_k z_k of 5 random ones, lambda uniform on the simplex";
+  static constexpr const char* source = "arXiv 2407.04491; bias: arXiv 1903.04842";
+  static constexpr Shape shape = Shape::normal;
+  double variance(double fan_in, double) const { return 1 / fan_in; }
+};
 struct Orthogonal : Entry {
   static constexpr const char* name = "orthogonal";
   static constexpr const char* formula = "orthonormal rows or columns, from Gram and Schmidt on a normal matrix";
@@ -86,9 +108,15 @@ struct Zeros : Entry {
 }  // namespace initializer
 
 /// Every initialiser there is.
-using Initializer = std::variant<initializer::Auto, initializer::LecunUniform, initializer::LecunNormal,
-                                 initializer::GlorotUniform, initializer::GlorotNormal, initializer::HeUniform,
-                                 initializer::HeNormal, initializer::Orthogonal, initializer::Zeros>;
+using Initializer =
+    std::variant<initializer::Auto, initializer::LecunUniform, initializer::LecunNormal, initializer::GlorotUniform,
+                 initializer::GlorotNormal, initializer::HeUniform, initializer::HeNormal, initializer::Normal,
+                 initializer::DataDriven, initializer::Orthogonal, initializer::Zeros>;
+
+/// Whether the first fit gives a layer's initial values by what it sees.
+inline bool follows_from_data(const Initializer& initializer) {
+  return std::holds_alternative<initializer::DataDriven>(initializer);
+}
 
 /// What `auto` stands for before an activation.
 Initializer suited_initializer(const Activation& activation);

@@ -15,6 +15,7 @@
 #include "kernels/elementary.hpp"
 #include "math/custom.hpp"
 #include "math/row_lanes.hpp"
+#include "math/target_scale.hpp"
 
 namespace lamina {
 
@@ -183,9 +184,10 @@ struct CrossEntropy : LossEntry {
   /// dy (it may be y). `e` has room for a row. Of the largest output, whose share of the sum may round to 1, the
   /// gradient is taken from what the others leave of it.
   template <class T, class Target> T row(const T* y, Index n, const Target& target, T factor, T* gradient, T* e) const {
-    const ShiftedExp<T> shifted = exp_shifted(y, e, n);  // softmax(y) = e / sum
-    const auto& sums = shifted.sums;
-    const T top = shifted.top, log_sum = sums.logarithm()[0];
+    using Sums = ExpSum<simd::Vec<T, 1>>;
+    const T top = exp_shifted(y, e, n);  // softmax(y) = e / sum
+    const Sums sums = sum_over_outputs(n, Sums{}, [&](Index j) { return Sums::of(simd::Vec<T, 1>(e[j])); });
+    const T log_sum = sums.logarithm()[0];
     const T keep = static_cast<T>(1 - label_smoothing),
             spread = static_cast<T>(label_smoothing / static_cast<double>(n));
     const auto t = [&](Index j) { return keep * target(j) + spread; };
@@ -231,15 +233,27 @@ struct CrossEntropy : LossEntry {
 struct BinaryCrossEntropy : LossEntry {
   static constexpr const char* name = "binary_cross_entropy";
   static constexpr std::array<const char*, 3> aliases{"binary_crossentropy", "bce", "bce_with_logits"};
-  static constexpr const char* formula = "sum_j max(y_j, 0) - t_j y_j + log(1 + exp(-|y_j|))";
-  static constexpr const char* source = "PyTorch documentation, BCEWithLogitsLoss";
+  static constexpr const char* formula =
+      "sum_j max(y_j, 0) - t_j y_j + log(1 + exp(-|y_j|)), t_j smoothed: t (1 - label_smoothing) + label_smoothing / 2";
+  static constexpr const char* source = "PyTorch documentation, BCEWithLogitsLoss; smoothing: arXiv 1512.00567";
   static constexpr Link link = Link::logistic;
   static constexpr TargetDomain domain = targets::binary;
+  double label_smoothing = 0.0;
+  static constexpr auto fields() {
+    return std::tuple{Field{"label_smoothing", &BinaryCrossEntropy::label_smoothing,
+                            "share of a target given to both classes alike", Bounds::from_below(0, 1)}};
+  }
+  template <class V> LAMINA_INLINE V smoothed(V t) const {
+    if (label_smoothing == 0) return t;
+    return simd::fma(constant<V>(1 - label_smoothing), t, constant<V>(label_smoothing / 2));
+  }
   // Both by the class that y is for: what is left to be paid is small there, and 1 - t exact.
-  template <class V> LAMINA_INLINE V value(V y, V t) const {
+  template <class V> LAMINA_INLINE V value(V y, V target) const {
+    const V t = smoothed(target);
     return select(y > V(0), V(1) - t, -t) * y + simd::log1p(simd::exp(-abs(y)));
   }
-  template <class V> LAMINA_INLINE V derivative(V y, V t) const {
+  template <class V> LAMINA_INLINE V derivative(V y, V target) const {
+    const V t = smoothed(target);
     const V other = simd::logistic(-abs(y));
     return select(y > V(0), (V(1) - t) - other, other - t);
   }
@@ -295,16 +309,22 @@ template <class T> struct Targets {
   const std::int32_t* labels = nullptr;
 };
 
-/// The samples that rows of outputs belong to: row i's is number index[i], or first + i without an index.
+/// The samples that rows of outputs belong to: row i's is number index[i], or first + i without an index; of an
+/// ensemble every sample has `members` rows, one after another.
 template <class T> struct TargetRows {
   Targets<T> targets;
   Vector<const T> weights;  ///< by sample; empty: 1
   const std::int64_t* index = nullptr;
   Index first = 0;
+  const TargetScale<T>* scale = nullptr;  ///< how values are learned; null: as they are
+  Index members = 1;
 
-  Index sample(Index i) const { return index ? static_cast<Index>(index[i]) : first + i; }
+  Index sample(Index row) const {
+    const Index i = members == 1 ? row : row / members;
+    return index ? static_cast<Index>(index[i]) : first + i;
+  }
   T weight(Index i) const { return weights.empty() ? T(1) : weights.data()[sample(i)]; }
-  /// From the i-th on.
+  /// From the i-th sample on.
   TargetRows from(Index i) const {
     TargetRows rest = *this;
     if (index) rest.index = index + i;

@@ -40,9 +40,9 @@ void optimizer_step(const RunningOptimizer& optimizer, const ParameterPiece<T>& 
       [&](const auto& running) {
         using Rule = std::decay_t<decltype(running.rule)>;
         constexpr int slots = Rule::slots;
-        const auto k = lanes_of<V>(running.constants);
+        const auto k = lanes_of<V>(running.constants_at(piece.factors.rate));
         const bool penalised = piece.is_weight && penalty.active();
-        const V keep(static_cast<T>(piece.is_weight ? running.keep : 1.0));
+        const V keep(static_cast<T>(running.keep(piece.factors)));
         const V scale(gradient_scale), l1(static_cast<T>(penalty.l1)), l2(static_cast<T>(2 * penalty.l2));
         T* const w = piece.w;
         const T* const g = piece.gradient;

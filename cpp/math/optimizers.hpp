@@ -330,19 +330,34 @@ struct PenaltyStrength {
   bool active() const { return l1 != 0.0 || l2 != 0.0; }
 };
 
+/// By how much the learning rate and the decoupled decay of a parameter differ from those of the others.
+struct Factors {
+  double rate = 1;   ///< 0: frozen
+  double decay = 1;  ///< of weights; usually 0 for all else
+  bool operator==(const Factors& other) const { return rate == other.rate && decay == other.decay; }
+};
+
 /// A rule on its way: what it remembers beside its slots, and the constants of the step that it is taking.
 template <class Rule> struct Running {
   Rule rule;
   typename Rule::State state{};
   typename Rule::template Constants<double> constants{};
-  double keep = 1;  ///< what decoupled decay leaves of a weight
+  double rate = 0;
+  double decay = 0;  ///< decoupled decay of this step
 
-  /// Goes on to the next step, whose learning rate is `rate`.
-  void advance(double rate) {
+  /// Goes on to the next step, whose learning rate is `rate` and whose decay is `decay_factor` times the rule's.
+  void advance(double rate_of_step, double decay_factor) {
     rule.advance(state);
+    rate = rate_of_step;
     constants = rule.constants(state, rate);
-    keep = 1 - rate * rule.decoupled_decay();
+    decay = rule.decoupled_decay() * decay_factor;
   }
+  /// The constants for parameters whose rate is `factor` times the others'.
+  typename Rule::template Constants<double> constants_at(double factor) const {
+    return factor == 1 ? constants : rule.constants(state, rate * factor);
+  }
+  /// What decoupled decay leaves of a parameter.
+  double keep(const Factors& f) const { return 1 - rate * f.rate * (decay * f.decay); }
 };
 
 template <class Variant> struct RunningKind;
@@ -355,18 +370,19 @@ using RunningOptimizer = RunningKind<Optimizer>::type;
 /// `rule` before its first step; or going on, with its own parameters, from the state that `before` is in: one of the
 /// same kind.
 RunningOptimizer running(const Optimizer& rule, const RunningOptimizer* before = nullptr);
-inline void advance(RunningOptimizer& optimizer, double rate) {
-  std::visit([&](auto& o) { o.advance(rate); }, optimizer);
+inline void advance(RunningOptimizer& optimizer, double rate, double decay_factor = 1) {
+  std::visit([&](auto& o) { o.advance(rate, decay_factor); }, optimizer);
 }
 
-/// Some neighbouring parameters, all weights or none of them, with their gradient and slots: slots[i] points to as many
+/// Some neighbouring parameters that a step treats alike, with their gradient and slots: slots[i] points to as many
 /// elements of slot i.
 template <class T> struct ParameterPiece {
   T* w = nullptr;
   const T* gradient = nullptr;
   T* const* slots = nullptr;
   Index size = 0;
-  bool is_weight = true;  ///< decay and penalty act on weights alone
+  bool is_weight = true;  ///< penalties act on weights alone
+  Factors factors;
 };
 
 /// The step that `optimizer` has advanced to, on a piece of the parameters: the gradient is scaled, the penalty added,

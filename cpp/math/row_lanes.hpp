@@ -52,21 +52,16 @@ template <class V> struct ExpSum {
   LAMINA_INLINE V logarithm() const { return simd::log1p(beyond_one()); }
 };
 
-/// The same of one row, alone; e may be y.
-template <class T> struct ShiftedExp {
-  T top;
-  ExpSum<simd::Vec<T, 1>> sums;
-};
-template <class T> ShiftedExp<T> exp_shifted(const T* y, T* e, Index n) {
+/// Writes e = exp(y - top) of one row alone, and returns its top; e may be y.
+template <class T> T exp_shifted(const T* y, T* e, Index n) {
   constexpr int N = simd::lanes<T>;
   using V = simd::Vec<T, N>;
-  using Sums = ExpSum<simd::Vec<T, 1>>;
   T top = y[0];
   for (Index j = 1; j < n; ++j) top = y[j] > top ? y[j] : top;
   Index j = 0;
   for (; j + N <= n; j += N) simd::exp(V::load(y + j) - V(top)).store(e + j);
   if (j < n) simd::exp(V::load_partial(y + j, n - j) - V(top)).store_partial(e + j, n - j);
-  return {top, sum_over_outputs(n, Sums{}, [&](Index i) { return Sums::of(simd::Vec<T, 1>(e[i])); })};
+  return top;
 }
 
 /// Up to a vector's number of rows with a row a lane, (columns, lanes) in `memory`: for few outputs, where a row would

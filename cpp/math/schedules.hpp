@@ -128,6 +128,37 @@ struct OneCycle : Entry {
   }
 };
 
+struct CosLog : Entry {
+  static constexpr const char* name = "CosLog";
+  static constexpr const char* formula =
+      "(1 - cos(2 pi log2(1 + (2^cycles - 1) u))) / 2, u the part done of the run: so many waves, each half as long as "
+      "the next";
+  static constexpr const char* source = "arXiv 2407.04491, coslog4";
+  double cycles = 4;
+  static constexpr auto fields() {
+    return std::tuple{Field{"cycles", &CosLog::cycles, "waves in the run", Bounds::between(0, 64)}};
+  }
+  double factor(const Progress& p) const {
+    const double u = std::fmin(1.0, p.share()), grown = 1 + (simd::power(2, cycles) - 1) * u;
+    const double waves = log(simd::Vec<double, 1>(grown))[0] / 0.693147180559945309417;
+    return 1 - half_cosine(2 * waves);
+  }
+};
+
+struct FlatCosine : Entry {
+  static constexpr const char* name = "FlatCosine";
+  static constexpr const char* formula =
+      "1, then from the part `flat` of the run on (1 + cos(pi v)) / 2, v the part done of the rest";
+  static constexpr const char* source = "arXiv 2407.04491, flat_cos";
+  double flat = 0.5;
+  static constexpr auto fields() {
+    return std::tuple{Field{"flat", &FlatCosine::flat, "part of the run at 1", Bounds::from_below(0, 1)}};
+  }
+  double factor(const Progress& p) const {
+    return half_cosine(std::fmin(1.0, std::fmax(0.0, (p.share() - flat) / (1 - flat))));
+  }
+};
+
 struct AnySchedule;
 
 /// A schedule within another one; null: the full rate.
@@ -185,9 +216,9 @@ struct ReduceOnPlateau : Entry {
 }  // namespace schedule
 
 /// Every schedule that is a function of progress alone.
-using Schedule =
-    std::variant<schedule::Constant, schedule::Step, schedule::Exponential, schedule::InverseScaling,
-                 schedule::Polynomial, schedule::Cosine, schedule::OneCycle, schedule::Warmup, schedule::Custom>;
+using Schedule = std::variant<schedule::Constant, schedule::Step, schedule::Exponential, schedule::InverseScaling,
+                              schedule::Polynomial, schedule::Cosine, schedule::OneCycle, schedule::CosLog,
+                              schedule::FlatCosine, schedule::Warmup, schedule::Custom>;
 
 struct schedule::AnySchedule {
   Schedule value;

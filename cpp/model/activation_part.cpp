@@ -3,8 +3,15 @@
 namespace lamina {
 
 template <class T>
-ActivationPart<T>::ActivationPart(Activation f, Index units)
-    : f_(std::move(f)), units_(units), slope_(slope_of(f_)), keeps_input_(keeps_input(f_)) {
+ActivationPart<T>::ActivationPart(Activation f, Index units, ActivationUse use)
+    : f_(std::move(f)),
+      units_(units),
+      slope_(slope_of(f_)),
+      parametric_(use.parametric),
+      keeps_(parametric_ || !derivative_from_output(f_)),
+      scale_(static_cast<T>(use.scale)) {
+  if (use.scale != 1) unscale_.assign(static_cast<std::size_t>(units), static_cast<T>(1 / use.scale));
+  if (parametric_) start_.assign(static_cast<std::size_t>(units), T(1));
   if (slope_ == Slope::none) return;
   start_.reserve(static_cast<std::size_t>(units));
   for (Index j = 0; j < units; ++j) start_.push_back(slope_at_start<T>(f_, j));
@@ -18,13 +25,20 @@ ActivationPart<T>::ActivationPart(Activation f, Index units)
       f_);
 }
 
+template <class T> void ActivationPart<T>::check(const Activation& f, bool parametric, const char* owner) {
+  if (!parametric || slope_of(f) == Slope::none) return;
+  throw std::invalid_argument(std::string("parametric of ") + owner +
+                              " goes with activations that have no slope of their own; got activation '" + name_of(f) +
+                              "'");
+}
+
 /// The slopes of a block: one an element where they are drawn, else one a unit.
 template <class T>
 Matrix<const T> ActivationPart<T>::slopes_at(const Tape<T>& tape, const Vector<const T>& learned, bool training,
                                              const Block& block) const {
-  if (slope_ == Slope::none) return {};
-  if (slope_ == Slope::random && training) return extra_of(tape).at(block);
-  const T* const by_unit = slope_ == Slope::learned ? learned.data() : start_.data();
+  if (start_.empty()) return {};
+  if (random() && training) return extra_of(tape).at(block);
+  const T* const by_unit = learns() ? learned.data() : start_.data();
   return {by_unit + block.columns.begin, block.rows.size(), block.columns.size(), 0};
 }
 
@@ -43,19 +57,33 @@ template <class T> void ActivationPart<T>::draw(const Pass<T>& pass, const Tape<
 template <class T>
 void ActivationPart<T>::forward(const Pass<T>& pass, const Tape<T>& tape, const Vector<const T>& bias,
                                 const Vector<const T>& learned, const Block& block) const {
-  if (slope_ == Slope::random && pass.training) draw(pass, tape, block);
-  activate<T>(f_, bias.empty() ? bias : bias.at(block.columns), pre_activation(tape).at(block), tape.output.at(block),
-              slopes_at(tape, learned, pass.training, block));
+  if (random() && pass.training) draw(pass, tape, block);
+  ActivationBlock<T> units{pre_activation(tape).at(block), tape.output.at(block)};
+  if (!bias.empty()) units.bias = bias.at(block.columns);
+  units.slopes = slopes_at(tape, learned, pass.training, block);
+  units.scale = scale_;
+  units.parametric = parametric_;
+  if (!keeps_ || !tape.comes_back) return activate(f_, units);
+  units.dy_dz.view(units.z);
+  if (learns()) units.dy_ds.view(extra_of(tape).at(block));
+  activate_keeping(f_, units, pass.surrogates);
+}
+
+template <class T> void ActivationPart<T>::scale_delta(const Tape<T>& tape, const Block& block) const {
+  Matrix<T> delta = tape.delta.at(block);
+  if (learns()) extra_of(tape).at(block) *= delta;
+  if (keeps_) delta *= pre_activation(tape).at(block);
+  else multiply_from_output<T>(f_, tape.output.at(block), delta, scale_);
 }
 
 template <class T>
-void ActivationPart<T>::scale_delta(const Pass<T>& pass, const Tape<T>& tape, const Vector<const T>& learned,
-                                    const Block& block) const {
-  const Matrix<const T> z = pre_activation(tape).at(block);
-  Matrix<T> delta = tape.delta.at(block);
-  if (learns()) extra_of(tape).at(block) = (z < T(0)).select(delta * z, T(0));
-  multiply_derivative<T>(f_, z, tape.output.at(block), delta, slopes_at(tape, learned, pass.training, block),
-                         pass.surrogates);
+void ActivationPart<T>::bias_gradient(const Parameter& bias, const Tape<T>& tape, const GradientSink<T>& sink) const {
+  if (unscale_.empty()) return sink.column_sums(bias, tape.delta);
+  // delta is by z, and the bias is added to scale z.
+  const Matrix<const T> factors(unscale_.data(), tape.delta.rows(), units_, 0);
+  sink.vector(bias, [&](Range columns, const Vector<T>& db, kernels::Store store, const Vector<T>& lost) {
+    kernels::column_products(tape.delta.at_columns(columns), factors.at_columns(columns), db, store, lost);
+  });
 }
 
 template class ActivationPart<float>;

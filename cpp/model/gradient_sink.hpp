@@ -11,8 +11,8 @@
 
 namespace lamina {
 
-/// Takes a finished piece of the gradient: the elements from `offset` of the arena on, all of weights or of none.
-template <class T> using StepOn = std::function<void(Index offset, const Vector<const T>& gradient, bool is_weight)>;
+/// Takes a finished piece of the gradient: elements of one parameter, from `offset` of the arena on.
+template <class T> using StepOn = std::function<void(Index offset, const Vector<const T>& gradient)>;
 
 /// A thread's memory for gradients that are stepped on while they are in cache.
 template <class T> struct PieceMemory {
@@ -80,7 +80,7 @@ template <class T> class GradientSink {
 
   /// The gradient of a vector: fill(columns, to, store, lost) writes or adds the elements `columns` of it.
   template <class F> void vector(const Parameter& p, F&& fill) const {
-    const Range mine = part_of(p.columns, part_, parts_, column_grain);
+    const Range mine = part_of(p.size(), part_, parts_, column_grain);
     const auto of = [&](const Vector<T>& v) { return v.empty() ? v : v.at(p.range()).at(mine); };
     if (!step_on_) return fill(mine, of(gradient_), store_, of(lost_));
     const Vector<T> piece(memory_.piece.reserve(std::max<Index>(1, mine.size())), mine.size());
@@ -108,7 +108,7 @@ template <class T> class GradientSink {
     for (Index row = rows.begin; row < rows.end; row += height) f(Range{row, std::min(row + height, rows.end)});
   }
   void step(const Parameter& p, Index at, const Vector<const T>& piece) const {
-    (*step_on_)(offset_ + p.offset + at, piece, p.role == Role::weight);
+    (*step_on_)(offset_ + p.offset + at, piece);
   }
 
   /// `products` in blocks of rows: each block's product, piece by piece, is added to the sum and what that has lost.

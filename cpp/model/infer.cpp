@@ -6,6 +6,7 @@
 
 #include "core/poll.hpp"
 #include "kernels/reduce.hpp"
+#include "model/members.hpp"
 #include "model/sequence_infer.hpp"
 
 namespace lamina {
@@ -51,6 +52,7 @@ template <class T> class RowInference {
     for (Index i = 0; i < network.depth(); ++i) width_ = std::max(width_, network.layer(i).outputs());
     chunk_ = std::min<Index>(count, std::clamp<Index>((Index{1} << 15) / width_ / 8 * 8, 32, 512));
     while (last_to_write_ > 0 && network.layer(last_to_write_).predicts_in_place()) --last_to_write_;
+    if (network.members() > 1) last_to_write_ = network.depth();  // `out` is for the average
   }
 
   /// Elements of memory that a thread needs: two chunks of the widest layer.
@@ -66,7 +68,7 @@ template <class T> class RowInference {
       if (options_.finite) need_finite(rows);  // here the product finds them in cache
       const Matrix<T> to = out.at_rows({begin, begin + rows.count});
       run_chunk(rows, to, memory, scratch);
-      if (options_.link) apply_inverse_link(link_of(network_.loss()), to);
+      if (options_.link) network_.predict(to);
     }
   }
 
@@ -98,6 +100,8 @@ template <class T> class RowInference {
       l.forward(pass, network_.weights(i, pass), t, {0, rows.count}, scratch);
       t.input = t.output;
     }
+    const Index members = network_.members();
+    if (members > 1) average_members(link_of(network_.loss()), members, t.output, out);
   }
 
   const Network<T>& network_;
@@ -147,43 +151,61 @@ template <class T> bool is_short(const Network<T>& network, const Samples<T>& sa
 }
 
 template <class T>
-double evaluate_samples(const Network<T>& network, kernels::Team& team, const Samples<T>& samples,
-                        const std::function<void()>& poll) {
-  if (network.recurrent()) return evaluate_sequences(network, team, samples, poll);
+Evaluation evaluate_samples(const Network<T>& network, kernels::Team& team, const Samples<T>& samples,
+                            const std::function<void()>& poll, const Metric* metric) {
   InferOptions options;
   options.poll = poll;
-  Poll between(poll);
-  constexpr Index most = 8192;
-  const Index chunk = std::min(samples.count, most);
-  Arena<T> outputs(chunk * network.outputs()), row_loss(chunk);
-  double total = 0;
-  for (Index begin = 0; begin < samples.count; begin += chunk) {
-    const Samples<T> rows = samples.slice(begin, std::min(chunk, samples.count - begin));
-    const Matrix<T> y(outputs.data(), rows.count, network.outputs());
-    between();
-    infer<T>(network, team, rows, options, y);
-    evaluate_loss<T>(network.loss(), y, rows.targets(), {row_loss.data(), rows.count}, T(1), {});
-    for (Index i = 0; i < rows.count; ++i) total += static_cast<double>(row_loss[i]);
+  const Index outputs = network.outputs();
+  Evaluation out;
+  Arena<T> predicted(metric ? samples.count * outputs : 0);
+  const Matrix<T> predictions(predicted.data(), metric ? samples.count : 0, outputs);
+  if (network.recurrent()) {
+    out.loss = evaluate_sequences(network, team, samples, poll);
+    options.link = true;
+    if (metric) infer<T>(network, team, samples, options, predictions);
+  } else {
+    Poll between(poll);
+    constexpr Index most = 8192;
+    const Index chunk = std::min(samples.count, most);
+    Arena<T> memory(metric ? 0 : chunk * outputs), row_loss(chunk);
+    double total = 0;
+    for (Index begin = 0; begin < samples.count; begin += chunk) {
+      const Samples<T> rows = samples.slice(begin, std::min(chunk, samples.count - begin));
+      const Matrix<T> y =
+          metric ? predictions.at_rows({begin, begin + rows.count}) : Matrix<T>(memory.data(), rows.count, outputs);
+      between();
+      infer<T>(network, team, rows, options, y);
+      evaluate_loss<T>(network.loss(), y, rows.targets(network.target_scale()), {row_loss.data(), rows.count}, T(1),
+                       {});
+      for (Index i = 0; i < rows.count; ++i) total += static_cast<double>(row_loss[i]);
+      if (metric) network.predict(y);
+    }
+    out.loss = total / samples.weight_sum();
   }
-  return total / samples.weight_sum();
+  if (!metric) return out;
+  const TargetDomain& domain = target_domain(network.loss());
+  out.score = metric_of<T>(*metric, {predictions, samples.targets({}), domain.kind, domain.border});
+  return out;
 }
 
 template <class T>
-double evaluate_samples(const Network<T>& network, const Samples<T>& samples, Index threads,
-                        const std::function<void()>& poll) {
-  double loss = 0;
+Evaluation evaluate_samples(const Network<T>& network, const Samples<T>& samples, Index threads,
+                            const std::function<void()>& poll, const Metric* metric) {
+  Evaluation out;
   const Index useful = useful_threads(network, samples.count, false, kernels::choose_threads(threads), samples.steps);
-  kernels::with_team(useful, [&](kernels::Team& team) { loss = evaluate_samples(network, team, samples, poll); });
-  return loss;
+  kernels::with_team(useful,
+                     [&](kernels::Team& team) { out = evaluate_samples(network, team, samples, poll, metric); });
+  return out;
 }
 
 #define LAMINA_INSTANTIATE(T)                                                                                          \
   template void infer<T>(const Network<T>&, kernels::Team&, const Samples<T>&, const InferOptions&, const Matrix<T>&); \
   template void infer<T>(const Network<T>&, const Samples<T>&, const InferOptions&, const Matrix<T>&, Index);          \
   template bool is_short<T>(const Network<T>&, const Samples<T>&);                                                     \
-  template double evaluate_samples<T>(const Network<T>&, kernels::Team&, const Samples<T>&,                            \
-                                      const std::function<void()>&);                                                   \
-  template double evaluate_samples<T>(const Network<T>&, const Samples<T>&, Index, const std::function<void()>&);
+  template Evaluation evaluate_samples<T>(const Network<T>&, kernels::Team&, const Samples<T>&,                        \
+                                          const std::function<void()>&, const Metric*);                                \
+  template Evaluation evaluate_samples<T>(const Network<T>&, const Samples<T>&, Index, const std::function<void()>&,   \
+                                          const Metric*);
 LAMINA_INSTANTIATE(float)
 LAMINA_INSTANTIATE(double)
 #undef LAMINA_INSTANTIATE

@@ -3,6 +3,7 @@
 
 #include <functional>
 
+#include "math/metrics.hpp"
 #include "model/pass.hpp"
 
 namespace lamina {
@@ -29,13 +30,19 @@ void infer(const Network<T>& network, const Samples<T>& samples, const InferOpti
 /// Whether a prediction of these samples takes some tens of microseconds at most: too little to hand anything over for.
 template <class T> bool is_short(const Network<T>& network, const Samples<T>& samples);
 
-/// The weighted mean loss of the samples, without penalty. `poll` is as that of a prediction.
+/// How good predictions are.
+struct Evaluation {
+  double loss = 0;   ///< weighted mean, without penalty
+  double score = 0;  ///< of a metric, where one is asked for
+};
+
+/// The loss of the samples, and a metric's score, which wants one target a sample. `poll` is as that of a prediction.
 template <class T>
-double evaluate_samples(const Network<T>& network, kernels::Team& team, const Samples<T>& samples,
-                        const std::function<void()>& poll = {});
+Evaluation evaluate_samples(const Network<T>& network, kernels::Team& team, const Samples<T>& samples,
+                            const std::function<void()>& poll = {}, const Metric* metric = nullptr);
 /// The same on up to `threads` threads of its own (0: as many as pay off).
 template <class T>
-double evaluate_samples(const Network<T>& network, const Samples<T>& samples, Index threads,
-                        const std::function<void()>& poll = {});
+Evaluation evaluate_samples(const Network<T>& network, const Samples<T>& samples, Index threads,
+                            const std::function<void()>& poll = {}, const Metric* metric = nullptr);
 
 }  // namespace lamina

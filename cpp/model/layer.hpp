@@ -21,6 +21,14 @@
 
 namespace lamina {
 
+/// What a layer is built for: the columns of its input, which may be those of `members` networks side by side. A layer
+/// that makes no difference between them takes it for a number of columns.
+struct LayerInput {
+  Index width = 0;
+  Index members = 1;
+  operator Index() const { return width; }
+};
+
 /// How threads share a layer's forward and backward passes.
 enum class Split { rows, columns };
 
@@ -32,17 +40,19 @@ template <class T> struct Pass {
   Index first_row = 0;     ///< number in its batch of the chunk's first row
   bool surrogates = true;  ///< straight-through estimators where there are any; false: the true derivative
   Vector<T> statistics;    ///< the network's running statistics, which a training pass moves; empty: they stay
+  double dropout = 1;      ///< factor of the rates of dropout layers
   bool replay = false;     ///< states at the cuts of truncated back-propagation are those of the pass before
 };
 
 /// A layer's memory of a chunk: row-major matrices of the chunk's rows. In a network of sequences a row is a time step,
 /// up to a layer that gives the last step alone: its output and delta have a row for each sequence.
 template <class T> struct Tape {
-  Matrix<const T> input;  ///< (rows, inputs)
-  Matrix<T> output;       ///< (rows, outputs)
-  Matrix<T> delta;        ///< (rows, outputs): dE / d output
-  Vector<T> kept;         ///< rows x kept_per_row, the layer's own use; empty: nothing is kept, this is a prediction
-  Matrix<T> shared;       ///< (kept_per_batch, outputs), the layer's own use
+  Matrix<const T> input;    ///< (rows, inputs)
+  Matrix<T> output;         ///< (rows, outputs)
+  Matrix<T> delta;          ///< (rows, outputs): dE / d output
+  Vector<T> kept;           ///< rows x kept_per_row, the layer's own use; empty: nothing is kept, this is a prediction
+  Matrix<T> shared;         ///< (kept_per_batch, outputs), the layer's own use
+  bool comes_back = false;  ///< whether `backward` follows
   /// How often each row counts in the statistics of its batch; empty: once. Set for networks that need whole batches.
   Vector<const T> row_weights;
   std::uint32_t layer = 0;               ///< position in the network: layers of equal width draw different numbers
@@ -64,7 +74,7 @@ template <class T> struct Weights {
 
   Matrix<const T> matrix(const Parameter& p) const { return matrix_in(parameters, p); }
   Vector<const T> vector(const Parameter& p) const {
-    return {(p.trained ? parameters : state).data() + p.offset, p.columns};
+    return {(p.trained ? parameters : state).data() + p.offset, p.size()};
   }
   Vector<T> moved(const Parameter& p) const { return moving.at({p.offset, p.offset + p.columns}); }
 };
@@ -86,15 +96,26 @@ template <class T> class Layer {
   const std::vector<Parameter>& parameters() const { return parameters_; }
   /// Initial values of all parameters and statistics, which are 0 before.
   virtual void initialize(const Random&, Vector<T> /*parameters*/, Vector<T> /*state*/) const {}
+  /// Whether the first fit gives initial values by `initialize_from_data`, too.
+  virtual bool starts_from_data() const { return false; }
+  /// Initial values that follow from the data, in place of what `initialize` has given; `sample`, (rows, inputs), is
+  /// what the layer gets of some training rows.
+  virtual void initialize_from_data(const Random&, const Matrix<const T>& /*sample*/, Vector<T> /*parameters*/,
+                                    Vector<T> /*state*/) const {}
 
   /// Whether a training pass draws random numbers.
   virtual bool random() const { return false; }
   virtual Split split() const { return Split::rows; }
   /// Whether a prediction may write its output over its input: each element of it depends on that element alone.
   virtual bool predicts_in_place() const { return false; }
-  /// Values that a sequence carries from one step to the next; above 0 for recurrent layers, whose `backward` also runs
-  /// in the first layer, with an empty `input_delta`.
+  /// How many networks side by side the outputs are of, member by member; a layer that `predicts_in_place` leaves them
+  /// as they are.
+  virtual Index members() const { return 1; }
+  /// Values that a sequence carries from one step to the next; above 0 for recurrent layers.
   virtual Index state_size() const { return 0; }
+  /// Whether `gradients` wants what `backward` leaves, which then also runs in the first layer, with an empty
+  /// `input_delta`.
+  virtual bool always_backward() const { return state_size() > 0; }
   /// Whether the output is that of a sequence's last step alone.
   virtual bool last_step_only() const { return false; }
   /// Elements a row needs between forward and backward beside its output.
@@ -119,10 +140,12 @@ template <class T> class Layer {
  protected:
   Layer(Index inputs, Index outputs) : inputs_(inputs), outputs_(outputs) {}
 
-  /// The next parameter of the layer: a (rows, columns) matrix, or a vector of `columns` where rows is 0.
-  Parameter add_parameter(std::string name, Index rows, Index columns, Role role, bool trained = true) {
+  /// The next parameter of the layer: a (rows, columns) matrix, or a vector of `columns` where rows is 0; or `members`
+  /// of them.
+  Parameter add_parameter(std::string name, Index rows, Index columns, Role role, bool trained = true,
+                          Index members = 1) {
     Index& used = trained ? trained_ : untrained_;
-    parameters_.push_back({std::move(name), rows, columns, role, used, trained});
+    parameters_.push_back({std::move(name), rows, columns, role, used, trained, members});
     used += parameters_.back().size();
     return parameters_.back();
   }

@@ -7,11 +7,13 @@
 #include "model/layers/dropout.hpp"
 #include "model/layers/gaussian_noise.hpp"
 #include "model/layers/recurrent.hpp"
+#include "model/layers/scale.hpp"
+#include "model/layers/shared_dense.hpp"
 #include "model/layers/shortcut.hpp"
 
 namespace lamina {
 
 using LayerSpec = std::variant<layer::Dense, layer::Activation, layer::Dropout, layer::GaussianNoise, layer::BatchNorm,
-                               layer::Recurrent, layer::Shortcut>;
+                               layer::Scale, layer::Recurrent, layer::Shortcut, layer::SharedDense>;
 
 }  // namespace lamina

@@ -1,6 +1,7 @@
 #include "model/network.hpp"
 
 #include <algorithm>
+#include <array>
 #include <new>
 #include <stdexcept>
 #include <string>
@@ -14,6 +15,10 @@ namespace {
 
 /// Widths beyond this could not be multiplied, nor arrays beyond that be added up; no memory holds either.
 constexpr Index most_units = (Index{1} << 31) - 1, most_elements = Index{1} << 44;
+
+template <class T> std::array<std::vector<T>*, 4> parts_of(TargetScale<T>& scale) {
+  return {&scale.mean, &scale.deviation, &scale.low, &scale.high};
+}
 
 void check_width(const std::string& what, Index width) {
   if (width <= most_units) return;
@@ -29,6 +34,8 @@ template <class T> Network<T>::Network(Architecture architecture) : architecture
   state_ = Arena<T>(all.state.end);
   normalization_.mean.resize(static_cast<std::size_t>(inputs()));
   normalization_.scale.resize(static_cast<std::size_t>(inputs()));
+  normalization_.limit.resize(static_cast<std::size_t>(inputs()));
+  for (std::vector<T>* part : parts_of(target_scale_)) part->resize(static_cast<std::size_t>(outputs()));
   initialize(architecture_.seed);
 }
 
@@ -37,6 +44,13 @@ template <class T> std::vector<NamedParameter> Network<T>::parameters_of(Archite
   network.architecture_ = std::move(architecture);
   network.build();
   return std::move(network.named_);
+}
+
+template <class T> Index Network<T>::outputs_of(Architecture architecture) {
+  Network network;
+  network.architecture_ = std::move(architecture);
+  network.build();
+  return network.outputs();
 }
 
 template <class T> typename Network<T>::Slices Network<T>::build() {
@@ -51,11 +65,12 @@ template <class T> typename Network<T>::Slices Network<T>::build() {
     std::visit(
         [&](const auto& s) {
           check_fields(s);
-          layers_.push_back(s.template build<T>(width));
+          layers_.push_back(s.template build<T>(LayerInput{width, members_}));
         },
         spec);
     const auto number = static_cast<Index>(layers_.size()) - 1;
     check_width("units of layers[" + std::to_string(number) + "]", layers_.back()->outputs());
+    follow_members();
     if (layers_.back()->state_size() > 0) {
       if (recurrent() && layer(sequence_depth_ - 1).last_step_only()) {
         throw std::invalid_argument("layers[" + std::to_string(sequence_depth_ - 1) +
@@ -81,16 +96,34 @@ template <class T> typename Network<T>::Slices Network<T>::build() {
   return {{0, parameters}, {0, state}};
 }
 
+template <class T> void Network<T>::follow_members() {
+  const Layer<T>& newest = *layers_.back();
+  if (newest.predicts_in_place()) return;
+  if (members_ > 1 && newest.members() != members_) {
+    const std::string number = std::to_string(layers_.size() - 1), wanted = std::to_string(members_);
+    const std::string name = name_of(architecture_.layers[layers_.size() - 1]);
+    throw std::invalid_argument("layers[" + number + "] must be a SharedDense with members=" + wanted +
+                                ", or a layer that goes column by column, to keep the " + wanted +
+                                " members of the layers before it apart; got " + name +
+                                (newest.members() > 1 ? " with members=" + std::to_string(newest.members()) : ""));
+  }
+  members_ = newest.members();
+}
+
 template <class T>
 Network<T>::Network(const Network& other)
     : architecture_(other.architecture_),
       slices_(other.slices_),
       named_(other.named_),
       sequence_depth_(other.sequence_depth_),
+      members_(other.members_),
       parameters_(other.parameters_),
       state_(other.state_),
       normalization_(other.normalization_),
-      normalized_(other.normalized_) {
+      target_scale_(other.target_scale_),
+      normalized_(other.normalized_),
+      target_scaled_(other.target_scaled_),
+      data_start_due_(other.data_start_due_) {
   for (const auto& l : other.layers_) layers_.push_back(l->clone());
 }
 
@@ -102,14 +135,40 @@ template <class T> void Network<T>::initialize(std::uint64_t seed) {
     const Random random(seed, Purpose::initialize, static_cast<std::uint32_t>(i));
     layer(i).initialize(random, parameters_.vector().at(s.parameters), state_.vector().at(s.state));
   }
-  normalized_ = false;
+  normalized_ = target_scaled_ = false;
+  set_data_start_due(true);
+}
+
+template <class T> Index Network<T>::data_depth() const {
+  Index end = depth();
+  while (end > 0 && !layer(end - 1).starts_from_data()) --end;
+  return end;
+}
+
+template <class T> void Network<T>::initialize_from_data(Index i, const Random& random, const Matrix<const T>& sample) {
+  const Slices& s = slices_[static_cast<std::size_t>(i)];
+  layer(i).initialize_from_data(random, sample, parameters_.vector().at(s.parameters), state_.vector().at(s.state));
 }
 
 template <class T> void Network<T>::set_normalization(const Normalization<T>& normalization) {
   normalization.check(inputs());
   std::copy(normalization.mean.begin(), normalization.mean.end(), normalization_.mean.begin());
   std::copy(normalization.scale.begin(), normalization.scale.end(), normalization_.scale.begin());
+  if (normalization.limited)
+    std::copy(normalization.limit.begin(), normalization.limit.end(), normalization_.limit.begin());
+  normalization_.limited = normalization.limited;
   normalized_ = !normalization.empty();
+}
+
+template <class T> void Network<T>::set_target_scale(const TargetScale<T>& scale) {
+  scale.check(outputs());
+  if (!scale.empty() && targets_of(loss()) != TargetKind::real)
+    throw std::invalid_argument("normalize_targets needs a loss whose targets are any numbers; got " + name_of(loss()));
+  TargetScale<T> from = scale;
+  const auto to = parts_of(target_scale_), given = parts_of(from);
+  for (std::size_t i = 0; i < to.size() && !scale.empty(); ++i)
+    std::copy(given[i]->begin(), given[i]->end(), to[i]->begin());
+  target_scaled_ = !scale.empty();
 }
 
 template <class T> double Network<T>::work_per_row() const {

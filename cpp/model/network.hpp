@@ -31,6 +31,8 @@ template <class T> class Network {
   explicit Network(Architecture architecture);
   /// The parameters that such a network has, without the memory for any of them. Throws as the constructor does.
   static std::vector<NamedParameter> parameters_of(Architecture architecture);
+  /// The number of its outputs, likewise.
+  static Index outputs_of(Architecture architecture);
   Network(const Network& other);
   Network& operator=(const Network& other) {
     *this = Network(other);
@@ -41,7 +43,11 @@ template <class T> class Network {
 
   const Architecture& architecture() const { return architecture_; }
   Index inputs() const { return architecture_.n_inputs; }
-  Index outputs() const { return layers_.back()->outputs(); }
+  /// Outputs of the network, or of each of its members.
+  Index outputs() const { return layers_.back()->outputs() / members_; }
+  /// Networks side by side that it is made of: the loss in training is the mean of theirs, a prediction the mean of
+  /// their predictions. The last layer's outputs are those of each, one after another.
+  Index members() const { return members_; }
   Index depth() const { return static_cast<Index>(layers_.size()); }
   const Layer<T>& layer(Index i) const { return *layers_[static_cast<std::size_t>(i)]; }
   const Loss& loss() const { return architecture_.loss; }
@@ -67,6 +73,16 @@ template <class T> class Network {
   /// Throws std::invalid_argument unless it is empty, or has one finite entry for each input and all scales are greater
   /// than 0. Like the weights it is written in place: a prediction beside it reads memory that is there.
   void set_normalization(const Normalization<T>& normalization);
+  /// How targets are learned and outputs become predictions; empty when they are taken as they are.
+  const TargetScale<T>& target_scale() const { return target_scaled_ ? target_scale_ : no_scale_; }
+  /// Throws std::invalid_argument unless it is empty, or fits the outputs and the loss takes any numbers. Written in
+  /// place, too.
+  void set_target_scale(const TargetScale<T>& scale);
+  /// Raw outputs to predictions, in place: the loss's inverse link, and back to what targets are.
+  void predict(const Matrix<T>& outputs) const {
+    apply_inverse_link(link_of(loss()), outputs);
+    target_scale().predict(outputs);
+  }
 
   /// Layers, from the first, whose input has a row for every time step of a sequence; 0 without recurrent layers.
   Index sequence_depth() const { return sequence_depth_; }
@@ -75,8 +91,16 @@ template <class T> class Network {
   /// Whether the outputs (and the targets) have a row for every time step.
   bool each_step() const { return recurrent() && !layer(sequence_depth_ - 1).last_step_only(); }
 
-  /// Draws all weights anew from `seed`; statistics and input normalisation are reset.
+  /// Draws all weights anew from `seed`; statistics and input normalisation are reset, and a start from data is due
+  /// where a layer has one.
   void initialize(std::uint64_t seed);
+  /// Layers, from the first, behind which none has initial values that follow from the data; 0: none at all.
+  Index data_depth() const;
+  /// Whether the next fit begins with `initialize_from_data` for each layer that starts from data.
+  bool data_start_due() const { return data_start_due_; }
+  void set_data_start_due(bool due) { data_start_due_ = due && data_depth() > 0; }
+  /// What layer i makes of `sample`, its inputs, where it starts from data.
+  void initialize_from_data(Index i, const Random& random, const Matrix<const T>& sample);
   /// Operations of a forward pass of one row.
   double work_per_row() const;
   /// Whether a batch must be seen whole in training (batch norm), or may be cut into chunks.
@@ -95,16 +119,20 @@ template <class T> class Network {
   Network() = default;
   /// Everything but the memory; returns where the last slices end.
   Slices build();
+  /// Whether the members go on through the newest layer. Throws std::invalid_argument where it would mix them.
+  void follow_members();
 
   Architecture architecture_;
   std::vector<std::unique_ptr<Layer<T>>> layers_;
   std::vector<Slices> slices_;
   std::vector<NamedParameter> named_;
-  Index sequence_depth_ = 0;
+  Index sequence_depth_ = 0, members_ = 1;
   Arena<T> parameters_, state_;
   Normalization<T> normalization_;  // of the inputs' size from the beginning
-  bool normalized_ = false;
+  TargetScale<T> target_scale_;     // of the outputs' size
+  bool normalized_ = false, target_scaled_ = false, data_start_due_ = false;
   inline static const Normalization<T> none_{};
+  inline static const TargetScale<T> no_scale_{};
 };
 
 }  // namespace lamina

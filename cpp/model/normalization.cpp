@@ -1,5 +1,6 @@
 #include "model/normalization.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <sstream>
@@ -23,6 +24,20 @@ template <class T> std::string text_of(T number) {
 
 template <class T> void Normalization<T>::apply(const Matrix<const T>& x, Matrix<T> to) const {
   to = (x.rowwise() - means()).rowwise() * scales();
+  if (limited) to /= (1 + (to.rowwise() / limits()).square()).sqrt();
+}
+
+template <class T> void Normalization<T>::chain(const Matrix<const T>& x, Matrix<T> slope) const {
+  slope.rowwise() *= scales();
+  if (!limited) return;
+  // d/du u (1 + (u / l)^2)^(-1/2) = (1 + (u / l)^2)^(-3/2)
+  for (Index i = 0; i < x.rows(); ++i) {
+    for (Index j = 0; j < x.cols(); ++j) {
+      const auto at = static_cast<std::size_t>(j);
+      const T share = (x(i, j) - mean[at]) * scale[at] / limit[at], square = 1 + share * share;
+      slope(i, j) /= square * std::sqrt(square);
+    }
+  }
 }
 
 template <class T> void Normalization<T>::check(Index inputs) const {
@@ -38,6 +53,11 @@ template <class T> void Normalization<T>::check(Index inputs) const {
     if (std::isfinite(mean[i]) && std::isfinite(scale[i]) && scale[i] > 0) continue;
     wrong("both finite, scale greater than 0; got " + text_of(mean[i]) + " and " + text_of(scale[i]) + " for input " +
           std::to_string(i));
+  }
+  if (!limited) return;
+  if (limit.size() != n) wrong("got " + std::to_string(limit.size()) + " limits for " + std::to_string(n) + " inputs");
+  for (std::size_t i = 0; i < n; ++i) {
+    if (!(limit[i] > 0)) wrong("limits greater than 0; got " + text_of(limit[i]) + " for input " + std::to_string(i));
   }
 }
 
@@ -90,8 +110,39 @@ template <class T> Normalization<T> ColumnMoments<T>::normalization() const {
   return out;
 }
 
-#define LAMINA_INSTANTIATE(T)       \
-  template struct Normalization<T>; \
+namespace {
+
+/// The `share` quantile of sorted values: linear between them; of weighted ones each lies in the middle of its weight.
+template <class T> double quantile(const std::vector<std::pair<T, double>>& sorted, double share) {
+  const auto value = [&](std::size_t i) { return static_cast<double>(sorted[i].first); };
+  double sum = 0;
+  for (const auto& [x, weight] : sorted) sum += weight;
+  const double first = sorted.front().second / 2, last = sorted.back().second / 2;
+  const double wanted = first + share * (sum - first - last);
+  double middle = first;  // of the weight of value i
+  for (std::size_t i = 0; i + 1 < sorted.size(); ++i) {
+    const double next = middle + (sorted[i].second + sorted[i + 1].second) / 2;
+    if (wanted <= next) return value(i) + (wanted - middle) / (next - middle) * (value(i + 1) - value(i));
+    middle = next;
+  }
+  return value(sorted.size() - 1);
+}
+
+}  // namespace
+
+template <class T> void robust_column(std::vector<std::pair<T, double>>& values, std::size_t at, Normalization<T>& to) {
+  std::sort(values.begin(), values.end());
+  const double median = quantile(values, 0.5), spread = quantile(values, 0.75) - quantile(values, 0.25);
+  const double range = static_cast<double>(values.back().first) - static_cast<double>(values.front().first);
+  const T scale = static_cast<T>(spread > 0 ? 1 / spread : 2 / range);
+  to.mean[at] = static_cast<T>(median);
+  to.scale[at] = range > 0 && scale > 0 && std::isfinite(scale) ? scale : T(1);
+  to.limit[at] = static_cast<T>(robust_limit);
+}
+
+#define LAMINA_INSTANTIATE(T)                                                                         \
+  template void robust_column<T>(std::vector<std::pair<T, double>>&, std::size_t, Normalization<T>&); \
+  template struct Normalization<T>;                                                                   \
   template class ColumnMoments<T>;
 LAMINA_INSTANTIATE(float)
 LAMINA_INSTANTIATE(double)

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "kernels/reduce.hpp"
+#include "model/members.hpp"
 
 namespace lamina {
 namespace {
@@ -17,9 +18,10 @@ template <class T> Index chunk_rows(const Network<T>& network, Index batch, Inde
   if (network.needs_whole_batch()) return batch;
   Index width = network.inputs();
   for (Index i = 0; i < network.depth(); ++i) width += network.layer(i).outputs();
-  // A MiB of floats, but never so few rows that packing the weights would show.
+  // A MiB of floats, but never so few rows, or rows of members, that packing the weights would show.
   const Index fitting = (Index{1} << 18) / (width * steps) / 64 * 64;
-  return std::min(batch, std::clamp<Index>(fitting, network.recurrent() ? 64 : 256, 4096));
+  const Index fewest = network.recurrent() ? 64 : std::clamp<Index>(2048 / network.members() / 64 * 64, 64, 256);
+  return std::min(batch, std::clamp<Index>(fitting, fewest, 4096));
 }
 
 template <class T>
@@ -51,12 +53,13 @@ template <class T> void TrainingPass<T>::allocate(Index steps) {
     const Layer<T>& l = network_.layer(i);
     Tape<T>& t = tapes_.emplace_back();
     t.layer = static_cast<std::uint32_t>(i);
+    t.comes_back = true;
     t.output.view(take(rows_out(i), l.outputs()));
     t.delta.view(take(rows_out(i), l.outputs()));
     t.kept.view({take(rows_in(i), l.kept_per_row()).data(), rows_in(i) * l.kept_per_row()});
     t.shared.view(take(l.kept_per_batch(), l.outputs()));
   }
-  row_loss_ = Arena<T>(network_.each_step() ? rows_ * steps : rows_);
+  row_loss_ = Arena<T>((network_.each_step() ? rows_ * steps : rows_) * network_.members());
   steps_ = steps;
 }
 
@@ -157,22 +160,41 @@ template <class T> void TrainingPass<T>::forward(kernels::Worker& w, const Pass<
     const Layer<T>& l = network_.layer(i);
     const Split split = pass.training ? l.split() : Split::rows;
     if (split != before) w.barrier();
-    const Range part = split == Split::rows ? rows_of(w, i) : w.share(l.outputs(), column_grain);
-    l.forward(pass, network_.weights(i, pass), tape(i), part, scratch(w));
+    forward(w, pass, i, split);
     before = split;
   }
   if (before == Split::columns) w.barrier();
+}
+
+template <class T> void TrainingPass<T>::forward(kernels::Worker& w, const Pass<T>& pass, Index layer, Split split) {
+  const Layer<T>& l = network_.layer(layer);
+  const Range part = split == Split::rows ? rows_of(w, layer) : w.share(l.outputs(), column_grain);
+  l.forward(pass, network_.weights(layer, pass), tape(layer), part, scratch(w));
+}
+
+template <class T>
+void TrainingPass<T>::forward_each(const Samples<T>& samples, Index end,
+                                   const std::function<void(Index, const Matrix<const T>&)>& before) {
+  kernels::Worker alone(nullptr, 0, 1);
+  load_input(alone, samples, false);
+  for (Index i = 0; i < end; ++i) {
+    before(i, tape(i).input);
+    Pass<T> pass;
+    pass.training = !network_.layer(i).random();
+    forward(alone, pass, i, pass.training ? network_.layer(i).split() : Split::rows);
+  }
 }
 
 template <class T>
 void TrainingPass<T>::backward(kernels::Worker& w, const Pass<T>& pass, const Matrix<T>& input_gradient) {
   const Index last = network_.depth() - 1;
   const Range outputs = rows_of(w, network_.each_step() ? last : network_.depth());
-  network_.layer(last).scale_delta(pass, network_.weights(last), tape(last), {outputs, {0, network_.outputs()}});
+  network_.layer(last).scale_delta(pass, network_.weights(last), tape(last),
+                                   {outputs, {0, network_.layer(last).outputs()}});
   Split before = Split::rows;
   for (Index i = last; i >= 0; --i) {
     const Layer<T>& l = network_.layer(i);
-    if (i == 0 && input_gradient.empty() && l.state_size() == 0) break;
+    if (i == 0 && input_gradient.empty() && !l.always_backward()) break;
     if (l.split() != before) w.barrier();
     before = l.split();
     const Range part = l.split() == Split::rows ? rows_of(w, i) : w.share(l.outputs(), column_grain);
@@ -196,8 +218,13 @@ void TrainingPass<T>::differentiate(kernels::Worker& w, const Pass<T>& pass, con
   forward(w, pass);
   const Index last = network_.depth() - 1;
   const Range mine = rows_of(w, network_.each_step() ? last : last + 1);
-  evaluate_loss<T>(network_.loss(), tape(last).output.at_rows(mine), out_.targets().from(mine.begin),
-                   row_loss_.vector().at(mine), scale, tape(last).delta.at_rows(mine));
+  const Index members = network_.members();
+  const Range rows{mine.begin * members, mine.end * members};
+  TargetRows<T> targets = out_.targets(network_.target_scale()).from(mine.begin);
+  targets.members = members;
+  evaluate_loss<T>(network_.loss(), by_member(tape(last).output, members).at_rows(rows), targets,
+                   row_loss_.vector().at(rows), scale / static_cast<T>(members),
+                   by_member(tape(last).delta, members).at_rows(rows));
   const bool reordered = !input_gradient.empty() && network_.recurrent();
   backward(w, pass, reordered ? Matrix<T>(input_delta_.data(), in_.count, network_.inputs()) : input_gradient);
 }
@@ -205,7 +232,8 @@ void TrainingPass<T>::differentiate(kernels::Worker& w, const Pass<T>& pass, con
 template <class T>
 void TrainingPass<T>::run(kernels::Worker& w, const Pass<T>& pass, const Samples<T>& chunk, T scale,
                           const Vector<T>& gradients, kernels::Store store, const Matrix<T>& input_gradient) {
-  const bool loses = store == kernels::Store::add || chunk.count * chunk.steps > kernels::chain_rows;
+  const Index longest = chunk.count * chunk.steps * network_.members();
+  const bool loses = store == kernels::Store::add || longest > kernels::chain_rows;
   if (w.id == 0 && loses) lost_.reserve(gradients.size());
   differentiate(w, pass, chunk, scale, input_gradient);
   for (Index i = 0; i < network_.depth(); ++i) {
@@ -280,8 +308,8 @@ template <class T> void TrainingPass<T>::spread_input_gradient(Range part, Matri
 
 template <class T> double TrainingPass<T>::loss_sum() const {
   double sum = 0;
-  for (Index i = 0; i < out_.count; ++i) sum += static_cast<double>(row_loss_[i]);
-  return sum;
+  for (Index i = 0; i < out_.count * network_.members(); ++i) sum += static_cast<double>(row_loss_[i]);
+  return sum / static_cast<double>(network_.members());
 }
 
 template <class T> Index TrainingPass<T>::first_bad_layer() const {

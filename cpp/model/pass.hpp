@@ -52,8 +52,13 @@ template <class T> class TrainingPass {
   /// treat rows one by one. Returns the outputs.
   Vector<const T> jacobian(const Pass<T>& pass, const Samples<T>& sample, Matrix<T> rows);
 
+  /// Forward through the layers before layer `end`, on this thread alone, each once before(i, its input) is done, which
+  /// may change its weights. As in training, but without what is drawn at random.
+  void forward_each(const Samples<T>& samples, Index end,
+                    const std::function<void(Index, const Matrix<const T>&)>& before);
+
   Index rows() const { return rows_; }
-  /// The sum of the row losses of the last chunk, in order, in double.
+  /// The sum of the row losses of the last chunk, in order, in double; of an ensemble the mean of its members'.
   double loss_sum() const;
   /// The first layer whose outputs are not all finite in the last chunk; -1 if none.
   Index first_bad_layer() const;
@@ -70,6 +75,7 @@ template <class T> class TrainingPass {
   Range rows_of(const kernels::Worker& w, Index layer) const;
   void spread_input_gradient(Range part, Matrix<T> to) const;
   void forward(kernels::Worker& w, const Pass<T>& pass);
+  void forward(kernels::Worker& w, const Pass<T>& pass, Index layer, Split split);
   void backward(kernels::Worker& w, const Pass<T>& pass, const Matrix<T>& input_gradient);
   Tape<T>& tape(Index layer) { return tapes_[static_cast<std::size_t>(layer)]; }
   const Tape<T>& tape(Index layer) const { return tapes_[static_cast<std::size_t>(layer)]; }

@@ -37,8 +37,10 @@ template <class T> struct Samples {
     const Index row = sample * steps;
     return !(weights.at({row, row + length(sample)}) == T(0)).all();
   }
-  /// What belongs to rows of outputs, one a sample.
-  TargetRows<T> targets() const { return {y, weights, index, first}; }
+  /// What belongs to rows of outputs, one a sample; values are learned as `scale` says.
+  TargetRows<T> targets(const TargetScale<T>& scale) const {
+    return {y, weights, index, first, scale.empty() ? nullptr : &scale};
+  }
   /// The sum of the weights of what has a target, in order, in double.
   double weight_sum() const;
 };
@@ -51,8 +53,13 @@ template <class T> bool usable_in_place(const Network<T>& network, const Samples
   return !samples.index && network.normalization().empty();
 }
 
-/// The weighted moments of the samples' rows, as the normalisation of the network's inputs. `poll`, if there is one, is
-/// called now and then.
-template <class T> Normalization<T> normalization_of(const Samples<T>& samples, const std::function<void()>& poll = {});
+/// The normalisation of the samples' rows: by their weighted moments, or by their weighted median and quartiles.
+/// `poll`, if there is one, is called now and then.
+template <class T>
+Normalization<T> normalization_of(const Samples<T>& samples, Normalizing how = Normalizing::standard,
+                                  const std::function<void()>& poll = {});
+
+/// How the samples' targets, which are values, are brought to zero mean and unit variance.
+template <class T> TargetScale<T> target_scale_of(const Samples<T>& samples);
 
 }  // namespace lamina

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/poll.hpp"
+#include "model/members.hpp"
 
 namespace lamina {
 namespace {
@@ -54,7 +55,10 @@ Matrix<T> SequencePass<T>::run(const Network<T>& network, const Samples<T>& samp
     l.forward(pass, network.weights(i, pass), t, {0, t.rows()}, scratch_);
     t.input = t.output;
   }
-  return t.output;
+  if (network.members() == 1) return t.output;
+  const Matrix<T> average(buffers_[1 - next], t.output.rows(), network.outputs());
+  average_members(link_of(network.loss()), network.members(), t.output, average);
+  return average;
 }
 
 template <class T>
@@ -75,7 +79,7 @@ void infer_sequences(const Network<T>& network, kernels::Team& team, const Sampl
       const Samples<T> part = samples.slice(begin, std::min(chunk, mine.end - begin));
       const Matrix<T> y = pass.run(network, part);
       const Sequences& s = pass.sequences();
-      if (options.link) apply_inverse_link(link_of(network.loss()), y);
+      if (options.link) network.predict(y);
       Matrix<T> to = out.at_rows({begin * each, (begin + part.count) * each});
       if (network.each_step()) {
         s.for_each_row([&](Index i, Index t, Index row) { to.row(s.place(i) * steps + t) = y.row(row); });
@@ -102,7 +106,7 @@ double evaluate_sequences(const Network<T>& network, kernels::Team& team, const 
     between();
     infer<T>(network, team, part, options, y);
     for (Index i = 0; i < part.count; ++i) {
-      TargetRows<T> targets = part.targets();
+      TargetRows<T> targets = part.targets(network.target_scale());
       targets.index = nullptr;
       targets.first = part.sample(i) * each;
       const Index rows = network.each_step() ? part.length(part.sample(i)) : 1;
@@ -130,7 +134,7 @@ void Stepper<T>::step(const Network<T>& network, const Matrix<const T>& x, bool 
   samples.x = x;
   samples.count = count_;
   out = pass_.run(network, samples, state_.vector());
-  if (link) apply_inverse_link<T>(link_of(network.loss()), out);
+  if (link) network.predict(out);
 }
 
 #define LAMINA_INSTANTIATE(T)                                                                                 \

@@ -127,6 +127,18 @@ std::vector<Case> cases() {
   const lamina::LayerSpec tanh = dense(11, lamina::activation::Tanh{});
   lamina::for_each_type<lamina::Activation>(
       [&](const auto& f) { all.push_back({std::string("activation ") + f.name, {dense(17, f), dense(10, f)}}); });
+  lamina::for_each_type<lamina::Activation>([&](const auto& f) {
+    if (f.slope != lamina::Slope::none) return;
+    lamina::layer::Dense own = dense(17, f);
+    own.parametric = true;
+    own.parametrization = "ntk";
+    all.push_back({std::string("parametric ") + f.name, {own, own}});
+  });
+  lamina::for_each_type<lamina::Initializer>([&](const auto& rule) {
+    lamina::layer::Dense own = dense(17, lamina::activation::Mish{});
+    own.initializer = rule;
+    all.push_back({std::string("initializer ") + rule.name, {own, own}});
+  });
   lamina::for_each_type<lamina::Loss>(
       [&](const auto& loss) { all.push_back({std::string("loss ") + loss.name, {tanh}, loss}); });
   lamina::for_each_type<lamina::Optimizer>([&](const auto& rule) {

@@ -102,7 +102,7 @@ template <class T> class Growth {
   Misfit misfit_of(const Patterns<T>& set, const Vector<const T>& counts, Index output, Range p,
                    const Vector<const T>& w, Vector<T> descent) const {
     weighted_sum<T>(w, set.sources.top(fan_in()).at_columns(p), descent);
-    if (target_.logistic) activate<T>(o_.output, {}, as_row(descent), as_row(descent), {});
+    if (target_.logistic) activate<T>(o_.output, {as_row(descent), as_row(descent)});
     return misfit<T>(row(set.t, output).at(p), counts.at(p), target_, descent);
   }
 

@@ -79,7 +79,7 @@ template <class T> class Unit {
     for_blocks(sources.cols(), [&](Range p) {
       const Vector<T> z = z_.vector().at(p);
       weighted_sum<T>(w, sources.at_columns(p), z);
-      activate<T>(*f_, {}, as_row(z), as_row(v_.vector().at(p)), slopes(p));
+      activate<T>(*f_, {as_row(z), as_row(v_.vector().at(p)), {}, slopes(p)});
     });
   }
   Vector<const T> v() const { return v_.vector(); }

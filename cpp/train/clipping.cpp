@@ -20,20 +20,26 @@ template <class T> ColumnArray<double> column_norms(const Matrix<const T>& m) {
 }
 
 /// A unit is a column of its layer's weights, and an element of its biases and gains.
+template <class T>
+void clip_units(const clipping::AGC& rule, const Matrix<const T>& weights, const Matrix<T>& gradient) {
+  for (Index j = 0; j < weights.cols(); j += most_columns) {
+    const Range some{j, std::min(j + most_columns, weights.cols())};
+    Matrix<T> g = gradient.at_columns(some);
+    const ColumnArray<double> w_norm = column_norms<T>(weights.at_columns(some)), g_norm = column_norms<T>(g);
+    const ColumnArray<double> limit = rule.clipping * (w_norm > rule.epsilon).select(w_norm, rule.epsilon);
+    if ((g_norm <= limit).all()) continue;
+    const ColumnArray<double> factor = (g_norm > limit).select(limit / (g_norm < 1e-6).select(1e-6, g_norm), 1.0);
+    const ColumnArray<T> rounded = factor.template cast<T>();  // once, not for every row
+    g.rowwise() *= rounded;
+  }
+}
+
 template <class T> void clip_units(const clipping::AGC& rule, const Network<T>& network, Vector<T> gradients) {
   for (const NamedParameter& p : network.named_parameters()) {
     if (!p.info.trained || p.layer == network.depth() - 1) continue;
-    const Matrix<const T> weights = matrix_in(network.parameters().vector(), p.info);
-    const Matrix<T> gradient = matrix_in(gradients, p.info);
-    for (Index j = 0; j < weights.cols(); j += most_columns) {
-      const Range some{j, std::min(j + most_columns, weights.cols())};
-      Matrix<T> g = gradient.at_columns(some);
-      const ColumnArray<double> w_norm = column_norms<T>(weights.at_columns(some)), g_norm = column_norms<T>(g);
-      const ColumnArray<double> limit = rule.clipping * (w_norm > rule.epsilon).select(w_norm, rule.epsilon);
-      if ((g_norm <= limit).all()) continue;
-      const ColumnArray<double> factor = (g_norm > limit).select(limit / (g_norm < 1e-6).select(1e-6, g_norm), 1.0);
-      const ColumnArray<T> rounded = factor.template cast<T>();  // once, not for every row
-      g.rowwise() *= rounded;
+    for (Index i = 0; i < p.info.members; ++i) {
+      const Parameter own = p.info.member(i);
+      clip_units<T>(rule, matrix_in(network.parameters().vector(), own), matrix_in(gradients, own));
     }
   }
 }

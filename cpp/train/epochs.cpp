@@ -1,5 +1,7 @@
 #include "train/epochs.hpp"
 
+#include <algorithm>
+
 #include "kernels/copy.hpp"
 #include "kernels/reduce.hpp"
 
@@ -15,6 +17,7 @@ EpochKeeper<T>::EpochKeeper(Network<T>& network, const Samples<T>& validation, c
       team_(team),
       best_parameters_(network.parameters()),
       best_state_(network.state()),
+      average_(options.average > 0 ? network.parameters() : Arena<T>()),
       poll_(options.poll) {
   if (options.plateau) plateau_.emplace(*options.plateau);
 }
@@ -28,6 +31,23 @@ template <class T> void EpochKeeper<T>::run(const std::function<void(Index)>& ep
     throw;
   }
   if (history_.diverged || (options_.early_stop && options_.early_stop->restore_best && has_best_)) restore_best();
+  else swap_average();
+}
+
+/// average <- k average + (1 - k) w, k = min(`average`, (1 + t) / (10 + t)) after t steps, so that the first weights
+/// are soon forgotten.
+template <class T> void EpochKeeper<T>::end_step() {
+  if (options_.average > 0) {
+    const double t = static_cast<double>(++averaged_);
+    const auto share = static_cast<T>(1 - std::min(options_.average, (1 + t) / (10 + t)));
+    Vector<T> average = average_.vector();
+    average += share * (network_.parameters().vector() - average);
+  }
+  rest();
+}
+
+template <class T> void EpochKeeper<T>::swap_average() {
+  if (options_.average > 0) network_.parameters().vector().swap(average_.vector());
 }
 
 template <class T> std::optional<double> EpochKeeper<T>::finish(Index epoch, double loss, double rate) {
@@ -37,21 +57,34 @@ template <class T> std::optional<double> EpochKeeper<T>::finish(Index epoch, dou
             rate);
     return {};
   }
+  // What is validated, shown and kept is the average.
+  swap_average();
+  struct Back {
+    EpochKeeper& keeper;
+    ~Back() { keeper.swap_average(); }
+  } const back{*this};
   EpochReport report;
   report.epoch = epoch;
   report.loss = loss;
   report.learning_rate = rate;
   report.seconds = std::chrono::duration<double>(Clock::now() - start_).count();
   if (validation_.count > 0) {
-    report.validation_loss = evaluate_samples(network_, team_, validation_, [this] { poll(); });
-    history_.validation_loss.push_back(*report.validation_loss);
+    const Metric* const metric = options_.metric ? &*options_.metric : nullptr;
+    const Evaluation held_out = evaluate_samples(network_, team_, validation_, [this] { poll(); }, metric);
+    report.validation_loss = held_out.loss;
+    history_.validation_loss.push_back(held_out.loss);
+    if (metric) {
+      report.score = held_out.score;
+      history_.validation_score.push_back(held_out.score);
+    }
   }
   history_.loss.push_back(loss);
   history_.learning_rate.push_back(rate);
   const bool by_training = options_.early_stop && options_.early_stop->monitor == Monitor::loss;
   const double validated = report.validation_loss.value_or(loss);
-  end_step();
-  watch(epoch, options_.monitor ? options_.monitor(report) : by_training ? loss : validated);
+  rest();
+  const double scored = report.score.value_or(0) * (options_.metric && greater_is_better(*options_.metric) ? -1 : 1);
+  watch(epoch, options_.monitor ? options_.monitor(report) : report.score ? scored : by_training ? loss : validated);
   if (options_.on_epoch) options_.on_epoch(report);
   if (report.stop_reason) stop(report.stop_reason->empty() ? "stopped by a callback" : *report.stop_reason);
   if (plateau_) report.learning_rate = plateau_->rate_after(validated, report.learning_rate);
@@ -101,7 +134,8 @@ template <class T> void EpochKeeper<T>::poll() {
 template <class T> void EpochKeeper<T>::watch(Index epoch, double value) {
   const std::optional<EarlyStop>& stopping = options_.early_stop;
   const bool improved = value < last_improved_ - (has_best_ && stopping ? stopping->min_delta : 0);
-  if (value < best_value_) {  // by however little: what is put back is the best there was
+  const bool as_good = stopping && stopping->latest && has_best_ && value == best_value_;
+  if (value < best_value_ || as_good) {  // by however little: what is put back is the best there was
     best_value_ = value;
     has_best_ = true;
     history_.best_epoch = epoch;

@@ -35,9 +35,7 @@ template <class T> class EpochKeeper {
   /// To be called before every step: the first one is where nothing can refuse the fit any more.
   void begin_step() { history_.began = true; }
   /// To be called after every step.
-  void end_step() const {
-    if (options_.between_steps) options_.between_steps();
-  }
+  void end_step();
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -50,6 +48,12 @@ template <class T> class EpochKeeper {
   std::optional<NotFinite> first_nonfinite() const;
   void diverge(Index epoch, const std::string& what, Index batch, Index layer, double loss, double rate);
   void watch(Index epoch, double value);
+  /// Lets others look at the network, where somebody waits for that.
+  void rest() const {
+    if (options_.between_steps) options_.between_steps();
+  }
+  /// Exchanges the weights with their average, where there is one.
+  void swap_average();
   void restore_best();
 
   Network<T>& network_;
@@ -58,6 +62,8 @@ template <class T> class EpochKeeper {
   History& history_;
   kernels::Team& team_;
   Arena<T> best_parameters_, best_state_;
+  Arena<T> average_;                                                // of the weights, where it is asked for
+  std::int64_t averaged_ = 0;                                       // steps in it
   double best_value_ = std::numeric_limits<double>::infinity();     // the lowest
   double last_improved_ = std::numeric_limits<double>::infinity();  // what has to be undercut by min_delta
   bool has_best_ = false, stopped_ = false, interrupted_ = false;

@@ -24,7 +24,7 @@ template <class T> double loss_unit(const Network<T>& network, const Samples<T>&
   double sum = 0;
   for (Index begin = 0, end = 0; begin < samples.count; begin = end) {
     end = samples.each_step ? begin + 1 : std::min(samples.count, begin + most);
-    TargetRows<T> targets = samples.slice(begin, end - begin).targets();
+    TargetRows<T> targets = samples.slice(begin, end - begin).targets(network.target_scale());
     Index rows = end - begin;
     if (samples.each_step) {
       rows = samples.length(samples.sample(begin));
@@ -44,6 +44,10 @@ template <class T> void check_full_batch(const Network<T>& network, const FitOpt
   const bool scheduled = !std::holds_alternative<schedule::Constant>(o.schedule) || o.plateau;
   refuse(scheduled, name, " finds its own steps: schedule must be None");
   refuse(!std::holds_alternative<clipping::None>(o.clipping), name, " finds its own steps: clip must be None");
+  const bool decays = !std::holds_alternative<schedule::Constant>(o.decay_schedule);
+  refuse(decays || !o.decays.empty(), name, " has no decoupled decay: decays and decay_schedule must be None");
+  refuse(!o.rates.empty(), name, " moves all parameters at once: rates must be None");
+  refuse(o.average > 0, name, " takes steps worth keeping: average must be 0");
   refuse(o.resume, name, " keeps nothing between fits: resume must be False");
   refuse(o.sam_rho > 0, name, " cannot be the base of SAM, which wants a first-order optimizer");
   refuse(o.penalty.l1 > 0, name, " needs a smooth loss: l1 must be 0; got " + std::to_string(o.penalty.l1));
@@ -58,6 +62,8 @@ template <class T> void check_full_batch(const Network<T>& network, const FitOpt
   refuse(!std::holds_alternative<loss::SquaredError>(network.loss()), name,
          " minimises sums of squares: loss must be squared_error; got " + name_of(network.loss()));
   refuse(network.needs_whole_batch(), name, " takes the samples one by one, which batch norm does not allow");
+  refuse(network.members() > 1, name,
+         " wants one output for each target, but the network has " + std::to_string(network.members()) + " members");
   refuse(network.recurrent(), name, " takes the samples row by row, which recurrent layers do not allow");
   refuse(n > most, name,
          " keeps a matrix of parameters x parameters: at most " + std::to_string(most) + " parameters; got " +

@@ -6,6 +6,7 @@
 
 #include "kernels/reduce.hpp"
 #include "train/penalty.hpp"
+#include "train/segments.hpp"
 
 namespace lamina {
 namespace {
@@ -202,7 +203,7 @@ template <class T> bool LevenbergMarquardtFit<T>::find_step() {
 template <class T> double LevenbergMarquardtFit<T>::evaluate() {
   ++task_.history.evaluations;
   const auto poll = [this] { task_.keeper.poll(); };
-  return evaluate_samples<T>(task_.network, task_.team, task_.train, poll) + task_.network.penalty(0, task_.l2);
+  return evaluate_samples<T>(task_.network, task_.team, task_.train, poll).loss + task_.network.penalty(0, task_.l2);
 }
 
 template class LevenbergMarquardtFit<float>;

@@ -2,18 +2,6 @@
 
 namespace lamina {
 
-template <class T> std::vector<Segment> segments_of(const Network<T>& network) {
-  std::vector<Segment> out;
-  for (const NamedParameter& p : network.named_parameters()) {
-    if (!p.info.trained) continue;
-    const bool weight = p.info.role == Role::weight;
-    const Range range = p.info.range();
-    if (!out.empty() && out.back().is_weight == weight) out.back().range.end = range.end;
-    else out.push_back({range, weight});
-  }
-  return out;
-}
-
 template <class T> void add_penalty(const Network<T>& network, PenaltyStrength penalty, Vector<T> gradients) {
   if (!penalty.active()) return;
   const T l1 = static_cast<T>(penalty.l1), l2 = static_cast<T>(penalty.l2);
@@ -25,8 +13,6 @@ template <class T> void add_penalty(const Network<T>& network, PenaltyStrength p
   }
 }
 
-template std::vector<Segment> segments_of<float>(const Network<float>&);
-template std::vector<Segment> segments_of<double>(const Network<double>&);
 template void add_penalty<float>(const Network<float>&, PenaltyStrength, Vector<float>);
 template void add_penalty<double>(const Network<double>&, PenaltyStrength, Vector<double>);
 

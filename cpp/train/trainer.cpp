@@ -7,6 +7,7 @@
 #include "core/poll.hpp"
 #include "kernels/reduce.hpp"
 #include "kernels/thread_choice.hpp"
+#include "train/data_start.hpp"
 #include "train/epochs.hpp"
 #include "train/full_batch.hpp"
 #include "train/penalty.hpp"
@@ -46,7 +47,7 @@ template <class T> class Trainer {
         pass_(network, chunk_rows(network, batches_.largest(), train.steps), threads_),
         steps_directly_(can_step_directly()),
         gradients_(steps_directly_ ? 0 : network.parameters().size()),
-        segments_(segments_of(network)),
+        segments_(segments_of(network, options.rates, options.decays)),
         steps_per_poll_(
             static_cast<Index>(2e5 / (3 * network.work_per_row() * static_cast<double>(batches_.size * train.steps)))),
         rate_(rate_of(options.optimizer)) {
@@ -88,7 +89,12 @@ template <class T> class Trainer {
     for (int s = 0; s < slots_of(rule); ++s) {
       fresh.slots.emplace_back(n);
       const double start = std::visit([&](const auto& o) { return o.initial_slot(s); }, rule);
-      if (start != 0) std::fill(fresh.slots.back().begin(), fresh.slots.back().end(), static_cast<T>(start));
+      if (start == 0) continue;
+      for (const Segment& segment : segments_) {
+        const Vector<T> slot = fresh.slots.back().vector().at(segment.range);
+        std::fill_n(fresh.slots.back().data() + segment.range.begin, slot.size(),
+                    static_cast<T>(start * segment.factors.rate));
+      }
     }
     before_ = std::move(memory_);
     memory_ = std::move(fresh);
@@ -116,7 +122,9 @@ template <class T> class Trainer {
       if (!order_.empty()) batch.index = order_.data() + begin;
       const double batch_weight = batch.weight_sum();
       if (batch_weight <= 0) continue;  // rows of weight 0 change nothing
-      rate = scheduled_rate(epoch, begin);
+      rate = rate_ * scheduled(options_.schedule, epoch, begin);
+      decay_factor_ = scheduled(options_.decay_schedule, epoch, begin);
+      dropout_factor_ = std::min(1.0, scheduled(options_.dropout_schedule, epoch, begin));
       keeper_.begin_step();
       if (before_.optimizer) before_ = {};
       team_.take_longest_wait();  // what was waited between the steps
@@ -142,14 +150,14 @@ template <class T> class Trainer {
     }
   }
 
-  double scheduled_rate(Index epoch, Index samples_done) {
-    if (std::holds_alternative<schedule::Constant>(options_.schedule)) return rate_;
+  double scheduled(const Schedule& schedule, Index epoch, Index samples_done) const {
+    if (std::holds_alternative<schedule::Constant>(schedule)) return 1;
     Progress p;
     p.epoch = static_cast<double>(epoch - 1) + static_cast<double>(samples_done) / static_cast<double>(train_.count);
     p.epochs = static_cast<double>(options_.epochs);
     p.step = memory_.step;
     p.samples = static_cast<std::int64_t>(memory_.epochs) * train_.count;
-    return rate_ * factor_of(options_.schedule, p);
+    return factor_of(schedule, p);
   }
 
   Index threads() const { return options_.threads > 0 ? threads_ : choice_.threads(); }
@@ -159,6 +167,7 @@ template <class T> class Trainer {
     pass.training = true;
     pass.seed = options_.seed;
     pass.step = static_cast<std::uint64_t>(memory_.step);
+    pass.dropout = dropout_factor_;
     if (update_statistics) pass.statistics.view(network_.state().vector());
     return pass;
   }
@@ -221,14 +230,14 @@ template <class T> class Trainer {
       for (const Segment& s : segments_) {
         const Range mine = w.share(s.range.size(), 16);
         const Index at = s.range.begin + mine.begin;
-        update(at, gradients_.vector().at({at, at + mine.size()}), factor, penalty, s.is_weight);
+        update(s, at, gradients_.vector().at({at, at + mine.size()}), factor, penalty);
       }
     });
     return sum;
   }
 
   void advance(double rate) {
-    lamina::advance(*memory_.optimizer, rate);
+    lamina::advance(*memory_.optimizer, rate, decay_factor_);
     ++memory_.step;
   }
 
@@ -249,11 +258,19 @@ template <class T> class Trainer {
     w.copy_from(start_);
   }
 
-  void update(Index at, const Vector<const T>& gradient, T factor, PenaltyStrength penalty, bool is_weight) {
+  /// The segment that a parameter's elements from `at` on are in.
+  const Segment& segment_at(Index at) const {
+    std::size_t i = 0;
+    while (at >= segments_[i].range.end) ++i;
+    return segments_[i];
+  }
+
+  void update(const Segment& segment, Index at, const Vector<const T>& gradient, T factor, PenaltyStrength penalty) {
+    if (segment.factors.rate == 0) return;  // frozen: a decay times 0 is none, a momentum must not move it
     T* slots[most_slots] = {};
     for (std::size_t i = 0; i < memory_.slots.size(); ++i) slots[i] = memory_.slots[i].data() + at;
-    const ParameterPiece<T> piece{network_.parameters().data() + at, gradient.data(), slots, gradient.size(),
-                                  is_weight};
+    const ParameterPiece<T> piece{
+        network_.parameters().data() + at, gradient.data(), slots, gradient.size(), segment.is_weight, segment.factors};
     optimizer_step(*memory_.optimizer, piece, factor, penalty);
   }
 
@@ -274,13 +291,13 @@ template <class T> class Trainer {
   Arena<T> gradients_, start_;  // start_: the weights before SAM's first step
   std::vector<Segment> segments_;
   std::vector<std::int64_t> order_;
-  Index steps_per_poll_, steps_since_poll_ = 0;  // a look at the clock for every 200,000 operations is enough
-  double rate_;
+  Index steps_per_poll_, steps_since_poll_ = 0;          // a look at the clock for every 200,000 operations is enough
+  double rate_, decay_factor_ = 1, dropout_factor_ = 1;  // the factors are those of this step
   PenaltyStrength penalty_of_step_;
   const std::function<void()> poll_ = [this] { keeper_.poll(); };
   // Made once: it refers to this trainer alone, so that a step allocates nothing.
-  const StepOn<T> step_on_ = [this](Index at, const Vector<const T>& gradient, bool is_weight) {
-    update(at, gradient, T(1), penalty_of_step_, is_weight);
+  const StepOn<T> step_on_ = [this](Index at, const Vector<const T>& gradient) {
+    update(segment_at(at), at, gradient, T(1), penalty_of_step_);
   };
 };
 
@@ -294,9 +311,19 @@ void fit(Network<T>& network, const Samples<T>& train, const Samples<T>& validat
   const Index batch = options.solver ? train.count : batches_of(network, train, options).size;
   network.check_batch(batch);
   if (options.solver) check_full_batch(network, options);
+  if (options.metric) {
+    check_metric(*options.metric, network.loss());
+    if (validation.count < 1 || validation.each_step)
+      throw std::invalid_argument("metric needs validation samples with one target each");
+  }
   const Normalization<T> before = network.normalization();
-  if (options.fit_normalization) network.set_normalization(normalization_of(train, options.poll));
+  const TargetScale<T> scale_before = network.target_scale();
+  DataStart<T> start(network);
   try {
+    if (options.normalize_targets) network.set_target_scale(target_scale_of(train));
+    if (options.normalize_inputs != Normalizing::none)
+      network.set_normalization(normalization_of(train, options.normalize_inputs, options.poll));
+    start.run(train, options.seed);
     const Index rows = std::max(batch, options.solver ? 0 : validation.count);
     const Index useful = useful_threads(network, rows, true, kernels::choose_threads(0), train.steps);
     kernels::with_team(options.threads > 0 ? options.threads : useful, [&](kernels::Team& team) {
@@ -304,7 +331,11 @@ void fit(Network<T>& network, const Samples<T>& train, const Samples<T>& validat
       else Trainer<T>(network, train, validation, options, memory, history, team).run();
     });
   } catch (...) {
-    if (!history.began) network.set_normalization(before);
+    if (!history.began) {
+      network.set_normalization(before);
+      network.set_target_scale(scale_before);
+      start.take_back();
+    }
     throw;
   }
 }
@@ -328,7 +359,7 @@ double loss_and_gradients(const Network<T>& network, const Samples<T>& samples, 
     sum = passes.run_all(team, team.size(), pass, samples, weight, gradients, input_gradient, std::ref(poll));
   });
   if (!input_gradient.empty() && !network.normalization().empty())
-    input_gradient.rowwise() *= network.normalization().scales();
+    network.normalization().chain(samples.x, input_gradient);
   add_penalty(network, options.penalty, gradients);
   const auto [l1, l2] = options.penalty;
   return sum / weight + (options.penalty.active() ? network.penalty(l1, l2) : 0.0);

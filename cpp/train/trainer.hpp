@@ -6,11 +6,13 @@
 #include <string>
 #include <vector>
 
+#include "math/metrics.hpp"
 #include "math/optimizers.hpp"
 #include "math/schedules.hpp"
 #include "math/solvers.hpp"
 #include "model/infer.hpp"
 #include "train/clipping.hpp"
+#include "train/segments.hpp"
 
 namespace lamina {
 
@@ -19,7 +21,7 @@ struct EpochReport : Entry {
   static constexpr const char* name = "Epoch";
   Index epoch = 0;
   double loss = 0;
-  std::optional<double> validation_loss;
+  std::optional<double> validation_loss, score;
   double seconds = 0;
   double learning_rate = 0;
   std::optional<std::string> stop_reason;
@@ -29,6 +31,7 @@ struct EpochReport : Entry {
         Field{"epoch", &R::epoch, "the epoch, counted from 1"},
         Field{"loss", &R::loss, "weighted mean over the epoch's batches as they were seen, penalty included"},
         Field{"validation_loss", &R::validation_loss, "validation loss; None without a validation set"},
+        Field{"score", &R::score, "the metric of the validation samples; None without a metric"},
         Field{"seconds", &R::seconds, "seconds since the fit began"},
         Field{"learning_rate", &R::learning_rate, "the last step's learning rate; set it for the epochs to come",
               Bounds::above(0)},
@@ -47,13 +50,15 @@ struct EarlyStop : Entry {
   double min_delta = 0;
   bool restore_best = true;
   Monitor monitor = Monitor::validation_loss;
+  bool latest = false;
   static constexpr auto fields() {
     using E = EarlyStop;
     return std::tuple{
         Field{"patience", &E::patience, "epochs without improvement", Bounds::at_least(1)},
         Field{"min_delta", &E::min_delta, "an improvement is a fall by more than this", Bounds::at_least(0)},
         Field{"restore_best", &E::restore_best, "put the best weights back at the end"},
-        Field{"monitor", &E::monitor, "what is watched: 'validation_loss' or 'loss'"}};
+        Field{"monitor", &E::monitor, "what is watched, where it is no metric: 'validation_loss' or 'loss'"},
+        Field{"latest", &E::latest, "of equally good epochs the last one counts as the best, not the first"}};
   }
 };
 
@@ -70,14 +75,20 @@ struct FitOptions : Entry {
   std::optional<FullBatchSolver> solver;
   Schedule schedule = schedule::Constant{};
   std::optional<schedule::ReduceOnPlateau> plateau;
+  Schedule decay_schedule = schedule::Constant{};
+  Schedule dropout_schedule = schedule::Constant{};
+  FactorsByName rates, decays;
+  double average = 0;
   PenaltyStrength penalty;
   bool penalty_per_batch = false;
   Clipping clipping;
   double sam_rho = 0;
   std::optional<EarlyStop> early_stop;
+  std::optional<Metric> metric;
   bool shuffle = true;
   bool resume = false;
-  bool fit_normalization = false;
+  Normalizing normalize_inputs = Normalizing::none;
+  bool normalize_targets = false;
   Index threads = 0;
   std::uint64_t seed = 0;
   EpochHook on_epoch;
@@ -95,16 +106,27 @@ struct FitOptions : Entry {
         Field{"solver", &O::solver, "in place of the optimizer: all samples at once, no batches"},
         Field{"schedule", &O::schedule, "factor of the learning rate"},
         Field{"plateau", &O::plateau, "what cuts the learning rate when the losses stay"},
+        Field{"decay_schedule", &O::decay_schedule, "factor of the optimizer's decoupled decay"},
+        Field{"dropout_schedule", &O::dropout_schedule, "factor of the rates of dropout layers, at most 1"},
+        Field{"rates", &O::rates, "factors of the learning rate by parameter, layer or kind; 0: frozen"},
+        Field{"decays", &O::decays, "factors of decoupled decay, usually 1 for weights and 0 for all else"},
+        Field{"average", &O::average,
+              "share of the weights' moving average that a step keeps (less in the first steps); what is validated and "
+              "kept are the averages. 0: no average",
+              Bounds::from_below(0, 1)},
         Field{"penalty", &O::penalty, "L1 and L2 penalty on weights"},
         Field{"penalty_per_batch", &O::penalty_per_batch,
               "divide the penalty by the batch's weight sum (scikit-learn's alpha)"},
         Field{"clipping", &O::clipping, "what keeps gradients small"},
         Field{"sam_rho", &O::sam_rho, "sharpness-aware minimisation's radius; 0: off", Bounds::at_least(0)},
         Field{"early_stop", &O::early_stop, "when to stop before all epochs are done"},
+        Field{"metric", &O::metric, "of the validation samples after every epoch, to watch in place of a loss"},
         Field{"shuffle", &O::shuffle, "draw the samples in a new order each epoch"},
         Field{"resume", &O::resume, "go on with the optimizer's slots and step count"},
-        Field{"fit_normalization", &O::fit_normalization,
-              "take the inputs' mean and deviation from the training samples first"},
+        Field{"normalize_inputs", &O::normalize_inputs,
+              "take the inputs' normalisation from the training samples first: 'none', 'standard' or 'robust'"},
+        Field{"normalize_targets", &O::normalize_targets,
+              "take the targets' mean, deviation and range from the training samples first"},
         Field{"threads", &O::threads, "0: as many as are useful", Bounds::at_least(0)},
         Field{"seed", &O::seed, "decides shuffling and what layers draw"},
         Field{"on_epoch", &O::on_epoch, "called after every epoch"},
@@ -116,7 +138,7 @@ struct FitOptions : Entry {
 struct History : Entry {
   static constexpr const char* name = "History";
   bool began = false;
-  std::vector<double> loss, validation_loss, learning_rate;
+  std::vector<double> loss, validation_loss, learning_rate, validation_score;
   Index best_epoch = 0;
   std::string stop_reason = "all epochs done";
   bool diverged = false;
@@ -129,6 +151,7 @@ struct History : Entry {
         Field{"loss", &H::loss, "training loss by epoch, as in `EpochReport`"},
         Field{"validation_loss", &H::validation_loss, "validation loss by epoch"},
         Field{"learning_rate", &H::learning_rate, "of each epoch's last step"},
+        Field{"validation_score", &H::validation_score, "the metric by epoch, where there is one"},
         Field{"best_epoch", &H::best_epoch, "where the watched value was lowest, counted from 1"},
         Field{"stop_reason", &H::stop_reason, "why training ended"},
         Field{"diverged", &H::diverged, "whether the loss stopped being finite"},

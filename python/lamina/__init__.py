@@ -48,6 +48,7 @@ _HOMES = {
 _SUBMODULES = {
     "activations",
     "losses",
+    "metrics",
     "initializers",
     "layers",
     "optimizers",

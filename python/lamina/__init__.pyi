@@ -7,6 +7,7 @@ from lamina import estimators as estimators
 from lamina import initializers as initializers
 from lamina import layers as layers
 from lamina import losses as losses
+from lamina import metrics as metrics
 from lamina import optimizers as optimizers
 from lamina import plots as plots
 from lamina import plots_cascade as plots_cascade

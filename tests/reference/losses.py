@@ -78,12 +78,12 @@ def cross_entropy_predict(y: Array) -> Array:
     return softmax(y)
 
 
-def binary_cross_entropy(y: Array, t: Array) -> Array:
-    return np.sum(softplus(y) - t * y, axis=1)
+def binary_cross_entropy(y: Array, t: Array, label_smoothing: float = 0.0) -> Array:
+    return np.sum(softplus(y) - (t + label_smoothing * (0.5 - t)) * y, axis=1)
 
 
-def binary_cross_entropy_derivative(y: Array, t: Array) -> Array:
-    return logistic(y) - t
+def binary_cross_entropy_derivative(y: Array, t: Array, label_smoothing: float = 0.0) -> Array:
+    return logistic(y) - (t + label_smoothing * (0.5 - t))
 
 
 def binary_cross_entropy_predict(y: Array) -> Array:

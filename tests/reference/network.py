@@ -20,7 +20,10 @@ Draw = Callable[..., Any]
 
 @dataclass
 class Dense:
-    """z_j = b_j + sum_i x_i w_ij, y_j = f(z_j)."""
+    """z_j = b_j + s sum_i x_i w_ij, y_j = f(z_j); s is 1, or 1 / sqrt(fan_in) in NTK parametrisation.
+
+    Parametric, y_j = z_j + a_j (f(z_j) - z_j).
+    """
 
     weight: Array
     bias: Array | None = None
@@ -28,6 +31,8 @@ class Dense:
     params: dict[str, Any] = field(default_factory=dict)
     slope: Array | None = None  # prelu's, one per unit
     drawn: Array | None = None  # rrelu's in training, one per element
+    scale: float = 1.0
+    share: Array | None = None  # a of a parametric activation, one per unit
 
     @classmethod
     def twin(cls, layer: Any, named: dict[str, Array], units: int, draw: Draw) -> "Dense":
@@ -37,29 +42,42 @@ class Dense:
             made.drawn = draw(random.slopes, f.params["lower"], f.params["upper"])
         if f.name == "prelu":
             made.params, made.slope = {}, named["slope"]
+        if getattr(layer, "parametrization", "standard") == "ntk":
+            made.scale = 1 / np.sqrt(len(made.weight))
+        if getattr(layer, "parametric", False):
+            made.share = named["slope"]
         return made
 
     def parameters(self) -> dict[str, Array]:
-        named = {"weight": self.weight, "bias": self.bias, "slope": self.slope}
+        named = {"weight": self.weight, "bias": self.bias, "slope": self.slope if self.share is None else self.share}
         return {name: array for name, array in named.items() if array is not None}
 
     def forward(self, x: Array, training: bool) -> Array:
         self.x = x
-        self.z = x @ self.weight if self.bias is None else x @ self.weight + self.bias
+        self.z = self.scale * x @ self.weight
+        if self.bias is not None:
+            self.z = self.z + self.bias
         f, params = ACTIVATIONS[self.activation], self.params if self.slope is None else {"a": self.slope}
         if training and self.drawn is not None:
             f, params = ACTIVATIONS["prelu"], {"a": self.drawn}
         self.f_prime = f.training(self.z, **params)
-        return f.value(self.z, **params)
+        y = f.value(self.z, **params)
+        if self.share is None:
+            return y
+        self.beyond = y - self.z
+        self.f_prime = 1 + self.share * (self.f_prime - 1)
+        return self.z + self.share * self.beyond
 
     def backward(self, dE_dy: Array) -> tuple[Array, dict[str, Array]]:
         delta = dE_dy * self.f_prime
-        gradients = {"weight": self.x.T @ delta}
+        gradients = {"weight": self.scale * self.x.T @ delta}
         if self.bias is not None:
             gradients["bias"] = delta.sum(axis=0)
         if self.slope is not None:
             gradients["slope"] = np.sum(dE_dy * prelu_slope_derivative(self.z), axis=0)
-        return delta @ self.weight.T, gradients
+        if self.share is not None:
+            gradients["slope"] = np.sum(dE_dy * self.beyond, axis=0)
+        return self.scale * delta @ self.weight.T, gradients
 
 
 class Activation(Dense):
@@ -87,6 +105,84 @@ class Shortcut(Dense):
         inputs = len(self.weight)
         dE_dx, gradients = super().backward(dE_dy[:, inputs:])
         return dE_dx + dE_dy[:, :inputs], gradients
+
+
+@dataclass
+class SharedDense:
+    """y_i = f((x_i * r_i) W * s_i + b_i) for the members i, side by side; `separate` members have a W_i each.
+
+    Where the members begin x_i = x. What a member has of its own has an axis of members in front.
+    """
+
+    members: int
+    weight: Array
+    bias: Array | None = None
+    r: Array | None = None
+    s: Array | None = None
+    activation: str = "identity"
+    params: dict[str, Any] = field(default_factory=dict)
+    slope: Array | None = None
+    drawn: Array | None = None
+
+    @classmethod
+    def twin(cls, layer: Any, named: dict[str, Array], units: int, draw: Draw) -> "SharedDense":
+        scales = named.get("input_scale"), named.get("output_scale")
+        made = cls(layer.members, named["weight"], named.get("bias"), *scales)
+        f = layer.activation
+        made.activation, made.params = f.name, f.params
+        if f.name == "rrelu":
+            made.drawn = draw(random.slopes, f.params["lower"], f.params["upper"])
+        if f.name == "prelu":
+            made.params, made.slope = {}, named["slope"]
+        return made
+
+    def parameters(self) -> dict[str, Array]:
+        named = {"weight": self.weight, "bias": self.bias, "slope": self.slope}
+        named |= {"input_scale": self.r, "output_scale": self.s}
+        return {name: array for name, array in named.items() if array is not None}
+
+    def forward(self, x: Array, training: bool) -> Array:
+        fan_in = self.weight.shape[-2]
+        self.begins = x.shape[1] == fan_in
+        self.x = np.repeat(x[:, None], self.members, axis=1) if self.begins else x.reshape(len(x), -1, fan_in)
+        self.scaled = self.x if self.r is None else self.x * self.r
+        self.product = self._multiply(self.scaled, self.weight)
+        self.z = self.product if self.s is None else self.product * self.s
+        if self.bias is not None:
+            self.z = self.z + self.bias
+        f, params = ACTIVATIONS[self.activation], self.params if self.slope is None else {"a": self.slope}
+        if training and self.drawn is not None:
+            f, params = ACTIVATIONS["prelu"], {"a": self.drawn.reshape(self.z.shape)}
+        self.f_prime = f.training(self.z, **params)
+        return f.value(self.z, **params).reshape(len(x), -1)
+
+    def backward(self, dE_dy: Array) -> tuple[Array, dict[str, Array]]:
+        dE_dy = dE_dy.reshape(self.z.shape)
+        delta = dE_dy * self.f_prime
+        gradients = {}
+        if self.bias is not None:
+            gradients["bias"] = _sum_to(self.bias, delta)
+        if self.slope is not None:
+            gradients["slope"] = _sum_to(self.slope, dE_dy * prelu_slope_derivative(self.z))
+        if self.s is not None:
+            gradients["output_scale"] = _sum_to(self.s, delta * self.product)
+            delta = delta * self.s
+        own = np.einsum("rki,rku->kiu", self.scaled, delta)
+        gradients["weight"] = own if self.weight.ndim == 3 else own.sum(axis=0)
+        dE_dx = self._multiply(delta, np.swapaxes(self.weight, -1, -2))
+        if self.r is not None:
+            gradients["input_scale"] = _sum_to(self.r, dE_dx * self.x)
+            dE_dx = dE_dx * self.r
+        return dE_dx.sum(axis=1) if self.begins else dE_dx.reshape(len(dE_dy), -1), gradients
+
+    @staticmethod
+    def _multiply(x: Array, weight: Array) -> Array:
+        return np.einsum("rki,kiu->rku" if weight.ndim == 3 else "rki,iu->rku", x, weight)
+
+
+def _sum_to(parameter: Array, terms: Array) -> Array:
+    """The sum over the rows, and over the members where they share the parameter."""
+    return terms.sum(axis=0) if parameter.ndim == 2 else terms.sum(axis=(0, 1))
 
 
 @dataclass
@@ -135,6 +231,27 @@ class BatchNorm:
         if self.training:
             dE_dn = dE_dn - self.share * (dE_dn.sum(axis=0) + self.normal * np.sum(dE_dn * self.normal, axis=0))
         return dE_dn * self.scale, gradients
+
+
+@dataclass
+class Scale:
+    """y_j = x_j s_j."""
+
+    scale: Array
+
+    @classmethod
+    def twin(cls, layer: Any, named: dict[str, Array], units: int, draw: Draw) -> "Scale":
+        return cls(named["scale"])
+
+    def parameters(self) -> dict[str, Array]:
+        return {"scale": self.scale}
+
+    def forward(self, x: Array, training: bool) -> Array:
+        self.x = x
+        return x * self.scale
+
+    def backward(self, dE_dy: Array) -> tuple[Array, dict[str, Array]]:
+        return dE_dy * self.scale, {"scale": np.sum(dE_dy * self.x, axis=0)}
 
 
 @dataclass
@@ -197,8 +314,14 @@ class Network:
             x = layer.forward(x, training)
         return x
 
+    @property
+    def members(self) -> int:
+        return max((layer.members for layer in self.layers if isinstance(layer, SharedDense)), default=1)
+
     def predict(self, x: Array) -> Array:
-        return LOSSES[self.loss].predict(self.forward(x))
+        """Of an ensemble the mean of its members' predictions."""
+        y = self.forward(x).reshape(len(x) * self.members, -1)
+        return LOSSES[self.loss].predict(y).reshape(len(x), self.members, -1).mean(axis=1)
 
     def backward(self, dE_dy: Array) -> tuple[dict[str, Array], Array]:
         """Gradients by name, and dE/dx."""
@@ -217,17 +340,23 @@ class Network:
         l2: float = 0.0,
         training: bool = True,
     ) -> tuple[float, dict[str, Array], Array]:
-        """The error averaged over the weight sum, plus the penalties; gradients by name; dE/dx."""
+        """The error averaged over the weight sum, plus the penalties; gradients by name; dE/dx.
+
+        Of an ensemble the mean of its members' errors.
+        """
         weight = np.ones(len(x)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
         share = weight / weight.sum()
         for layer in self.layers:
             if isinstance(layer, BatchNorm):
                 layer.weight = weight
-        y = self.forward(x, training)
-        t = targets(t, y.shape[1])
+        outputs = self.forward(x, training)
+        share = np.repeat(share / self.members, self.members)
+        y = outputs.reshape(len(share), -1)
+        t = np.repeat(targets(t, y.shape[1]), self.members, axis=0)
         loss = LOSSES[self.loss]
         error = float(share @ loss.value(y, t, **self.loss_params))
-        gradients, dE_dx = self.backward(share[:, None] * loss.derivative(y, t, **self.loss_params))
+        slope = share[:, None] * loss.derivative(y, t, **self.loss_params)
+        gradients, dE_dx = self.backward(slope.reshape(outputs.shape))
         for name, w in self.parameters().items():
             if is_weight(name):
                 error += float(l1 * np.abs(w).sum() + l2 * np.sum(w**2))

@@ -1,8 +1,8 @@
-"""The draws of a training pass: Philox4x32-10 (Salmon et al., SC 2011), here in plain integers."""
+"""The draws of a training pass, and of a start from data: Philox4x32-10 (Salmon et al., SC 2011), here in plain integers."""
 
 import numpy as np
 
-LAYER, SLOPE = 2, 3  # what a stream is for
+LAYER, SLOPE, SAMPLE, DATA_START = 2, 3, 6, 7  # what a stream is for
 
 
 def philox(counter: int, stream: tuple[int, int], seed: int) -> tuple[int, int, int, int]:
@@ -31,8 +31,27 @@ def normals(seed, layer, rows, units, step=0):
     return (np.sqrt(-2 * np.log(u)) * np.cos(2 * np.pi * turn)).reshape(rows, units)
 
 
+def uniform(counter, stream, seed):
+    """A number in [0, 1) with 53 bits."""
+    first, second, *_ = philox(counter, stream, seed)
+    return ((first << 32 | second) >> 11) * 2.0**-53
+
+
 def slopes(seed, layer, rows, units, lower=1 / 8, upper=1 / 3, step=0):
     """(rows, units) of rrelu's slopes, uniform from `lower` to `upper` with 53 bits."""
-    blocks = [philox((step << 32) + element, (SLOPE, layer), seed) for element in range(rows * units)]
-    uniform = np.array([(((b[0] << 32) | b[1]) >> 11) * 2.0**-53 for b in blocks])
-    return (lower + (upper - lower) * uniform).reshape(rows, units)
+    drawn = [uniform((step << 32) + element, (SLOPE, layer), seed) for element in range(rows * units)]
+    return lower + (upper - lower) * np.array(drawn).reshape(rows, units)
+
+
+def sample(seed, weights, n):
+    """The numbers of `n` samples, one from each of n stretches of equal weight."""
+    places = [(k + uniform(k, (SAMPLE, 0), seed)) * sum(weights) / n for k in range(n)]
+    return np.searchsorted(np.cumsum(weights), places, side="right")
+
+
+def mixtures(seed, layer, rows, units, mixed=5):
+    """(units, mixed) of numbers of rows, and of shares that sum to 1: exponentials over their sum."""
+    numbers, second = range(units * mixed), layer ^ 1 << 24
+    places = np.array([uniform(k, (DATA_START, second), seed) for k in numbers]).reshape(units, mixed)
+    shares = -np.log(1 - np.array([uniform(k, (DATA_START, layer), seed) for k in numbers])).reshape(units, mixed)
+    return (places * rows).astype(int), shares / shares.sum(axis=1, keepdims=True)

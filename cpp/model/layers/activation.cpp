@@ -8,7 +8,7 @@ namespace {
 template <class T> class ActivationLayer final : public Layer<T> {
  public:
   ActivationLayer(const layer::Activation& spec, Index inputs)
-      : Layer<T>(inputs, inputs), part_(spec.activation, inputs) {
+      : Layer<T>(inputs, inputs), part_(spec.activation, inputs, {spec.parametric}) {
     if (part_.learns()) slope_ = this->add_parameter("slope", 0, inputs, Role::slope);
   }
 
@@ -24,8 +24,8 @@ template <class T> class ActivationLayer final : public Layer<T> {
     part_.pre_activation(tape).at_rows(rows) = tape.input.at_rows(rows);
     part_.forward(pass, tape, {}, w.vector(slope_), {rows, {0, this->outputs()}});
   }
-  void scale_delta(const Pass<T>& pass, const Weights<T>& w, const Tape<T>& tape, const Block& block) const override {
-    part_.scale_delta(pass, tape, w.vector(slope_), block);
+  void scale_delta(const Pass<T>&, const Weights<T>&, const Tape<T>& tape, const Block& block) const override {
+    part_.scale_delta(tape, block);
   }
   void backward(const Pass<T>&, const Weights<T>&, const Tape<T>& tape, const Matrix<T>& input_delta, Range rows,
                 Scratch<T>&, kernels::Epilogue finished) const override {
@@ -42,6 +42,8 @@ template <class T> class ActivationLayer final : public Layer<T> {
 };
 
 }  // namespace
+
+void layer::Activation::check() const { ActivationPart<float>::check(activation, parametric, name); }
 
 template <class T> std::unique_ptr<Layer<T>> layer::Activation::build(Index inputs) const {
   return std::make_unique<ActivationLayer<T>>(*this, inputs);

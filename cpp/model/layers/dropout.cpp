@@ -5,10 +5,7 @@ namespace {
 
 template <class T> class DropoutLayer final : public Layer<T> {
  public:
-  DropoutLayer(const layer::Dropout& spec, Index inputs)
-      : Layer<T>(inputs, inputs),
-        keep_(static_cast<std::uint64_t>((1 - spec.rate) * 0x1p32)),
-        scale_(static_cast<T>(1 / (1 - spec.rate))) {}
+  DropoutLayer(const layer::Dropout& spec, Index inputs) : Layer<T>(inputs, inputs), rate_(spec.rate) {}
 
   std::unique_ptr<Layer<T>> clone() const override { return std::make_unique<DropoutLayer>(*this); }
 
@@ -29,23 +26,25 @@ template <class T> class DropoutLayer final : public Layer<T> {
   /// y = x m / (1 - rate) for rows from number `first` of the chunk on: the backward pass draws the mask anew, the same
   /// for the same seed, layer, step and element.
   void apply(const Pass<T>& pass, std::uint32_t layer, const Matrix<const T>& x, Matrix<T> y, Index first) const {
-    if (!pass.training) {
+    const double rate = pass.training ? rate_ * pass.dropout : 0;
+    if (rate == 0) {
       if (y.data() != x.data()) y = x;
       return;
     }
+    const auto keep = static_cast<std::uint64_t>((1 - rate) * 0x1p32);
+    const T scale = static_cast<T>(1 / (1 - rate));
     const Random random(pass.seed, Purpose::layer, layer);
     auto element = static_cast<std::uint64_t>((pass.first_row + first) * this->outputs());
     Random::Block words = random((pass.step << 32) + element / 4);
     for (Index i = 0; i < x.rows(); ++i) {
       for (Index j = 0; j < x.cols(); ++j, ++element) {
         if (element % 4 == 0) words = random((pass.step << 32) + element / 4);
-        y(i, j) = words[element % 4] < keep_ ? x(i, j) * scale_ : T(0);
+        y(i, j) = words[element % 4] < keep ? x(i, j) * scale : T(0);
       }
     }
   }
 
-  std::uint64_t keep_;
-  T scale_;
+  double rate_;
 };
 
 }  // namespace

@@ -118,7 +118,7 @@ template <class T> class RecurrentLayer final : public Layer<T> {
 
   /// delta_t = (dE / dh_t + delta_{t+1} Uᵀ) f'(a_t), from the last step to the first; jordan: delta_{t+1} Uᵀ adds to
   /// dE / dy_t, before g'.
-  void backward(const Pass<T>& pass, const Weights<T>& w, const Tape<T>& tape, const Matrix<T>& input_delta, Range rows,
+  void backward(const Pass<T>&, const Weights<T>& w, const Tape<T>& tape, const Matrix<T>& input_delta, Range rows,
                 Scratch<T>& scratch, kernels::Epilogue finished) const override {
     const Sequences& s = *tape.sequences;
     const States<T> at = states(tape);
@@ -139,10 +139,10 @@ template <class T> class RecurrentLayer final : public Layer<T> {
         if (!cut(t + 1) && next.size() > 0)
           Ut.multiply(delta.at_rows(next), fed_delta.at_rows(go_on), in_tape() ? Store::add : Store::set);
         if (spec_.jordan()) {
-          top_.scale_delta(pass, at.top, w.vector(output_slope_), {now, {0, fed()}});
+          top_.scale_delta(at.top, {now, {0, fed()}});
           Vt.multiply(fed_delta.at_rows(now), delta.at_rows(now), Store::set);
         }
-        hidden_.scale_delta(pass, at.hidden, w.vector(slope_), {now, {0, units_}});
+        hidden_.scale_delta(at.hidden, {now, {0, units_}});
       }
     }
     if (input_delta.empty()) return;
@@ -241,6 +241,10 @@ void layer::Recurrent::check() const {
     throw std::invalid_argument(
         "outputs and output_activation of Recurrent go with kind='jordan'; got kind='elman', whose outputs are its "
         "units");
+  }
+  for (const Initializer* rule : {&initializer, &recurrent_initializer}) {
+    if (!follows_from_data(*rule)) continue;
+    throw std::invalid_argument("initializer of Recurrent must not follow from the data; got '" + name_of(*rule) + "'");
   }
 }
 

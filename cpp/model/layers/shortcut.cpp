@@ -19,6 +19,11 @@ template <class T> class ShortcutLayer final : public Layer<T> {
   void initialize(const Random& random, Vector<T> parameters, Vector<T> state) const override {
     dense_->initialize(random, parameters, state);
   }
+  bool starts_from_data() const override { return dense_->starts_from_data(); }
+  void initialize_from_data(const Random& random, const Matrix<const T>& sample, Vector<T> parameters,
+                            Vector<T> state) const override {
+    dense_->initialize_from_data(random, sample, parameters, state);
+  }
   bool random() const override { return dense_->random(); }
   Index kept_per_row() const override { return dense_->kept_per_row(); }
   double work_per_row() const override { return dense_->work_per_row() + static_cast<double>(this->inputs()); }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy as _copy
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, NoReturn
 
@@ -28,7 +28,7 @@ from lamina.files import FilePath
 from lamina.network.network import Network
 from lamina.plots.cascade import diagram
 from lamina.storage.container import Contents, write
-from lamina.storage.forms import Forms
+from lamina.storage.forms import NORMALIZATION, Forms
 from lamina.storage.parts import described
 from lamina.storage.pickles import with_version, without_version
 from lamina.training.callbacks import DivergenceWarning
@@ -171,6 +171,11 @@ class CascadeNetwork:
             pair = (mean, scale)
             normalized(np.zeros((1, self._n_inputs), self._dtype), pair)  # which checks it
         self._grown = replace(self._network(), normalization=pair)
+
+    def set_scales(self, scales: Mapping[str, Array]) -> None:
+        """Take the normalisation of the inputs, by names, from a model file."""
+        if scales:
+            self.input_normalization = (scales[NORMALIZATION[0]], scales[NORMALIZATION[1]])
 
     @property
     def spec(self) -> SampleSpec:
@@ -436,7 +441,8 @@ class CascadeNetwork:
         """Return what a model file holds of the network."""
         grown = self._network()
         parameters = {name: view.copy() for name, view in grown.views().items()}
-        return Contents.of(self._architecture(grown), parameters, grown.normalization, self.metadata)
+        scales = {} if grown.normalization is None else dict(zip(NORMALIZATION, grown.normalization, strict=True))
+        return Contents.of(self._architecture(grown), parameters, scales, self.metadata)
 
     def architecture(self) -> dict[str, Any]:
         """Return what makes the network, beside its weights, as plain JSON values; TypeError where a part is custom."""

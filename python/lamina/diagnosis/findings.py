@@ -137,7 +137,7 @@ def diagnose(net: Network, X: Any, y: Any, validation: Any = None, **fit_options
     x, t = given.x, given.targets
     own = net.copy()
     if net.normalize_inputs and net.input_normalization is None:
-        own.core.fit_normalization(given)
+        own.core.fit_normalization(given, own.normalizing)
     few = np.linspace(0, len(x) - 1, min(_ROWS, len(x))).astype(int)
     layers = _layers(own, x[few], t[few], fit_options)
     loss = own.evaluate(x, t)

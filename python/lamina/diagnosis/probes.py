@@ -43,6 +43,8 @@ def _inputs_of_activations(net: Network, x: Array) -> Iterator[tuple[int, Any, A
     """Yield position, activation, and what goes into it, (rows, units)."""
     for i, layer in enumerate(net.layers):
         params = layer.params
+        if "members" in params:
+            return  # from here on outputs are averages of several networks', which tell nothing of their units
         if "activation" not in params or set(params) & {"kind", "truncate"}:
             continue
         below = list(net.layers[:i])
@@ -57,7 +59,7 @@ def _with_weights(net: Network, layers: list[Any]) -> Network:
     out = Network(layers, net.n_inputs, "squared_error", net.dtype.name, net.seed)
     for name, view in out.parameters.items():
         view[...] = net.parameters[name]
-    out.input_normalization = net.input_normalization
+    out.set_scales({name: scale for name, scale in net.scales.items() if name.startswith("input.")})
     return out
 
 

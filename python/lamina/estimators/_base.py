@@ -417,6 +417,5 @@ class BaseMLP(BaseLamina):
 def _take_over(to: Network, trained: Network) -> None:
     for name, parameter in trained.parameters.items():
         to.parameters[name][...] = parameter
-    if trained.input_normalization is not None:
-        to.input_normalization = trained.input_normalization
+    to.set_scales(trained.scales)
     to.history = trained.history

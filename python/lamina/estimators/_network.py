@@ -39,12 +39,15 @@ class LiveArrays(list[Any]):
 def snapshot(network: Network) -> Callable[[], None]:
     """Return a function that brings `network` back to what it is now, in place: views of its weights stay views."""
     parameters = {name: view.copy() for name, view in network.parameters.items()}
-    memory, normalization, history = network.core.memory, network.input_normalization, network.history
+    memory, scales, history = network.core.memory, network.scales, network.history
+    data_start_due = network.core.data_start_due
 
     def bring_back() -> None:
         for name, view in network.parameters.items():
             view[...] = parameters[name]
-        network.core.memory, network.input_normalization, network.history = memory, normalization, history
+        network.core.memory, network.history = memory, history
+        network.core.data_start_due = data_start_due
+        network.set_scales(scales)
 
     return bring_back
 

@@ -249,11 +249,7 @@ class _BaseRecurrent(BaseLamina):
         layers = [Recurrent(n, activation, "elman", True, self.truncate) for n in first]
         if self.kind == "jordan":
             return [*layers, Recurrent(last, activation, "jordan", False, self.truncate, outputs)]
-        return [
-            *layers,
-            Recurrent(last, activation, self.kind, False, self.truncate),
-            Dense(outputs),
-        ]
+        return [*layers, Recurrent(last, activation, self.kind, False, self.truncate), Dense(outputs)]
 
     def _fit(self, inputs: Any, targets: Any, lengths: Any, outputs: int, weight: Any) -> None:
         dtype = float_type(self.dtype)
@@ -269,9 +265,8 @@ class _BaseRecurrent(BaseLamina):
         if self.validation_fraction:
             if len(inputs) < 2:
                 raise ValueError("validation_fraction must be 0 where there is one sample alone; got n_samples=1")
-            in_time = self.window is not None
             validation = float(self.validation_fraction)
-            if in_time:
+            if self.window is not None:  # what is last in time
                 validation = Split(self.validation_fraction, shuffle=False)
                 _, held = validation.indices(len(inputs), None, 0)
                 warn_of_few(len(held), len(inputs), "Give validation_fraction=0 to learn all")

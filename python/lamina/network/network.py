@@ -41,6 +41,8 @@ __all__ = ["Network"]
 
 _CORES: dict[str, Any] = {"float32": _core.NetworkFloat32, "float64": _core.NetworkFloat64}
 _GRADIENT = {training: _core.GradientOptions(training=training) for training in (True, False)}
+#: Whether the next fit begins with initial values from its data: only of a network with layers that have such.
+_DATA_START = "data_start_due"
 _USUAL_STOPPING = EarlyStopping()
 _RATE, _PATIENCE = "optimizer=lamina.Adam(1e-2)", "early_stopping=lamina.EarlyStopping(patience=20)"
 #: What other libraries call an option of `fit`, and how it is said here.
@@ -75,9 +77,15 @@ class Network:
     dtype : {"float32", "float64"}, default "float32"
     seed : int, default 0
         Decides initial weights, shuffling, splits and dropout: same seed, same bits.
-    normalize_inputs : bool, default False
-        Bring every input to zero mean and unit variance, fitted on the training part of the first fit and saved with
-        the model.
+    normalize_inputs : {False, True, "standard", "robust"}, default False
+        Normalise every input, by numbers taken from the training part of the first fit and saved with the model. True,
+        or "standard": to zero mean and unit variance. "robust": (x - median) / (q75 - q25), or over half the range
+        where the quartiles are equal, then x / sqrt(1 + (x / 3)^2), which lies in (-3, 3): for columns with outliers
+        and long tails (arXiv 2407.04491).
+    normalize_targets : bool, default False
+        For losses of numbers: learn targets of zero mean and unit variance, by numbers from the training part of the
+        first fit. Losses are those of the normalised targets, as `forward` is; `predict` gives predictions as the
+        targets were given, within the range of those trained on.
     """
 
     def __init__(
@@ -87,7 +95,8 @@ class Network:
         loss: Any = "squared_error",
         dtype: str = "float32",
         seed: int = 0,
-        normalize_inputs: bool = False,
+        normalize_inputs: bool | str = False,
+        normalize_targets: bool = False,
     ) -> None:
         self._dtype = float_type(dtype)
         if not isinstance(layers, Iterable):
@@ -99,7 +108,11 @@ class Network:
                 raise TypeError(f"layers[{i}] must be a layer such as lamina.Dense(10); got {layer!r}")
         self._loss = losses.get(loss)
         self._seed = whole_number(seed, "seed", 0, 2**64 - 1)
-        self.normalize_inputs = boolean(normalize_inputs, "normalize_inputs")
+        self._normalizing = _normalizing(normalize_inputs)
+        self.normalize_inputs = normalize_inputs
+        self.normalize_targets = boolean(normalize_targets, "normalize_targets")
+        if self.normalize_targets and self._loss.targets != "real":
+            raise ValueError(f"normalize_targets needs a loss whose targets are any numbers; got {self._loss.name}")
         #: What a caller wants to keep with the model: strings by name, saved and loaded with it.
         self.metadata: dict[str, str] = {}
         self.history: History | None = None
@@ -169,6 +182,20 @@ class Network:
         self._core.normalization = None if pair is None else tuple(part.tolist() for part in mean_and_scale_of(pair))
 
     @property
+    def normalizing(self) -> str:
+        """What is asked of the inputs: "none", "standard" or "robust"."""
+        return self._normalizing
+
+    @property
+    def scales(self) -> dict[str, Array]:
+        """What brings inputs and targets to size, by name, as model files have it; empty where nothing does."""
+        return dict(self._core.scales)
+
+    def set_scales(self, scales: Mapping[str, Array]) -> None:
+        """Take what another network's `scales` are."""
+        self._core.scales = dict(scales)
+
+    @property
     def spec(self) -> SampleSpec:
         """What samples it takes: inputs, outputs, loss, dtype, and whether they are sequences."""
         return self._spec
@@ -207,6 +234,11 @@ class Network:
         batch_size: int = 32,
         optimizer: Any = None,
         schedule: Any = None,
+        decay_schedule: Any = None,
+        dropout_schedule: Any = None,
+        rates: Mapping[str | int, float] | None = None,
+        decays: Mapping[str | int, float] | None = None,
+        average: float = 0.0,
         l1: float = 0.0,
         l2: float = 0.0,
         clip: Any = None,
@@ -242,6 +274,15 @@ class Network:
         optimizer : optimizer, default lamina.Adam(1e-3)
         schedule : schedule or callable, optional
             Factor of the learning rate; see ``lamina.schedules``.
+        decay_schedule, dropout_schedule : schedule or callable, optional
+            Factors of the optimizer's decoupled decay and of the rates of `Dropout` layers.
+        rates, decays : dict, optional
+            Factors of the learning rate, and of decoupled decay, for a parameter (``"0.weight"``), a layer (``0``) or a
+            kind of parameter (``"weight"``, ``"bias"``, ``"gain"``, ``"slope"``), of which the most specific one
+            counts. A rate of 0 freezes. Decay is 1 for weights and 0 for all else unless `decays` says so.
+        average : float, default 0.0
+            In [0, 1): what a step keeps of the moving average of the weights, such as 0.99. Averages are validated,
+            and kept. 0: no average.
         l1, l2 : float, default 0.0
             Penalties: l1 sum |w| + l2 sum w^2 over weights alone.
         clip : lamina.ClipNorm or lamina.AGC, optional
@@ -255,7 +296,8 @@ class Network:
             What each row of a class counts, in training and validation; "balanced" makes the classes count alike, by
             the weights of their rows.
         scoring : str or callable, optional
-            "accuracy", "r2" or a callable of (network, X, y): early stopping keeps the epoch with the highest.
+            One of `lamina.metrics.names()`, or a callable of (network, X, y), of which more is better: early stopping
+            keeps the best epoch.
         max_time : float, optional
             Seconds after which training ends with its epoch; then the number of epochs depends on the machine.
         shuffle : bool, default True
@@ -292,6 +334,11 @@ class Network:
             batch_size=batch_size,
             optimizer=optimizer,
             schedule=schedule,
+            decay_schedule=decay_schedule,
+            dropout_schedule=dropout_schedule,
+            rates=rates,
+            decays=decays,
+            average=average,
             l1=l1,
             l2=l2,
             clip=clip,
@@ -307,7 +354,7 @@ class Network:
         )
         fit = Fit(self, self._spec, training, options)
         try:
-            fit.run(self._core, self.normalize_inputs)
+            fit.run(self._core, self._normalizing, self.normalize_targets)
         finally:
             if fit.began:
                 self.history = fit.history()
@@ -335,19 +382,27 @@ class Network:
     def predict(self, X: Any, n_threads: int | None = None, lengths: Any = None) -> Array:
         """Return (rows, outputs): probabilities for the classification losses, rates for poisson, else values.
 
-        A row's bits do not depend on the rows beside it, nor on the threads. A recurrent network takes sequences; where
-        every step has outputs they are (rows, steps, outputs), 0 beyond a sequence's length.
+        Of an ensemble (`SharedDense`) the mean of its members' predictions. A row's bits do not depend on the rows
+        beside it, nor on the threads. A recurrent network takes sequences; where every step has outputs they are
+        (rows, steps, outputs), 0 beyond a sequence's length.
         """
         return self._infer(X, True, n_threads, lengths)
 
     def forward(self, X: Any, n_threads: int | None = None, lengths: Any = None) -> Array:
-        """Return the raw outputs of the last layer (logits), shaped as those of `predict`."""
+        """Return the raw outputs of the last layer (logits), shaped as those of `predict`.
+
+        Of an ensemble (`SharedDense`) those whose prediction is the mean of its members' predictions.
+        """
         return self._infer(X, False, n_threads, lengths)
 
-    def _infer(self, X: Any, link: bool, n_threads: int | None, lengths: Any = None) -> Array:
+    def _infer(self, X: Any, link: bool, n_threads: int | None, lengths: Any) -> Array:
         # A ready array goes straight to the core, which checks that it is finite: a row takes a microsecond or two.
         if n_threads is None and lengths is None and (ready := self._core.infer_ready(X, link)) is not None:
             return ready  # type: ignore[no-any-return]
+        return self._infer_converted(X, link, n_threads, lengths)
+
+    def _infer_converted(self, X: Any, link: bool, n_threads: int | None, lengths: Any) -> Array:
+        """The outputs of what is no ready array; by itself, since what a comprehension sees costs every call a cell."""
         if lengths is not None or self._spec.recurrent:
             x, checked = inputs(self._spec, X, lengths)
             return self._core.infer(x, link, thread_count(n_threads), checked)  # type: ignore[no-any-return]
@@ -356,14 +411,22 @@ class Network:
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def evaluate(
-        self, X: Any, y: Any, sample_weight: Any = None, n_threads: int | None = None, lengths: Any = None
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        n_threads: int | None = None,
+        lengths: Any = None,
+        metric: str | None = None,
     ) -> float:
-        """Return the loss on these samples, without penalty: the mean over the rows.
+        """Return the loss on these samples, without penalty: the mean over the rows; or, of `lamina.metrics`, a metric.
 
         A row's loss is what `lamina.losses` says: for ``"squared_error"`` half the squared error, summed over the
         outputs, so that with one output this is half of scikit-learn's `mean_squared_error`.
         """
         given = counted_samples(self._spec, X, y, sample_weight, lengths)
+        if metric is not None:
+            return float(self._core.score(given, thread_count(n_threads), metric))
         return float(self._core.evaluate(given, thread_count(n_threads)))
 
     def loss_and_gradients(
@@ -447,11 +510,12 @@ class Network:
 
     def astype(self, dtype: str) -> Network:
         """Return a copy in another precision, without the optimizer's memory."""
-        other = Network(self._layers, self._n_inputs, self._loss, dtype, self._seed, self.normalize_inputs)
+        normalize = (self.normalize_inputs, self.normalize_targets)
+        other = Network(self._layers, self._n_inputs, self._loss, dtype, self._seed, *normalize)
         for name, view in other.parameters.items():
             view[...] = self.parameters[name]
-        if self.input_normalization is not None:
-            other.input_normalization = self.input_normalization
+        other.set_scales(self.scales)
+        other.core.data_start_due = self.core.data_start_due
         other.metadata = dict(self.metadata)
         return other
 
@@ -465,10 +529,15 @@ class Network:
     def contents(self) -> Contents:
         """Return what a model file holds of the network, between two steps where another thread trains it."""
         still = self._core.copy(with_memory=False)
-        return Contents.of(self.architecture(), still.parameters(), still.normalization, self.metadata)
+        return Contents.of(self._architecture(still), still.parameters(), still.scales, self.metadata)
 
     def architecture(self) -> dict[str, Any]:
         """Return what makes the network, beside its weights, as plain JSON values; TypeError where a part is custom."""
+        return self._architecture(self._core)
+
+    def _architecture(self, core: Any) -> dict[str, Any]:
+        """As `architecture`; `core` tells whether the start from data, where layers have one, is still due."""
+        due = core.data_start_due
         return {
             "layers": [described_layer(layer) for layer in self._layers],
             "n_inputs": self._n_inputs,
@@ -476,6 +545,8 @@ class Network:
             "dtype": self._dtype.name,
             "seed": self._seed,
             "normalize_inputs": self.normalize_inputs,
+            **({"normalize_targets": True} if self.normalize_targets else {}),
+            **({} if due is None else {_DATA_START: due}),
         }
 
     @classmethod
@@ -488,6 +559,7 @@ class Network:
             architecture["dtype"],
             architecture["seed"],
             architecture["normalize_inputs"],
+            architecture.get("normalize_targets", False),
         )
 
     @staticmethod
@@ -502,6 +574,7 @@ class Network:
         """Return the network that a model file holds."""
         net = cls.from_architecture(contents.architecture)
         contents.restore(net)
+        net.core.data_start_due = contents.architecture.get(_DATA_START)
         return net
 
     def __getstate__(self) -> dict[str, Any]:
@@ -509,7 +582,7 @@ class Network:
         state = {k: v for k, v in self.__dict__.items() if k not in ("_core", "_spec")}
         still = self._core.copy()  # as it is between two steps, where another thread trains it
         state["parameters"] = {name: view.copy() for name, view in still.parameters().items()}
-        state["normalization"] = still.normalization
+        state["scales"], state[_DATA_START] = still.scales, still.data_start_due
         state["memory"] = still.memory
         state["sequences"] = (still.sequences_under_way, still.state)
         return with_version(state)
@@ -518,15 +591,21 @@ class Network:
         """Make the core's network anew, and give it what `state` holds; ValueError where that does not fit."""
         state = without_version(state, "network")
         parameters, memory = state.pop("parameters"), state.pop("memory")
-        normalization, (count, sequences) = state.pop("normalization"), state.pop("sequences")
-        normalized = {} if normalization is None else dict(zip(NORMALIZATION, normalization, strict=True))
+        count, sequences = state.pop("sequences")
+        scales, data_start_due = state.pop("scales", None), state.pop(_DATA_START, None)
+        if scales is None:  # of a version that normalised by mean and deviation alone
+            pair = state.pop("normalization")
+            scales = {} if pair is None else dict(zip(NORMALIZATION, pair, strict=True))
         forms = _forms(state["_layers"], state["_n_inputs"], state["_dtype"])
-        forms.check({name: form_of(array) for name, array in {**parameters, **normalized}.items()})
-        self.__dict__.update(state)
+        forms.check({name: form_of(array) for name, array in {**parameters, **scales}.items()})
+        self.__dict__.update(
+            {"normalize_targets": False, "_normalizing": _normalizing(state["normalize_inputs"]), **state}
+        )
         self._make_core()
         for name, view in self._core.parameters().items():
             view[...] = parameters[name]
-        self.input_normalization = normalization
+        self.set_scales(scales)
+        self._core.data_start_due = data_start_due
         self._core.memory = memory_by_names(memory) if isinstance(memory, tuple) else memory
         if count:
             self._core.state = (count, sequences)
@@ -534,4 +613,17 @@ class Network:
 
 def _forms(layers: Sequence[Any], n_inputs: int, dtype: np.dtype[Any]) -> Forms:
     """What arrays a network of these layers has."""
-    return Forms.of(_core.parameter_shapes(list(layers), n_inputs), n_inputs, dtype.name)
+    layers = list(layers)
+    return Forms.of(
+        _core.parameter_shapes(layers, n_inputs), n_inputs, dtype.name, _core.output_count(layers, n_inputs)
+    )
+
+
+def _normalizing(given: Any) -> str:
+    """The core's name of what `normalize_inputs` asks for."""
+    known = {"standard": "standard", "robust": "robust", True: "standard", False: "none"}
+    if isinstance(given, (str, bool, np.bool_)) and given in known:
+        return known[given]
+    raise (TypeError if not isinstance(given, str) else ValueError)(
+        f"normalize_inputs must be False, True, 'standard' or 'robust'; got {given!r}"
+    )

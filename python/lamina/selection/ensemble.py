@@ -119,7 +119,7 @@ class Ensemble:
         arrays: dict[str, Array] = {}
         for i, net in enumerate(self.members):
             arrays |= {f"{i}/{name}": array for name, array in net.contents().arrays.items()}
-        return Contents.of(self.architecture(), arrays, None, self.metadata)
+        return Contents.of(self.architecture(), arrays, {}, self.metadata)
 
     def architecture(self) -> dict[str, Any]:
         """Return what makes the members, beside their weights, as plain JSON values; TypeError for custom parts."""

@@ -23,7 +23,7 @@ import numpy as np
 
 from lamina.data.arrays import Array
 from lamina.files import open_regular, path_of, write_whole
-from lamina.storage.forms import NORMALIZATION, ArrayForm, Forms, check_finite, form_of
+from lamina.storage.forms import SCALES, ArrayForm, Forms, check_finite, form_of
 from lamina.storage.parts import ModelFileError
 
 __all__ = ["Contents", "Restorable", "as_strings", "read", "understood", "write"]
@@ -46,11 +46,13 @@ class Restorable(Protocol):
     """A network, as far as its restoration from a model file goes."""
 
     metadata: dict[str, str]
-    input_normalization: Any
 
     @property
     def parameters(self) -> Mapping[str, Array]:
         """Writable views by name."""
+
+    def set_scales(self, scales: Mapping[str, Array]) -> None:
+        """Take what brings inputs and targets to size, by the names in `forms.SCALES`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ class Contents:
     architecture : dict
         What makes the network, beside its weights, as plain JSON values.
     arrays : dict
-        The parameters by name; with normalised inputs ``input.mean`` and ``input.scale``.
+        The parameters by name; where inputs or targets are normalised, the arrays of `forms.SCALES` for that.
     metadata : dict
         The user's own strings by name.
     """
@@ -76,22 +78,18 @@ class Contents:
         cls,
         architecture: dict[str, Any],
         parameters: Mapping[str, Array],
-        normalization: tuple[Array, Array] | None,
+        scales: Mapping[str, Array],
         metadata: Mapping[Any, Any],
     ) -> Contents:
         """Return what a file of these parts holds; nobody else may change the parameters."""
-        arrays = {name: np.ascontiguousarray(view) for name, view in parameters.items()}
-        if normalization is not None:
-            arrays.update(zip(NORMALIZATION, normalization, strict=True))
+        arrays = {name: np.ascontiguousarray(view) for name, view in {**parameters, **scales}.items()}
         return cls(architecture, arrays, as_strings(metadata))
 
     def restore(self, net: Restorable) -> None:
         """Give a network of this architecture what else the file holds."""
         for name, view in net.parameters.items():
             view[...] = self.arrays[name]
-        if NORMALIZATION[0] in self.arrays:
-            mean, scale = (self.arrays[name] for name in NORMALIZATION)
-            net.input_normalization = (mean, scale)
+        net.set_scales({name: self.arrays[name] for name in SCALES if name in self.arrays})
         net.metadata = dict(self.metadata)
 
 

@@ -12,10 +12,13 @@ import numpy as np
 
 from lamina.data.arrays import Array
 
-__all__ = ["NORMALIZATION", "ArrayForm", "Forms", "check_finite", "form_of"]
+__all__ = ["NORMALIZATION", "SCALES", "ArrayForm", "Forms", "check_finite", "form_of"]
 
 #: What the mean and the scale of the inputs are called.
 NORMALIZATION = ("input.mean", "input.scale")
+_TARGETS = ("target.mean", "target.deviation", "target.low", "target.high")
+#: All that brings inputs and targets to size.
+SCALES = (*NORMALIZATION, "input.limit", *_TARGETS)
 
 
 class ArrayForm(NamedTuple):
@@ -49,10 +52,16 @@ class Forms:
     together: tuple[dict[str, ArrayForm], ...] = ()
 
     @classmethod
-    def of(cls, shapes: Mapping[str, Iterable[int]], n_inputs: int, dtype: str) -> Forms:
-        """Return parameters of these shapes, with or without a normalisation of the inputs."""
-        pair = dict.fromkeys(NORMALIZATION, ArrayForm(dtype, (n_inputs,)))
-        return cls({name: ArrayForm(dtype, tuple(shape)) for name, shape in shapes.items()}, (pair,))
+    def of(cls, shapes: Mapping[str, Iterable[int]], n_inputs: int, dtype: str, n_outputs: int = 0) -> Forms:
+        """Return parameters of these shapes, with or without a normalisation of the inputs.
+
+        With `n_outputs` it may have limits, and the targets a normalisation, too.
+        """
+        together = [dict.fromkeys(NORMALIZATION, ArrayForm(dtype, (n_inputs,)))]
+        if n_outputs:
+            together.append({"input.limit": ArrayForm(dtype, (n_inputs,))})
+            together.append(dict.fromkeys(_TARGETS, ArrayForm(dtype, (n_outputs,))))
+        return cls({name: ArrayForm(dtype, tuple(shape)) for name, shape in shapes.items()}, tuple(together))
 
     def within(self, prefix: str) -> Forms:
         """Return the same with names that begin with `prefix`."""

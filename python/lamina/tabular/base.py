@@ -287,7 +287,9 @@ class BaseTabular(BaseLamina):
             self._warn_at_the_end("Training interrupted by user.")
         self.networks_, self.n_slots_ = [member.network for member in trained.members], len(slots)
         self.history_ = [net.history for net in self.networks_]
-        self.best_epoch_ = round(float(np.mean([history.best_epoch for history in self.history_ if history])))
+        validated = apart is not None or parts[0] is not None
+        epochs = [history.best_epoch if validated else history.epochs for history in self.history_ if history]
+        self.best_epoch_ = round(float(np.mean(epochs)))
         self._look_at_held_out(data, apart, trained.parts, trained.held_out(len(slots)))
         self.feature_importances_ = self._importances(data, apart, trained, recipe)
 
@@ -391,7 +393,7 @@ class BaseTabular(BaseLamina):
             _IMPORTANCES: self.feature_importances_,
             **{_LEARNED + name: array for name, array in self.learned_arrays().items()},
         }
-        return Contents.of(self.architecture(), arrays, None, self.metadata_)
+        return Contents.of(self.architecture(), arrays, {}, self.metadata_)
 
     def architecture(self) -> dict[str, Any]:
         """Return what makes the estimator, beside numbers in arrays, as plain JSON values."""

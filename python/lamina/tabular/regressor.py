@@ -11,14 +11,14 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.metaestimators import available_if
 
 from lamina import losses
-from lamina.data.arguments import boolean, number, whole_number
+from lamina.data.arguments import number, whole_number
 from lamina.data.arrays import Array
 from lamina.data.targets import mean_and_scale
 from lamina.estimators.estimator import of_one_fit
 from lamina.estimators.parameters import Rule, one_of
 from lamina.tabular.base import BaseTabular, Data
 from lamina.tabular.recipe import METRICS
-from lamina.tabular.scores import interval_margin, measure
+from lamina.tabular.scores import interval_factor, measure
 from lamina.tabular.targets import number_targets
 
 __all__ = ["TabularRegressor"]
@@ -26,6 +26,8 @@ __all__ = ["TabularRegressor"]
 LOSSES = ("squared_error", "absolute_error", "huber", "log_cosh")
 # Rows whose errors intervals are made of, at most.
 _MOST_RESIDUALS = 4096
+# How far a quantile is from the median at least, in standard deviations of the targets, where a width is made of it.
+_LEAST_WIDTH = 1e-3
 
 
 class TabularRegressor(RegressorMixin, BaseTabular):  # type: ignore[misc]
@@ -140,24 +142,23 @@ learning_rate, weight_decay, batch_size, epochs, patience, max_time, n_jobs, ran
     def predict_interval(self, X: Any, coverage: float = 0.9) -> Any:
         """Return lower and upper ends, (n, 2), between which a share of `coverage` of the targets lies.
 
-        Split conformal prediction: an interval around the prediction, or between the two of the learned `quantiles`
-        that are nearest, as much wider (or narrower) as the rows held out need. The coverage then holds on average for
-        rows like these, however good the model is; how well the width follows each row is up to the quantiles.
+        Split conformal prediction: an interval around the prediction, of one width or, with `quantiles`, reaching as
+        far as the two of them that are nearest to its ends; times what the rows held out need. The coverage then holds
+        on average for rows like these, however good the model is; how well the width follows each row is up to the
+        quantiles.
         """
         coverage = number(coverage, "coverage", 0.0, above=True)
         if coverage >= 1:
             raise ValueError(f"coverage must be below 1; got {coverage:g}")
         values = self._values(self._outputs(X))
+        if self.n_outputs_ > 1:
+            raise ValueError(f"predict_interval needs a model of one target; this one has {self.n_outputs_}")
         if self.residuals_ is None:
             raise ValueError("predict_interval needs rows held out in fit; validation was None")
-        if not self.quantiles_.size and values.shape[1] > 1:
-            raise ValueError(f"predict_interval needs a model of one target; this one has {values.shape[1]}")
-        lower, upper = self._ends(coverage)
         residuals, weight = self.residuals_[:, :-1], self.residuals_[:, -1]
-        margin = interval_margin(residuals, weight, lower, upper, coverage)
-        ends = np.column_stack([values[:, lower] - margin, values[:, upper] + margin])
-        ends.sort(axis=1)  # a margin below 0 may have them cross
-        return ends
+        factor = interval_factor(self._point(residuals), *self._widths(-residuals, coverage), weight, coverage)
+        point, (below, above) = self._point(values), self._widths(values, coverage)
+        return np.column_stack([point - factor * below, point + factor * above])
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return R squared."""
@@ -168,12 +169,22 @@ learning_rate, weight_decay, batch_size, epochs, patience, max_time, n_jobs, ran
             raise AttributeError("predict_quantiles needs quantiles=[...]; see also predict_interval")
         return True
 
-    def _ends(self, coverage: float) -> tuple[int, int]:
-        """The outputs that an interval is made of: the prediction, or the quantiles nearest to its ends."""
-        if not self.quantiles_.size:
-            return 0, 0
-        beyond = (1 - coverage) / 2
-        return (int(np.abs(self.quantiles_ - end).argmin()) for end in (beyond, 1 - beyond))  # type: ignore[return-value]
+    def _widths(self, values: Array, coverage: float) -> tuple[Array, Array]:
+        """How far an interval goes to either side of the prediction, but for a factor.
+
+        That is how far the two learned quantiles are away that are nearest to its ends; without such always the same.
+        """
+        below = above = np.ones(len(values))
+        q, point = self.quantiles_, self._point(values)
+        least = _LEAST_WIDTH * self.targets_[1, 0]
+        if (q < 0.5).any():
+            lower = np.abs(np.where(q < 0.5, q, np.inf) - (1 - coverage) / 2).argmin()
+            below = above = np.maximum(point - values[:, lower], least)
+        if (q > 0.5).any():
+            upper = np.abs(np.where(q > 0.5, q, np.inf) - (1 + coverage) / 2).argmin()
+            above = np.maximum(values[:, upper] - point, least)
+            below = below if (q < 0.5).any() else above
+        return below, above
 
     def _rules(self) -> dict[str, Rule]:
         return {**super()._rules(), "loss": one_of(LOSSES)}
@@ -193,7 +204,7 @@ learning_rate, weight_decay, batch_size, epochs, patience, max_time, n_jobs, ran
             targets = column_or_1d(targets, warn=True)
         columns = targets.reshape(len(targets), -1)
         if first:
-            self._flat, self.n_outputs_ = targets.ndim == 1, columns.shape[1]
+            self.n_outputs_ = columns.shape[1]
             if self.quantiles is not None and self.n_outputs_ > 1:
                 raise ValueError(f"quantiles need one target; y has {self.n_outputs_} columns")
         elif columns.shape[1] != self.n_outputs_:
@@ -230,7 +241,7 @@ learning_rate, weight_decay, batch_size, epochs, patience, max_time, n_jobs, ran
     def _point(self, values: Array) -> Array:
         if self.quantiles_.size:
             return values[:, int(np.flatnonzero(self.quantiles_ == 0.5)[0])]
-        return values[:, 0] if self._flat else values
+        return values[:, 0] if self.n_outputs_ == 1 else values
 
     def _judge(self, held: Data, outputs: Array) -> None:
         values = self._values(outputs)
@@ -261,7 +272,6 @@ learning_rate, weight_decay, batch_size, epochs, patience, max_time, n_jobs, ran
         return {
             "quantiles": self.quantiles_.tolist(),
             "targets": int(self.n_outputs_),
-            "flat": bool(self._flat),
             "residuals": 0 if self.residuals_ is None else len(self.residuals_),
         }
 
@@ -279,10 +289,7 @@ learning_rate, weight_decay, batch_size, epochs, patience, max_time, n_jobs, ran
     def restore(self, described: dict[str, Any], arrays: dict[str, Array]) -> None:
         """Take back what was `described` and `learned_arrays`; ValueError or TypeError where that cannot be."""
         self.quantiles_ = np.array([number(q, "a quantile") for q in described["quantiles"]])
-        self.n_outputs_, self._flat = (
-            whole_number(described["targets"], "targets", 1),
-            boolean(described["flat"], "flat"),
-        )
+        self.n_outputs_ = whole_number(described["targets"], "targets", 1)
         self.targets_, self.residuals_ = arrays["targets"], arrays.get("residuals")
         mean_to_high, q = self.targets_, self.quantiles_
         if (mean_to_high[1] <= 0).any() or (mean_to_high[2] > mean_to_high[3]).any():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize_scalar
@@ -11,7 +10,7 @@ from sklearn.metrics import log_loss, mean_absolute_error, mean_squared_error, r
 
 from lamina.data.arrays import Array
 
-__all__ = ["fitted_temperature", "higher_is_better", "interval_margin", "measure", "permuted_rises", "with_temperature"]
+__all__ = ["fitted_temperature", "higher_is_better", "interval_factor", "measure", "permuted_rises", "with_temperature"]
 
 _HIGHER_IS_BETTER = {"auc", "r2"}
 _TINY = float(np.finfo(np.float32).tiny)
@@ -35,14 +34,14 @@ def measure(metric: str, targets: Array, predicted: Array, weights: Array | None
         return float(log_loss(targets, predicted, sample_weight=weights, labels=np.arange(predicted.shape[1])))
     if metric == "auc":
         return _area(targets, predicted, weights)
-    measures: dict[str, Callable[..., Any]] = {
-        "rmse": lambda *given, **options: np.sqrt(mean_squared_error(*given, **options)),
-        "mae": mean_absolute_error,
-        "r2": r2_score,
-    }
-    if metric == "r2" and len(targets) < 2:
-        return float("nan")
-    return float(measures[metric](targets, predicted, sample_weight=weights))
+    # Of any size, whose squares float64 may not hold.
+    size = float(np.abs(targets).max()) or 1.0
+    targets, predicted = targets / size, predicted / size
+    if metric == "r2":
+        return float(r2_score(targets, predicted, sample_weight=weights)) if len(targets) > 1 else float("nan")
+    if metric == "mae":
+        return size * float(mean_absolute_error(targets, predicted, sample_weight=weights))
+    return size * float(np.sqrt(mean_squared_error(targets, predicted, sample_weight=weights)))
 
 
 def _area(targets: Array, predicted: Array, weights: Array | None) -> float:
@@ -82,23 +81,23 @@ def fitted_temperature(targets: Array, probabilities: Array, weights: Array | No
 # Intervals -------------------------------------------------------------------------------------------------------
 
 
-def interval_margin(residuals: Array, weights: Array, lower: int, upper: int, coverage: float) -> float:
-    """Return how much wider an interval has to be so that it holds `coverage` of the targets, new ones included.
+def interval_factor(errors: Array, below: Array, above: Array, weights: Array, coverage: float) -> float:
+    """Return by what to multiply the widths of intervals so that they hold `coverage` of the targets, new ones too.
 
-    Split conformal prediction: `residuals` (n, k) are target minus prediction on rows held out, and `lower` and `upper`
-    those of the two ends. The margin may be negative. ValueError where the rows are too few to tell.
+    Split conformal prediction: `errors` (n,) are target minus prediction on rows held out, `below` and `above` how far
+    each interval goes to either side of the prediction. ValueError where the rows are too few to tell.
     """
-    beyond = np.maximum(-residuals[:, lower], residuals[:, upper])
-    order = np.argsort(beyond, kind="stable")
+    needed = np.maximum(-errors / below, errors / above)
+    order = np.argsort(needed, kind="stable")
     share = np.cumsum(weights[order])
-    wanted = coverage * (1 + 1 / len(beyond))
+    wanted = coverage * (1 + 1 / len(needed))
     if wanted > 1:
         least = int(np.ceil(coverage / (1 - coverage)))
         raise ValueError(
-            f"coverage={coverage:g} needs at least {least} rows held out to be sure of it; there were {len(beyond)}"
+            f"coverage={coverage:g} needs at least {least} rows held out to be sure of it; there were {len(needed)}"
         )
     place = int(np.searchsorted(share, wanted * share[-1] * (1 - 1e-12)))
-    return float(beyond[order[min(place, len(order) - 1)]])
+    return float(needed[order[min(place, len(order) - 1)]])
 
 
 # Importances -----------------------------------------------------------------------------------------------------

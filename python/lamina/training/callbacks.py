@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lamina._dispatch import core as _core
+from lamina import metrics
 from lamina.data.arguments import boolean, number, whole_number
 from lamina.text import counted
 from lamina.training.progress import Progress
@@ -83,6 +84,8 @@ class Epoch(_core.EpochReport):
         Counted from 1.
     loss, validation_loss : float
         Training loss, penalty included, and validation loss; the latter is None without a validation set.
+    score : float
+        The metric of the validation set; None without a metric.
     seconds : float
         Since the fit began.
     learning_rate : float
@@ -118,12 +121,17 @@ class EarlyStopping:
         An improvement is a fall by more than this. It counts for patience alone: the best weights are those of the
         lowest value.
     monitor : str or callable, default "validation_loss"
-        "validation_loss" (the training loss where there is no validation), "loss", or a callable of the `Epoch`.
+        "validation_loss" (the training loss where there is no validation), "loss", one of `lamina.metrics.names()`,
+        of the validation set, or a callable of the `Epoch`.
     restore_best : bool, default True
         Put the best weights back at the end.
     mode : {"min", "max"}, default "min"
-        Whether lower or higher is better.
+        Whether lower or higher is better, of a callable; of the others it is known.
+    latest : bool, default False
+        Of equally good epochs the last one counts as the best, not the first: a classification error takes few values.
     """
+
+    latest = False  # of pickles from before there was a choice
 
     def __init__(
         self,
@@ -132,27 +140,30 @@ class EarlyStopping:
         monitor: str | Callable[[Epoch], float] = "validation_loss",
         restore_best: bool = True,
         mode: str = "min",
+        latest: bool = False,
     ) -> None:
         patience, min_delta = whole_number(patience, "patience", 1), number(min_delta, "min_delta")
-        if not callable(monitor) and monitor not in ("validation_loss", "loss"):
-            raise ValueError(f"monitor must be 'validation_loss', 'loss' or a callable; got {monitor!r}")
+        known = ("validation_loss", "loss", *metrics.names())
+        if not callable(monitor) and monitor not in known:
+            raise ValueError(f"monitor must be one of {', '.join(map(repr, known))}, or a callable; got {monitor!r}")
         if mode not in ("min", "max"):
             raise ValueError(f"mode must be 'min' or 'max'; got {mode!r}")
         if mode == "max" and not callable(monitor):
-            raise ValueError(f"mode='max' needs a monitor of which more is better; got {monitor!r}, a loss")
+            raise ValueError(f"mode='max' needs a monitor that is a callable; got {monitor!r}")
         self.patience, self.min_delta, self.monitor = patience, min_delta, monitor
         self.restore_best, self.mode = boolean(restore_best, "restore_best"), mode
+        self.latest = boolean(latest, "latest")
 
     def __repr__(self) -> str:
         return (
             f"lamina.EarlyStopping(patience={self.patience}, min_delta={self.min_delta}, monitor={self.monitor!r}, "
-            f"restore_best={self.restore_best}, mode={self.mode!r})"
+            f"restore_best={self.restore_best}, mode={self.mode!r}, latest={self.latest})"
         )
 
     def in_core(self) -> Any:
         """Return the core's record of it."""
-        watched = {} if callable(self.monitor) else {"monitor": self.monitor}
-        return _core.EarlyStop(self.patience, self.min_delta, bool(self.restore_best), **watched)
+        watched = {"monitor": self.monitor} if self.monitor in ("validation_loss", "loss") else {}
+        return _core.EarlyStop(self.patience, self.min_delta, bool(self.restore_best), latest=self.latest, **watched)
 
     def monitor_hook(self, network: Any) -> Callable[[Any], float] | None:
         """Return what the core calls for the watched value, or None where it is a loss."""

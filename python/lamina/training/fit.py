@@ -5,13 +5,13 @@ All that Python says to the core's `FitOptions` and hears from its history is in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, fields
 from typing import Any
 
 from lamina._dispatch import core as _core
-from lamina import optimizers, schedules
+from lamina import metrics, optimizers, schedules
 from lamina.data.arguments import boolean, number, thread_count, verbosity, whole_number
 from lamina.data.records import SampleSpec, TrainingSet
 from lamina.training.callbacks import EarlyStopping, Epoch, History, ProgressBar, TimeLimit, callbacks_of
@@ -34,6 +34,11 @@ class FitOptions:
     batch_size: int
     optimizer: Any
     schedule: Any
+    decay_schedule: Any
+    dropout_schedule: Any
+    rates: Mapping[str | int, float] | None
+    decays: Mapping[str | int, float] | None
+    average: float
     l1: float
     l2: float
     clip: Any
@@ -73,6 +78,8 @@ class Fit:
             if not isinstance(options.clip, (_core.AGC, _core.ClipNorm)):
                 raise TypeError(f"clip must be lamina.AGC(...), lamina.ClipNorm(...) or None; got {options.clip!r}")
             out.clipping = options.clip
+        out.rates, out.decays = _factors(options.rates, "rates"), _factors(options.decays, "decays")
+        out.average = number(options.average, "average")
         out.shuffle = boolean(options.shuffle, "shuffle")
         out.threads = thread_count(options.n_threads)
         out.seed = network.seed
@@ -82,6 +89,7 @@ class Fit:
         if options.scoring is not None:
             self._watch_score(options.scoring, options.early_stopping, spec)
         self._bar = ProgressBar(out.epochs) if verbosity(options.verbose) else None
+        self._set_schedules(options)
         self._set_hooks(options)
 
     def _set_optimizer(self, optimizer: Any) -> None:
@@ -103,17 +111,21 @@ class Fit:
                 f"early_stopping must be {usual} or another lamina.EarlyStopping, or None; got {stopping!r}"
             )
         self._core_options.early_stop = stopping.in_core()
+        if stopping.monitor in metrics.names():
+            self._need_held_out(f"monitor={stopping.monitor!r}")
+            self._core_options.metric = stopping.monitor
         self._core_options.monitor = stopping.monitor_hook(self._network)
 
     def _watch_score(self, scoring: Scoring, stopping: EarlyStopping | None, spec: SampleSpec) -> None:
         """Have the core watch a score of the samples held out."""
-        held_out = self._training.held_out
-        if held_out is None:
-            raise ValueError("scoring needs a validation part; validation is None")
+        held_out = self._need_held_out("scoring")
         if stopping is not None and stopping.monitor != "validation_loss":
             raise ValueError("scoring and the monitor of early_stopping both say what to watch; give one")
         if spec.each_step:
             raise ValueError("scoring needs one target a sequence; the last Recurrent has return_sequences=True")
+        if isinstance(scoring, str) and scoring in metrics.names():
+            self._core_options.metric = scoring
+            return
         score, held, scores, network = score_of(scoring, spec.loss), held_out.taken(), self._scores, self._network
 
         def watch(_: Any) -> float:
@@ -122,19 +134,28 @@ class Fit:
 
         self._core_options.monitor = watch
 
+    def _need_held_out(self, what: str) -> Any:
+        if self._training.held_out is None:
+            raise ValueError(f"{what} needs a validation part; validation is None")
+        return self._training.held_out
+
+    def _set_schedules(self, options: FitOptions) -> None:
+        for name in ("schedule", "decay_schedule", "dropout_schedule"):
+            schedule = getattr(options, name)
+            if name == "schedule" and isinstance(schedule, schedules.ReduceOnPlateau):
+                self._core_options.plateau = schedule
+            elif callable(schedule):
+                setattr(self._core_options, name, schedule)
+            elif schedule is not None:
+                raise TypeError(
+                    f"{name} must be a schedule such as lamina.schedules.Cosine() or a callable; got {schedule!r}"
+                )
+
     def _set_hooks(self, options: FitOptions) -> None:
-        """Tell the core what to call at the end of an epoch, and for the learning rate."""
+        """Tell the core what to call at the end of an epoch."""
         network, hooks = self._network, callbacks_of(options.callbacks)
         if options.max_time is not None:
             hooks.append(TimeLimit(options.max_time))
-        if isinstance(options.schedule, schedules.ReduceOnPlateau):
-            self._core_options.plateau = options.schedule
-        elif callable(options.schedule):
-            self._core_options.schedule = options.schedule
-        elif options.schedule is not None:
-            raise TypeError(
-                f"schedule must be a schedule such as lamina.schedules.Cosine() or a callable; got {options.schedule!r}"
-            )
         if self._bar is not None:
             hooks.append(self._bar)
         if not hooks:
@@ -148,9 +169,11 @@ class Fit:
 
         self._core_options.on_epoch = run
 
-    def run(self, core: Any, normalize_inputs: bool) -> None:
+    def run(self, core: Any, normalize_inputs: str, normalize_targets: bool) -> None:
         """Train the core's network, which keeps the best weights so far whatever ends this."""
-        self._core_options.fit_normalization = normalize_inputs and core.normalization is None
+        known = core.scales
+        self._core_options.normalize_inputs = "none" if "input.mean" in known else normalize_inputs
+        self._core_options.normalize_targets = normalize_targets and "target.mean" not in known
         with self._bar if self._bar is not None else nullcontext():
             core.fit(self._training, self._core_options, self._core_history)
 
@@ -167,7 +190,9 @@ class Fit:
     def history(self) -> History:
         """Return what happened so far, as Python lists."""
         told = {name: getattr(self._core_history, name) for name in _IN_HISTORY}
-        return History(**told, validation_score=self._scores)
+        if self._scores:
+            told["validation_score"] = self._scores
+        return History(**told)
 
     def divergence(self, layer: str) -> str:
         """Return a message about where training diverged; `layer` describes the layer of `diverged_layer`."""
@@ -180,3 +205,14 @@ class Fit:
             f"training diverged: the loss of epoch {told.diverged_epoch}, batch {told.diverged_batch} is not finite, "
             f"{where}; {_AFTER_DIVERGENCE}"
         )
+
+
+def _factors(given: Any, name: str) -> dict[str, float]:
+    """Factors as the core has them: by the names of parameters, layers and kinds."""
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        raise TypeError(
+            f"{name} must be factors by parameter, layer or kind, such as {{'bias': 0.1, 0: 0.0}}; got {given!r}"
+        )
+    return {str(key): number(factor, f"{name}[{key!r}]") for key, factor in given.items()}

@@ -1,0 +1,39 @@
+#include "math/target_scale.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+#include <string>
+
+namespace lamina {
+
+template <class T> void TargetScale<T>::predict(Matrix<T> outputs) const {
+  if (empty()) return;
+  for (Index i = 0; i < outputs.rows(); ++i) {
+    for (Index j = 0; j < outputs.cols(); ++j) {
+      const auto at = static_cast<std::size_t>(j);
+      const T y = mean[at] + deviation[at] * outputs(i, j);
+      outputs(i, j) = y < low[at] ? low[at] : y > high[at] ? high[at] : y;  // NaN stays NaN
+    }
+  }
+}
+
+template <class T> void TargetScale<T>::check(Index outputs) const {
+  const auto n = static_cast<std::size_t>(empty() ? 0 : outputs);
+  bool right = true;
+  for (const std::vector<T>* part : {&mean, &deviation, &low, &high}) {
+    right = right && part->size() == n &&
+            std::all_of(part->begin(), part->end(), [](T value) { return std::isfinite(value); });
+  }
+  for (std::size_t j = 0; right && j < n; ++j) right = deviation[j] > 0 && low[j] <= high[j];
+  if (right) return;
+  throw std::invalid_argument(
+      "target_scale must be mean, deviation, low and high by output, all finite, deviations "
+      "greater than 0 and low at most high, for " +
+      std::to_string(outputs) + " outputs");
+}
+
+template struct TargetScale<float>;
+template struct TargetScale<double>;
+
+}  // namespace lamina

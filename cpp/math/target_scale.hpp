@@ -1,0 +1,28 @@
+/// What brings the targets of a regression to zero mean and unit variance, and predictions back.
+#pragma once
+
+#include <vector>
+
+#include "core/types.hpp"
+
+namespace lamina {
+
+/// By output: a target t is learned as (t - mean) / deviation, and an output z predicts mean + deviation z, clamped to
+/// [low, high], the range of the targets that this was taken from. Empty: targets as they are.
+template <class T> struct TargetScale {
+  std::vector<T> mean, deviation, low, high;
+
+  bool empty() const { return mean.empty(); }
+  /// A target of output j, as it is learned.
+  T learned(T target, std::size_t j) const { return (target - mean[j]) / deviation[j]; }
+  /// Outputs, (rows, outputs), to predictions.
+  void predict(Matrix<T> outputs) const;
+  /// Throws std::invalid_argument, which names target_scale, unless it is empty, or has one finite entry for each of
+  /// `outputs`, deviations greater than 0 and ranges that are none the wrong way round.
+  void check(Index outputs) const;
+};
+
+extern template struct TargetScale<float>;
+extern template struct TargetScale<double>;
+
+}  // namespace lamina

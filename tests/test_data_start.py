@@ -1,0 +1,189 @@
+"""Initial values that follow from the data: what they are, when they are given, and that models remember it."""
+
+import pickle
+
+import numpy as np
+import pytest
+
+import lamina
+from reference import random
+from reference.initializers import data_driven
+
+INPUTS, SEED = 6, 5
+STILL = {"epochs": 1, "optimizer": lamina.SGD(1e-300), "validation": None, "early_stopping": None}
+
+
+def started(layers, x, t, n_inputs=INPUTS, **options):
+    """A network after a fit whose steps change nothing."""
+    net = lamina.Network(layers, n_inputs=n_inputs, dtype="float64", seed=SEED, **options)
+    net.fit(x, t, **STILL)
+    return net
+
+
+def dense(units=4, activation="mish", **options):
+    return lamina.Dense(units, activation, initializer="data_driven", **options)
+
+
+def samples(rng, rows=200):
+    return 3 + 2 * rng.normal(size=(rows, INPUTS)), rng.normal(size=(rows, 2))
+
+
+def before(net):
+    """What such a network starts from before it sees data."""
+    return lamina.Network(net.layers, net.n_inputs, net.loss, "float64", net.seed)
+
+
+@pytest.mark.parametrize("parametrization", ["standard", "ntk"])
+def test_layer_after_layer(parametrization, rng):
+    x, t = samples(rng)
+    layers = [dense(7, parametrization=parametrization), dense(parametrization=parametrization), lamina.Dense(2)]
+    net = started(layers, x, t)
+    first = before(net)
+    h = x
+    for i in (0, 1):
+        scale = 1 / np.sqrt(h.shape[1]) if parametrization == "ntk" else 1
+        w, b = (net.parameters[f"{i}.{name}"] for name in ("weight", "bias"))
+        want = data_driven(first.parameters[f"{i}.weight"], h, scale, SEED, i)
+        np.testing.assert_allclose(w, want[0], rtol=1e-12)
+        np.testing.assert_allclose(b, want[1], rtol=1e-11, atol=1e-12)
+        z = scale * h @ w
+        np.testing.assert_allclose(z.std(axis=0), 1, rtol=1e-12)
+        assert np.all(z.min(axis=0) <= -b)
+        assert np.all(-b <= z.max(axis=0))
+        h = lamina.activations.get("mish")(z + b)
+    np.testing.assert_array_equal(net.parameters["2.weight"], first.parameters["2.weight"])
+
+
+def test_as_training_sees_it_but_for_what_is_random(rng):
+    """With normalised inputs, batch norm and dropout in front."""
+    x, t = samples(rng)
+    layers = [lamina.BatchNorm(), lamina.Dropout(0.5), dense(use_bias=False), lamina.Dense(2)]
+    net = started(layers, x, t, normalize_inputs=True)
+    h = (x - x.mean(axis=0)) / x.std(axis=0)
+    h = (h - h.mean(axis=0)) / np.sqrt(h.var(axis=0) + 1e-5)
+    want, _ = data_driven(before(net).parameters["2.weight"], h, 1, SEED, 2)
+    np.testing.assert_allclose(net.parameters["2.weight"], want, rtol=1e-10)
+
+
+def test_a_sample_of_many_rows(rng):
+    x, t = samples(rng, 5000)
+    net = started([dense(), lamina.Dense(2)], x, t)
+    seen = x[random.sample(SEED, np.ones(5000), 1024)]
+    want = data_driven(before(net).parameters["0.weight"], seen, 1, SEED, 0)
+    np.testing.assert_allclose(net.parameters["0.weight"], want[0], rtol=1e-11)
+    np.testing.assert_allclose(net.parameters["0.bias"], want[1], rtol=1e-10, atol=1e-11)
+
+
+def test_rows_come_as_often_as_their_weights_say(rng):
+    x, t = samples(rng, 300)
+    weight = rng.integers(0, 4, size=300).astype(float)
+    net = lamina.Network([dense(), lamina.Dense(2)], n_inputs=INPUTS, dtype="float64", seed=SEED)
+    net.fit(x, t, sample_weight=weight, **STILL)
+    counted = weight > 0
+    seen = x[counted][random.sample(SEED, weight[counted], counted.sum())]
+    want = data_driven(before(net).parameters["0.weight"], seen, 1, SEED, 0)
+    np.testing.assert_allclose(net.parameters["0.weight"], want[0], rtol=1e-11)
+
+
+def test_once(rng):
+    x, t = samples(rng)
+    net = started([dense(), lamina.Dense(2)], x, t)
+    first = {name: view.copy() for name, view in net.parameters.items()}
+    net.fit(10 * x, t, **STILL)
+    for name, view in net.parameters.items():
+        np.testing.assert_allclose(view, first[name], rtol=1e-15, atol=1e-200, err_msg=name)
+
+
+@pytest.mark.parametrize("keep", ["file", "pickle", "copy", "astype", "ensemble"])
+@pytest.mark.parametrize("fitted", [False, True])
+def test_models_remember_whether_it_is_to_come(keep, fitted, tmp_path, rng):
+    x, t = samples(rng)
+    net = lamina.Network([dense(), lamina.Dense(2)], n_inputs=INPUTS, dtype="float64", seed=SEED)
+    if fitted:
+        net.fit(10 * x, t, **STILL)
+    if keep == "file":
+        net.save(tmp_path / "model")
+        other = lamina.load(tmp_path / "model")
+        again = lamina.model_file.network_from(lamina.model_file.architecture_of(net))
+        np.testing.assert_array_equal(again.parameters["0.weight"], before(net).parameters["0.weight"])
+        assert again.core.data_start_due
+    elif keep == "ensemble":
+        ensemble = lamina.Ensemble(net, 2, n_jobs=1)
+        if fitted:
+            ensemble.fit(x, t, epochs=1)
+        ensemble.save(tmp_path / "model")
+        other = lamina.load(tmp_path / "model").members[0]
+        net = ensemble.members[0]
+    else:
+        other = {
+            "pickle": lambda: pickle.loads(pickle.dumps(net)),
+            "copy": net.copy,
+            "astype": lambda: net.astype("float64"),
+        }[keep]()
+    net.fit(x, t, **STILL)
+    other.fit(x, t, **STILL)
+    for name, view in net.parameters.items():
+        np.testing.assert_array_equal(other.parameters[name], view, err_msg=name)
+
+
+def test_a_network_without_such_layers_says_nothing_of_it():
+    net = lamina.Network([lamina.Dense(2)], n_inputs=2)
+    assert "data_start_due" not in net.architecture()
+    assert net.core.data_start_due is None
+
+
+def test_a_refused_fit_changes_nothing(rng):
+    x, t = samples(rng)
+    net = lamina.Network([dense(), lamina.Dense(2)], n_inputs=INPUTS, dtype="float64", seed=SEED)
+    first = {name: view.copy() for name, view in net.parameters.items()}
+
+    def refuse(progress):
+        raise RuntimeError("no rate")
+
+    with pytest.raises(RuntimeError, match="no rate"):
+        net.fit(x, t, schedule=refuse, epochs=2)
+    for name, view in net.parameters.items():
+        np.testing.assert_array_equal(view, first[name], err_msg=name)
+    net.fit(x, t, **STILL)
+    np.testing.assert_array_equal(
+        net.parameters["0.weight"], started([dense(), lamina.Dense(2)], x, t).parameters["0.weight"]
+    )
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_constant_inputs(dtype, rng):
+    x = np.full((50, INPUTS), 0.1, dtype)
+    net = lamina.Network([dense(), lamina.Dense(2)], n_inputs=INPUTS, dtype=dtype, seed=SEED)
+    first = net.parameters["0.weight"].copy()
+    net.fit(x, rng.normal(size=(50, 2)), **STILL | {"optimizer": lamina.SGD(1e-30)})
+    np.testing.assert_allclose(net.parameters["0.weight"], first, rtol=1e-6)
+
+
+def test_sequences(rng):
+    x, t = rng.normal(size=(30, 7, INPUTS)), rng.normal(size=(30, 2))
+    lengths = rng.integers(1, 8, size=30)
+    net = lamina.Network([dense(), lamina.Recurrent(5), dense(3), lamina.Dense(2)], INPUTS, dtype="float64", seed=SEED)
+    net.fit(x, t, lengths=lengths, **STILL)
+    steps = np.concatenate([sequence[:n] for sequence, n in zip(x, lengths, strict=True)])
+    np.testing.assert_allclose((steps @ net.parameters["0.weight"]).std(axis=0), 1, rtol=1e-12)
+
+
+def test_a_shortcut_starts_likewise(rng):
+    x, t = samples(rng)
+    net = started([lamina.Shortcut(4, "mish", initializer="data_driven"), lamina.Dense(2)], x, t)
+    np.testing.assert_allclose((x @ net.parameters["0.weight"]).std(axis=0), 1, rtol=1e-12)
+
+
+@pytest.mark.parametrize("solver", [lamina.LBFGS(), lamina.LevenbergMarquardt()])
+def test_full_batch_solvers(solver, rng):
+    x, t = samples(rng)
+    net = lamina.Network([dense(), lamina.Dense(2)], n_inputs=INPUTS, dtype="float64", seed=SEED)
+    losses = net.fit(x, t, optimizer=solver, epochs=3, validation=None).loss
+    again = started([dense(), lamina.Dense(2)], x, t)
+    assert losses[0] <= again.evaluate(x, t)
+    assert not net.core.data_start_due
+
+
+def test_recurrent_layers_have_no_such_start():
+    with pytest.raises(ValueError, match="initializer of Recurrent must not follow from the data; got 'data_driven'"):
+        lamina.Recurrent(3, initializer="data_driven")

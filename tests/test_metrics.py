@@ -1,0 +1,145 @@
+"""Metrics of the core against scikit-learn's, and epochs chosen by them."""
+
+import numpy as np
+import pytest
+from sklearn import metrics as sklearn_metrics
+
+import lamina
+
+RNG = np.random.default_rng(0)
+ROWS = 240
+X = RNG.normal(size=(ROWS, 4))
+WEIGHTS = {"none": None, "some": RNG.integers(0, 4, ROWS).astype(float)}
+
+
+def classes(n, loss="cross_entropy"):
+    y = (X[:, 0] + 0.7 * RNG.normal(size=ROWS) > np.linspace(-0.5, 0.5, n - 1)[:, None]).sum(axis=0)
+    net = lamina.Network([lamina.Dense(5), lamina.Dense(n if loss == "cross_entropy" else 1)], 4, loss, seed=1)
+    net.fit(X, y, epochs=5, validation=None)
+    return net, y
+
+
+def numbers():
+    y = X @ RNG.normal(size=(4, 2)) + 3
+    net = lamina.Network([lamina.Dense(5), lamina.Dense(2)], 4, seed=1)
+    net.fit(X, y, epochs=20, validation=None)
+    return net, y
+
+
+def of_classes(name, y, p, w):
+    p = p.astype(float) if p.shape[1] > 1 else np.hstack([1.0 - p, p])
+    p /= p.sum(axis=1, keepdims=True)  # of float32 they sum to nearly one
+    labels = p.argmax(axis=1)
+    several = {} if p.shape[1] == 2 else {"multi_class": "ovr"}
+    return {
+        "error": lambda: 1 - sklearn_metrics.accuracy_score(y, labels, sample_weight=w),
+        "accuracy": lambda: sklearn_metrics.accuracy_score(y, labels, sample_weight=w),
+        "log_loss": lambda: sklearn_metrics.log_loss(y, p, sample_weight=w),
+        "auc": lambda: sklearn_metrics.roc_auc_score(y, p[:, 1] if p.shape[1] == 2 else p, sample_weight=w, **several),
+    }[name]()
+
+
+def of_numbers(name, y, p, w):
+    return {
+        "rmse": lambda: np.sqrt(sklearn_metrics.mean_squared_error(y, p, sample_weight=w)),
+        "mae": lambda: sklearn_metrics.mean_absolute_error(y, p, sample_weight=w),
+        "r2": lambda: sklearn_metrics.r2_score(y, p, sample_weight=w),
+    }[name]()
+
+
+FOR_CLASSES = {"error", "accuracy", "log_loss", "auc"}
+
+
+def test_every_metric_is_compared():
+    assert set(lamina.metrics.names()) == FOR_CLASSES | {"rmse", "mae", "r2"}
+    assert [m["name"] for m in lamina.metrics.describe() if m["greater_is_better"]] == ["accuracy", "auc", "r2"]
+
+
+@pytest.mark.parametrize("weights", WEIGHTS)
+@pytest.mark.parametrize("task", [(2, "cross_entropy"), (3, "cross_entropy"), (2, "binary_cross_entropy")], ids=str)
+@pytest.mark.parametrize("name", sorted(FOR_CLASSES))
+def test_as_scikit_learn_has_it_for_classes(name, task, weights):
+    net, y = classes(*task)
+    w = WEIGHTS[weights]
+    found = net.evaluate(X, y, sample_weight=w, metric=name)
+    assert found == pytest.approx(of_classes(name, y, net.predict(X), w), rel=1e-5)
+
+
+@pytest.mark.parametrize("weights", WEIGHTS)
+@pytest.mark.parametrize("name", ["mae", "r2", "rmse"])
+def test_as_scikit_learn_has_it_for_numbers(name, weights):
+    net, y = numbers()
+    w = WEIGHTS[weights]
+    assert net.evaluate(X, y, sample_weight=w, metric=name) == pytest.approx(
+        of_numbers(name, y, net.predict(X), w), rel=1e-5
+    )
+
+
+def test_ties_of_the_auc_count_half():
+    net = lamina.Network([lamina.Dense(2, initializer="zeros")], 4, "cross_entropy")
+    assert net.evaluate(X, X[:, 0] > 0, metric="auc") == 0.5
+
+
+def test_a_class_without_rows_is_left_out_of_the_auc():
+    net, _ = classes(3)
+    y = (X[:, 0] > 0).astype(int)
+    p = net.predict(X).astype(float)
+    both = [sklearn_metrics.roc_auc_score(y == k, p[:, k]) for k in (0, 1)]
+    assert net.evaluate(X, y, metric="auc") == pytest.approx(np.mean(both), rel=1e-6)
+
+
+@pytest.mark.parametrize("how", ["scoring", "monitor"])
+@pytest.mark.parametrize("name", lamina.metrics.names())
+def test_an_epoch_is_chosen_by_it(name, how):
+    net, y = classes(2) if name in FOR_CLASSES else numbers()
+    net = lamina.Network(net.layers, 4, net.loss, seed=2)
+    stopping = lamina.EarlyStopping(50, monitor=name) if how == "monitor" else lamina.EarlyStopping(50)
+    history = net.fit(
+        X,
+        y,
+        epochs=30,
+        optimizer=lamina.Adam(3e-2),
+        validation=(X[::3], y[::3]),
+        early_stopping=stopping,
+        scoring=name if how == "scoring" else None,
+    )
+    scores = history.validation_score
+    assert len(scores) == 30
+    greater = {m["name"]: m["greater_is_better"] for m in lamina.metrics.describe()}[name]
+    assert scores[history.best_epoch - 1] == (max if greater else min)(scores)
+    assert net.evaluate(X[::3], y[::3], metric=name) == scores[history.best_epoch - 1]
+
+
+def test_the_latest_of_equal_epochs():
+    net, y = classes(2)
+    best = {}
+    for latest in (False, True):
+        own = lamina.Network(net.layers, 4, net.loss, seed=2)
+        stopping = lamina.EarlyStopping(50, monitor="error", latest=latest)
+        history = own.fit(X, y, epochs=40, validation=(X[:20], y[:20]), early_stopping=stopping)
+        scores = np.array(history.validation_score)
+        best[latest] = np.flatnonzero(scores == scores.min()) + 1, history.best_epoch
+    assert best[False][1] == best[False][0][0]
+    assert best[True][1] == best[True][0][-1]
+    assert best[True][0][-1] > best[True][0][0], "no tie in this run: it tests nothing"
+
+
+def test_callbacks_see_the_score():
+    net, y = classes(2)
+    seen = []
+    history = net.fit(X, y, epochs=3, scoring="auc", callbacks=lambda epoch: seen.append(epoch.score))
+    assert seen == history.validation_score
+
+
+def test_misuse():
+    net, y = classes(2)
+    with pytest.raises(ValueError, match="metric 'rmse' needs a regression loss; got cross_entropy"):
+        net.evaluate(X, y, metric="rmse")
+    with pytest.raises(ValueError, match="metric 'rmse' needs a regression loss"):
+        net.fit(X, y, scoring="rmse")
+    with pytest.raises(ValueError, match="needs a validation part"):
+        net.fit(X, y, scoring="auc", validation=None)
+    with pytest.raises(ValueError, match="needs a validation part"):
+        net.fit(X, y, early_stopping=lamina.EarlyStopping(monitor="auc"), validation=None)
+    with pytest.raises(ValueError, match="'loss', 'error'"):
+        lamina.EarlyStopping(monitor="acuracy")

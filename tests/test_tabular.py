@@ -1,0 +1,565 @@
+"""The estimators for tables: what they learn, keep, promise and refuse."""
+
+import pickle
+import subprocess
+import sys
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.datasets import load_iris
+from sklearn.exceptions import DataConversionWarning, NotFittedError
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import lamina
+
+pd = pytest.importorskip("pandas")
+pl = pytest.importorskip("polars")
+pytest.importorskip("narwhals")
+
+TINY = {"width": 16, "depth": 1, "epochs": 8, "batch_size": 16, "dropout": 0.0, "random_state": 0}
+N = 240
+RNG = np.random.default_rng(0)
+
+
+def awkward(n=N):
+    """A frame with columns of every kind, and what depends on it."""
+    rng = np.random.default_rng(1)
+    x, colour = rng.normal(size=n), rng.choice(["red", "green", "blue"], n)
+    day = pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 700, n), unit="D")
+    frame = pd.DataFrame(
+        {
+            "x": np.where(rng.random(n) < 0.1, np.nan, x),
+            "colour": np.where(rng.random(n) < 0.1, None, colour),
+            "kind": pd.Categorical(rng.choice(["a", "b"], n)),
+            "yes": pd.array(rng.choice([True, False, None], n), "boolean"),
+            "day": day,
+            "zoned": day.tz_localize("Europe/Berlin") + pd.to_timedelta(rng.integers(0, 24, n), unit="h"),
+            "long": pd.to_timedelta(rng.integers(0, 10**6, n), unit="s"),
+            "whole": pd.array(rng.choice([1, 2, None], n), "Int64"),
+            "zip": rng.choice(["01067", "80331"], n),
+            "stamp": 1.7e9 + rng.random(n),
+            "same": 7,
+            "nothing": None,
+            "id": [f"row {i}" for i in range(n)],
+        }
+    )
+    return frame, x + 2.0 * (colour == "red") + 0.3 * rng.normal(size=n)
+
+
+FRAME, VALUES = awkward()
+LABELS = np.where(VALUES > 0.7, "much", "little")
+KINDS = {"TabularClassifier": LABELS, "TabularRegressor": VALUES}
+LEFT_OUT = "ignore:column 'id' was left out"
+every = pytest.mark.parametrize("name", KINDS)
+pytestmark = pytest.mark.filterwarnings(LEFT_OUT)
+
+
+def make(name, **parameters):
+    return getattr(lamina, name)(**{**TINY, **parameters})
+
+
+def fitted(name, **parameters):
+    return make(name, **parameters).fit(FRAME, KINDS[name])
+
+
+def predicted(model, X):
+    return model.predict_proba(X) if isinstance(model, lamina.TabularClassifier) else model.predict(X)
+
+
+NOT_BY_BITS = {
+    "check_sample_weight_equivalence_on_dense_data": "rows that are repeated are held out, and drawn, in other places"
+}
+
+
+@parametrize_with_checks(
+    [lamina.TabularClassifier(epochs=100, width=64, batch_size=32), lamina.TabularRegressor(epochs=200, width=64)],
+    expected_failed_checks=lambda estimator: NOT_BY_BITS,
+)
+@pytest.mark.filterwarnings("ignore")
+def test_scikit_learns_own_checks(estimator, check):
+    check(estimator)
+
+
+# Learning --------------------------------------------------------------------------------------------------------
+
+
+def test_awkward_columns_are_learned():
+    train, test = slice(0, 180), slice(180, N)
+    classifier = make("TabularClassifier", epochs=40).fit(FRAME[train], LABELS[train])
+    assert classifier.score(FRAME[test], LABELS[test]) > 0.75
+    regressor = make("TabularRegressor", epochs=60).fit(FRAME[train], VALUES[train])
+    assert regressor.score(FRAME[test], VALUES[test]) > 0.6
+    for model in (classifier, regressor):
+        by_column = dict(zip(model.feature_names_in_, model.feature_importances_, strict=True))
+        assert sorted(by_column, key=by_column.get)[-2:] in (["x", "colour"], ["colour", "x"])
+        assert by_column["same"] == by_column["nothing"] == by_column["id"] == 0
+        assert sum(by_column.values()) == pytest.approx(1)
+        assert list(model.dropped_columns_) == ["same", "nothing", "id"]
+        assert 0 < model.best_epoch_ <= model.epochs
+        assert [history.epochs for history in model.history_] == [model.epochs]
+        assert "zip" in model.get_feature_names_out()
+
+
+@every
+def test_libraries_and_orders_of_columns_give_the_same_bits(name):
+    model = fitted(name)
+    expected = predicted(model, FRAME)
+    frames = [FRAME[FRAME.columns[::-1]].assign(more="of no use"), FRAME.drop(columns=["same", "nothing", "id"])]
+    frames.append(pl.from_pandas(FRAME.drop(columns="nothing")))
+    for frame in frames:
+        np.testing.assert_array_equal(predicted(model, frame), expected)
+    y = pl.Series(KINDS[name])
+    np.testing.assert_array_equal(predicted(make(name).fit(frames[-1], y), FRAME), expected)
+
+
+@every
+@pytest.mark.parametrize("how", [{}, {"n_folds": 3}, {"n_members": 2}, {"n_folds": 2, "n_members": 2}], ids=str)
+def test_a_model_is_one_file_with_the_same_bits(name, how, tmp_path):
+    model = fitted(name, **how, categorical_features=["whole"], validation=lamina.Split(0.3))
+    model.metadata_["made"] = "here"
+    model.save(tmp_path / "model")
+    again = lamina.load(tmp_path / "model")
+    np.testing.assert_array_equal(predicted(again, FRAME), predicted(model, FRAME))
+    assert again.metadata_ == {"made": "here"}
+    assert repr(again) == repr(model)
+    for attribute in ("best_epoch_", "validation_score_", "n_features_in_", "dropped_columns_"):
+        assert getattr(again, attribute) == getattr(model, attribute), attribute
+    np.testing.assert_array_equal(again.feature_importances_, model.feature_importances_)
+    np.testing.assert_array_equal(again.feature_names_in_, model.feature_names_in_)
+    np.testing.assert_array_equal(again.get_feature_names_out(), model.get_feature_names_out())
+    again.save(tmp_path / "twice")
+    assert (tmp_path / "twice").read_bytes() == (tmp_path / "model").read_bytes()
+    np.testing.assert_array_equal(predicted(pickle.loads(pickle.dumps(model)), FRAME), predicted(model, FRAME))
+
+
+@every
+def test_a_new_process_predicts_the_same_bits(name, tmp_path):
+    model = fitted(name)
+    model.save(tmp_path / "model")
+    FRAME.to_pickle(tmp_path / "frame")
+    code = """
+import sys, numpy, pandas, lamina
+model, frame = lamina.load(sys.argv[1]), pandas.read_pickle(sys.argv[2])
+numpy.save(sys.argv[3], model.predict_proba(frame) if hasattr(model, "predict_proba") else model.predict(frame))
+"""
+    paths = [tmp_path / part for part in ("model", "frame", "found.npy")]
+    subprocess.run([sys.executable, "-c", code, *paths], check=True)
+    np.testing.assert_array_equal(np.load(paths[-1]), predicted(model, FRAME))
+
+
+@every
+@pytest.mark.parametrize("how", [{"n_folds": 3}, {"n_members": 3}], ids=str)
+def test_jobs_and_seeds_decide_no_bits_and_all_bits(name, how):
+    one, two, other = (fitted(name, **how, n_jobs=n, random_state=s) for n, s in ((1, 0), (2, 0), (2, 1)))
+    np.testing.assert_array_equal(predicted(one, FRAME), predicted(two, FRAME))
+    np.testing.assert_array_equal(one.out_of_fold_, two.out_of_fold_)
+    assert (predicted(one, FRAME) != predicted(other, FRAME)).any()
+
+
+@every
+def test_out_of_fold_predictions(name):
+    model = fitted(name, n_folds=4)
+    assert len(model.networks_) == 4
+    assert np.isfinite(model.out_of_fold_).all()
+    assert model.out_of_fold_.shape == predicted(model, FRAME).shape
+    single = fitted(name)
+    held = ~np.isnan(single.out_of_fold_.reshape(N, -1)[:, 0])
+    assert held.sum() == round(0.2 * N)
+    np.testing.assert_allclose(single.out_of_fold_[held], predicted(single, FRAME)[held], rtol=1e-6)
+    if name == "TabularRegressor":
+        error = np.sqrt(np.mean((model.out_of_fold_ - VALUES) ** 2))
+    else:
+        error = np.mean(model.classes_[model.out_of_fold_.argmax(axis=1)] != LABELS)
+    assert model.validation_score_ == pytest.approx(error)
+
+
+def test_groups_stay_in_one_fold():
+    groups = np.arange(N) // 60
+    model = make("TabularRegressor", n_folds=2).fit(FRAME, VALUES, groups=groups)
+    alone = make("TabularRegressor", n_folds=2).fit(FRAME, VALUES)
+    assert (model.out_of_fold_ != alone.out_of_fold_).any()
+
+
+@every
+def test_a_validation_set_of_ones_own(name):
+    y = KINDS[name]
+    model = make(name).fit(FRAME[:180], y[:180], X_val=FRAME[180:], y_val=y[180:])
+    assert model.validation_score_ is not None
+    assert model.out_of_fold_ is None
+    weighted = make(name).fit(
+        FRAME[:180], y[:180], X_val=FRAME[160:], y_val=y[160:], sample_weight_val=np.r_[np.zeros(20), np.ones(60)]
+    )
+    np.testing.assert_array_equal(predicted(weighted, FRAME), predicted(model, FRAME))
+
+
+@every
+def test_without_validation(name):
+    model = fitted(name, validation=None)
+    assert model.validation_score_ is model.out_of_fold_ is None
+    assert model.best_epoch_ == model.epochs
+    assert model.feature_importances_.sum() == pytest.approx(1)
+
+
+# Weights ---------------------------------------------------------------------------------------------------------
+
+
+@every
+def test_rows_of_weight_zero_are_not_there(name):
+    y = np.array(KINDS[name], object if name == "TabularClassifier" else float)
+    weight = np.ones(N)
+    weight[::4] = 0
+    bad, bad_y = FRAME.copy(), y.copy()
+    bad.loc[::4, "x"] = np.inf
+    if name == "TabularClassifier":
+        bad_y[::4] = "little"
+    model = make(name).fit(bad, bad_y, sample_weight=weight)
+    rest = make(name).fit(FRAME[weight > 0], y[weight > 0], sample_weight=weight[weight > 0])
+    np.testing.assert_array_equal(predicted(model, FRAME), predicted(rest, FRAME))
+    assert len(model.out_of_fold_) == N
+
+
+def test_class_weights():
+    rare = np.array(["often", "seldom"])[(VALUES > 2.5).astype(int)]
+    plain = make("TabularClassifier", epochs=20).fit(FRAME, rare)
+    for weight in ("balanced", {"often": 1, "seldom": 20}):
+        model = make("TabularClassifier", epochs=20, class_weight=weight).fit(FRAME, rare)
+        assert model.predict_proba(FRAME)[:, 1].mean() > plain.predict_proba(FRAME)[:, 1].mean()
+    balanced = (len(rare) / (2 * np.unique(rare, return_counts=True)[1]))[(rare == "seldom").astype(int)]
+    by_hand = make("TabularClassifier", epochs=20).fit(FRAME, rare, sample_weight=balanced)
+    model = make("TabularClassifier", epochs=20, class_weight="balanced").fit(FRAME, rare)
+    np.testing.assert_array_equal(predicted(model, FRAME), predicted(by_hand, FRAME))
+
+
+# Classes and targets ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        np.array(["a", "b", "c"]),
+        np.array(["a", "b"], object),
+        np.array([3, 1, 2]),
+        np.array([True, False]),
+        np.array([0.0, 1.0]),
+        np.array([-5, 5], np.int8),
+    ],
+    ids=lambda labels: str(labels.dtype),
+)
+def test_labels_come_back_as_they_were(labels, tmp_path):
+    y = labels[np.arange(N) % len(labels)]
+    X = np.column_stack([np.arange(N) % len(labels), RNG.normal(size=N)])
+    model = make("TabularClassifier", epochs=30).fit(X, y)
+    model.save(tmp_path / "model")
+    for each in (model, lamina.load(tmp_path / "model")):
+        assert each.classes_.dtype == labels.dtype
+        np.testing.assert_array_equal(each.classes_, np.unique(labels))
+        assert np.mean(each.predict(X) == y) > 0.9
+        np.testing.assert_allclose(each.predict_proba(X).sum(axis=1), 1)
+        np.testing.assert_allclose(np.exp(each.predict_log_proba(X)), each.predict_proba(X))
+
+
+def test_labels_in_series():
+    y = pd.Series(LABELS)
+    expected = predicted(make("TabularClassifier").fit(FRAME, LABELS), FRAME)
+    for each in (y, y.astype("category"), pl.Series(LABELS), pl.Series(LABELS).cast(pl.Categorical), LABELS.tolist()):
+        model = make("TabularClassifier").fit(FRAME, each)
+        np.testing.assert_array_equal(predicted(model, FRAME), expected)
+        assert model.score(FRAME, each) == pytest.approx(np.mean(model.predict(FRAME) == LABELS))
+    with pytest.warns(DataConversionWarning):
+        make("TabularClassifier").fit(FRAME, y.to_frame())
+    nullable = pd.Series((LABELS == "much").astype(int), dtype="Int64")
+    assert make("TabularClassifier").fit(FRAME, nullable).classes_.tolist() == [0, 1]
+
+
+def test_several_targets(tmp_path):
+    both = np.column_stack([VALUES, 1e6 - 3 * VALUES])
+    model = make("TabularRegressor", epochs=60).fit(FRAME, both)
+    assert model.predict(FRAME).shape == (N, 2)
+    assert model.score(FRAME, both) > 0.6
+    model.save(tmp_path / "model")
+    np.testing.assert_array_equal(lamina.load(tmp_path / "model").predict(FRAME), model.predict(FRAME))
+    with pytest.raises(ValueError, match="needs a model of one target; this one has 2"):
+        model.predict_interval(FRAME)
+
+
+def test_targets_of_any_size_stay_within_their_range():
+    for scale, offset in ((1e-200, 0), (1e200, 0), (1e-3, 1e9)):
+        y = VALUES * scale + offset
+        model = make("TabularRegressor", epochs=60).fit(FRAME, y)
+        found = model.predict(FRAME)
+        assert found.min() >= y.min()
+        assert found.max() <= y.max()
+        assert np.corrcoef((found - offset) / scale, VALUES)[0, 1] > 0.8
+
+
+@pytest.mark.parametrize("metric", ["error", "log_loss", "auc", "rmse", "mae", "r2"])
+def test_the_metric_chooses_and_is_told(metric):
+    name = "TabularClassifier" if metric in ("error", "log_loss", "auc") else "TabularRegressor"
+    assert np.isfinite(fitted(name, metric=metric).validation_score_)
+
+
+# Probabilities and intervals -------------------------------------------------------------------------------------
+
+
+def test_calibration_lowers_the_log_loss_of_rows_held_out():
+    iris = load_iris()
+    kind = {"metric": "log_loss", "n_folds": 3, "epochs": 30}
+    raw, calibrated = (
+        make("TabularClassifier", calibrate=c, **kind).fit(iris.data, iris.target) for c in (False, True)
+    )
+    assert raw.temperature_ == 1
+    assert calibrated.temperature_ != 1
+    assert calibrated.validation_score_ < raw.validation_score_
+    np.testing.assert_array_equal(calibrated.predict(iris.data), raw.predict(iris.data))
+
+
+NOISY = pd.DataFrame({"x": np.random.default_rng(2).uniform(0, 3, 1200)})
+NOISE = NOISY["x"].to_numpy() * np.random.default_rng(3).normal(size=1200)  # wider for larger x
+LEARN, TEST = slice(0, 800), slice(800, 1200)
+
+
+@pytest.mark.parametrize("quantiles", [None, [0.05, 0.95]])
+@pytest.mark.parametrize("how", [{"validation": 0.4}, {"n_folds": 3}], ids=str)
+def test_intervals_hold_what_they_promise(quantiles, how, tmp_path):
+    model = make("TabularRegressor", quantiles=quantiles, epochs=40, **how).fit(NOISY[LEARN], NOISE[LEARN])
+    model.save(tmp_path / "model")
+    for coverage in (0.5, 0.8, 0.9):
+        lower, upper = model.predict_interval(NOISY[TEST], coverage).T
+        assert (lower <= upper).all()
+        assert np.mean((lower <= NOISE[TEST]) & (NOISE[TEST] <= upper)) == pytest.approx(coverage, abs=0.07)
+        again = lamina.load(tmp_path / "model").predict_interval(NOISY[TEST], coverage)
+        np.testing.assert_array_equal(again, np.column_stack([lower, upper]))
+    width = upper - lower
+    small, large = (np.mean(width[part]) for part in (NOISY["x"][TEST] < 1, NOISY["x"][TEST] > 2))
+    assert large > 1.5 * small if quantiles else large == pytest.approx(small)
+
+
+def test_quantiles():
+    model = make("TabularRegressor", quantiles=[0.9, 0.1], epochs=40).fit(NOISY[LEARN], NOISE[LEARN])
+    assert model.quantiles_.tolist() == [0.1, 0.5, 0.9]
+    found = model.predict_quantiles(NOISY[TEST])
+    assert found.shape == (400, 3)
+    assert (np.diff(found, axis=1) >= 0).all()
+    np.testing.assert_array_equal(found[:, 1], model.predict(NOISY[TEST]))
+    for q, below in zip(model.quantiles_, (NOISE[TEST, np.newaxis] < found).mean(axis=0), strict=True):
+        assert below == pytest.approx(q, abs=0.1)
+    assert not hasattr(make("TabularRegressor").fit(NOISY, NOISE), "predict_quantiles")
+
+
+def test_coverage_that_nobody_can_promise():
+    model = make("TabularRegressor").fit(NOISY[:100], NOISE[:100])
+    with pytest.raises(ValueError, match=r"coverage=0\.99 needs at least 99 rows held out .* there were 20"):
+        model.predict_interval(NOISY, 0.99)
+    for wrong in (0, 1, 1.5, -1):
+        with pytest.raises(ValueError, match="coverage must be"):
+            model.predict_interval(NOISY, wrong)
+    with pytest.raises(ValueError, match="needs rows held out in fit; validation was None"):
+        make("TabularRegressor", validation=None).fit(NOISY, NOISE).predict_interval(NOISY)
+
+
+# Training --------------------------------------------------------------------------------------------------------
+
+
+@every
+def test_time_is_kept(name):
+    model = fitted(name, epochs=10**6, max_time=0.5, n_folds=3)
+    assert {history.epochs for history in model.history_} < set(range(1, 10**6))
+
+
+def test_verbose_tells_the_time_left(capsys):
+    fitted("TabularRegressor", verbose=True, n_folds=2)
+    told = capsys.readouterr().err
+    assert "s left" in told
+    fitted("TabularRegressor")
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("how", [{}, {"n_folds": 3}, {"n_folds": 2, "quantiles": [0.1]}], ids=str)
+def test_ctrl_c_leaves_the_best_so_far(how):
+    model = make("TabularRegressor", epochs=500, n_jobs=1, **how)
+    fit, begun = lamina.Network.fit, []
+
+    def interrupted(self, *args, **options):
+        begun.append(self)
+
+        def press(epoch):
+            if epoch.epoch == 4 and len(begun) == (1 if not how else 3):
+                raise KeyboardInterrupt
+
+        options["callbacks"] = [*options.get("callbacks", ()), press]
+        return fit(self, *args, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lamina.Network, "fit", interrupted)
+        with pytest.warns(UserWarning, match="interrupted by user"):
+            model.fit(FRAME, VALUES)
+    assert np.isfinite(model.predict(FRAME)).all()
+    assert model.feature_importances_.shape == (FRAME.shape[1],)
+
+
+@every
+def test_a_plain_width_and_a_constant_table(name):
+    nothing = pd.DataFrame({"same": [1] * N, "gone": [None] * N})
+    model = make(name).fit(nothing, KINDS[name])
+    assert len(np.unique(predicted(model, nothing), axis=0)) == 1
+
+
+@every
+def test_works_with_scikit_learn(name):
+    model, y = make(name), KINDS[name]
+    assert np.isfinite(cross_val_score(model, FRAME, y, cv=2)).all()
+    search = GridSearchCV(model, {"epochs": [2, 4]}, cv=2).fit(FRAME, y)
+    assert len(search.predict(FRAME)) == N
+    twin = clone(fitted(name))
+    assert twin.get_params() == model.get_params()
+    with pytest.raises(NotFittedError):
+        twin.predict(FRAME)
+    assert "TabularClassifier" in fitted("TabularClassifier")._repr_html_()
+
+
+def test_id_columns_are_told_of():
+    with pytest.warns(UserWarning, match="column 'id' was left out: nearly all of its values are different") as told:
+        fitted("TabularRegressor")
+    assert told[0].filename == __file__
+
+
+@every
+def test_an_array_after_a_frame_is_told_of(name):
+    X = FRAME[["x", "stamp"]]
+    model = make(name).fit(X, KINDS[name])
+    with pytest.warns(UserWarning, match="X does not have valid feature names"):
+        found = predicted(model, X.to_numpy())
+    np.testing.assert_array_equal(found, predicted(model, X))
+
+
+# What is refused -------------------------------------------------------------------------------------------------
+
+GONE = pd.Series(LABELS).where(np.arange(N) != 5)
+CASES = {
+    "preset": ({"preset": "best"}, {}, "preset of {name} must be one of 'default', 'fast'; got 'best'"),
+    "metric": ({"metric": "accuracy"}, {}, "metric of {name} must be None or one of"),
+    "validation": ({"validation": 1.5}, {}, "validation of {name} must be None or a fraction > 0 and < 1, or a"),
+    "validation set": ({"validation": (FRAME, VALUES)}, {}, "validation of {name} must be None or a fraction"),
+    "folds": ({"n_folds": 1}, {}, "n_folds of {name} must be None or an integer >= 2"),
+    "many folds": ({"n_folds": N + 1}, {}, f"n_folds must be at most the number of rows that count, {N}"),
+    "members": ({"n_members": 0}, {}, "n_members of {name} must be an integer >= 1"),
+    "width": ({"width": 0}, {}, "width of {name} must be None or an integer >= 1"),
+    "dropout": ({"dropout": 1.0}, {}, "dropout of {name} must be None or a number >= 0 and < 1"),
+    "activation": ({"activation": "rellu"}, {}, "activation of {name} must be None or the name of an activation"),
+    "embeddings": ({"embeddings": "word2vec"}, {}, "embeddings of {name} must be None or one of 'periodic'"),
+    "epochs": ({"epochs": 0}, {}, "epochs of {name} must be None or an integer >= 1"),
+    "time": ({"max_time": 0}, {}, "max_time of {name} must be None or a number > 0"),
+    "seed": ({"random_state": -1}, {}, "random_state of {name} must be None, an integer >= 0"),
+    "a metric of nothing": ({"validation": None, "metric": "METRIC"}, {}, "needs something to validate on"),
+    "a column": ({"categorical_features": ["no such"]}, {}, "categorical_features must name columns of X"),
+    "rows": ({}, {"y": slice(1, None)}, rf"inconsistent numbers of samples: \[{N}, {N - 1}\]"),
+    "one row": ({}, {"X": slice(1), "y": slice(1)}, "at least 2 rows|one class alone"),
+    "weights": ({}, {"sample_weight": -np.ones(N)}, "sample_weight must not be negative"),
+    "no weights": ({}, {"sample_weight": np.zeros(N)}, "sample_weight must not be all zero"),
+    "half a set": ({}, {"X_val": FRAME}, "X_val and y_val go together"),
+    "weights of no set": ({}, {"sample_weight_val": np.ones(N)}, "given without X_val and y_val"),
+    "a set beside folds": ({"n_folds": 2}, {"X_val": FRAME, "y_val": VALUES}, "n_folds and X_val both say"),
+    "another set": (
+        {},
+        {"X_val": FRAME[["x"]], "y_val": "y"},
+        "X_val, y_val or .*: X must have the columns of the fit",
+    ),
+    "groups": ({}, {"groups": np.ones(N)}, "give n_folds, too"),
+    "groups of others": (
+        {"n_folds": 2},
+        {"groups": np.ones(3)},
+        f"groups must have one entry for each of the {N} rows",
+    ),
+    "no target": ({}, {"y": None}, "requires y to be passed"),
+    "a target that is missing": ({}, {"y": GONE}, "Input y contains NaN: a target is missing in row 5"),
+}
+
+
+@every
+@pytest.mark.parametrize("case", CASES)
+def test_misuse_is_refused_and_changes_nothing(name, case):
+    parameters, changes, words = CASES[case]
+    y = KINDS[name]
+    usual = {"METRIC": "error" if name == "TabularClassifier" else "rmse"}
+    parameters = {
+        key: usual.get(value, value) if isinstance(value, str) else value for key, value in parameters.items()
+    }
+    options = {"X": FRAME, "y": y, **changes}
+    if isinstance(options["X"], slice):
+        options["X"] = FRAME[options["X"]]
+    if isinstance(options["y"], slice):
+        options["y"] = y[options["y"]]
+    if isinstance(options.get("y_val"), str):
+        options["y_val"] = y
+    model = make(name, **parameters)
+    before = dict(vars(model))
+    with pytest.raises((ValueError, TypeError), match=words.replace("{name}", name)):
+        model.fit(**options)
+    assert vars(model) == before
+
+
+@pytest.mark.parametrize(
+    ("parameters", "y", "words"),
+    [
+        ({}, np.full(N, "emu"), "y has one class alone, 'emu'"),
+        ({}, VALUES, "Unknown label type: continuous"),
+        ({}, np.column_stack([LABELS, LABELS]), "one label a row|Unknown label type|several columns"),
+        ({"class_weight": {"little": -1}}, LABELS, "class_weight must be finite and at least 0; got -1"),
+        ({"class_weight": {"little": 0, "much": 0}}, LABELS, "must leave a row a weight above 0"),
+    ],
+)
+def test_misuse_of_the_classifier(parameters, y, words):
+    with pytest.raises(ValueError, match=words):
+        make("TabularClassifier", **parameters).fit(FRAME, y)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "y", "words"),
+    [
+        ({}, LABELS, "y must hold numbers; got dtype"),
+        ({}, np.where(VALUES > 2, np.nan, VALUES), "Input y contains NaN: y must be finite; see row"),
+        ({}, np.where(VALUES > 2, np.inf, VALUES), "Input y contains infinity"),
+        ({"quantiles": [0.1, 1.0]}, VALUES, "quantiles of TabularRegressor must be None or different numbers > 0"),
+        ({"quantiles": [0.1], "metric": "mae"}, VALUES, "quantiles have a loss of their own; got metric='mae'"),
+        ({"quantiles": [0.1], "loss": "huber"}, VALUES, "quantiles have a loss of their own; got loss='huber'"),
+        ({"quantiles": [0.1]}, np.column_stack([VALUES, VALUES]), "quantiles need one target; y has 2 columns"),
+        ({"loss": "hinge"}, VALUES, "loss of TabularRegressor must be one of 'squared_error'"),
+    ],
+)
+def test_misuse_of_the_regressor(parameters, y, words):
+    with pytest.raises((ValueError, TypeError), match=words):
+        make("TabularRegressor", **parameters).fit(FRAME, y)
+
+
+def test_a_refused_refit_leaves_the_model():
+    model = fitted("TabularClassifier")
+    before, found = dict(vars(model)), predicted(model, FRAME)
+    with pytest.raises(ValueError, match="no infinity; got inf in column 'x'"):
+        model.fit(FRAME.assign(x=np.inf), LABELS)
+    assert all(value is before[key] for key, value in vars(model).items())
+    np.testing.assert_array_equal(predicted(model, FRAME), found)
+
+
+def test_few_rows_are_warned_of():
+    with pytest.warns(UserWarning, match="validation sets 1 of the 6 samples aside"):
+        make("TabularRegressor").fit(FRAME[:6], VALUES[:6])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        make("TabularRegressor", validation=None).fit(FRAME[["x"]][:6], VALUES[:6])
+
+
+def test_packages_that_are_missing_are_named():
+    code = """
+import sys
+sys.modules["narwhals"] = None
+import lamina
+try:
+    lamina.TabularClassifier
+except ImportError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert 'install with: pip install "narwhals>=2"' in done.stdout
