@@ -23,14 +23,9 @@ __all__ = ["training_report"]
 COVERAGE = 0.9
 
 
-def training_report(options: Namespace, rows: Rows, trained: Trained, outputs: Any) -> bytes:
-    """Return the page; `outputs` are those of the test rows, or of the training rows where there are none."""
-    part = "test" if len(rows.parts["test"]) else "training"
-    if part == "training" and trained.held_out:
-        places = np.concatenate([places for places, _ in trained.held_out])
-        part, outputs = "validation", np.concatenate([found for _, found in trained.held_out])
-    else:
-        places = rows.parts[part]
+def training_report(options: Namespace, rows: Rows, trained: Trained, judged: tuple[str, Any, Any]) -> bytes:
+    """Return the page; `judged` is what `Trained.judged_on` returns."""
+    part, places, outputs = judged
     importances, words = trained.importances()
     name = "the standard input" if options.data == "-" else Path(options.data).name
     return page(
