@@ -13,7 +13,8 @@ from pathlib import Path
 
 from compare_worker import all_subjects
 from competitors.worker import Refused, Worker
-from run import available_cores, figure, machine, relative_error
+from machine import available_cores, machine
+from run import figure, relative_error
 
 LIMIT = 1.02
 """Ratios above it are marked."""

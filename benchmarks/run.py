@@ -4,7 +4,6 @@ import argparse
 import json
 import math
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from competitors import EARLY_EPSILON, MODULES, installed
 from competitors.worker import Refused, Worker
+from machine import available_cores, machine
 from tasks import Task, all_tasks
 
 IMPORT = "import numpy, time; t = time.perf_counter(); import {}; print(time.perf_counter() - t)"
@@ -53,29 +53,6 @@ def arguments(argv):
     if not options.engines or not options.threads:
         parser.error(f"nothing to run: engines {options.engines}, threads {wanted} on {cores} cores")
     return options
-
-
-def available_cores():
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def machine():
-    """The processor, its cores and those of its instruction sets that matter here."""
-    model, flags = platform.processor() or platform.machine(), []
-    if Path("/proc/cpuinfo").exists():
-        info = [line.partition(":") for line in Path("/proc/cpuinfo").read_text().splitlines()]
-        fields = {key.strip(): value.strip() for key, _, value in reversed(info)}
-        model = fields.get("model name", model)
-        known = ("sse4_2", "avx", "avx2", "fma", "avx512f", "avx512dq", "avx512vl", "asimd", "sve")
-        present = fields.get("flags", fields.get("Features", "")).split()
-        flags = [flag for flag in known if flag in present]
-    return {
-        "cpu": model,
-        "cores": available_cores(),
-        "instruction_sets": flags,
-        "system": f"{platform.system()} {platform.machine()}",
-        "python": platform.python_version(),
-    }
 
 
 @contextmanager

@@ -1,11 +1,13 @@
 """Initial values that follow from the data: what they are, when they are given, and that models remember it."""
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import lamina
+from lamina.storage.container import write
 from reference import random
 from reference.initializers import data_driven
 
@@ -187,3 +189,18 @@ def test_full_batch_solvers(solver, rng):
 def test_recurrent_layers_have_no_such_start():
     with pytest.raises(ValueError, match="initializer of Recurrent must not follow from the data; got 'data_driven'"):
         lamina.Recurrent(3, initializer="data_driven")
+
+
+@pytest.mark.parametrize("due", ["soon", 1, None, [True]])
+def test_a_file_that_says_something_else_is_refused(due, tmp_path):
+    contents = lamina.Network([dense(), lamina.Dense(2)], n_inputs=INPUTS).contents()
+    write(tmp_path / "model", replace(contents, architecture={**contents.architecture, "data_start_due": due}))
+    with pytest.raises(lamina.ModelFileError):
+        lamina.load(tmp_path / "model")
+
+
+def test_a_file_that_says_it_of_other_layers_is_refused(tmp_path):
+    contents = lamina.Network([lamina.Dense(2)], n_inputs=INPUTS).contents()
+    write(tmp_path / "model", replace(contents, architecture={**contents.architecture, "data_start_due": True}))
+    with pytest.raises(lamina.ModelFileError, match="data_start_due"):
+        lamina.load(tmp_path / "model")

@@ -57,7 +57,7 @@ def test_examples_run(page, tmp_path, monkeypatch):
         run(block, f"{page.name}, block {number + 1}", namespace)
         for number, block in enumerate(BLOCK.findall(page.read_text()))
     )
-    assert compared >= {"recurrent.md": 2, "cascade.md": 1, "custom.md": 1}.get(page.name, 0)
+    assert compared >= {"recurrent.md": 2, "embeddings.md": 2, "cascade.md": 1, "custom.md": 1}.get(page.name, 0)
 
 
 @pytest.mark.parametrize(

@@ -8,18 +8,19 @@ import pytest
 import lamina
 from reference import network as reference
 from reference.twin import twin
-from zoo import example
+from zoo import example, with_categories
 
 ROWS, STEPS, INPUTS = 11, 4, 3
+IN_FRONT = ("Recurrent", "Embedding")
 EACH_LAYER = pytest.mark.parametrize("layer", lamina.layers.names())
 BY_ROW = pytest.mark.parametrize("layer", [name for name in lamina.layers.names() if name != "Recurrent"])
 
 
 def network(layer, **options):
-    """The layer behind a dense one, or in front where it takes sequences; its parameters are no round numbers."""
+    """The layer behind a dense one, or in front where that is its place; its parameters are no round numbers."""
     own = example(layer)
     last = lamina.SharedDense(2, own.members, kind="separate") if layer == "SharedDense" else lamina.Dense(2)
-    layers = [own, last] if layer == "Recurrent" else [lamina.Dense(4), own, last]
+    layers = [own, last] if layer in IN_FRONT else [lamina.Dense(4), own, last]
     net = lamina.Network(layers, n_inputs=INPUTS, **{"dtype": "float64", "seed": 2, **options})
     rng = np.random.default_rng(4)
     for name, view in net.parameters.items():
@@ -30,7 +31,8 @@ def network(layer, **options):
 
 def samples(net, rng):
     shape = (ROWS, STEPS, INPUTS) if net.spec.recurrent else (ROWS, INPUTS)
-    return rng.normal(size=shape), rng.normal(size=(ROWS, 2))
+    x, t = rng.normal(size=shape), rng.normal(size=(ROWS, 2))
+    return with_categories(x, rng) if isinstance(net.layers[0], lamina.Embedding) else x, t
 
 
 @EACH_LAYER
@@ -82,7 +84,7 @@ def test_says_what_it_is(layer):
 
 @EACH_LAYER
 def test_does_not_change_and_says_what_to_do(layer):
-    own = network(layer).layers[0 if layer == "Recurrent" else 1]
+    own = network(layer).layers[0 if layer in IN_FRONT else 1]
     before = repr(own)
     for name, *_ in type(own).__arguments__:
         message = f"{name} of {layer} cannot be changed.* make a new layer, and of it a new network"

@@ -18,7 +18,16 @@ PARTS = [
     *(getattr(core, name) for name in core.schedule_names() if hasattr(core, name)),
     *(getattr(core, name) for name in core.clipping_names() if hasattr(core, name)),
 ]
-VALUES = {"units": 3, "activation": "tanh", "max_norm": 1.0, "clipping": 0.1, "epochs": 4.0, "every": 3}
+VALUES = {
+    "columns": (0, 2),
+    "categories": (3, 4),
+    "units": 3,
+    "activation": "tanh",
+    "max_norm": 1.0,
+    "clipping": 0.1,
+    "epochs": 4.0,
+    "every": 3,
+}
 
 
 def made(part):
@@ -86,7 +95,11 @@ def test_every_constructor_has_a_signature(part):
         (lambda: lamina.Dense(3.0), TypeError, r"units of Dense must be a whole number; got 3\.0"),
         (lambda: lamina.Dense("3"), TypeError, "units of Dense must be a whole number; got '3'"),
         (lambda: lamina.Dense(), TypeError, r"Dense\(\) needs units"),
-        (lambda: lamina.Dense(3, "relu", "auto", True, 1), TypeError, r"Dense\(\) takes at most 4 arguments; 5 were"),
+        (
+            lambda: lamina.Dense(3, "relu", "auto", True, "ntk", False, 1),
+            TypeError,
+            r"Dense\(\) takes at most 6 arguments; 7 were",
+        ),
         (lambda: lamina.Dense(3, units=4), TypeError, r"Dense\(\) got units twice"),
         (lambda: lamina.Dense(3, unit=4), TypeError, "Dense has no parameter 'unit'; it has units, activation"),
         (lambda: lamina.Dense(3, use_bias="no"), TypeError, "use_bias of Dense must be True or False; got 'no'"),
@@ -94,6 +107,31 @@ def test_every_constructor_has_a_signature(part):
         (lambda: lamina.Dense(0), ValueError, "units of Dense must be at least 1; got 0"),
         (lambda: lamina.Adam(lr="fast"), TypeError, "lr of Adam must be a number; got 'fast'"),
         (lambda: lamina.LBFGS(max_evaluations=10**20), ValueError, "max_evaluations of LBFGS .* got 1000000"),
+        (lambda: lamina.Embedding((0,)), TypeError, r"Embedding\(\) needs categories"),
+        (lambda: lamina.Embedding(3, (3,)), TypeError, "columns of Embedding must be a tuple of whole numbers; got 3"),
+        (lambda: lamina.Embedding("03", (3,)), TypeError, "columns of Embedding must be a tuple .*; got '03'"),
+        (lambda: lamina.Embedding({0, 3}, (3, 3)), TypeError, r"columns of Embedding must be a tuple .*; got \{0, 3\}"),
+        (lambda: lamina.Embedding((0, 1.0), (3, 3)), TypeError, r"columns of Embedding must be .*; got \(0, 1\.0\)"),
+        (lambda: lamina.Embedding((0, True), (3, 3)), TypeError, r"columns of Embedding must be .*; got \(0, True\)"),
+        (lambda: lamina.Embedding((0, 10**20), (3, 3)), ValueError, "columns of Embedding must be whole .*; got 1000"),
+        (lambda: lamina.Embedding((), ()), ValueError, "columns of Embedding must hold at least one; got none"),
+        (
+            lambda: lamina.Embedding((0, -1), (3, 3)),
+            ValueError,
+            r"columns\[1\] of Embedding must be at least 0; got -1",
+        ),
+        (lambda: lamina.Embedding((1, 0, 1), (3, 3, 3)), ValueError, "columns of .* distinct; got 1 more than once"),
+        (lambda: lamina.Embedding((0, 1), (3,)), ValueError, "categories .* as many as its columns, 2; got 1"),
+        (lambda: lamina.Embedding((0,), (0,)), ValueError, r"categories\[0\] of Embedding must be in \[1, .*; got 0"),
+        (lambda: lamina.Embedding((0,), (2**24 + 1,)), ValueError, r"categories\[0\] .*; got 16777217"),
+        (
+            lambda: lamina.Network([lamina.Embedding((3,), (2,))], 3),
+            ValueError,
+            "columns of .* within 0 .. 2, .*; got 3",
+        ),
+        (lambda: lamina.NumericEmbedding(kind="sine"), ValueError, "kind of NumericEmbedding must be .*; got 'sine'"),
+        (lambda: lamina.NumericEmbedding((0, 0)), ValueError, "columns of NumericEmbedding must be distinct; got 0"),
+        (lambda: lamina.NumericEmbedding(sigma=0.0), ValueError, "sigma of NumericEmbedding must be greater than 0"),
         (lambda: lamina.Recurrent(4, kind=3), TypeError, "kind of Recurrent must be a string; got 3"),
     ],
 )

@@ -172,6 +172,15 @@ def test_dates_are_numbers_and_those_parts_that_vary():
     assert values[:, 1:].round().tolist() == [[2, 28, 2], [2, 29, 3], [3, 1, 4], [3, 2, 5]]
 
 
+def test_numbers_of_two_values_are_told():
+    frame = pd.DataFrame(
+        {"two": [0, 1, None, 1], "three": [0, 1, 2, 1], "day": pd.to_datetime(["2024", "2025", "2025", None])}
+    )
+    encoder, _ = encode(frame)
+    assert encoder.columns[0].binary == ("",)
+    assert [encoder.names_out()[i] for i in encoder.varied()] == ["three"]
+
+
 def test_large_numbers_keep_their_differences():
     seconds = 1.7e9 + np.arange(5) / 4
     encoder, matrix = encode(np.column_stack([seconds, np.arange(5)]))
@@ -355,6 +364,7 @@ def test_descriptions_that_cannot_be():
         {"columns": [*good["columns"][:2], {"kind": "datetime", "numbers": [""], "zone": "../../etc/passwd"}]},
         {"columns": [{"kind": "number", "numbers": ["", ""]}, *good["columns"][1:]]},
         {"columns": [{"kind": "number"}, *good["columns"][1:]]},
+        {"columns": [{"kind": "number", "numbers": [""], "binary": ["year"]}, *good["columns"][1:]]},
         {"columns": [good["columns"][0], {"kind": "category", "categories": ["x", "x"]}, good["columns"][2]]},
     ):
         with pytest.raises((ValueError, TypeError)):

@@ -45,6 +45,18 @@ def dense():
     return net
 
 
+def embeddings():
+    layers = [
+        lamina.NumericEmbedding((0, 2), "piecewise_linear", 4),
+        lamina.Embedding((0,), (3,), 2),
+        lamina.NumericEmbedding(activation="prelu"),
+        lamina.Dense(1),
+    ]
+    net = lamina.Network(layers, n_inputs=3, normalize_inputs=True)
+    net.fit(X, Y, epochs=1)
+    return net
+
+
 def recurrent():
     layers = [lamina.Recurrent(3, "tanh", return_sequences=True), lamina.Recurrent(2, kind="jordan"), lamina.Dense(1)]
     return lamina.Network(layers, n_inputs=3, dtype="float64")
@@ -81,7 +93,7 @@ def table_regressor():
     return net.fit(table(), X[:, 1])
 
 
-MAKERS = (dense, recurrent, cascade, ensemble, table_classifier, table_regressor)
+MAKERS = (dense, embeddings, recurrent, cascade, ensemble, table_classifier, table_regressor)
 
 
 @pytest.fixture(scope="module")

@@ -19,9 +19,12 @@ WITH_SLOPES = ("prelu", "rrelu", "bipolar_relu")  # of their own: no parametric 
 IN_PLACE_OF_DENSE = [name for name in PARAMETERS_OF if name not in (*BETWEEN, "Dense", "Recurrent", "SharedDense")]
 
 
+CATEGORIES = {0: 3, 2: 40}  # what the example of an embedding takes for categories, and how many of them
+
+
 def example(layer, units=5, activation="tanh"):
-    """A layer of this name, with `units` and `activation` where it has them."""
-    given = {"units": units, "activation": activation}
+    """A layer of this name, with `units` and `activation`, and some columns of its inputs, where it has them."""
+    given = {"units": units, "activation": activation, "columns": (0, 2), "categories": tuple(CATEGORIES.values())}
     return getattr(lamina, layer)(**{name: given[name] for name in sorted(PARAMETERS_OF[layer] & set(given))})
 
 
@@ -61,7 +64,8 @@ def build(number):
             layers.append(example(between, activation=dealt(activations, number, hand + 1)))
     if number % 5 == 1:
         layer = dealt(IN_PLACE_OF_DENSE, number // 5, 0)
-        layers.insert(number % 3, example(layer, number, dealt(activations, number, 3)))
+        at = 0 if layer == "Embedding" else number % 3
+        layers.insert(at, example(layer, number, dealt(activations, number, 3)))
     initializers = lamina.initializers.names()
     layers.append(lamina.Dense(OUTPUTS, initializer=dealt(initializers, number, 0)))
     return lamina.Network(
@@ -81,8 +85,16 @@ def recurrent(number):
 def samples(number, rng, rows):
     """Rows, or sequences and their lengths."""
     if not recurrent(number):
-        return rng.normal(size=(rows, INPUTS)), None
+        x = rng.normal(size=(rows, INPUTS))
+        return with_categories(x, rng) if isinstance(build(number).layers[0], lamina.Embedding) else x, None
     return rng.normal(size=(rows, STEPS, INPUTS)), rng.integers(1, STEPS + 1, rows)
+
+
+def with_categories(x, rng):
+    """The rows, with categories where `example` expects them; some are no category."""
+    for column, count in CATEGORIES.items():
+        x[:, column] = rng.integers(-1, count + 1, len(x))
+    return x
 
 
 def targets(net, rng):

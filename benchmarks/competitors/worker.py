@@ -13,8 +13,8 @@ import time
 from pathlib import Path
 
 from competitors import Unsupported
+from machine import threads_environment
 
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "LAMINA_NUM_THREADS", "NPROC")
 ANSWER_ROWS = 100
 
 
@@ -28,11 +28,10 @@ class Worker:
     def __init__(self, engine: str, threads: int, python=sys.executable, module="competitors.worker"):
         self.engine, self.threads = engine, threads
         cpus = sorted(os.sched_getaffinity(0))[-threads:] if hasattr(os, "sched_getaffinity") else None
-        environment = {**os.environ, **dict.fromkeys(THREAD_VARIABLES, str(threads))}
         self.process = subprocess.Popen(
             [python, "-m", module, engine, json.dumps(cpus)],
             cwd=Path(__file__).parent.parent,
-            env=environment,
+            env=threads_environment(threads),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -328,7 +328,9 @@ template <class T> void bind_network(py::module_& m, const char* name) {
       "fit_normalization",
       [](H& h, const py::object& samples, Normalizing how) {
         const Samples<T> s = samples_from<T>(h.network, samples);
-        change(h, [&] { h.network.set_normalization(normalization_of(s, how, &poll_signals)); });
+        change(h, [&] {
+          h.network.set_normalization(normalization_of(s, how, &poll_signals, h.network.category_inputs()));
+        });
       },
       py::arg("samples"), py::arg("how"));
   c.def_property(

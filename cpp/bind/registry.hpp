@@ -71,10 +71,16 @@ template <> struct type_caster<lamina::Initializer> : named_caster<lamina::Initi
 
 namespace lamina::bind {
 
+/// A field's value in Python: of several numbers a tuple, which cannot be changed behind the back of what has it.
+template <class M> py::object shown(const M& value) {
+  if constexpr (is_numbers<M>) return py::tuple(py::cast(value));
+  else return py::cast(value);
+}
+
 /// Fields of a struct as a dict.
 template <class S> py::dict fields_of(const S& s) {
   py::dict d;
-  for_each_field<S>([&](const auto& field) { d[field.name] = py::cast(s.*(field.member)); });
+  for_each_field<S>([&](const auto& field) { d[field.name] = shown(s.*(field.member)); });
   return d;
 }
 
@@ -103,6 +109,8 @@ template <class M> TypeText type_text() {
     return {"a number", "float"};
   } else if constexpr (std::is_same_v<M, std::string>) {
     return {"a string", "str"};
+  } else if constexpr (is_numbers<M>) {
+    return {"a tuple of whole numbers", "tuple[int, ...]"};
   } else if constexpr (std::is_same_v<M, Activation>) {
     return {"the name of an activation ('identity' for none) or one of lamina.activations", "object"};
   } else if constexpr (std::is_same_v<M, Initializer>) {
@@ -112,20 +120,46 @@ template <class M> TypeText type_text() {
   }
 }
 
+/// Whole numbers in an order: of a list, a tuple, a range, an array of one axis. Throws TypeError where they are none.
+template <class I> std::vector<I> whole_numbers(py::handle value, const std::string& who) {
+  const auto wrong = [&] {
+    if (PyErr_Occurred() && !PyErr_ExceptionMatches(PyExc_TypeError)) throw py::error_already_set();
+    PyErr_Clear();
+    return py::type_error(who + " must be " + type_text<std::vector<I>>().words + "; got " + repr_of(value));
+  };
+  if (!PySequence_Check(value.ptr()) || PyUnicode_Check(value.ptr()) || PyBytes_Check(value.ptr())) throw wrong();
+  const auto items = py::reinterpret_steal<py::object>(PySequence_Tuple(value.ptr()));
+  if (!items) throw wrong();
+  std::vector<I> out;
+  for (const py::handle item : items) {
+    const auto number = py::reinterpret_steal<py::object>(PyNumber_Index(item.ptr()));
+    if (!number || PyBool_Check(item.ptr())) throw wrong();
+    int overflow = 0;
+    const long long whole = PyLong_AsLongLongAndOverflow(number.ptr(), &overflow);
+    if (overflow != 0) throw py::value_error(who + " must be whole numbers of 64 bits; got " + repr_of(item));
+    out.push_back(static_cast<I>(whole));
+  }
+  return out;
+}
+
 /// What a field is to hold. Throws TypeError where it cannot, ValueError for a whole number beyond all bounds.
 template <class S, class F> auto value_for(const F& field, py::handle value) {
   using M = std::decay_t<decltype(std::declval<S>().*(field.member))>;
   const std::string who = std::string(field.name) + " of " + S::name;
-  try {
-    // What is a whole number says so; `cast` would cut others.
-    if (std::is_integral_v<M> && !std::is_same_v<M, bool> && !PyIndex_Check(value.ptr())) throw py::cast_error();
-    return value.cast<M>();
-  } catch (const py::cast_error&) {
-    if constexpr (std::is_integral_v<M>) {
-      if (PyLong_Check(value.ptr()))
-        throw py::value_error(who + " must be a whole number of 64 bits; got " + repr_of(value));
+  if constexpr (is_numbers<M>) {
+    return whole_numbers<typename M::value_type>(value, who);
+  } else {
+    try {
+      // What is a whole number says so; `cast` would cut others.
+      if (std::is_integral_v<M> && !std::is_same_v<M, bool> && !PyIndex_Check(value.ptr())) throw py::cast_error();
+      return value.cast<M>();
+    } catch (const py::cast_error&) {
+      if constexpr (std::is_integral_v<M>) {
+        if (PyLong_Check(value.ptr()))
+          throw py::value_error(who + " must be a whole number of 64 bits; got " + repr_of(value));
+      }
+      throw py::type_error(who + " must be " + type_text<M>().words + "; got " + repr_of(value));
     }
-    throw py::type_error(who + " must be " + type_text<M>().words + "; got " + repr_of(value));
   }
 }
 
@@ -170,9 +204,8 @@ template <class Variant> py::list describe() {
     if constexpr (says_full_batch<S>) d["full_batch"] = S::full_batch;
     if constexpr (says_greater<S>) d["greater_is_better"] = S::greater;
     py::dict parameters;
-    for_each_field<S>([&](const auto& field) {
-      parameters[field.name] = py::make_tuple(py::cast(entry.*(field.member)), field.doc);
-    });
+    for_each_field<S>(
+        [&](const auto& field) { parameters[field.name] = py::make_tuple(shown(entry.*(field.member)), field.doc); });
     d["parameters"] = parameters;
     out.append(d);
   });
@@ -250,7 +283,12 @@ inline bool no_field(std::string_view) { return false; }
 /// Fields as attributes: those that `may_be_set` says, by their names, are checked when they are set.
 template <class S> void bind_fields(py::class_<S>& c, bool (*may_be_set)(std::string_view) = every_field) {
   for_each_field<S>([&](const auto& field) {
-    const auto get = [member = field.member](const S& s) { return s.*member; };
+    using M = std::decay_t<decltype(std::declval<S>().*(field.member))>;
+    using Shown = std::conditional_t<is_numbers<M>, py::tuple, M>;  // what a stub says of it
+    const auto get = [member = field.member](const S& s) -> Shown {
+      if constexpr (is_numbers<M>) return shown(s.*member);
+      else return s.*member;
+    };
     if (!may_be_set(field.name)) {
       c.def_property_readonly(field.name, get, field.doc);
       return;
@@ -300,7 +338,7 @@ template <class S> py::tuple arguments_of(const S& usual) {
   int i = 0;
   for_each_field<S>([&](const auto& field) {
     if (i++ < S::required) out.append(py::make_tuple(field.name));
-    else out.append(py::make_tuple(field.name, py::cast(usual.*(field.member))));
+    else out.append(py::make_tuple(field.name, shown(usual.*(field.member))));
   });
   return out;
 }
@@ -314,7 +352,7 @@ template <class S, class Fresh> void bind_constructor(py::class_<S>& c, Fresh fr
     using M = std::decay_t<decltype(std::declval<S>().*(field.member))>;
     signature += std::string(", ") + field.name + ": " + type_text<M>().type;
     if (i++ >= S::required) {
-      const py::object value = py::cast(usual.*(field.member));
+      const py::object value = shown(usual.*(field.member));
       signature += " = " + repr_of(py::hasattr(value, "name") ? py::object(value.attr("name")) : value);
     }
   });

@@ -36,17 +36,34 @@ class Random {
 
   /// Four independent 32-bit words for this counter.
   Block operator()(std::uint64_t counter) const {
-    Block x{static_cast<std::uint32_t>(counter), static_cast<std::uint32_t>(counter >> 32), stream_[0], stream_[1]};
+    std::uint32_t x[4][1];
+    draw(counter, x);
+    return {x[0][0], x[1][0], x[2][0], x[3][0]};
+  }
+
+  /// The same for N counters from `first` on, side by side in vectors: word w of the i-th is x[w][i].
+  template <int N> void draw(std::uint64_t first, std::uint32_t (&x)[4][N]) const {
+    for (int i = 0; i < N; ++i) {
+      const std::uint64_t counter = first + static_cast<std::uint64_t>(i);
+      x[0][i] = static_cast<std::uint32_t>(counter);
+      x[1][i] = static_cast<std::uint32_t>(counter >> 32);
+      x[2][i] = stream_[0];
+      x[3][i] = stream_[1];
+    }
     std::uint32_t k0 = key_[0], k1 = key_[1];
     for (int round = 0; round < 10; ++round) {
-      const std::uint64_t p0 = std::uint64_t{0xD2511F53u} * x[0];
-      const std::uint64_t p1 = std::uint64_t{0xCD9E8D57u} * x[2];
-      x = {static_cast<std::uint32_t>(p1 >> 32) ^ x[1] ^ k0, static_cast<std::uint32_t>(p1),
-           static_cast<std::uint32_t>(p0 >> 32) ^ x[3] ^ k1, static_cast<std::uint32_t>(p0)};
+      for (int i = 0; i < N; ++i) {
+        const std::uint64_t p0 = std::uint64_t{0xD2511F53u} * x[0][i];
+        const std::uint64_t p1 = std::uint64_t{0xCD9E8D57u} * x[2][i];
+        const std::uint32_t x1 = x[1][i], x3 = x[3][i];
+        x[0][i] = static_cast<std::uint32_t>(p1 >> 32) ^ x1 ^ k0;
+        x[1][i] = static_cast<std::uint32_t>(p1);
+        x[2][i] = static_cast<std::uint32_t>(p0 >> 32) ^ x3 ^ k1;
+        x[3][i] = static_cast<std::uint32_t>(p0);
+      }
       k0 += 0x9E3779B9u;
       k1 += 0xBB67AE85u;
     }
-    return x;
   }
 
   /// Uniform in [0, 1), 53 bits.

@@ -56,7 +56,7 @@ struct Bounds {
   }
 };
 
-/// One parameter of a struct: its name, member, one line of doc, and bounds (numbers only).
+/// One parameter of a struct: its name, member, one line of doc, and bounds (of numbers, or of each in a vector).
 template <class S, class M> struct Field {
   const char* name;
   M S::* member;
@@ -78,6 +78,10 @@ struct Entry {
 template <class T> inline constexpr bool is_optional = false;
 template <class T> inline constexpr bool is_optional<std::optional<T>> = true;
 
+/// Whether a field holds several whole numbers.
+template <class T> inline constexpr bool is_numbers = false;
+template <class T> inline constexpr bool is_numbers<std::vector<T>> = std::is_integral_v<T>;
+
 template <class T> inline constexpr bool is_variant = false;
 template <class... T> inline constexpr bool is_variant<std::variant<T...>> = true;
 template <class S, class = void> inline constexpr bool has_fields = false;
@@ -89,6 +93,14 @@ template <class S, class F> void for_each_field(F&& f) {
 
 template <class S> void check_fields(const S& entry);
 
+/// Throws std::invalid_argument naming the number of an `owner` that is not within its bounds.
+template <class M> void check_number(const char* name, const char* owner, const Bounds& bounds, M value) {
+  if (bounds.contain(static_cast<double>(value))) return;
+  std::ostringstream s;
+  s << name << " of " << owner << " must be " << bounds.text() << "; got " << value;
+  throw std::invalid_argument(s.str());
+}
+
 /// Throws std::invalid_argument naming the field of an `owner`, what came and what was wanted. A field that has fields
 /// itself is checked with them.
 template <class F, class M> void check_value(const F& field, const char* owner, const M& value) {
@@ -96,13 +108,15 @@ template <class F, class M> void check_value(const F& field, const char* owner, 
     if (value) check_value(field, owner, *value);
   } else if constexpr (is_variant<M>) {
     std::visit([](const auto& entry) { check_fields(entry); }, value);
+  } else if constexpr (is_numbers<M>) {
+    for (std::size_t i = 0; i < value.size(); ++i) {
+      const std::string name = std::string(field.name) + "[" + std::to_string(i) + "]";
+      check_number(name.c_str(), owner, field.bounds, value[i]);
+    }
   } else if constexpr (has_fields<M>) {
     check_fields(value);
   } else if constexpr (std::is_arithmetic_v<M> && !std::is_same_v<M, bool>) {
-    if (field.bounds.contain(static_cast<double>(value))) return;
-    std::ostringstream s;
-    s << field.name << " of " << owner << " must be " << field.bounds.text() << "; got " << value;
-    throw std::invalid_argument(s.str());
+    check_number(field.name, owner, field.bounds, value);
   }
 }
 /// The same for all fields.

@@ -182,6 +182,27 @@ template <class T, int N> LAMINA_INLINE Vec<T, N> sin_with_quadrants(Vec<T, N> x
   return from_bits(bits(y) ^ negative);
 }
 
+/// Sine and cosine.
+template <class T, int N> struct SineCosine {
+  Vec<T, N> sine, cosine;
+};
+
+/// Both of r, abs(r) <= pi/4, turned on by the quadrants that the lowest bits of `biased` say.
+template <class T, int N> LAMINA_INLINE SineCosine<T, N> sin_cos_in_quadrant(Vec<T, N> r, Vec<T, N> biased) {
+  using V = Vec<T, N>;
+  using I = IntVec<T, N>;
+  using C = Coefficients<T>;
+  constexpr int to_sign = 8 * static_cast<int>(sizeof(T)) - 2;
+  const V z = r * r;
+  const V sine = fma(r * z, polynomial(z, C::sin), r);
+  const V cosine = fma(z * z, polynomial(z, C::cos), fma(z, V(T(-0.5)), V(T(1))));
+  const I quadrant = bits(biased);
+  const Mask<T, N> even = (quadrant & I(1)) == I(0);
+  const I sine_negative = (quadrant & I(2)) << to_sign, cosine_negative = ((quadrant + I(1)) & I(2)) << to_sign;
+  return {from_bits(bits(select(even, sine, cosine)) ^ sine_negative),
+          from_bits(bits(select(even, cosine, sine)) ^ cosine_negative)};
+}
+
 }  // namespace detail
 
 /// e^x.
@@ -302,6 +323,17 @@ template <class T, int N> LAMINA_INLINE Vec<T, N> sin(Vec<T, N> x) { return deta
 
 /// Cosine of x radians, for abs(x) <= 6000: absolute error below 2 ULP of 1.
 template <class T, int N> LAMINA_INLINE Vec<T, N> cos(Vec<T, N> x) { return detail::sin_with_quadrants(x, Bits<T>(1)); }
+
+/// Sine and cosine of x turns, 2 pi x radians: absolute errors below 2 ULP of 1. From 2^20 turns on
+/// (2^49 in double), where neighbouring numbers are an eighth of a turn apart or more, all are whole turns.
+template <class T, int N> LAMINA_INLINE detail::SineCosine<T, N> sin_cos_of_turns(Vec<T, N> x) {
+  using V = Vec<T, N>;
+  const V most(T(std::size_t{1} << (detail::mantissa_bits<T> - 3)));
+  const V within = min(most, max(-most, x));  // NaN stays NaN
+  const V biased = fma(within, V(T(4)), V(detail::rounder<T>));
+  const V rest = fma(within, V(T(4)), V(detail::rounder<T>) - biased);  // exact
+  return detail::sin_cos_in_quadrant(rest * V(Coefficients<T>::half_pi), biased);
+}
 
 /// base^exponent for base > 0, once a step or an epoch.
 inline double power(double base, double exponent) {

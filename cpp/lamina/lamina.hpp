@@ -37,10 +37,11 @@ using Labels = std::vector<int>;
 
 struct Spec;
 
-/// The value of a parameter: a number, true or false, a text, or an entry with parameters of its own.
+/// The value of a parameter: a number or several, true or false, a text, or an entry with parameters of its own.
 class Value {
  public:
-  using Variant = std::variant<bool, long long, double, std::string, std::shared_ptr<const Spec>>;
+  using Variant =
+      std::variant<bool, long long, double, std::string, std::vector<long long>, std::shared_ptr<const Spec>>;
 
   Value(bool v) : variant_(v) {}
   template <class I, std::enable_if_t<std::is_integral_v<I>, int> = 0>
@@ -48,6 +49,8 @@ class Value {
   Value(double v) : variant_(v) {}
   Value(const char* v) : variant_(std::string(v)) {}
   Value(std::string v) : variant_(std::move(v)) {}
+  template <class I, std::enable_if_t<std::is_integral_v<I>, int> = 0>
+  Value(const std::vector<I>& v) : variant_(std::vector<long long>(v.begin(), v.end())) {}
   inline Value(Spec v);
 
   const Variant& variant() const { return variant_; }

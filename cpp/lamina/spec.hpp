@@ -49,6 +49,9 @@ template <class M> M value_as(const Value& value, const std::string& what) {
   } else if constexpr (std::is_same_v<M, std::string>) {
     if (const auto* text = std::get_if<std::string>(&v)) return *text;
     throw wrong("a text");
+  } else if constexpr (is_numbers<M>) {
+    if (const auto* list = std::get_if<std::vector<long long>>(&v)) return {list->begin(), list->end()};
+    throw wrong("a list of whole numbers");
   } else if constexpr (std::is_same_v<M, schedule::Then>) {
     return {std::make_shared<const schedule::AnySchedule>(schedule::AnySchedule{value_as<Schedule>(value, what)})};
   } else {  // an entry of another registry

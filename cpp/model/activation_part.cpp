@@ -71,9 +71,17 @@ void ActivationPart<T>::forward(const Pass<T>& pass, const Tape<T>& tape, const 
 
 template <class T> void ActivationPart<T>::scale_delta(const Tape<T>& tape, const Block& block) const {
   Matrix<T> delta = tape.delta.at(block);
-  if (learns()) extra_of(tape).at(block) *= delta;
-  if (keeps_) delta *= pre_activation(tape).at(block);
-  else multiply_from_output<T>(f_, tape.output.at(block), delta, scale_);
+  if (!keeps_) return multiply_from_output<T>(f_, tape.output.at(block), delta, scale_);
+  const Matrix<T> dy_dz = pre_activation(tape).at(block);
+  if (!learns()) {
+    delta *= dy_dz;
+    return;
+  }
+  Matrix<T> dy_ds = extra_of(tape).at(block);
+  for (Index i = 0; i < delta.rows(); ++i) {  // row by row, so that delta is read once
+    dy_ds.row(i) *= delta.row(i);
+    delta.row(i) *= dy_dz.row(i);
+  }
 }
 
 template <class T>

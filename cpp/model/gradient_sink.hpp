@@ -66,6 +66,32 @@ template <class T> class GradientSink {
     });
   }
 
+  /// The gradient of a matrix that is a sum over `count` rows of the chunk: add(rows, of, to) adds the terms of the
+  /// rows `of`, in order, to the matrix's rows `rows`, which are `to`.
+  template <class Add> void sums(const Parameter& p, Index count, const Add& add) const {
+    const bool one_chain = store_ == Store::set && count <= kernels::chain_rows;
+    for_each_piece(part_of(p.rows, part_, parts_, row_grain), piece_rows(p), [&](Range rows) {
+      const Index size = rows.size() * p.columns;
+      T* const memory = memory_.piece.reserve((step_on_ ? 1 : 0) * size + (one_chain ? 0 : (step_on_ ? 2 : 1) * size));
+      T* const sum = step_on_ ? memory : matrix_in(gradient_, p).at_rows(rows).data();
+      if (store_ == Store::set) std::fill_n(sum, size, T(0));
+      if (one_chain) {
+        add(rows, Range{0, count}, Matrix<T>(sum, rows.size(), p.columns));
+        if (!lost_.empty()) std::fill_n(matrix_in(lost_, p).at_rows(rows).data(), size, T(0));
+      } else {
+        T* const block = step_on_ ? memory + size : memory;
+        T* const lost = step_on_ ? memory + 2 * size : matrix_in(lost_, p).at_rows(rows).data();
+        if (store_ == Store::set) std::fill_n(lost, size, T(0));
+        for (Index first = 0; first < count; first += kernels::block_rows) {
+          std::fill_n(block, size, T(0));
+          add(rows, Range{first, std::min(count, first + kernels::block_rows)}, {block, rows.size(), p.columns});
+          kernels::add_blocks(block, sum, lost, size);
+        }
+      }
+      if (step_on_) step(p, rows.begin * p.columns, {sum, size});
+    });
+  }
+
   /// dW = xᵀ δ.
   void product(const Parameter& p, const Matrix<const T>& x, const Matrix<const T>& delta) const {
     const bool in_pieces = (step_on_ || store_ == Store::add) && p.rows > piece_rows(p);

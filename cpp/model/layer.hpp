@@ -124,6 +124,10 @@ template <class T> class Layer {
   virtual Index kept_per_batch() const { return 0; }
   /// Multiplications and additions of a forward pass, a row.
   virtual double work_per_row() const { return static_cast<double>(outputs_); }
+  /// Input columns that hold numbers of categories: what normalises inputs leaves them as they are.
+  virtual std::vector<Index> category_columns() const { return {}; }
+  /// The input column that output column `j` is, unchanged, also in training; -1 where it is none.
+  virtual Index copied_column(Index /*j*/) const { return -1; }
   /// The fewest rows that a training batch may have.
   virtual Index least_batch() const { return 1; }
 

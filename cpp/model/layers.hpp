@@ -5,7 +5,9 @@
 #include "model/layers/batch_norm.hpp"
 #include "model/layers/dense.hpp"
 #include "model/layers/dropout.hpp"
+#include "model/layers/embedding.hpp"
 #include "model/layers/gaussian_noise.hpp"
+#include "model/layers/numeric_embedding.hpp"
 #include "model/layers/recurrent.hpp"
 #include "model/layers/scale.hpp"
 #include "model/layers/shared_dense.hpp"
@@ -14,6 +16,7 @@
 namespace lamina {
 
 using LayerSpec = std::variant<layer::Dense, layer::Activation, layer::Dropout, layer::GaussianNoise, layer::BatchNorm,
-                               layer::Scale, layer::Recurrent, layer::Shortcut, layer::SharedDense>;
+                               layer::Scale, layer::Recurrent, layer::Shortcut, layer::SharedDense, layer::Embedding,
+                               layer::NumericEmbedding>;
 
 }  // namespace lamina

@@ -32,8 +32,11 @@ template <class T> void average_row(Link link, const Matrix<T>& y, Vector<T> ave
   if (link == Link::softmax) {
     for (Index i = 0; i < members; ++i) {
       Vector<T> row(y.row_data(i), n);
-      const ShiftedExp<T> shifted = exp_shifted(row.data(), average.data(), n);
-      row = (row - shifted.top) - shifted.sums.logarithm()[0];
+      const T top = exp_shifted(row.data(), average.data(), n);
+      using Sums = ExpSum<simd::Vec<T, 1>>;
+      Sums sums;
+      for (Index j = 0; j < n; ++j) sums += Sums::of(simd::Vec<T, 1>(average[j]));
+      row = (row - top) - sums.logarithm()[0];
     }
   }
   for (Index j = 0; j < n; j += N) {

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <new>
+#include <numeric>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -150,8 +152,38 @@ template <class T> void Network<T>::initialize_from_data(Index i, const Random& 
   layer(i).initialize_from_data(random, sample, parameters_.vector().at(s.parameters), state_.vector().at(s.state));
 }
 
+template <class T> std::vector<Index> Network<T>::category_inputs() const {
+  std::vector<Index> found, origin(static_cast<std::size_t>(inputs()));
+  std::iota(origin.begin(), origin.end(), Index{0});
+  for (const auto& l : layers_) {
+    for (const Index column : l->category_columns()) {
+      const Index input = origin[static_cast<std::size_t>(column)];
+      if (input >= 0) found.push_back(input);
+    }
+    std::vector<Index> next(static_cast<std::size_t>(l->outputs()));
+    bool any = false;
+    for (std::size_t j = 0; j < next.size(); ++j) {
+      const Index column = l->copied_column(static_cast<Index>(j));
+      next[j] = column < 0 ? -1 : origin[static_cast<std::size_t>(column)];
+      any = any || next[j] >= 0;
+    }
+    if (!any) break;
+    origin = std::move(next);
+  }
+  std::sort(found.begin(), found.end());
+  found.erase(std::unique(found.begin(), found.end()), found.end());
+  return found;
+}
+
 template <class T> void Network<T>::set_normalization(const Normalization<T>& normalization) {
   normalization.check(inputs());
+  for (const Index column : normalization.empty() ? std::vector<Index>() : category_inputs()) {
+    const auto j = static_cast<std::size_t>(column);
+    const bool unlimited = !normalization.limited || std::isinf(normalization.limit[j]);
+    if (normalization.mean[j] == T(0) && normalization.scale[j] == T(1) && unlimited) continue;
+    throw std::invalid_argument("input_normalization must leave input " + std::to_string(column) +
+                                " as it is (mean 0, scale 1), which holds numbers of categories");
+  }
   std::copy(normalization.mean.begin(), normalization.mean.end(), normalization_.mean.begin());
   std::copy(normalization.scale.begin(), normalization.scale.end(), normalization_.scale.begin());
   if (normalization.limited)

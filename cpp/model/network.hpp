@@ -70,8 +70,11 @@ template <class T> class Network {
 
   /// What x is brought to before the first layer; empty when inputs are taken as they are.
   const Normalization<T>& normalization() const { return normalized_ ? normalization_ : none_; }
-  /// Throws std::invalid_argument unless it is empty, or has one finite entry for each input and all scales are greater
-  /// than 0. Like the weights it is written in place: a prediction beside it reads memory that is there.
+  /// Inputs that hold numbers of categories, ascending: no normalisation may touch them.
+  std::vector<Index> category_inputs() const;
+  /// Throws std::invalid_argument unless it is empty, or has one finite entry for each input, all scales are greater
+  /// than 0 and categories are left as they are. Like the weights it is written in place: a prediction beside it reads
+  /// memory that is there.
   void set_normalization(const Normalization<T>& normalization);
   /// How targets are learned and outputs become predictions; empty when they are taken as they are.
   const TargetScale<T>& target_scale() const { return target_scaled_ ? target_scale_ : no_scale_; }

@@ -74,10 +74,18 @@ template <class T> Normalization<T> robust(const Samples<T>& samples, Poll& poll
 }  // namespace
 
 template <class T>
-Normalization<T> normalization_of(const Samples<T>& samples, Normalizing how, const std::function<void()>& hook) {
+Normalization<T> normalization_of(const Samples<T>& samples, Normalizing how, const std::function<void()>& hook,
+                                  const std::vector<Index>& kept) {
   Poll poll(hook);
   if (how == Normalizing::none) return {};
-  return how == Normalizing::robust ? robust(samples, poll) : standard(samples, poll);
+  Normalization<T> found = how == Normalizing::robust ? robust(samples, poll) : standard(samples, poll);
+  for (const Index column : kept) {
+    const auto at = static_cast<std::size_t>(column);
+    found.mean[at] = T(0);
+    found.scale[at] = T(1);
+    if (found.limited) found.limit[at] = std::numeric_limits<T>::infinity();
+  }
+  return found;
 }
 
 template <class T> TargetScale<T> target_scale_of(const Samples<T>& samples) {
@@ -114,7 +122,7 @@ template <class T> TargetScale<T> target_scale_of(const Samples<T>& samples) {
 #define LAMINA_INSTANTIATE(T)                                                                                  \
   template struct Samples<T>;                                                                                  \
   template void load_rows<T>(const Network<T>&, const Samples<T>&, Range, Matrix<T>);                          \
-  template Normalization<T> normalization_of<T>(const Samples<T>&, Normalizing, const std::function<void()>&); \
+  template Normalization<T> normalization_of<T>(const Samples<T>&, Normalizing, const std::function<void()>&, const std::vector<Index>&); \
   template TargetScale<T> target_scale_of<T>(const Samples<T>&);
 LAMINA_INSTANTIATE(float)
 LAMINA_INSTANTIATE(double)

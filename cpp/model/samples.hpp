@@ -53,11 +53,11 @@ template <class T> bool usable_in_place(const Network<T>& network, const Samples
   return !samples.index && network.normalization().empty();
 }
 
-/// The normalisation of the samples' rows: by their weighted moments, or by their weighted median and quartiles.
-/// `poll`, if there is one, is called now and then.
+/// The normalisation of the samples' rows: by their weighted moments, or by their weighted median and quartiles; the
+/// columns `kept` stay as they are. `poll`, if there is one, is called now and then.
 template <class T>
 Normalization<T> normalization_of(const Samples<T>& samples, Normalizing how = Normalizing::standard,
-                                  const std::function<void()>& poll = {});
+                                  const std::function<void()>& poll = {}, const std::vector<Index>& kept = {});
 
 /// How the samples' targets, which are values, are brought to zero mean and unit variance.
 template <class T> TargetScale<T> target_scale_of(const Samples<T>& samples);

@@ -179,6 +179,13 @@ template <class T> void test_exact() {
     equal("gaussian", zero, gaussian(at(zero))[0], T(1));
     equal("sin", zero, sin(at(zero))[0], zero);
     equal("cos", zero, cos(at(zero))[0], T(1));
+    equal("sin of turns", zero, std::fabs(sin_cos_of_turns(at(zero)).sine[0]), T(0));
+    equal("cos of turns", zero, sin_cos_of_turns(at(zero)).cosine[0], T(1));
+  }
+  const T largest = std::numeric_limits<T>::max();
+  for (const T whole : {T(1), T(-3), T(1024), largest, -largest, inf, -inf}) {
+    equal("sin of turns", whole, std::fabs(sin_cos_of_turns(at(whole)).sine[0]), T(0));
+    equal("cos of turns", whole, sin_cos_of_turns(at(whole)).cosine[0], T(1));
   }
   equal("exp", -inf, exp(at(-inf))[0], T(0));
   equal("expm1", -inf, expm1(at(-inf))[0], T(-1));
@@ -208,6 +215,17 @@ int main() {
   const Tolerance angles{2.0, true, 6000.0};
   test("sin", [](auto x) { return sin(x); }, [](Wide x) { return std::sin(x); }, angles);
   test("cos", [](auto x) { return cos(x); }, [](Wide x) { return std::cos(x); }, angles);
+  // A whole number of turns takes nothing away, and what is left is exact.
+  const auto radians = [](Wide turns) {
+    return std::isinf(turns) ? 0 : (turns - std::nearbyint(turns)) * 8 * std::atan(Wide(1));
+  };
+  const Tolerance turns{2.0, true, 0x1p20};
+  test(
+      "sin of turns", [](auto x) { return sin_cos_of_turns(x).sine; }, [=](Wide x) { return std::sin(radians(x)); },
+      turns);
+  test(
+      "cos of turns", [](auto x) { return sin_cos_of_turns(x).cosine; }, [=](Wide x) { return std::cos(radians(x)); },
+      turns);
   test_exact<float>();
   test_exact<double>();
   if (failures > 0) std::printf("%d comparisons failed\n", failures);

@@ -144,6 +144,18 @@ template <class T> void weights_go_in_and_out() {
   check(std::abs(moved - static_cast<double>(gradients.at("3.weight")(1, 1))) < 1e-2, "the slope of the loss");
 }
 
+/// Parameters that are several numbers.
+void columns_are_named() {
+  const std::vector<int> columns{2, 0}, categories{3, 12};
+  const Spec embedding("Embedding", {{"columns", columns}, {"categories", categories}, {"one_hot", 3}});
+  lamina::Network<float> net({embedding, Spec("NumericEmbedding", {{"kind", "linear"}}), dense(1)}, 4);
+  check(net.parameter("0.weight").rows() == 12 && net.parameter("0.weight").cols() == 8, "a row for each category");
+  const Spec twice("Embedding", {{"columns", std::vector<Index>{1, 1}}, {"categories", categories}});
+  refused([&] { lamina::Network<float>({twice}, 4); }, {"columns of Embedding", "distinct", "1"});
+  const Spec one("Embedding", {{"columns", 1}, {"categories", categories}});
+  refused([&] { lamina::Network<float>({one}, 4); }, {"columns of Embedding", "a list of whole numbers"});
+}
+
 void registries_are_reached() {
   const lamina::Matrix<double> x = numbers<double>(40, 4);
   const lamina::Matrix<double> y = x.leftCols(2);
@@ -315,6 +327,7 @@ int main() {
   two_classes();
   weights_go_in_and_out<float>();
   weights_go_in_and_out<double>();
+  columns_are_named();
   registries_are_reached();
   sequences_are_taken();
   parts_are_set_aside();

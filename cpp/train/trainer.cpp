@@ -322,7 +322,7 @@ void fit(Network<T>& network, const Samples<T>& train, const Samples<T>& validat
   try {
     if (options.normalize_targets) network.set_target_scale(target_scale_of(train));
     if (options.normalize_inputs != Normalizing::none)
-      network.set_normalization(normalization_of(train, options.normalize_inputs, options.poll));
+      network.set_normalization(normalization_of(train, options.normalize_inputs, options.poll, network.category_inputs()));
     start.run(train, options.seed);
     const Index rows = std::max(batch, options.solver ? 0 : validation.count);
     const Index useful = useful_threads(network, rows, true, kernels::choose_threads(0), train.steps);

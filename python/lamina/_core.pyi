@@ -19,6 +19,7 @@ __all__ = [
     "Cosine",
     "Dense",
     "Dropout",
+    "Embedding",
     "Exponential",
     "FlatCosine",
     "GaussianNoise",
@@ -26,12 +27,15 @@ __all__ = [
     "LevenbergMarquardt",
     "Lion",
     "NAdam",
+    "NumericEmbedding",
     "OneCycle",
     "Polynomial",
     "Quickprop",
     "RMSprop",
     "Recurrent",
     "Rprop",
+    "Scale",
+    "SharedDense",
     "Shortcut",
     "Step",
     "Warmup",
@@ -51,9 +55,11 @@ class AGC:
     def params(self) -> Any: ...
 
 class Activation:
-    def __init__(self, activation: Any) -> None: ...
+    def __init__(self, activation: Any, parametric: bool = False) -> None: ...
     @property
     def activation(self) -> Any: ...
+    @property
+    def parametric(self) -> bool: ...
     @property
     def params(self) -> Any: ...
 
@@ -260,9 +266,9 @@ class CascadeResult:
     @property
     def correlation(self) -> list[float]: ...
     @property
-    def output_epochs(self) -> list[int]: ...
+    def output_epochs(self) -> tuple[Any, ...]: ...
     @property
-    def candidate_epochs(self) -> list[int]: ...
+    def candidate_epochs(self) -> tuple[Any, ...]: ...
     @property
     def best_units(self) -> int: ...
     @property
@@ -312,7 +318,13 @@ class Cosine:
 
 class Dense:
     def __init__(
-        self, units: int, activation: Any = "identity", initializer: Any = "auto", use_bias: bool = True
+        self,
+        units: int,
+        activation: Any = "identity",
+        initializer: Any = "auto",
+        use_bias: bool = True,
+        parametrization: str = "standard",
+        parametric: bool = False,
     ) -> None: ...
     @property
     def units(self) -> int: ...
@@ -322,6 +334,10 @@ class Dense:
     def initializer(self) -> Any: ...
     @property
     def use_bias(self) -> bool: ...
+    @property
+    def parametrization(self) -> str: ...
+    @property
+    def parametric(self) -> bool: ...
     @property
     def params(self) -> Any: ...
 
@@ -361,6 +377,21 @@ class EarlyStop:
     def latest(self) -> bool: ...
     @latest.setter
     def latest(self, value: Any) -> None: ...
+
+class Embedding:
+    def __init__(
+        self, columns: tuple[int, ...], categories: tuple[int, ...], units: int = 8, one_hot: int = 0
+    ) -> None: ...
+    @property
+    def columns(self) -> tuple[Any, ...]: ...
+    @property
+    def categories(self) -> tuple[Any, ...]: ...
+    @property
+    def units(self) -> int: ...
+    @property
+    def one_hot(self) -> int: ...
+    @property
+    def params(self) -> Any: ...
 
 class EpochReport:
     def __init__(self, report: EpochReport) -> None: ...
@@ -734,7 +765,19 @@ class NAdam:
 class NetworkFloat32:
     def __init__(
         self,
-        layers: Sequence[Dense | Activation | Dropout | GaussianNoise | BatchNorm | Recurrent | Shortcut],
+        layers: Sequence[
+            Dense
+            | Activation
+            | Dropout
+            | GaussianNoise
+            | BatchNorm
+            | Scale
+            | Recurrent
+            | Shortcut
+            | SharedDense
+            | Embedding
+            | NumericEmbedding
+        ],
         n_inputs: int,
         loss: Any,
         seed: int,
@@ -742,6 +785,8 @@ class NetworkFloat32:
     def copy(self, with_memory: bool = True) -> NetworkFloat32: ...
     @property
     def n_outputs(self) -> int: ...
+    @property
+    def members(self) -> int: ...
     @property
     def layer_outputs(self) -> list[int]: ...
     @property
@@ -765,6 +810,10 @@ class NetworkFloat32:
     def scales(self) -> dict[str, Any]: ...
     @scales.setter
     def scales(self, value: Any) -> None: ...
+    @property
+    def data_start_due(self) -> bool | None: ...
+    @data_start_due.setter
+    def data_start_due(self, value: Any) -> None: ...
     def fit(self, training: Any, options: FitOptions, history: History) -> None: ...
     def infer(self, x: NDArray[Any], link: bool, threads: int, lengths: Any = None) -> Any: ...
     def step(self, x: NDArray[Any], link: bool) -> NDArray[Any]: ...
@@ -794,7 +843,19 @@ class NetworkFloat32:
 class NetworkFloat64:
     def __init__(
         self,
-        layers: Sequence[Dense | Activation | Dropout | GaussianNoise | BatchNorm | Recurrent | Shortcut],
+        layers: Sequence[
+            Dense
+            | Activation
+            | Dropout
+            | GaussianNoise
+            | BatchNorm
+            | Scale
+            | Recurrent
+            | Shortcut
+            | SharedDense
+            | Embedding
+            | NumericEmbedding
+        ],
         n_inputs: int,
         loss: Any,
         seed: int,
@@ -802,6 +863,8 @@ class NetworkFloat64:
     def copy(self, with_memory: bool = True) -> NetworkFloat64: ...
     @property
     def n_outputs(self) -> int: ...
+    @property
+    def members(self) -> int: ...
     @property
     def layer_outputs(self) -> list[int]: ...
     @property
@@ -825,6 +888,10 @@ class NetworkFloat64:
     def scales(self) -> dict[str, Any]: ...
     @scales.setter
     def scales(self, value: Any) -> None: ...
+    @property
+    def data_start_due(self) -> bool | None: ...
+    @data_start_due.setter
+    def data_start_due(self, value: Any) -> None: ...
     def fit(self, training: Any, options: FitOptions, history: History) -> None: ...
     def infer(self, x: NDArray[Any], link: bool, threads: int, lengths: Any = None) -> Any: ...
     def step(self, x: NDArray[Any], link: bool) -> NDArray[Any]: ...
@@ -850,6 +917,37 @@ class NetworkFloat64:
         self, samples: Any, options: GradientOptions, with_input: bool = False
     ) -> tuple[float, NDArray[Any], NDArray[Any]]: ...
     def central_differences(self, samples: Any, options: GradientOptions, step: float) -> NDArray[Any]: ...
+
+class NumericEmbedding:
+    def __init__(
+        self,
+        columns: tuple[int, ...] = (),
+        kind: str = "periodic",
+        frequencies: int = 16,
+        units: int = 3,
+        sigma: float = 0.1,
+        bias: bool = True,
+        activation: Any = "identity",
+        keep_input: bool = True,
+    ) -> None: ...
+    @property
+    def columns(self) -> tuple[Any, ...]: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def frequencies(self) -> int: ...
+    @property
+    def units(self) -> int: ...
+    @property
+    def sigma(self) -> float: ...
+    @property
+    def bias(self) -> bool: ...
+    @property
+    def activation(self) -> Any: ...
+    @property
+    def keep_input(self) -> bool: ...
+    @property
+    def params(self) -> Any: ...
 
 class OneCycle:
     def __init__(self, warm: float = 0.3, div: float = 25.0, final_div: float = 10000.0) -> None: ...
@@ -1078,6 +1176,41 @@ class SGD:
     @property
     def params(self) -> Any: ...
 
+class Scale:
+    def __init__(self, initial: float = 1.0) -> None: ...
+    @property
+    def initial(self) -> float: ...
+    @property
+    def params(self) -> Any: ...
+
+class SharedDense:
+    def __init__(
+        self,
+        units: int,
+        members: int = 32,
+        activation: Any = "identity",
+        kind: str = "mini",
+        start: str = "signs",
+        initializer: Any = "auto",
+        use_bias: bool = True,
+    ) -> None: ...
+    @property
+    def units(self) -> int: ...
+    @property
+    def members(self) -> int: ...
+    @property
+    def activation(self) -> Any: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def start(self) -> str: ...
+    @property
+    def initializer(self) -> Any: ...
+    @property
+    def use_bias(self) -> bool: ...
+    @property
+    def params(self) -> Any: ...
+
 class Shortcut:
     def __init__(self, units: int, activation: Any = "identity", initializer: Any = "auto") -> None: ...
     @property
@@ -1153,10 +1286,36 @@ def normalized(*args: Any, **kwargs: Any) -> Any: ...
 def optimizer_describe() -> list[Any]: ...
 def optimizer_names() -> list[str]: ...
 def output_count(
-    layers: Sequence[Dense | Activation | Dropout | GaussianNoise | BatchNorm | Recurrent | Shortcut], n_inputs: int
+    layers: Sequence[
+        Dense
+        | Activation
+        | Dropout
+        | GaussianNoise
+        | BatchNorm
+        | Scale
+        | Recurrent
+        | Shortcut
+        | SharedDense
+        | Embedding
+        | NumericEmbedding
+    ],
+    n_inputs: int,
 ) -> int: ...
 def parameter_shapes(
-    layers: Sequence[Dense | Activation | Dropout | GaussianNoise | BatchNorm | Recurrent | Shortcut], n_inputs: int
+    layers: Sequence[
+        Dense
+        | Activation
+        | Dropout
+        | GaussianNoise
+        | BatchNorm
+        | Scale
+        | Recurrent
+        | Shortcut
+        | SharedDense
+        | Embedding
+        | NumericEmbedding
+    ],
+    n_inputs: int,
 ) -> dict[str, Any]: ...
 def permutation(seed: int, n: int, stream: int = 0) -> NDArray[Any]: ...
 def schedule_describe() -> list[Any]: ...

@@ -186,6 +186,125 @@ def _sum_to(parameter: Array, terms: Array) -> Array:
 
 
 @dataclass
+class Embedding:
+    """v = H C: H says which category a row has, h_k = 1 where x = k, and row k of C is the code of category k.
+
+    Codes are learned, W; or one-hot, the identity (of two categories: +1 and -1). The other columns come first.
+    """
+
+    columns: list[int]
+    codes: list[Array]
+    learned: list[bool]
+
+    @classmethod
+    def twin(cls, layer: Any, named: dict[str, Array], units: int, draw: Draw) -> "Embedding":
+        learned = [count > layer.one_hot for count in layer.categories]
+        ends = np.cumsum([count if own else 0 for count, own in zip(layer.categories, learned, strict=True)])
+        codes = [
+            named["weight"][end - count : end] if own else np.array([[1.0], [-1.0]]) if count == 2 else np.eye(count)
+            for count, own, end in zip(layer.categories, learned, ends, strict=True)
+        ]
+        return cls(list(layer.columns), codes, learned)
+
+    def parameters(self) -> dict[str, Array]:
+        own = [code for code, learned in zip(self.codes, self.learned, strict=True) if learned]
+        return {"weight": np.vstack(own)} if own else {}
+
+    def forward(self, x: Array, training: bool) -> Array:
+        self.others = np.delete(np.arange(x.shape[1]), self.columns)
+        self.H = [
+            (x[:, [column]] == np.arange(len(code))).astype(float)
+            for column, code in zip(self.columns, self.codes, strict=True)
+        ]
+        return np.hstack([x[:, self.others], *(H @ C for H, C in zip(self.H, self.codes, strict=True))])
+
+    def backward(self, dE_dy: Array) -> tuple[Array, dict[str, Array]]:
+        dE_dx = np.zeros((len(dE_dy), len(self.others) + len(self.columns)))
+        dE_dx[:, self.others], own = np.split(dE_dy, [len(self.others)], axis=1)
+        parts = np.split(own, np.cumsum([code.shape[1] for code in self.codes])[:-1], axis=1)
+        dE_dC = [H.T @ delta for H, delta, learned in zip(self.H, parts, self.learned, strict=True) if learned]
+        return dE_dx, {"weight": np.vstack(dE_dC)} if dE_dC else {}
+
+
+@dataclass
+class NumericEmbedding:
+    """z_u = b_u + sum_k w_uk p_k(x) of every column alone, y = [the other columns, x, f(z)].
+
+    Arrays are (..., columns); `p` and `p_prime` below say what p is, its slopes, and its own parameters' gradients.
+    """
+
+    columns: list[int]
+    kind: str
+    named: dict[str, Array]
+    keep_input: bool
+    f: Activation
+
+    @classmethod
+    def twin(cls, layer: Any, named: dict[str, Array], units: int, draw: Draw) -> "NumericEmbedding":
+        slope = {name: array for name, array in named.items() if name == "slope"}
+        f = Activation.twin(layer, slope, named["bias"].size, draw)
+        return cls(list(layer.columns), layer.kind, named, layer.keep_input, f)
+
+    def parameters(self) -> dict[str, Array]:
+        return {name: array for name, array in self.named.items() if name != "edges"}
+
+    def p(self, x: Array) -> Array:
+        """(rows, features, columns)."""
+        if self.kind == "linear":
+            return x[:, None]
+        if self.kind == "periodic":
+            self.angle = 2 * np.pi * self.named["frequency"] * x[:, None] + self.named.get("phase", 0)
+            return np.cos(self.angle) if "phase" in self.named else np.hstack([np.cos(self.angle), np.sin(self.angle)])
+        edges = self.named["edges"]
+        width, last = np.diff(edges, axis=0), edges[1:] == edges[-1]
+        self.slope = np.where(width > 0, 1 / np.where(width > 0, width, 1), 0)
+        p = (x[:, None] - edges[:-1]) * self.slope
+        low, high = np.zeros_like(width), np.where(last, np.inf, 1)
+        low[0] = -np.inf
+        self.inside = (p > low) & (p < high)
+        return np.clip(p, low, high)
+
+    def p_prime(self, dE_dp: Array) -> tuple[Array, dict[str, Array]]:
+        if self.kind == "linear":
+            return dE_dp[:, 0], {}
+        if self.kind == "piecewise_linear":
+            return np.sum(dE_dp * self.inside * self.slope, axis=1), {}
+        frequency = self.named["frequency"]
+        count = len(frequency)
+        dE_dangle = -np.sin(self.angle) * dE_dp[:, :count]
+        if "phase" not in self.named:
+            dE_dangle += np.cos(self.angle) * dE_dp[:, count:]
+        gradients = {"frequency": 2 * np.pi * np.sum(dE_dangle * self.own[:, None], axis=0)}
+        if "phase" in self.named:
+            gradients["phase"] = dE_dangle.sum(axis=0)
+        return 2 * np.pi * np.sum(dE_dangle * frequency, axis=1), gradients
+
+    def forward(self, x: Array, training: bool) -> Array:
+        columns = self.columns or list(range(x.shape[1]))
+        self.chosen, self.others = columns, np.delete(np.arange(x.shape[1]), columns)
+        self.own = x[:, columns]
+        self.features = self.p(self.own)
+        bias = self.named["bias"]
+        self.w = self.named["weight"].reshape(self.features.shape[1], *bias.shape)
+        z = bias + np.einsum("ikj,kuj->iuj", self.features, self.w)
+        y = self.f.forward(z.reshape(len(x), -1), training)
+        return np.hstack([x[:, self.others], *([self.own] if self.keep_input else []), y])
+
+    def backward(self, dE_dy: Array) -> tuple[Array, dict[str, Array]]:
+        bias = self.named["bias"]
+        delta, gradients = self.f.backward(dE_dy[:, -bias.size :])
+        delta = delta.reshape(len(dE_dy), *bias.shape)
+        gradients["bias"] = delta.sum(axis=0)
+        gradients["weight"] = np.einsum("ikj,iuj->kuj", self.features, delta).reshape(self.named["weight"].shape)
+        dE_dx = np.zeros((len(dE_dy), len(self.others) + len(self.chosen)))
+        dE_dx[:, self.others] = dE_dy[:, : len(self.others)]
+        dE_dx[:, self.chosen], own = self.p_prime(np.einsum("iuj,kuj->ikj", delta, self.w))
+        if self.keep_input:
+            dE_dx[:, self.chosen] += dE_dy[:, len(self.others) : len(self.others) + len(self.chosen)]
+        return dE_dx, {**gradients, **own}
+
+
+@dataclass
 class BatchNorm:
     """Each column to zero mean and unit variance over the batch, then scaled by gamma and shifted by beta.
 
@@ -366,7 +485,7 @@ class Network:
 
 def is_weight(name: str) -> bool:
     """Penalties and decay touch weights alone: no biases, batch-norm scales or learned slopes."""
-    return name.endswith(".weight")
+    return name.endswith((".weight", ".frequency"))
 
 
 @dataclass

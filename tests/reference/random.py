@@ -1,4 +1,4 @@
-"""The draws of a training pass, and of a start from data: Philox4x32-10 (Salmon et al., SC 2011), here in plain integers."""
+"""The draws of a training pass, and of a start from data: Philox4x32-10 (Salmon et al., SC 2011), in plain integers."""
 
 import numpy as np
 

@@ -1,7 +1,33 @@
 #include "model/layers/dropout.hpp"
 
+#include <algorithm>
+#include <array>
+
 namespace lamina {
 namespace {
+
+/// A step's words, one an element, of which a block has four: drawn for a run of elements at once.
+class Words {
+  static constexpr int blocks = 32;
+
+ public:
+  static constexpr Index size = 4 * blocks;
+  using Run = std::array<std::uint32_t, size>;
+
+  Words(const Random& random, std::uint64_t step) : random_(random), first_(step << 32) {}
+  /// Those of the run that `element` lies in, which begins at a multiple of `size`.
+  void draw(std::uint64_t element, Run& run) const {
+    std::uint32_t by_place[4][blocks];
+    random_.draw(first_ + element / size * blocks, by_place);
+    for (std::size_t b = 0; b < blocks; ++b) {
+      for (std::size_t place = 0; place < 4; ++place) run[4 * b + place] = by_place[place][b];
+    }
+  }
+
+ private:
+  Random random_;
+  std::uint64_t first_;
+};
 
 template <class T> class DropoutLayer final : public Layer<T> {
  public:
@@ -32,14 +58,24 @@ template <class T> class DropoutLayer final : public Layer<T> {
       return;
     }
     const auto keep = static_cast<std::uint64_t>((1 - rate) * 0x1p32);
+    if (keep == 0) {  // a rate that is 1 but for rounding
+      y = T(0);
+      return;
+    }
+    const Words words(Random(pass.seed, Purpose::layer, layer), pass.step);
+    const auto last = static_cast<std::uint32_t>(keep - 1);
     const T scale = static_cast<T>(1 / (1 - rate));
-    const Random random(pass.seed, Purpose::layer, layer);
     auto element = static_cast<std::uint64_t>((pass.first_row + first) * this->outputs());
-    Random::Block words = random((pass.step << 32) + element / 4);
+    Words::Run word{};
     for (Index i = 0; i < x.rows(); ++i) {
-      for (Index j = 0; j < x.cols(); ++j, ++element) {
-        if (element % 4 == 0) words = random((pass.step << 32) + element / 4);
-        y(i, j) = words[element % 4] < keep ? x(i, j) * scale : T(0);
+      const T* const from = x.row_data(i);
+      T* const to = y.row_data(i);
+      for (Index j = 0, end = 0; j < x.cols(); j = end) {
+        if (i + j == 0 || element % Words::size == 0) words.draw(element, word);
+        const auto begin = static_cast<Index>(element % Words::size);
+        end = std::min(x.cols(), j + Words::size - begin);
+        for (Index n = 0; n < end - j; ++n) to[j + n] = word[begin + n] <= last ? from[j + n] * scale : T(0);
+        element += static_cast<std::uint64_t>(end - j);
       }
     }
   }

@@ -25,6 +25,7 @@ template <class T> class ShortcutLayer final : public Layer<T> {
     dense_->initialize_from_data(random, sample, parameters, state);
   }
   bool random() const override { return dense_->random(); }
+  Index copied_column(Index j) const override { return j < this->inputs() ? j : -1; }
   Index kept_per_row() const override { return dense_->kept_per_row(); }
   double work_per_row() const override { return dense_->work_per_row() + static_cast<double>(this->inputs()); }
 

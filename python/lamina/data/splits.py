@@ -13,7 +13,16 @@ from lamina.data.arguments import boolean, unexpected, whole_number, without_unk
 from lamina.data.arrays import rows_of, unmasked
 from lamina.data.records import Indices
 
-__all__ = ["Split", "fold_indices", "split", "split_indices", "tells_little", "validation_rows", "warn_of_few"]
+__all__ = [
+    "Split",
+    "fold_indices",
+    "said_of_few",
+    "split",
+    "split_indices",
+    "tells_little",
+    "validation_rows",
+    "warn_of_few",
+]
 
 
 #: What other libraries call an option of `split`, and how it is said here.
@@ -77,13 +86,18 @@ def validation_rows(
 
 def warn_of_few(n_held: int, n_rows: int, remedy: str, stacklevel: int = 3) -> None:
     """Warn of a validation part that `tells_little`."""
-    if tells_little(n_held, n_rows):
-        warnings.warn(
-            f"validation sets {n_held} of the {n_rows} samples aside: that tells little, and {n_rows - n_held} are "
-            f"left to learn from. {remedy}",
-            UserWarning,
-            stacklevel=stacklevel,
-        )
+    if (told := said_of_few(n_held, n_rows, remedy)) is not None:
+        warnings.warn(told, UserWarning, stacklevel=stacklevel)
+
+
+def said_of_few(n_held: int, n_rows: int, remedy: str) -> str | None:
+    """Return the words of that warning; None where there is nothing to warn of."""
+    if not tells_little(n_held, n_rows):
+        return None
+    return (
+        f"validation sets {n_held} of the {n_rows} samples aside: that tells little, and {n_rows - n_held} are left to "
+        f"learn from. {remedy}"
+    )
 
 
 def tells_little(n_held: int, n_rows: int) -> bool:

@@ -1,4 +1,4 @@
-"""What all six estimators share: calls that change all or nothing, the door for samples, threads, Ctrl-C."""
+"""What all estimators share: calls that change all or nothing, the door for samples, threads, Ctrl-C."""
 
 import functools
 import warnings

@@ -31,8 +31,13 @@ def described(part: Any) -> dict[str, Any]:
 
 def described_layer(layer: Any) -> dict[str, Any]:
     """Return a layer as JSON values; TypeError where a part of it is custom."""
-    params = {name: described(value) if hasattr(value, "params") else value for name, value in layer.params.items()}
-    return {"layer": type(layer).__name__, **params}
+    return {"layer": type(layer).__name__, **{name: _plain(value) for name, value in layer.params.items()}}
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "params"):
+        return described(value)
+    return list(value) if isinstance(value, tuple) else value
 
 
 def layer_from(entry: dict[str, Any]) -> Any:

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from lamina.data.arguments import number, whole_number
 from lamina.data.arrays import Array, unmasked, weights
 from lamina.data.records import Indices, Samples
-from lamina.data.splits import fold_indices, validation_rows
+from lamina.data.splits import Split, fold_indices, said_of_few
 from lamina.estimators.estimator import BaseLamina, all_or_nothing
 from lamina.estimators.parameters import TABULAR, Rule, check_parameters, one_of
 from lamina.files import FilePath
@@ -32,7 +32,6 @@ from lamina.tabular.recipe import (
     TableShape,
     build,
     fit_options,
-    inputs,
     recipe_for,
 )
 from lamina.tabular.scores import permuted_rises
@@ -253,23 +252,24 @@ class BaseTabular(BaseLamina):
             return [Fold(np.flatnonzero(home != i), np.flatnonzero(home == i)) for i in range(k)]
         if self.validation is None:
             return [None]
-        with warnings.catch_warnings(record=True) as told:
-            warnings.simplefilter("always")
-            split = Fold(*validation_rows(self.validation, n, labels, self._seed, _REMEDY))
-        for each in told:
-            self._warn_at_the_end(str(each.message))
-        return [split]
+        thought_about = isinstance(self.validation, Split)
+        split = self.validation if thought_about else Split(self.validation)
+        fold = Fold(*split.indices(n, labels, self._seed))
+        told = None if thought_about else said_of_few(len(fold.held), n, _REMEDY)
+        if told is not None:
+            self._warn_at_the_end(told)
+        return [fold]
 
     def _train(self, data: Data, apart: Data | None, groups: Array | None) -> None:
         """Train all networks, and judge them by what each has not seen."""
         slots, n_outputs = self._slots()
-        n_numeric, sizes = self.encoder_.n_numeric, self.encoder_.sizes
         parts: list[Fold | None] = [None] if apart is not None else self._parts(data, groups)
         n_rows = len(data) if parts[0] is None else len(parts[0].train)
-        self._shape = TableShape(n_rows, n_numeric, sizes, self._target, n_outputs)
+        shape = TableShape(
+            n_rows, self.encoder_.n_numeric, self.encoder_.varied(), self.encoder_.sizes, self._target, n_outputs
+        )
         own = {name: getattr(self, name, None) for name in _OF_THE_RECIPE}
-        recipe: Recipe = recipe_for(self.preset, self._shape, own)
-        shape = self._shape
+        recipe: Recipe = recipe_for(self.preset, shape, own)
         plan = Plan(
             lambda slot, seed: build(recipe, shape, slots[slot], seed),
             len(slots),
@@ -277,7 +277,7 @@ class BaseTabular(BaseLamina):
             self._samples(data),
             parts,
             None if apart is None else self._samples(apart),
-            fit_options(recipe, self._watched(), apart is not None or parts[0] is not None),
+            fit_options(recipe, shape, self._watched(), apart is not None or parts[0] is not None),
             self._seed,
             self.max_time,
             bool(self.verbose),
@@ -291,11 +291,13 @@ class BaseTabular(BaseLamina):
         epochs = [history.best_epoch if validated else history.epochs for history in self.history_ if history]
         self.best_epoch_ = round(float(np.mean(epochs)))
         self._look_at_held_out(data, apart, trained.parts, trained.held_out(len(slots)))
-        self.feature_importances_ = self._importances(data, apart, trained, recipe)
+        if self.validation_score_ is not None and not np.isfinite(self.validation_score_):
+            self.validation_score_ = None  # a curve of one class has no area
+        self.feature_importances_ = self._importances(data, apart, trained, recipe.epochs * n_rows)
 
     def _samples(self, data: Data) -> Samples:
         weight = None if data.weights is None else weights(data.weights, len(data), np.dtype("float32"))
-        return Samples(inputs(data.matrix, self._shape), self._for_network(data.targets), weight)
+        return Samples(data.matrix, self._for_network(data.targets), weight)
 
     def _look_at_held_out(self, data: Data, apart: Data | None, parts: list[Fold | None], outputs: list[Array]) -> None:
         self.out_of_fold_ = self.fold_ = self.validation_score_ = None
@@ -315,14 +317,13 @@ class BaseTabular(BaseLamina):
             if part is not None:
                 self.fold_[part.held] = place
 
-    def _importances(self, data: Data, apart: Data | None, trained: Trained, recipe: Recipe) -> Array:
+    def _importances(self, data: Data, apart: Data | None, trained: Trained, work: int) -> Array:
         """How much the loss of the first part's rows held out rises where a column is shuffled, in shares of 1."""
         part = trained.parts[0]
         judges = apart if apart is not None else data if part is None else data.take(part.held)
         sources = np.array(self.encoder_.sources(), int)
         groups = [np.flatnonzero(sources == place).tolist() for place in range(self.n_features_in_)]
-        work = _SHARE_OF_WORK * recipe.epochs * self._shape.n_rows
-        most = int(np.clip(work / max(1, sum(map(bool, groups))), 50, _MOST_JUDGES))
+        most = int(np.clip(_SHARE_OF_WORK * work / max(1, sum(map(bool, groups))), 50, _MOST_JUDGES))
         if len(judges) > most:
             judges = judges.take(np.random.default_rng(self._seed % 2**63).permutation(len(judges))[:most])
         networks = [member.network for member in trained.members if member.part == 0]
@@ -337,7 +338,7 @@ class BaseTabular(BaseLamina):
     # Using --------------------------------------------------------------------------------------------------------
 
     def _outputs_of(self, networks: list[Network], matrix: Array) -> Array:
-        return combined(networks, self.n_slots_, inputs(matrix, self._shape), self._threads())
+        return combined(networks, self.n_slots_, matrix, self._threads())
 
     def _outputs(self, X: Any) -> Array:
         """Return the networks' mean outputs for a table, (rows, outputs), float64."""
@@ -430,12 +431,10 @@ class BaseTabular(BaseLamina):
         learned = {n.removeprefix(_LEARNED): array for n, array in arrays.items() if n.startswith(_LEARNED)}
         estimator.restore(given["learned"], learned)
         slots, n_outputs = estimator._slots()
-        estimator._shape = TableShape(0, encoder.n_numeric, encoder.sizes, cls._target, n_outputs)
         estimator.n_slots_, estimator.networks_ = len(slots), model.networks_from(given["networks"], arrays)
-        n_inputs = inputs(np.zeros((1, encoder.width), np.float32), estimator._shape).shape[1]
         for net in estimator.networks_:
             if (
-                (net.n_inputs, net.n_outputs) != (n_inputs, n_outputs)
+                (net.n_inputs, net.n_outputs) != (encoder.width, n_outputs)
                 or net.loss.link != cls._link
                 or net.spec.recurrent
             ):

@@ -28,9 +28,9 @@ from lamina.tabular.values import (
 
 __all__ = ["Column", "FrameEncoder"]
 
-# Categories that a column may have, and all columns together: a model file's header has so many values at most.
-_MOST_CATEGORIES = 1024
-_MOST_IN_ALL = 2**17
+# Categories that a column may have, and all columns together: the header of a model file can hold twice as many values.
+# A column takes at most this share of what those before it have left.
+_MOST_CATEGORIES, _MOST_IN_ALL, _SHARE = 1024, 2**17, 1 / 8
 # From so many categories on, those that are there once are one: a single row says little of others.
 _FEW = 10
 # What an encoded number is at most: training has nothing so far out, and squares of it are still numbers in float32.
@@ -60,6 +60,8 @@ class Column:
         "number", "boolean", "category", "datetime", "time" or "duration".
     numbers : tuple of str
         The numbers that are taken of it: "" is the value itself (seconds, for dates), the others are parts of a date.
+    binary : tuple of str
+        Those of them that take two values alone.
     categories : tuple of str
         Of a category, in the order of their numbers.
     others : bool
@@ -74,6 +76,7 @@ class Column:
 
     kind: str
     numbers: tuple[str, ...] = ()
+    binary: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
     others: bool = False
     indicator: bool = False
@@ -94,11 +97,12 @@ class Column:
         plain: dict[str, Any] = {n: tuple(value) if isinstance(value, list) else value for n, value in given.items()}
         column = cls(**plain)
         known = [] if column.kind not in _NUMBERS else ["", *PARTS] if column.kind in ("datetime", "time") else [""]
-        of_text = all(isinstance(each, str) for each in (*column.numbers, *column.categories))
+        of_text = all(isinstance(each, str) for each in (*column.numbers, *column.binary, *column.categories))
         flags = isinstance(column.others, bool) and isinstance(column.indicator, bool)
         if column.kind not in _KINDS or not of_text or not flags:
             raise ValueError(f"there is no column such as {reprlib.repr(given)}")
         right = [name for name in known if name in column.numbers] == list(column.numbers)
+        right = right and [name for name in column.numbers if name in column.binary] == list(column.binary)
         distinct = len(set(column.categories)) == len(column.categories)
         zoned = column.zone is None or (column.kind == "datetime" and is_zone(column.zone))
         if not (right and distinct and zoned) or not (column.dropped is None or column.dropped in DROPPED):
@@ -134,10 +138,11 @@ class FrameEncoder:
         """Return the encoder of a table, and the table's matrix."""
         table = table_of(X)
         named = _chosen(categorical, table)
-        most = min(_MOST_CATEGORIES, max(_FEW, _MOST_IN_ALL // table.n_columns))
+        left = _MOST_IN_ALL
         columns, encoded, means, scales = [], [], [], []
         for place in range(table.n_columns):
-            column, own = _learn(table, place, place in named, most)
+            column, own = _learn(table, place, place in named, min(_MOST_CATEGORIES, max(_FEW, int(_SHARE * left))))
+            left -= len(column.categories)
             moments = [mean_and_scale(x[~np.isnan(x)][:, np.newaxis], None) for x in own.numbers]
             columns.append(column)
             # In the type of the matrix, so that no table is there twice.
@@ -186,6 +191,11 @@ class FrameEncoder:
     def width(self) -> int:
         """How many columns the matrix has: at least one, of zeros, where nothing varies."""
         return max(1, self.n_numeric + len(self.sizes))
+
+    def varied(self) -> tuple[int, ...]:
+        """Return the numeric columns of the matrix that have more than two values."""
+        two = [part in column.binary for column in self.columns for part in _kept(column)]
+        return tuple(i for i, only in enumerate(two) if not only)
 
     def name_of(self, place: int) -> str:
         """Return what a column of the table is called: x0, x1, ... where it had no name."""
@@ -354,8 +364,9 @@ def _learn_numbers(values: Values, name: str) -> _Learned:
     _refuse_infinite(found[""], name)
     gone = np.isnan(found[""])
     present = None if not gone.any() else ~gone
-    kept = {part: x for part, x in found.items() if _varies(x if present is None else x[present])}
-    column = Column(values.kind, tuple(kept), zone=zone)
+    counts = {part: _values_up_to_two(x if present is None else x[present]) for part, x in found.items()}
+    kept = {part: x for part, x in found.items() if counts[part] > 1}
+    column = Column(values.kind, tuple(kept), tuple(part for part in kept if counts[part] == 2), zone=zone)
     if gone.all():
         return replace(column, dropped="missing"), _NOTHING
     if not kept:
@@ -374,8 +385,12 @@ def _with_indicator(column: Column, gone: Array, missing: bool) -> _Learned:
     return replace(column, indicator=True), _Encoded([], [gone])
 
 
-def _varies(x: Array) -> bool:
-    return len(x) > 0 and bool((x != x[0]).any())
+def _values_up_to_two(x: Array) -> int:
+    """How many different values there are: 0, 1, 2, or 3 for more."""
+    if len(x) == 0:
+        return 0
+    others = x[x != x[0]]
+    return 1 if len(others) == 0 else 2 if (others == others[0]).all() else 3
 
 
 def _refuse_infinite(x: Array, name: str) -> None:

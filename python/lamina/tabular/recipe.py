@@ -1,4 +1,8 @@
-"""What is trained on a table: the one place that knows layers, rates and epochs."""
+"""What is trained on a table, and how: the one place that knows layers, rates and epochs.
+
+The default is RealMLP with its tuned defaults (Holzmueller, Grinsztajn, Steinwart, arXiv 2407.04491), with fewer epochs
+for larger tables; "fast" is its simplified recipe.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +13,10 @@ import numpy as np
 
 from lamina._dispatch import core as _core
 from lamina import losses, schedules
-from lamina.data.arrays import Array
 from lamina.network.network import Network
 from lamina.training.callbacks import EarlyStopping
 
-__all__ = ["EMBEDDINGS", "METRICS", "PRESETS", "Recipe", "TableShape", "build", "fit_options", "inputs", "recipe_for"]
+__all__ = ["EMBEDDINGS", "METRICS", "PRESETS", "Recipe", "TableShape", "build", "fit_options", "recipe_for"]
 
 #: What the best epoch may be chosen by, for classes and for numbers; the first is the default.
 METRICS = {"classes": ("error", "log_loss", "auc"), "numbers": ("rmse", "mae", "r2")}
@@ -32,15 +35,18 @@ class TableShape:
         To train on.
     n_numeric : int
         Numeric columns of the matrix, which come first.
+    varied : tuple of int
+        Those of them that have more than two values.
     sizes : tuple of int
         Categories of each category column.
     target : {"classes", "numbers"}
     n_outputs : int
-        Classes, or targets.
+        Of a network.
     """
 
     n_rows: int
     n_numeric: int
+    varied: tuple[int, ...]
     sizes: tuple[int, ...]
     target: str
     n_outputs: int
@@ -48,64 +54,98 @@ class TableShape:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """A network and its training; an estimator's parameter of the same name takes precedence."""
+    """A network and its training; an estimator's parameter of the same name takes precedence.
+
+    Attributes
+    ----------
+    width, depth, activation, dropout, embeddings, learning_rate, weight_decay, label_smoothing, batch_size, epochs, \
+patience
+        As the estimators have them.
+    one_hot : int
+        Columns of at most so many categories become one-hot ones; the others `category_units` learned numbers.
+    tuned : bool
+        Whether activations are parametric, weights start from the data, and weight decay and dropout follow a schedule.
+    beta2 : float
+        Of Adam.
+    """
 
     width: int = 256
     depth: int = 3
     activation: str = "selu"
     dropout: float = 0.15
     embeddings: str = "periodic"
-    learning_rate: float = 2e-3
+    one_hot: int = 9
+    category_units: int = 8
+    learning_rate: float = 0.04
     weight_decay: float = 0.02
     label_smoothing: float = 0.1
     batch_size: int = 256
-    epochs: int = 128
+    epochs: int = 256
     patience: int | None = None
+    tuned: bool = True
+    beta2: float = 0.95
+
+
+# Epochs by the rows to train on: so many up to so many rows, then fewer by the root of their number.
+_MOST_EPOCHS, _FEW_ROWS, _LEAST_EPOCHS = 256, 2000, 48
+# Factors of the learning rate.
+_RATES: dict[str | int, float] = {"bias": 0.1, "slope": 0.1}
+_RATE_OF_SCALE, _RATE_OF_EMBEDDING = 6.0, 0.1
 
 
 def recipe_for(preset: str, shape: TableShape, own: dict[str, Any]) -> Recipe:
     """Return the recipe of a preset for a table; `own` values that are not None come first."""
-    found = Recipe(activation="selu" if shape.target == "classes" else "mish")
+    classes = shape.target == "classes"
+    epochs = int(np.clip(_MOST_EPOCHS * np.sqrt(_FEW_ROWS / shape.n_rows), _LEAST_EPOCHS, _MOST_EPOCHS))
+    found = Recipe(activation="selu" if classes else "mish", learning_rate=0.04 if classes else 0.2, epochs=epochs)
     if preset == "fast":
-        found = replace(found, embeddings="none", dropout=0.0, weight_decay=0.0, width=128, epochs=64)
+        found = replace(found, embeddings="none", dropout=0.0, weight_decay=0.0, tuned=False)
+        found = replace(found, learning_rate=0.04 if classes else 0.07, epochs=max(_LEAST_EPOCHS, epochs // 2))
     return replace(found, **{name: value for name, value in own.items() if value is not None})
+
+
+def _layers(recipe: Recipe, shape: TableShape) -> tuple[list[Any], dict[str | int, float]]:
+    """The layers of a network, and factors of the learning rate by parameter and layer."""
+    layers: list[Any] = []
+    rates = dict(_RATES)
+    if shape.sizes:
+        categories = range(shape.n_numeric, shape.n_numeric + len(shape.sizes))
+        layers.append(_core.Embedding(tuple(categories), shape.sizes, recipe.category_units, recipe.one_hot))
+    if shape.varied and recipe.embeddings != "none":
+        rates[len(layers)] = _RATE_OF_EMBEDDING
+        layers.append(_core.NumericEmbedding(shape.varied, recipe.embeddings))
+    rates[len(layers)] = _RATE_OF_SCALE
+    layers.append(_core.Scale())
+    start = "data_driven" if recipe.tuned else "normal"
+    dense: dict[str, Any] = {"parametrization": "ntk", "initializer": start}
+    for _ in range(recipe.depth):
+        layers.append(_core.Dense(recipe.width, recipe.activation, parametric=recipe.tuned, **dense))
+        if recipe.dropout:
+            layers.append(_core.Dropout(recipe.dropout))
+    last = dense if recipe.tuned else {**dense, "initializer": "zeros"}
+    layers.append(_core.Dense(shape.n_outputs, **last))
+    return layers, rates
 
 
 def build(recipe: Recipe, shape: TableShape, loss: Any, seed: int) -> Network:
     """Return the network, untrained."""
-    layers: list[Any] = []
-    for _ in range(recipe.depth):
-        layers.append(_core.Dense(recipe.width, recipe.activation))
-        if recipe.dropout:
-            layers.append(_core.Dropout(recipe.dropout))
-    layers.append(_core.Dense(shape.n_outputs))
-    loss = losses.get(loss, label_smoothing=recipe.label_smoothing) if loss == "cross_entropy" else losses.get(loss)
-    width = inputs(np.zeros((1, max(1, shape.n_numeric + len(shape.sizes))), np.float32), shape).shape[1]
-    return Network(layers, width, loss, seed=seed, normalize_inputs=True)
+    made = losses.get(loss, label_smoothing=recipe.label_smoothing) if loss == "cross_entropy" else losses.get(loss)
+    n_inputs = max(1, shape.n_numeric + len(shape.sizes))
+    return Network(_layers(recipe, shape)[0], n_inputs, made, seed=seed, normalize_inputs="robust")
 
 
-def inputs(matrix: Array, shape: TableShape) -> Array:
-    """Return what the network takes of an encoder's matrix: categories one by one."""
-    parts = [matrix[:, : shape.n_numeric]] if shape.n_numeric or not shape.sizes else []
-    if not shape.sizes:
-        return matrix
-    for place, size in enumerate(shape.sizes):
-        codes = matrix[:, shape.n_numeric + place, np.newaxis]
-        parts.append((codes == np.arange(size)).astype(matrix.dtype))
-    return np.ascontiguousarray(np.hstack(parts))
-
-
-def fit_options(recipe: Recipe, metric: str, validated: bool) -> dict[str, Any]:
+def fit_options(recipe: Recipe, shape: TableShape, metric: str, validated: bool) -> dict[str, Any]:
     """Return the options of `Network.fit`; what is validated on is up to the caller."""
     options: dict[str, Any] = {
         "epochs": recipe.epochs,
         "batch_size": recipe.batch_size,
-        "optimizer": _core.AdamW(recipe.learning_rate, beta2=0.95, weight_decay=recipe.weight_decay),
-        "schedule": schedules.Cosine(),
+        "optimizer": _core.AdamW(recipe.learning_rate, beta2=recipe.beta2, weight_decay=recipe.weight_decay),
+        "schedule": schedules.CosLog(),
+        "rates": _layers(recipe, shape)[1],
         "early_stopping": None,
     }
+    if recipe.tuned:
+        options |= {"decay_schedule": schedules.FlatCosine(), "dropout_schedule": schedules.FlatCosine()}
     if validated:
-        options["early_stopping"] = EarlyStopping(patience=recipe.patience or recipe.epochs)
-        if metric == "error":
-            options["scoring"] = "accuracy"
+        options["early_stopping"] = EarlyStopping(recipe.patience or recipe.epochs, monitor=metric, latest=True)
     return options

@@ -228,7 +228,7 @@ learning_rate, weight_decay, batch_size, epochs, patience, max_time, n_jobs, ran
 
     def _watched(self) -> str:
         if self.quantiles_.size:
-            return "loss"
+            return "validation_loss"
         usual = "mae" if self.loss == "absolute_error" else METRICS["numbers"][0]
         return self.metric or usual
 

@@ -320,7 +320,10 @@ def _of_objects(values: list[Any]) -> Values:
 def _spread(present: Iterable[Any], missing: Sequence[bool]) -> Array:
     """Numbers where they are not missing, and NaN."""
     out = np.full(len(missing), np.nan)
-    out[~np.asarray(missing)] = [float(value) for value in present]
+    try:
+        out[~np.asarray(missing)] = [float(value) for value in present]
+    except OverflowError:
+        raise TypeError("holds a whole number beyond what float64 can hold") from None
     return out
 
 
