@@ -186,7 +186,11 @@ def test_full_batch_solvers_and_clipping_by_norms(layer, rng):
     """Levenberg-Marquardt goes back once for each output of a row, which must not change what forward has left."""
     x, t = data(rng, 60)
     losses = []
-    for options in ({"optimizer": lamina.LevenbergMarquardt()}, {"optimizer": lamina.LBFGS()}, {"clip": lamina.AGC(0.1)}):
+    for options in (
+        {"optimizer": lamina.LevenbergMarquardt()},
+        {"optimizer": lamina.LBFGS()},
+        {"clip": lamina.AGC(0.1)},
+    ):
         net = network(layer)
         losses.append((net.evaluate(x, t), net.fit(x, t, epochs=15, validation=None, **options).loss[-1]))
     assert all(after < before for before, after in losses)

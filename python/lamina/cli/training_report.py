@@ -27,7 +27,7 @@ def training_report(options: Namespace, rows: Rows, trained: Trained, judged: tu
     """Return the page; `judged` is what `Trained.judged_on` returns."""
     part, places, outputs = judged
     importances, words = trained.importances()
-    name = "the standard input" if options.data == "-" else Path(options.data).name
+    name = _called(options.data)
     return page(
         ReportData(
             title=f"{options.target} of {name}",
@@ -49,13 +49,18 @@ def training_report(options: Namespace, rows: Rows, trained: Trained, judged: tu
     )  # fmt: skip
 
 
+def _called(path: str) -> str:
+    """Return a file's name; what folders it lies in is nobody's business who is shown the report."""
+    return "the standard input" if path == "-" else Path(path).name
+
+
 def _about(options: Namespace, rows: Rows, trained: Trained) -> dict[str, str]:
     counts = [f"{len(places):,} {part}" for part, places in rows.parts.items() if len(places)]
     classes = rows.target.classes
     task = rows.task if classes is None else f"{rows.task}, {len(classes)} classes"
-    tested = {"test rows": options.test} if isinstance(options.test, str) else {}
+    tested = {"test rows": _called(options.test)} if isinstance(options.test, str) else {}
     return {
-        "data": options.data,
+        "data": _called(options.data),
         **tested,
         "rows": ", ".join(counts),
         "target": options.target,
