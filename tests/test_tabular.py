@@ -19,6 +19,7 @@ pd = pytest.importorskip("pandas")
 pl = pytest.importorskip("polars")
 pytest.importorskip("narwhals")
 
+EMBEDDINGS = ("periodic", "linear", "piecewise_linear", "none")
 TINY = {"width": 16, "depth": 1, "epochs": 8, "batch_size": 16, "dropout": 0.0, "random_state": 0}
 N = 240
 RNG = np.random.default_rng(0)
@@ -133,6 +134,28 @@ def test_a_model_is_one_file_with_the_same_bits(name, how, tmp_path):
     again.save(tmp_path / "twice")
     assert (tmp_path / "twice").read_bytes() == (tmp_path / "model").read_bytes()
     np.testing.assert_array_equal(predicted(pickle.loads(pickle.dumps(model)), FRAME), predicted(model, FRAME))
+
+
+@every
+@pytest.mark.parametrize("how", [{"preset": "fast"}, *({"embeddings": kind} for kind in EMBEDDINGS)], ids=str)
+def test_every_preset_and_embedding(name, how, tmp_path):
+    model = fitted(name, **how, epochs=30)
+    assert model.score(FRAME, KINDS[name]) > 0.6
+    model.save(tmp_path / "model")
+    np.testing.assert_array_equal(predicted(lamina.load(tmp_path / "model"), FRAME), predicted(model, FRAME))
+
+
+@every
+def test_the_networks_own_parameters_are_heeded(name):
+    own = {"width": 5, "depth": 2, "activation": "tanh", "dropout": 0.3, "embeddings": "none", "epochs": 3}
+    net = fitted(name, **own).networks_[0]
+    dense = [layer for layer in net.layers if isinstance(layer, lamina.Dense)]
+    assert [layer.units for layer in dense[:-1]] == [5, 5]
+    assert {layer.activation.name for layer in dense[:-1]} == {"tanh"}
+    assert {layer.rate for layer in net.layers if isinstance(layer, lamina.Dropout)} == {0.3}
+    assert not any(isinstance(layer, lamina.NumericEmbedding) for layer in net.layers)
+    stopped = fitted(name, epochs=200, patience=2)
+    assert stopped.history_[0].epochs < 200
 
 
 @every
@@ -324,7 +347,9 @@ LEARN, TEST = slice(0, 1600), slice(1600, 2400)
 @pytest.mark.parametrize("quantiles", [None, [0.05, 0.95]])
 @pytest.mark.parametrize("how", [{"validation": 0.4}, {"n_folds": 3}], ids=str)
 def test_intervals_hold_what_they_promise(quantiles, how, tmp_path):
-    model = make("TabularRegressor", quantiles=quantiles, epochs=30, batch_size=64, **how).fit(NOISY[LEARN], NOISE[LEARN])
+    model = make("TabularRegressor", quantiles=quantiles, epochs=30, batch_size=64, **how).fit(
+        NOISY[LEARN], NOISE[LEARN]
+    )
     model.save(tmp_path / "model")
     for coverage in (0.5, 0.8, 0.9):
         lower, upper = model.predict_interval(NOISY[TEST], coverage).T
