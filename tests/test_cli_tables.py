@@ -116,7 +116,7 @@ def test_weights_by_a_column(folder, kind, capsys):
     wrong = np.arange(ROWS) % 2 == 0
     frame["bought"] = np.where(wrong, np.where(frame.bought == "yes", "no", "yes"), frame.bought)
     frame.assign(counts=np.where(wrong, 0, 2)).to_csv("data.csv", index=False)
-    train(*kind, "--weights", "counts", "--test", "0")
+    train(*kind, "--weights", "counts", "--test", "0", "--report", "r.html")
     found = predictions()["prediction"]
     assert (found == table()["bought"]).mean() > 0.8
     for column, message in {"city": "must be a column of numbers", "nothing": "no column 'nothing'",
@@ -286,7 +286,9 @@ def test_labels_come_back_as_they_are_written(folder, labels, spelled):
 
 def test_folds_are_reported_with_their_spread(folder, capsys):
     train(*TABULAR, "--folds", "3", "--metric", "log_loss", "--report", "r.html", "--test", "0")
-    assert "3 networks in " in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "3 networks in " in said
+    assert "Results on 240 validation rows" in said  # by models that have not seen them
     text = Path("r.html").read_text()
     for words in ("in 3 folds", "Each of the 3 folds", "240 training", "240 validation rows", "3 fits"):
         assert words in text
@@ -302,6 +304,21 @@ def test_the_same_seed_is_the_same_model(folder):
         files.append(np.concatenate([view.ravel() for view in model.networks_[0].parameters.values()]))
     np.testing.assert_array_equal(files[0], files[1])
     assert not np.array_equal(files[0], files[2])
+
+
+def test_a_model_of_folds_says_which_held_a_row_out():
+    X, y = table()[["age", "city", "income"]], table()["bought"]
+    weights = np.ones(ROWS)
+    weights[:10] = 0
+    model = lamina.TabularClassifier("fast", epochs=3, n_folds=4, random_state=0).fit(X, y, sample_weight=weights)
+    assert set(model.fold_[10:]) == {0, 1, 2, 3}
+    assert set(model.fold_[:10]) == {-1}
+    np.testing.assert_array_equal(model.fold_ < 0, np.isnan(model.out_of_fold_[:, 0]))
+    inputs, targets = model.network_samples(X, y)
+    found = np.mean([net.predict(inputs) for net in model.networks_], axis=0)
+    assert (found.argmax(axis=1) == (model.predict(X) == "yes")).all()
+    np.testing.assert_array_equal(targets, y == "yes")
+    assert lamina.TabularClassifier("fast", epochs=3, validation=None).fit(X, y).fold_ is None
 
 
 def test_a_limit_of_time_is_kept(folder):

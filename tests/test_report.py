@@ -213,6 +213,8 @@ COLUMNS = {
     ),
     "empty": ([None] * 4, "text", 4, 0, "nothing"),
     "category": (pd.Categorical(["x", "y", "x", "x"]), "category", 0, 2, "x (75%), y (25%)"),
+    "unused category": (pd.Categorical(["x"] * 4, ["w", "x"]), "category", 0, 1, "x (100%)"),
+    "duration": (pd.to_timedelta([1, 2, None, 3], "h"), "duration", 1, 3, "0 days 01:00:00 to 0 days 03:00:00"),
     "lists": ([[1], [2], [1], None], "text", 1, 2, "[1] (67%), [2] (33%)"),
     "large": ([2**62, 1, 2, 3], "number", 0, 4, "1 to 4.61169e+18, median 2.5"),
 }
@@ -249,6 +251,8 @@ def test_ids_are_found():
         "yes": rng.random(rows) < 0.5,
         "empty": [None] * rows,
     }
+    fine["span"] = pd.to_timedelta(rng.integers(0, 99, rows), "h")
+    fine["born"] = pd.Timestamp("2000-01-01") + pd.to_timedelta(rng.integers(0, 9999, rows), "D")
     target = rng.normal(size=rows)
     assert suspicious(target, False, **columns, **fine) == {(name, "id") for name in columns}
     assert suspicious(target[:15], False, **{name: values[:15] for name, values in columns.items()}) == set()

@@ -57,14 +57,13 @@ def run(options: Namespace) -> int:
     elif trained.histories:
         fold_curves(trained.histories, path=picture)
     report.note(trained.told)
-    part = "test" if len(rows.parts["test"]) else "training"
-    found = trained.outputs(rows.parts[part])
-    _report_part(part, rows, found)
+    part, places, found = trained.judged_on(rows.parts)
+    _report_part(part, rows, places, found)
     report.note(f"model: {out}")
     if trained.histories:
         report.note(f"learning curves: {picture}")
     if options.report:
-        write_whole(options.report, training_report(options, rows, trained, found))
+        write_whole(options.report, training_report(options, rows, trained, (part, places, found)))
         report.note(f"report: {options.report}")
     return INTERRUPTED if trained.interrupted else 0
 
@@ -91,9 +90,9 @@ def name_of_the_model(data: str) -> str:
     return f"{'model' if data == '-' or not name else name}.lamina"
 
 
-def _report_part(part: str, rows: Rows, outputs: Any) -> None:
+def _report_part(part: str, rows: Rows, index: Any, outputs: Any) -> None:
     """Print the scores next to those of the most frequent class, or of the mean, of the training rows."""
-    index, training = rows.parts[part], rows.parts["training"]
+    training = rows.parts["training"]
     if rows.target.classes is None:
         truth = rows.values.to_numpy(dtype=np.float64)[index]
         report.results(part, None, truth, outputs, rows.target.mean, stderr=False)

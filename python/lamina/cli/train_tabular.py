@@ -43,8 +43,8 @@ def train_tabular(rows: Rows, options: Namespace) -> Trained:
     for line in [*(f"column {name!r} is left out: {why}" for name, why in unused.items()), *notes]:
         report.note(f"note: {line}")
         rows.notes.append(line)
-    histories = model.history_
-    if interrupted and not any(history.loss for history in histories):
+    histories = [history for history in model.history_ if history is not None and history.loss]
+    if interrupted and not histories:
         raise KeyboardInterrupt("before the first epoch was over: nothing is saved")
     if all(history.diverged and not history.best_epoch for history in histories):
         raise ArithmeticError(f"training {histories[0].stop_reason}; nothing is saved")

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 __all__ = ["Trained"]
 
 
@@ -59,3 +61,14 @@ class Trained:
     chosen: str = ""
     importances: Callable[[], tuple[Mapping[str, Any], str]] = lambda: ({}, "")
     remarks: Callable[[], Sequence[Any] | None] = lambda: None
+
+    def judged_on(self, parts: Mapping[str, Any]) -> tuple[str, Any, Any]:
+        """Return the rows that tell best how good the model is: what they are, their numbers, the outputs for them.
+
+        Test rows, else rows that were held out, each with a model that had not seen it, else the training rows.
+        """
+        if not len(parts["test"]) and self.held_out:
+            places, outputs = zip(*self.held_out, strict=True)
+            return "validation", np.concatenate(places), np.concatenate(outputs)
+        part = "test" if len(parts["test"]) else "training"
+        return part, parts[part], self.outputs(parts[part])

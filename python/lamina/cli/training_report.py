@@ -23,16 +23,11 @@ __all__ = ["training_report"]
 COVERAGE = 0.9
 
 
-def training_report(options: Namespace, rows: Rows, trained: Trained, outputs: Any) -> bytes:
-    """Return the page; `outputs` are those of the test rows, or of the training rows where there are none."""
-    part = "test" if len(rows.parts["test"]) else "training"
-    if part == "training" and trained.held_out:
-        places = np.concatenate([places for places, _ in trained.held_out])
-        part, outputs = "validation", np.concatenate([found for _, found in trained.held_out])
-    else:
-        places = rows.parts[part]
+def training_report(options: Namespace, rows: Rows, trained: Trained, judged: tuple[str, Any, Any]) -> bytes:
+    """Return the page; `judged` is what `Trained.judged_on` returns."""
+    part, places, outputs = judged
     importances, words = trained.importances()
-    name = "the standard input" if options.data == "-" else Path(options.data).name
+    name = _called(options.data)
     return page(
         ReportData(
             title=f"{options.target} of {name}",
@@ -54,13 +49,18 @@ def training_report(options: Namespace, rows: Rows, trained: Trained, outputs: A
     )  # fmt: skip
 
 
+def _called(path: str) -> str:
+    """Return a file's name; what folders it lies in is nobody's business who is shown the report."""
+    return "the standard input" if path == "-" else Path(path).name
+
+
 def _about(options: Namespace, rows: Rows, trained: Trained) -> dict[str, str]:
     counts = [f"{len(places):,} {part}" for part, places in rows.parts.items() if len(places)]
     classes = rows.target.classes
     task = rows.task if classes is None else f"{rows.task}, {len(classes)} classes"
-    tested = {"test rows": options.test} if isinstance(options.test, str) else {}
+    tested = {"test rows": _called(options.test)} if isinstance(options.test, str) else {}
     return {
-        "data": options.data,
+        "data": _called(options.data),
         **tested,
         "rows": ", ".join(counts),
         "target": options.target,

@@ -46,8 +46,6 @@ class Suspicion:
 
 def summary(name: str, values: pd.Series, use: str = "") -> ColumnSummary:
     """Return what a column holds; `use` is what became of it, for what is no input."""
-    from pandas.api import types
-
     known = values.dropna()
     missing, kind = len(values) - len(known), _kind(values)
     try:
@@ -57,12 +55,15 @@ def summary(name: str, values: pd.Series, use: str = "") -> ColumnSummary:
         distinct = int(known.nunique())
     if not len(known):
         shown = "nothing"
-    elif types.is_bool_dtype(values) or kind in ("text", "category", "boolean", "other"):
+    elif kind in ("text", "category", "boolean"):
         counts = known.value_counts()
+        counts = counts[counts > 0]  # categories that no row has are counted, too
         shares = [f"{_short(value)} ({count / len(known):.0%})" for value, count in counts.iloc[:_SHOWN].items()]
         shown = ", ".join(shares) + (", …" if distinct > _SHOWN else "")
     elif kind == "date":
         shown = f"{known.min():%Y-%m-%d} to {known.max():%Y-%m-%d}"
+    elif kind == "duration":
+        shown = f"{known.min()} to {known.max()}"
     else:
         numbers = known.to_numpy(dtype=np.float64)
         low, middle, high = (f"{value:.6g}" for value in (numbers.min(), np.median(numbers), numbers.max()))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -40,8 +40,11 @@ def page(data: ReportData) -> bytes:
 
     ImportError says how to get matplotlib where it is not installed.
     """
-    sections = [_about(data), _warnings(data), _scores(data.scores), _outcome(data), _curves(data.histories),
-                _importances(data), _remarks(data), _columns(data), _notes(data)]  # fmt: skip
+    sections = [
+        *(_about(data), _warnings(data), _scores(data.scores), _outcome(data)),
+        element("div", _calibration(data), _curves(data.histories), class_="pair"),
+        *(_importances(data), _remarks(data), _columns(data), _notes(data)),
+    ]
     return written(
         element(
             "html",
@@ -176,13 +179,13 @@ def _curves(histories: Sequence[Any]) -> Content:
 
 def _outcome(data: ReportData) -> Content:
     if isinstance(data.outcome, Classes):
-        return list(_about_classes(data.outcome, data.part))
+        return _about_classes(data.outcome, data.part)
     if isinstance(data.outcome, Numbers):
         return _about_numbers(data.outcome, data.part)
     return None
 
 
-def _about_classes(found: Classes, part: str) -> Iterator[Element]:
+def _about_classes(found: Classes, part: str) -> Element:
     counts = confusion(found.truth, found.found, len(found.labels))
     rows = counted(len(found.truth), f"{part} row")
     right = np.trace(counts) / len(found.truth)
@@ -192,10 +195,16 @@ def _about_classes(found: Classes, part: str) -> Iterator[Element]:
     if len(found.labels) > 4 and right < 1:
         content += _mistakes(found.labels, counts)
     content.append(_by_class(found))
-    yield _section("confusion", "Confusion matrix" if len(found.labels) <= _MATRIX else "Mistakes", content)
+    return _section("confusion", "Confusion matrix" if len(found.labels) <= _MATRIX else "Mistakes", content)
+
+
+def _calibration(data: ReportData) -> Content:
+    found = data.outcome
+    if not isinstance(found, Classes):
+        return None
     of = "of the predicted class" if len(found.labels) > 2 else f"of {found.labels[1]}"
     words = (
-        f"Where the line keeps to the diagonal, a probability {of} of 0.8 comes true in 80% of the {part} rows. "
+        f"Where the line keeps to the diagonal, a probability {of} of 0.8 comes true in 80% of the {data.part} rows. "
         "Bars are one standard error."
     )
 
@@ -203,7 +212,7 @@ def _about_classes(found: Classes, part: str) -> Iterator[Element]:
         return calibration_curve(found.truth, found.probabilities, ax=ax)
 
     picture = _drawn("calibration", "Calibration", draw, words)
-    yield _section("calibration-curve", "Calibration", picture)
+    return _section("calibration-curve", "Calibration", picture)
 
 
 def _matrix(labels: Sequence[str], counts: Any) -> Element:
