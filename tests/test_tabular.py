@@ -476,7 +476,7 @@ CASES = {
     "width": ({"width": 0}, {}, "width of {name} must be None or an integer >= 1"),
     "dropout": ({"dropout": 1.0}, {}, "dropout of {name} must be None or a number >= 0 and < 1"),
     "activation": ({"activation": "rellu"}, {}, "activation of {name} must be None or the name of an activation"),
-    "embeddings": ({"embeddings": "word2vec"}, {}, "embeddings of {name} must be None or one of 'periodic'"),
+    "embeddings": ({"embeddings": "word2vec"}, {}, "embeddings of {name} must be None or one of 'mixed', 'periodic'"),
     "epochs": ({"epochs": 0}, {}, "epochs of {name} must be None or an integer >= 1"),
     "time": ({"max_time": 0}, {}, "max_time of {name} must be None or a number > 0"),
     "seed": ({"random_state": -1}, {}, "random_state of {name} must be None, an integer >= 0"),

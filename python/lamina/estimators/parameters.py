@@ -171,7 +171,7 @@ TABULAR: dict[str, Rule] = {
         )
     ),
     "n_folds": _optional(_integer(2)),
-    "n_members": _integer(1),
+    "n_members": _optional(_integer(1)),
     "calibrate": _BOOLEAN,
     "quantiles": _optional((_are_quantiles, "different numbers > 0 and < 1")),
     "width": _optional(_integer(1)),

@@ -271,9 +271,9 @@ class BaseTabular(BaseLamina):
         own = {name: getattr(self, name, None) for name in _OF_THE_RECIPE}
         recipe: Recipe = recipe_for(self.preset, shape, own)
         plan = Plan(
-            lambda slot, seed: build(recipe, shape, slots[slot], seed),
+            lambda slot, turn, seed: build(recipe, shape, slots[slot], seed, turn),
             len(slots),
-            int(self.n_members),
+            self._members(recipe),
             self._samples(data),
             parts,
             None if apart is None else self._samples(apart),
@@ -294,6 +294,11 @@ class BaseTabular(BaseLamina):
         if self.validation_score_ is not None and not np.isfinite(self.validation_score_):
             self.validation_score_ = None  # a curve of one class has no area
         self.feature_importances_ = self._importances(data, apart, trained, recipe.epochs * n_rows)
+
+    def _members(self, recipe: Recipe) -> int:
+        if self.n_members is not None:
+            return int(self.n_members)
+        return recipe.members if self.n_folds is None else recipe.members_of_fold
 
     def _samples(self, data: Data) -> Samples:
         weight = None if data.weights is None else weights(data.weights, len(data), np.dtype("float32"))

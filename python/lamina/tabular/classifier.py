@@ -37,8 +37,8 @@ class TabularClassifier(ClassifierMixin, BaseTabular):  # type: ignore[misc]
         shuffle=False)`` takes the last rows. None trains on all rows, to the last epoch.
     n_folds : int, default=None
         Train so many networks, each of which holds out another part of the rows, and average them.
-    n_members : int, default=1
-        Networks that differ by their seed alone, averaged; with `n_folds` so many a fold.
+    n_members : int, default=None
+        Networks that differ by their seed alone, averaged; with `n_folds` so many a fold. None is the preset's.
     calibrate : bool, default=True
         Divide the logarithms of probabilities by the temperature that has the least log loss on rows held out.
     class_weight : dict or "balanced", default=None
@@ -48,9 +48,9 @@ class TabularClassifier(ClassifierMixin, BaseTabular):  # type: ignore[misc]
     width, depth, activation, dropout, embeddings, learning_rate, weight_decay, label_smoothing, batch_size, epochs, \
 patience : default=None
         Units of a hidden layer, hidden layers, their activation, the share of dropped units, how a number is seen as
-        several ("periodic", "linear", "piecewise_linear" or "none"), the optimizer's rate and its decay of weights,
-        the smoothing of labels, rows of a step, passes over the rows, and epochs without improvement after which
-        training ends. None is the preset's.
+        several ("periodic", "linear", "piecewise_linear", members of the first and the last by turns: "mixed", or
+        "none"), the optimizer's rate and its decay of weights, the smoothing of labels, rows of a step, passes over the
+        rows, and epochs without improvement after which training ends. None is the preset's.
     max_time : float, default=None
         Seconds for all of the training. The epochs are as many as that allows, so that the schedule comes to its end;
         their number then depends on the machine.
@@ -109,7 +109,7 @@ patience : default=None
         metric: str | None = None,
         validation: Any = 0.2,
         n_folds: int | None = None,
-        n_members: int = 1,
+        n_members: int | None = None,
         calibrate: bool = True,
         class_weight: Any = None,
         categorical_features: Any = None,

@@ -30,8 +30,9 @@ class Plan:
 
     Attributes
     ----------
-    make : callable of (slot, seed)
-        Makes an untrained network. A slot is a group of outputs that has networks of its own.
+    make : callable of (slot, turn, seed)
+        Makes an untrained network. A slot is a group of outputs that has networks of its own; parts and members come
+        by turns, for what differs from one to the next.
     n_slots, n_members : int
         Slots, and networks for each of them in every part.
     samples : Samples
@@ -48,7 +49,7 @@ class Plan:
     verbose : bool
     """
 
-    make: Callable[[int, int], Network]
+    make: Callable[[int, int, int], Network]
     n_slots: int
     n_members: int
     samples: Samples
@@ -131,7 +132,7 @@ def train(plan: Plan, n_jobs: int | None) -> Trained:
 
     def fit(part: int, member: int, slot: int, own: dict[str, Any]) -> bool:
         """Train one network, and return whether Ctrl-C ended that."""
-        net, interrupted = plan.make(slot, (plan.seed + member) % 2**63), False
+        net, interrupted = plan.make(slot, part + member, (plan.seed + member) % 2**63), False
         fold, given, apart = plan.parts[part], plan.samples, plan.apart
         if apart is None:
             own["validation"] = fold
@@ -197,7 +198,7 @@ def _epochs_in_time(plan: Plan, options: dict[str, Any], together: int) -> int:
     part = given.take(rows)
     short = {**options, "epochs": 3, "validation": None, "early_stopping": None, "scoring": None, "n_threads": 1}
     short["callbacks"] = [lambda epoch: ends.append(epoch.seconds)]
-    plan.make(0, plan.seed).fit(part.x, part.targets, sample_weight=part.weights, **short)
+    plan.make(0, 0, plan.seed).fit(part.x, part.targets, sample_weight=part.weights, **short)
     seconds = (ends[-1] - ends[0]) / 2 * len(given) / n  # what comes before the first epoch is there once
     rounds = len(plan) / together
     left = max(0.0, _SHARE_OF_TIME * plan.max_time - (time.perf_counter() - started)) / rounds

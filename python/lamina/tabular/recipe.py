@@ -21,8 +21,10 @@ __all__ = ["EMBEDDINGS", "METRICS", "PRESETS", "Recipe", "TableShape", "build", 
 #: What the best epoch may be chosen by, for classes and for numbers; the first is the default.
 METRICS = {"classes": ("error", "log_loss", "auc"), "numbers": ("rmse", "mae", "r2")}
 PRESETS = ("default", "fast")
-#: Ways to see a number as several.
-EMBEDDINGS = ("periodic", "linear", "piecewise_linear", "none")
+# What members have by turns: different ones make a better mean.
+_BY_TURNS = ("periodic", "piecewise_linear")
+#: Ways to see a number as several; "mixed" takes those of `_BY_TURNS`.
+EMBEDDINGS = ("mixed", "periodic", "linear", "piecewise_linear", "none")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,31 +65,51 @@ patience
         As the estimators have them.
     one_hot : int
         Columns of at most so many categories become one-hot ones; the others `category_units` learned numbers.
+    members, members_of_fold : int
+        Networks that are averaged: of a model without folds, and of each fold of one with folds.
+    average : float
+        Share of the weights' moving average that a step keeps; 0: no average.
     tuned : bool
         Whether activations are parametric, weights start from the data, and weight decay and dropout follow a schedule.
     beta2 : float
         Of Adam.
     """
 
-    width: int = 256
+    width: int = 128
     depth: int = 3
     activation: str = "selu"
     dropout: float = 0.15
-    embeddings: str = "periodic"
+    embeddings: str = "mixed"
     one_hot: int = 9
     category_units: int = 8
     learning_rate: float = 0.04
     weight_decay: float = 0.02
     label_smoothing: float = 0.1
-    batch_size: int = 256
-    epochs: int = 256
+    batch_size: int = 128
+    epochs: int = 64
     patience: int | None = None
+    members: int = 4
+    members_of_fold: int = 2
+    average: float = 0.0
     tuned: bool = True
     beta2: float = 0.95
 
 
-# Epochs by the rows to train on: so many up to so many rows, then fewer by the root of their number.
-_MOST_EPOCHS, _FEW_ROWS, _LEAST_EPOCHS = 256, 2000, 48
+# Up to so many rows to train on a recipe is as it says; of more of them there are fewer epochs, by the root of their
+# number, and larger batches, but within limits.
+_FEW_ROWS, _LEAST_EPOCHS, _LARGEST_BATCH = 6000, 16, 1024
+_CLASSES = Recipe(width=96, label_smoothing=0.05)
+_NUMBERS = Recipe(
+    depth=2,
+    activation="mish",
+    dropout=0.0,
+    embeddings="piecewise_linear",
+    learning_rate=0.2,
+    batch_size=64,
+    members=6,
+    members_of_fold=3,
+    average=0.98,
+)
 # Factors of the learning rate.
 _RATES: dict[str | int, float] = {"bias": 0.1, "slope": 0.1}
 _RATE_OF_SCALE, _RATE_OF_EMBEDDING = 6.0, 0.1
@@ -95,25 +117,29 @@ _RATE_OF_SCALE, _RATE_OF_EMBEDDING = 6.0, 0.1
 
 def recipe_for(preset: str, shape: TableShape, own: dict[str, Any]) -> Recipe:
     """Return the recipe of a preset for a table; `own` values that are not None come first."""
-    classes = shape.target == "classes"
-    epochs = int(np.clip(_MOST_EPOCHS * np.sqrt(_FEW_ROWS / shape.n_rows), _LEAST_EPOCHS, _MOST_EPOCHS))
-    found = Recipe(activation="selu" if classes else "mish", learning_rate=0.04 if classes else 0.2, epochs=epochs)
+    found = _CLASSES if shape.target == "classes" else _NUMBERS
     if preset == "fast":
-        found = replace(found, embeddings="none", dropout=0.0, weight_decay=0.0, tuned=False)
-        found = replace(found, learning_rate=0.04 if classes else 0.07, epochs=max(_LEAST_EPOCHS, epochs // 2))
+        found = replace(found, width=64, epochs=40, members=2, members_of_fold=1)
+    more = max(1.0, shape.n_rows / _FEW_ROWS)
+    found = replace(
+        found,
+        epochs=max(_LEAST_EPOCHS, round(found.epochs / np.sqrt(more))),
+        batch_size=min(_LARGEST_BATCH, int(found.batch_size * more) // 32 * 32),
+    )
     return replace(found, **{name: value for name, value in own.items() if value is not None})
 
 
-def _layers(recipe: Recipe, shape: TableShape) -> tuple[list[Any], dict[str | int, float]]:
-    """The layers of a network, and factors of the learning rate by parameter and layer."""
+def _layers(recipe: Recipe, shape: TableShape, turn: int = 0) -> tuple[list[Any], dict[str | int, float]]:
+    """The layers of a network, and factors of the learning rate by parameter and layer, which no turn changes."""
     layers: list[Any] = []
     rates = dict(_RATES)
+    embeddings = _BY_TURNS[turn % len(_BY_TURNS)] if recipe.embeddings == "mixed" else recipe.embeddings
     if shape.sizes:
         categories = range(shape.n_numeric, shape.n_numeric + len(shape.sizes))
         layers.append(_core.Embedding(tuple(categories), shape.sizes, recipe.category_units, recipe.one_hot))
-    if shape.varied and recipe.embeddings != "none":
+    if shape.varied and embeddings != "none":
         rates[len(layers)] = _RATE_OF_EMBEDDING
-        layers.append(_core.NumericEmbedding(shape.varied, recipe.embeddings))
+        layers.append(_core.NumericEmbedding(shape.varied, embeddings))
     rates[len(layers)] = _RATE_OF_SCALE
     layers.append(_core.Scale())
     start = "data_driven" if recipe.tuned else "normal"
@@ -127,11 +153,11 @@ def _layers(recipe: Recipe, shape: TableShape) -> tuple[list[Any], dict[str | in
     return layers, rates
 
 
-def build(recipe: Recipe, shape: TableShape, loss: Any, seed: int) -> Network:
-    """Return the network, untrained."""
+def build(recipe: Recipe, shape: TableShape, loss: Any, seed: int, turn: int = 0) -> Network:
+    """Return the network, untrained; `turn` is its number among those that are averaged."""
     made = losses.get(loss, label_smoothing=recipe.label_smoothing) if loss == "cross_entropy" else losses.get(loss)
     n_inputs = max(1, shape.n_numeric + len(shape.sizes))
-    return Network(_layers(recipe, shape)[0], n_inputs, made, seed=seed, normalize_inputs="robust")
+    return Network(_layers(recipe, shape, turn)[0], n_inputs, made, seed=seed, normalize_inputs="robust")
 
 
 def fit_options(recipe: Recipe, shape: TableShape, metric: str, validated: bool) -> dict[str, Any]:
@@ -142,6 +168,7 @@ def fit_options(recipe: Recipe, shape: TableShape, metric: str, validated: bool)
         "optimizer": _core.AdamW(recipe.learning_rate, beta2=recipe.beta2, weight_decay=recipe.weight_decay),
         "schedule": schedules.CosLog(),
         "rates": _layers(recipe, shape)[1],
+        "average": recipe.average,
         "early_stopping": None,
     }
     if recipe.tuned:

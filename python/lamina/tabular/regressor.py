@@ -87,7 +87,7 @@ learning_rate, weight_decay, batch_size, epochs, patience, max_time, n_jobs, ran
         metric: str | None = None,
         validation: Any = 0.2,
         n_folds: int | None = None,
-        n_members: int = 1,
+        n_members: int | None = None,
         categorical_features: Any = None,
         width: int | None = None,
         depth: int | None = None,
