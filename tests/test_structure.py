@@ -97,6 +97,15 @@ def test_python_is_seen_by_bind_alone(path):
         assert included != "Python.h"
 
 
+@pytest.mark.parametrize("path", files(CPP / "bind", ".cpp", ".hpp"), ids=name)
+def test_the_interpreters_lock_is_taken_as_lock_hpp_has_it(path):
+    """Python's own ways, and pybind11's, abort the process where the interpreter ends in the midst of them."""
+    own_ways = re.search(r"gil_scoped_|PyGILState_Ensure|PyEval_(Save|Restore)Thread", path.read_text())
+    assert not own_ways or path.name == "lock.hpp", own_ways
+    included = [target for _, target in INCLUDE.findall(path.read_text())]
+    assert "pybind11/numpy.h" not in included or path.name == "numpy.hpp", "include bind/numpy.hpp"
+
+
 def module_of(path):
     """The module in a file, without `lamina.`; the package itself is ""."""
     parts = path.relative_to(PACKAGE).with_suffix("").parts

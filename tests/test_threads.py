@@ -60,6 +60,35 @@ def test_a_process_ends_in_peace_while_a_daemon_thread_is_in_the_core(work):
         assert run.returncode == 0, run.stderr
 
 
+FIRST_ARRAY = """
+import builtins, threading, time
+import numpy as np, lamina
+core, x = lamina.Network([lamina.Dense(1)], 2).core, np.ones((3, 2), "f")
+main, there, imports = threading.get_ident(), threading.Event(), builtins.__import__
+def slow(*names, main=main, own=threading.get_ident, sleep=time.sleep):
+    if own() != main:
+        there.set()
+        sleep(0.2)
+    return imports(*names)
+def first():
+    core.first_nonfinite(x)
+    there.set()
+class Late:
+    def __del__(self, sleep=time.sleep):
+        sleep(0.5)  # time for the daemon thread to want the lock, and to be refused
+builtins.late = Late()
+builtins.__import__ = slow
+threading.Thread(target=first, daemon=True).start()
+there.wait()
+"""
+
+
+def test_a_process_ends_in_peace_while_a_daemon_thread_brings_the_first_array():
+    """The core looks NumPy's interface up then, which imports: a thread can be ended in the midst of that."""
+    run = subprocess.run([sys.executable, "-c", FIRST_ARRAY], capture_output=True, text=True, timeout=60, check=False)
+    assert run.returncode == 0, run.stderr
+
+
 PARTS_AT_THE_END = """
 import numpy as np, lamina
 activation = lamina.activations.custom(np.tanh, lambda x: 1 - np.tanh(x) ** 2)

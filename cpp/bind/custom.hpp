@@ -1,12 +1,12 @@
 /// Activations and losses written as two Python functions.
 #pragma once
 
-#include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 
 #include <array>
 #include <string>
 
+#include "bind/numpy.hpp"
 #include "math/activations.hpp"
 #include "math/losses.hpp"
 

@@ -1,11 +1,11 @@
 /// Threads and the machine's speed.
 #include "kernels/machine.hpp"
 
-#include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
 #include "bind/lock.hpp"
+#include "bind/numpy.hpp"
 #include "core/random.hpp"
 #include "kernels/threads.hpp"
 #include "train/split.hpp"

@@ -1,7 +1,6 @@
 /// Registries in Python: classes, constructors, attributes, repr, equality and pickling follow from the fields.
 #pragma once
 
-#include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
@@ -9,6 +8,7 @@
 #include <utility>
 
 #include "bind/custom.hpp"
+#include "bind/numpy.hpp"
 #include "core/registry.hpp"
 #include "math/activations.hpp"
 #include "math/initializers.hpp"
