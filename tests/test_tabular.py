@@ -20,7 +20,7 @@ pl = pytest.importorskip("polars")
 pytest.importorskip("narwhals")
 
 EMBEDDINGS = ("periodic", "linear", "piecewise_linear", "none")
-TINY = {"width": 16, "depth": 1, "epochs": 8, "batch_size": 16, "dropout": 0.0, "random_state": 0}
+TINY = {"width": 16, "depth": 1, "epochs": 8, "batch_size": 16, "dropout": 0.0, "random_state": 0, "n_members": 1}
 N = 240
 RNG = np.random.default_rng(0)
 
@@ -173,6 +173,26 @@ numpy.save(sys.argv[3], model.predict_proba(frame) if hasattr(model, "predict_pr
     paths = [tmp_path / part for part in ("model", "frame", "found.npy")]
     subprocess.run([sys.executable, "-c", code, *paths], check=True)
     np.testing.assert_array_equal(np.load(paths[-1]), predicted(model, FRAME))
+
+
+@every
+def test_the_preset_says_how_many_networks_there_are(name):
+    alone = {preset: len(fitted(name, n_members=None, preset=preset).networks_) for preset in ("default", "fast")}
+    of_fold = len(fitted(name, n_members=None, n_folds=2).networks_)
+    assert alone["default"] > alone["fast"] > 1
+    assert of_fold == alone["default"]  # two folds of half as many
+    assert len(fitted(name, n_members=3, n_folds=2).networks_) == 6
+
+
+def test_members_see_numbers_in_different_ways():
+    def kinds(**how):
+        networks = fitted("TabularClassifier", **how).networks_
+        return [layer.kind for net in networks for layer in net.layers if isinstance(layer, lamina.NumericEmbedding)]
+
+    by_turns = ["periodic", "piecewise_linear"]
+    assert kinds(n_members=4) == kinds(n_members=2, embeddings="mixed", n_folds=2)[:2] * 2 == by_turns * 2
+    assert kinds(n_members=1, n_folds=2) == by_turns
+    assert kinds(n_members=2, embeddings="linear") == ["linear"] * 2
 
 
 @every
@@ -472,7 +492,7 @@ CASES = {
     "validation set": ({"validation": (FRAME, VALUES)}, {}, "validation of {name} must be None or a fraction"),
     "folds": ({"n_folds": 1}, {}, "n_folds of {name} must be None or an integer >= 2"),
     "many folds": ({"n_folds": N + 1}, {}, f"n_folds must be at most the number of rows that count, {N}"),
-    "members": ({"n_members": 0}, {}, "n_members of {name} must be an integer >= 1"),
+    "members": ({"n_members": 0}, {}, "n_members of {name} must be None or an integer >= 1"),
     "width": ({"width": 0}, {}, "width of {name} must be None or an integer >= 1"),
     "dropout": ({"dropout": 1.0}, {}, "dropout of {name} must be None or a number >= 0 and < 1"),
     "activation": ({"activation": "rellu"}, {}, "activation of {name} must be None or the name of an activation"),

@@ -80,7 +80,7 @@ def table():
     )
 
 
-TINY = {"width": 3, "depth": 1, "epochs": 1, "random_state": 0}
+TINY = {"width": 3, "depth": 1, "epochs": 1, "n_members": 1, "random_state": 0}
 
 
 def table_classifier():
