@@ -7,7 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from typing import Any, TypeVar
 
 from lamina._dispatch import core as _core
@@ -92,9 +92,12 @@ def run(tasks: Sequence[Task[Result]], n_jobs: int) -> list[Result]:
 
     The first error, or Ctrl-C, ends the other fits after their epoch.
     """
-    turns = _Turns(n_jobs)
+    turns, all_there = _Turns(n_jobs), threading.Event()
 
     def work(task: Task[Result]) -> Result:
+        # A signal in the middle of a thread's start leaves the pool without knowledge of it: nobody would wait for what
+        # it does. So nothing is done before all are there.
+        all_there.wait()
         with turns:
             if turns.cancelled:
                 raise RuntimeError("cancelled")
@@ -103,14 +106,18 @@ def run(tasks: Sequence[Task[Result]], n_jobs: int) -> list[Result]:
     # So many share the cores that the tasks left after them fill whole rounds.
     together = min(len(tasks), n_jobs + len(tasks) % n_jobs)
     with ThreadPoolExecutor(together, "lamina") as pool:
-        futures = [pool.submit(work, task) for task in tasks]
+        futures: list[Future[Result]] = []
         try:
+            for task in tasks:
+                futures.append(pool.submit(work, task))
+            all_there.set()
             wait(futures, return_when=FIRST_EXCEPTION)
             for future in futures:
                 if future.done() and (error := future.exception()) is not None:
                     raise error
         except BaseException:
             turns.cancelled = True
+            all_there.set()
             for future in futures:
                 future.cancel()
             raise

@@ -1,7 +1,7 @@
 """What is trained on a table, and how: the one place that knows layers, rates and epochs.
 
 The parts are those of RealMLP with its tuned defaults (Holzmueller, Grinsztajn, Steinwart, arXiv 2407.04491): robust
-inputs, a learned scale, NTK parametrisation, parametric activations, a start from the data, the schedules. Where that is
+inputs, a learned scale, NTK parametrisation, parametric activations, a start from the data, schedules. Where that is
 one network of 256 units and 256 epochs, this is the mean of a few of 96 or 128 units and 64 epochs, which was better on
 twelve tables of up to 6,000 rows and takes an eighth of the time. Numbers are seen by quantiles, and learned in smaller
 batches; for classes the members see them in two ways by turns. "fast" is smaller and shorter still.
