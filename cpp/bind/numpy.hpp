@@ -1,8 +1,8 @@
-/// pybind11's arrays, in place of <pybind11/numpy.h>: the first use of NumPy's interface survives the interpreter's end.
+/// pybind11's arrays, in place of <pybind11/numpy.h>: their first use survives the interpreter's end.
 ///
-/// pybind11 looks the interface up when the first array comes, and lets go of the interpreter's lock meanwhile. That may
-/// be on a daemon thread, which the interpreter then ends in the midst of it: destructors give back a lock that they do
-/// not have and ask for one that they cannot get, and the process aborts. Here the lock stays held.
+/// pybind11 looks the interface up when the first array comes, and lets go of the interpreter's lock meanwhile. That
+/// may be on a daemon thread, which the interpreter then ends in the midst of it: destructors give back a lock that
+/// they do not have and ask for one that they cannot get, and the process aborts. Here the lock stays held.
 #pragma once
 
 #include <pybind11/gil_safe_call_once.h>
@@ -31,8 +31,7 @@ template <class T> class LookedUp {
 }  // namespace lamina::bind
 
 namespace pybind11 {
-template <>
-class gil_safe_call_once_and_store<detail::npy_api> : public lamina::bind::LookedUp<detail::npy_api> {};
+template <> class gil_safe_call_once_and_store<detail::npy_api> : public lamina::bind::LookedUp<detail::npy_api> {};
 }  // namespace pybind11
 
 #include <pybind11/numpy.h>
