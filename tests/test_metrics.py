@@ -181,6 +181,16 @@ def test_rows_of_weight_0_are_no_part_of_the_auc():
     kept = weight > 0
     found = net.evaluate(X, y, sample_weight=weight, metric="auc")
     assert found == net.evaluate(X[kept], y[kept], metric="auc")
+    x = X.copy()
+    x[0] = 1e38  # its outputs are infinities of both signs
+    with np.errstate(all="ignore"):
+        net.parameters["0.weight"][...] = np.where(np.arange(5) % 2, 10.0, -10.0)
+        assert np.isnan(net.predict(x)[0]).all()
+    y = y.copy()
+    y[0] = 1 - y[1]
+    whole = net.evaluate(x, y, sample_weight=weight, metric="auc")
+    assert weight[0] == 0
+    assert whole == net.evaluate(x[kept], y[kept], metric="auc")
 
 
 @pytest.mark.parametrize("n", [2, 3])
