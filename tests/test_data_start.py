@@ -186,6 +186,57 @@ def test_full_batch_solvers(solver, rng):
     assert not net.core.data_start_due
 
 
+def test_what_somebody_has_set_stays(rng):
+    x, t = samples(rng)
+    layers = [dense(7), dense(), lamina.Dense(2)]
+    net = lamina.Network(layers, n_inputs=INPUTS, dtype="float64", seed=SEED)
+    own = rng.normal(size=(INPUTS, 7))
+    net.parameters["0.weight"][...] = own
+    net.fit(x, t, **STILL)
+    np.testing.assert_array_equal(net.parameters["0.weight"], own)
+    np.testing.assert_allclose(net.parameters["0.bias"], 0, atol=1e-200)
+    h = lamina.activations.get("mish")(x @ own)
+    np.testing.assert_allclose((h @ net.parameters["1.weight"]).std(axis=0), 1, rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_wider_copy_starts_from_data_all_the_same(dtype, rng):
+    x, t = samples(rng)
+    net = lamina.Network([dense(), lamina.Dense(2)], n_inputs=INPUTS, dtype=dtype, seed=SEED).astype("float64")
+    net.fit(x, t, **STILL)
+    np.testing.assert_allclose((x @ net.parameters["0.weight"]).std(axis=0), 1, rtol=1e-6)
+
+
+@pytest.mark.parametrize("rates", [{0: 0.0}, {"0.weight": 0.0, "0.bias": 0.0}])
+def test_what_is_frozen_stays(rates, rng):
+    x, t = samples(rng)
+    net = lamina.Network([dense(7), dense(), lamina.Dense(2)], n_inputs=INPUTS, dtype="float64", seed=SEED)
+    net.fit(x, t, rates=rates, **STILL)
+    for name in ("0.weight", "0.bias"):
+        np.testing.assert_array_equal(net.parameters[name], before(net).parameters[name])
+    assert np.abs(net.parameters["1.weight"] - before(net).parameters["1.weight"]).max() > 0
+
+
+def test_quantiles_come_whatever_was_set_beside_them(rng):
+    x, t = samples(rng)
+    net = lamina.Network([lamina.NumericEmbedding(kind="piecewise_linear"), lamina.Dense(2)], INPUTS, seed=SEED)
+    trained = [name for name in net.core.trained_names if name.startswith("0.")]
+    held = next(name for name in net.parameters if name.startswith("0.") and name not in trained)
+    start = net.parameters[held].copy()
+    for name in trained:
+        net.parameters[name][...] = 0.25
+    net.fit(x, t, rates={0: 0.0}, **STILL | {"optimizer": lamina.SGD(1e-30)})
+    assert np.abs(net.parameters[held] - start).max() > 0
+    for name in trained:
+        np.testing.assert_array_equal(net.parameters[name], 0.25)
+
+
+@pytest.mark.parametrize("kind", ["mini", "full", "separate"])
+def test_layers_of_members_have_no_such_start(kind):
+    with pytest.raises(ValueError, match="initializer of SharedDense must not follow from the data; got 'data_driven'"):
+        lamina.SharedDense(3, members=2, kind=kind, initializer="data_driven")
+
+
 def test_recurrent_layers_have_no_such_start():
     with pytest.raises(ValueError, match="initializer of Recurrent must not follow from the data; got 'data_driven'"):
         lamina.Recurrent(3, initializer="data_driven")

@@ -67,10 +67,90 @@ def test_decay_is_of_weights_unless_told():
     assert told["3.weight"] == pytest.approx(0, abs=1e-9)
 
 
-def test_factors_of_the_first_step_of_rprop():
-    usual = change(network(), optimizer=lamina.Rprop(0.01))
-    own = change(network(), optimizer=lamina.Rprop(0.01), rates={"0": 0.5})
-    np.testing.assert_allclose(own["0.weight"], 0.5 * usual["0.weight"], rtol=1e-9)
+@pytest.mark.parametrize("rule", [lamina.Rprop(0.01), lamina.Quickprop(0.01)], ids=lambda rule: type(rule).__name__)
+def test_rules_whose_steps_follow_no_rate(rule):
+    """They can be told to leave parameters alone, and no more."""
+    name = type(rule).__name__
+    net = network()
+    with pytest.raises(ValueError, match=rf"rates must be 0 \(frozen\) or 1 for {name}, .*; got 0.5 for 'bias'"):
+        net.fit(X, Y, optimizer=rule, rates={"bias": 0.5}, **PLAIN)
+    assert net.history is None
+    usual, own = change(network(), optimizer=rule), change(network(), optimizer=rule, rates={0: 0.0, "3": 1.0})
+    np.testing.assert_array_equal(own["0.weight"], 0)
+    np.testing.assert_array_equal(own["3.weight"], usual["3.weight"])
+
+
+def test_what_was_frozen_moves_when_it_thaws():
+    """Rprop's first step is there for it, too."""
+    net = network()
+    change(net, optimizer=lamina.Rprop(0.01), rates={0: 0.0})
+    moved = change(net, optimizer=lamina.Rprop(0.01), resume=True)
+    np.testing.assert_allclose(np.abs(moved["0.weight"]), 0.01, rtol=1e-9)
+
+
+@pytest.mark.parametrize("how", ["clip", "sam"])
+def test_what_is_frozen_is_no_part_of_a_norm(how):
+    """As the layers behind it alone: what is frozen has a gradient, and a penalty, of 0."""
+    first, last = lamina.Dense(5, activation="tanh"), lamina.Dense(1)
+    whole, alone = lamina.Network([first, last], 3, dtype="float64", seed=3), lamina.Network([last], 5, dtype="float64")
+    hidden = np.tanh(X @ whole.parameters["0.weight"] + whole.parameters["0.bias"])
+    for name in ("weight", "bias"):
+        alone.parameters[f"0.{name}"][...] = whole.parameters[f"1.{name}"]
+    sam = how == "sam"
+    rule = lamina.SAM(lamina.SGD(0.1), rho=0.5) if sam else lamina.SGD(0.1)
+    options = {
+        "optimizer": rule,
+        "clip": None if sam else lamina.ClipNorm(0.01),
+        "epochs": 3,
+        "batch_size": 16,
+        **PLAIN,
+    }
+    before = whole.parameters["0.weight"].copy()
+    whole.fit(X, Y, rates={0: 0.0}, **options)
+    alone.fit(hidden, Y, **options)
+    np.testing.assert_allclose(whole.parameters["1.weight"], alone.parameters["0.weight"], rtol=1e-9)
+    np.testing.assert_array_equal(whole.parameters["0.weight"], before)
+
+
+def test_a_penalty_of_what_is_frozen_is_no_part_of_a_norm():
+    moved = []
+    for l2 in (0.0, 10.0):
+        net = lamina.Network([lamina.Dense(5, activation="tanh"), lamina.Dense(1)], 3, dtype="float64", seed=3)
+        net.parameters["1.weight"][...] = 0  # which the penalty leaves alone
+        options = {"clip": lamina.ClipNorm(0.01), "optimizer": lamina.SGD(0.1), "batch_size": 64}
+        net.fit(X, Y, epochs=1, l2=l2, rates={0: 0.0}, **options, **PLAIN)
+        moved.append(net.parameters["1.weight"].copy())
+    np.testing.assert_array_equal(*moved)
+
+
+def test_frozen_batch_norm_keeps_its_running_values():
+    net = network()
+    before = {name: view.copy() for name, view in net.parameters.items() if name.startswith("1.")}
+    assert {"1.running_mean", "1.running_variance"} <= set(before)
+    change(net, rates={1: 0.0}, optimizer=lamina.SGD(0.1))
+    for name, value in before.items():
+        np.testing.assert_array_equal(net.parameters[name], value, err_msg=name)
+    change(net, rates={"1.gamma": 0.0}, optimizer=lamina.SGD(0.1))
+    assert np.abs(net.parameters["1.running_mean"] - before["1.running_mean"]).max() > 0
+
+
+@pytest.mark.parametrize("rule", [lamina.SGD(0.1), lamina.Adam(), lamina.Rprop()], ids=lambda rule: type(rule).__name__)
+@pytest.mark.parametrize("option", [{"decays": {"bias": 1.0}}, {"decay_schedule": lamina.schedules.Cosine()}], ids=str)
+def test_decay_wants_an_optimizer_that_has_it(rule, option):
+    net = network()
+    with pytest.raises(ValueError, match="decays and decay_schedule need an optimizer with decoupled decay"):
+        net.fit(X, Y, optimizer=rule, **option, **PLAIN)
+    assert net.history is None
+    net.fit(X, Y, epochs=1, optimizer=lamina.Lion(), **option, **PLAIN)
+
+
+def test_an_average_is_not_resumed():
+    net = network()
+    net.fit(X, Y, epochs=2, average=0.9, **PLAIN)
+    before = net.parameters["0.weight"].copy()
+    with pytest.raises(ValueError, match="resume must be False where average is above 0"):
+        net.fit(X, Y, epochs=2, average=0.9, resume=True, **PLAIN)
+    np.testing.assert_array_equal(net.parameters["0.weight"], before)
 
 
 def test_the_schedule_of_decay():

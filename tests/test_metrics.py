@@ -143,3 +143,77 @@ def test_misuse():
         net.fit(X, y, early_stopping=lamina.EarlyStopping(monitor="auc"), validation=None)
     with pytest.raises(ValueError, match="'loss', 'error'"):
         lamina.EarlyStopping(monitor="acuracy")
+
+
+def test_what_is_no_probability_has_no_log_loss():
+    net, y = classes(2, "hinge")
+    with pytest.raises(
+        ValueError, match="metric 'log_loss' needs a loss whose predictions are probabilities; got hinge"
+    ):
+        net.evaluate(X, y, metric="log_loss")
+    with pytest.raises(ValueError, match="predictions are probabilities"):
+        net.fit(X, y, scoring="log_loss")
+    assert 0 <= net.evaluate(X, y, metric="error") <= 1
+
+    def value(y, t):
+        return (y - t) ** 2
+
+    own = lamina.losses.custom(value, lambda y, t: 2 * (y - t), "own", targets="binary")
+    with pytest.raises(ValueError, match="predictions are probabilities; got own"):
+        lamina.Network([lamina.Dense(1)], 4, own).evaluate(X, y, metric="log_loss")
+
+
+@pytest.mark.parametrize("name", lamina.metrics.names())
+def test_a_prediction_that_is_nan_is_told(name):
+    net, y = classes(2) if name in FOR_CLASSES else numbers()
+    good = net.evaluate(X, y, metric=name)
+    # One row whose outputs overflow to infinities of both signs.
+    net.parameters["0.weight"][...] = np.where(np.arange(5) % 2, 1e38, -1e38)
+    net.parameters["1.weight"][...] = 1e38
+    assert np.isnan(net.predict(X)).any()
+    assert np.isnan(net.evaluate(X, y, metric=name))
+    assert np.isfinite(good)
+
+
+def test_rows_of_weight_0_are_no_part_of_the_auc():
+    net, y = classes(2)
+    weight = np.where(np.arange(ROWS) % 3, 1.0, 0.0)
+    kept = weight > 0
+    found = net.evaluate(X, y, sample_weight=weight, metric="auc")
+    assert found == net.evaluate(X[kept], y[kept], metric="auc")
+    x = X.copy()
+    x[0] = 1e38  # its outputs are infinities of both signs
+    with np.errstate(all="ignore"):
+        net.parameters["0.weight"][...] = np.where(np.arange(5) % 2, 10.0, -10.0)
+        assert np.isnan(net.predict(x)[0]).all()
+    y = y.copy()
+    y[0] = 1 - y[1]
+    whole = net.evaluate(x, y, sample_weight=weight, metric="auc")
+    assert weight[0] == 0
+    assert whole == net.evaluate(x[kept], y[kept], metric="auc")
+
+
+@pytest.mark.parametrize("n", [2, 3])
+def test_an_auc_that_can_never_be_had_is_refused(n):
+    net, y = classes(n)
+    net = lamina.Network(net.layers, 4, net.loss, seed=2, normalize_inputs=True)
+    before = net.parameters["0.weight"].copy()
+    one = y == 1
+    with pytest.raises(ValueError, match="metric 'auc' needs validation samples of a class and of another"):
+        net.fit(X, y, validation=(X[one], y[one]), scoring="auc")
+    with pytest.raises(ValueError, match="metric 'auc' needs validation samples of a class and of another"):
+        net.fit(X, y, validation=(X, y), validation_sample_weight=one.astype(float), scoring="auc")
+    np.testing.assert_array_equal(net.parameters["0.weight"], before)
+    assert net.history is None
+    assert net.input_normalization is None
+    net.fit(X, y, epochs=1, validation=(X[:50], y[:50]), scoring="auc")
+
+
+@pytest.mark.parametrize("scoring", ["accuracy", lambda net, x, y: 0.5])
+@pytest.mark.filterwarnings("ignore::lamina.DivergenceWarning")
+def test_an_epoch_that_diverges_has_an_entry(scoring):
+    net, y = classes(2)
+    history = net.fit(X, y, epochs=5, scoring=scoring, optimizer=lamina.SGD(1e38))
+    assert history.diverged
+    assert len(history.validation_score) == len(history.loss) == len(history.validation_loss)
+    assert np.isnan(history.validation_score[-1])

@@ -275,3 +275,85 @@ def test_misuse_of_normalisation():
         net.set_scales({"target.mean": np.zeros(1)})
     with pytest.raises(ValueError, match="input_normalization"):
         net.set_scales({"input.limit": np.ones(3)})
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("how", ["robust", "standard"])
+def test_the_largest_numbers_there_are(dtype, how):
+    """Far outliers come to the limit, not to 0 or NaN; also where the way from the mean is longer than any number."""
+    X, y = data(60)
+    X = X.astype(dtype)
+    largest = np.finfo(dtype).max
+    new = X.copy()
+    new[0, 0], new[1, 0], new[2, 0] = largest, -largest, 1e3 * np.sqrt(largest)
+    net = network(normalize_inputs=how, dtype=dtype)
+    net.fit(X, y, epochs=1)
+    mean, scale = net.input_normalization
+    if how == "standard":
+        mean, scale = mean.copy(), scale.copy()
+        mean[0], scale[0] = largest / 2, 1 / largest
+        net.input_normalization = mean, scale
+    mean, scale = mean.astype(float), scale.astype(float)
+    u = scale * new - scale * mean
+    wanted = np.where(np.abs(u) > 1e9, 3 * np.sign(u), u / np.sqrt(1 + np.minimum(np.abs(u), 1e9) ** 2 / 9))
+    plain = network(normalize_inputs=False, dtype="float64")
+    for name, view in plain.parameters.items():
+        view[...] = net.parameters[name]
+    wanted = u if how == "standard" else wanted
+    np.testing.assert_allclose(net.predict(new), plain.predict(wanted), rtol=2e-4, atol=2e-5)
+    gradient = net.input_gradient(new, y)
+    assert np.isfinite(gradient).all()
+
+
+def test_columns_without_a_limit_are_left_as_they_are():
+    X = np.stack([np.arange(40.0) % 4, np.random.default_rng(0).normal(size=40)], axis=1)
+    layers = [lamina.Embedding([0], [4], one_hot=8), lamina.Dense(1)]
+    net = lamina.Network(layers, 2, dtype="float64", normalize_inputs="robust")
+    net.fit(X, X[:, 1], epochs=1)
+    assert net.scales["input.limit"][0] > 1e38
+    assert net.scales["input.limit"][1] == 3
+
+
+def test_robust_training_on_the_largest_numbers():
+    X, y = data(60)
+    X = X.astype("float32")
+    X[0, 0], X[1, 0] = np.finfo("float32").max, -np.finfo("float32").max
+    net = network(normalize_inputs="robust", dtype="float32")
+    history = net.fit(X, y, epochs=3, validation=None)
+    assert not history.diverged
+    assert np.isfinite(net.predict(X)).all()
+
+
+def test_a_pair_keeps_the_limit_of_a_robust_network():
+    X, y = data(60)
+    net = network(normalize_inputs="robust")
+    net.fit(X, y, epochs=2)
+    before = net.predict(100 * X)
+    net.input_normalization = net.input_normalization
+    np.testing.assert_array_equal(net.predict(100 * X), before)
+    net.input_normalization = None
+    assert net.scales == {}
+
+
+def test_scales_are_set_together_or_not_at_all():
+    X, y = data(60)
+    layers = [lamina.Embedding([0], [9]), lamina.Dense(1)]
+    net = lamina.Network(layers, 3, dtype="float64")
+    X[:, 0] = np.arange(60) % 9
+    net.fit(X, y, epochs=1)
+    other = network(normalize_inputs=True, normalize_targets=True)
+    other.fit(X, y, epochs=1)
+    with pytest.raises(ValueError, match="input_normalization must leave input 0"):
+        net.set_scales(other.scales)
+    assert net.scales == {}
+
+
+@pytest.mark.parametrize("size", [1e-310, 1e-300, 1e300, 1e308])
+def test_targets_at_the_ends_of_the_range(size):
+    X, y = data(60)
+    y = size * np.where(y > y.mean(), 1.0, -1.0)
+    net = network(normalize_targets=True)
+    history = net.fit(X, y, epochs=2)
+    assert not history.diverged
+    assert np.isfinite(net.predict(X)).all()
+    assert (net.scales["target.deviation"] > 0).all()

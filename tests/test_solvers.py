@@ -128,6 +128,45 @@ def test_levenberg_marquardt_against_scipy(seed, l2, weighted):
     assert np.all(np.diff(history.loss) <= 0)
 
 
+def first_direction(net, x, t):
+    """Where a step of next to no length goes: -J'r, which is the slope of the loss."""
+    slope = net.loss_and_gradients(x, t)[1]
+    slope = np.concatenate([slope[name].ravel() for name in net._core.trained_names])
+    before = flat(net).copy()
+    net.fit(x, t, epochs=1, optimizer=lamina.LevenbergMarquardt(radius=1e-6), **PLAIN)
+    step = flat(net) - before
+    return step / np.linalg.norm(step), -slope / np.linalg.norm(slope)
+
+
+@pytest.mark.parametrize("parametric", [False, True], ids=["plain", "parametric"])
+@pytest.mark.parametrize("name", [name for name in lamina.activations.names() if name != "rrelu"])
+def test_every_row_of_the_jacobian(name, parametric, rng):
+    """Of three outputs, which share what is kept of one forward pass."""
+    if parametric and name in ("prelu", "bipolar_relu"):
+        pytest.skip("it has slopes of its own")
+    hidden = lamina.Dense(5, name, parametric=parametric)
+    net = lamina.Network([hidden, lamina.Activation("tanh"), lamina.Dense(3)], 4, dtype="float64", seed=1)
+    x, t = rng.normal(size=(40, 4)), rng.normal(size=(40, 3))
+    step, slope = first_direction(net, x, t)
+    np.testing.assert_allclose(step, slope, atol=1e-4)
+
+
+@pytest.mark.parametrize("n_outputs", [1, 3])
+def test_levenberg_marquardt_learns_scaled_targets(n_outputs, rng):
+    """Its residuals are those of the loss."""
+    x = rng.normal(size=(200, 3))
+    t = 1000 + 50 * np.stack([x[:, 0], x[:, 1] ** 2, 2 * x[:, 2]], axis=1)[:, :n_outputs]
+    nets = [
+        lamina.Network([lamina.Dense(4, "tanh"), lamina.Dense(n_outputs)], 3, dtype="float64", normalize_targets=True)
+        for _ in range(2)
+    ]
+    nets[0].fit(x, t, epochs=1, optimizer=lamina.SGD(1e-300), **PLAIN)  # which takes the scale
+    step, slope = first_direction(nets[0], x, t)
+    np.testing.assert_allclose(step, slope, atol=1e-4)
+    nets[1].fit(x, t, epochs=100, optimizer="LevenbergMarquardt", **PLAIN)
+    assert nets[1].evaluate(x, t) < 0.02 * n_outputs
+
+
 @pytest.mark.parametrize("solver", ["LBFGS", "LevenbergMarquardt"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_bits_do_not_depend_on_threads(solver, dtype):

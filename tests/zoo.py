@@ -35,6 +35,8 @@ def of_an_ensemble(layers, number):
         kind = ("mini", "full", "separate")[(number // 5 + place) % 3]
         start = ("signs", "normal")[number % 2]
         own = {name: layer.params[name] for name in ("units", "activation", "initializer")}
+        if own["initializer"].name == "data_driven":  # which such layers refuse
+            own["initializer"] = "lecun_normal"
         return lamina.SharedDense(**own, members=3, kind=kind, start=start)
 
     return [shared(layer, i) if isinstance(layer, lamina.Dense) else layer for i, layer in enumerate(layers)]

@@ -259,8 +259,8 @@ template <class T> void set_scales(NetworkHandle<T>& h, const py::dict& given) {
   const Normalization<T> inputs{part("input.mean"), part("input.scale"), part("input.limit"),
                                 given.contains("input.limit")};
   const TargetScale<T> targets{part("target.mean"), part("target.deviation"), part("target.low"), part("target.high")};
-  inputs.check(h.network.inputs());
-  targets.check(h.network.outputs());
+  h.network.check_normalization(inputs);
+  h.network.check_target_scale(targets);
   change(h, [&] {
     h.network.set_target_scale(targets);
     h.network.set_normalization(inputs);
@@ -346,7 +346,14 @@ template <class T> void bind_network(py::module_& m, const char* name) {
       [](H& h, const py::object& value) {
         Normalization<T> n;
         if (!value.is_none()) std::tie(n.mean, n.scale) = value.cast<std::pair<std::vector<T>, std::vector<T>>>();
-        change(h, [&] { h.network.set_normalization(n); });
+        change(h, [&] {
+          const Normalization<T>& known = h.network.normalization();
+          if (!value.is_none() && known.limited) {
+            n.limit = known.limit;
+            n.limited = true;
+          }
+          h.network.set_normalization(n);
+        });
       });
   c.def_property(
       "scales", [](const H& h) { return scales_to_dict(h.network); },

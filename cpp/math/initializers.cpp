@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <stdexcept>
+#include <string>
 
 #include "core/arena.hpp"
 #include "kernels/reduce.hpp"
@@ -32,6 +34,12 @@ template <class T> void initialize_orthogonal(double gain, const Random& random,
 }
 
 }  // namespace
+
+void check_needs_no_data(const Initializer& initializer, const char* owner) {
+  if (!follows_from_data(initializer)) return;
+  throw std::invalid_argument(std::string("initializer of ") + owner + " must not follow from the data; got '" +
+                              name_of(initializer) + "'");
+}
 
 Initializer suited_initializer(const Activation& activation) {
   const Suits suits = std::visit([](const auto& a) { return a.suits; }, activation);

@@ -118,6 +118,9 @@ inline bool follows_from_data(const Initializer& initializer) {
   return std::holds_alternative<initializer::DataDriven>(initializer);
 }
 
+/// Throws std::invalid_argument, which names the `owner`, a kind of layer without such a start, for one that does.
+void check_needs_no_data(const Initializer& initializer, const char* owner);
+
 /// What `auto` stands for before an activation.
 Initializer suited_initializer(const Activation& activation);
 

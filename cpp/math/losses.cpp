@@ -66,7 +66,7 @@ template <class T> class LossRows {
     for (Index i = 0; i < y_.rows(); i += block) {
       const Index rows = std::min(block, y_.rows() - i);
       for (Index r = 0; r < rows; ++r) {
-        load_target(i + r, target + r * n_);
+        samples_.load(i + r, n_, target + r * n_);
         std::fill_n(factor + r * n_, n_, samples_.weight(i + r) * scale_);
       }
       elements(loss, y_.row_data(i), target, factor, rows * n_, value, gradient(i));
@@ -90,7 +90,7 @@ template <class T> class LossRows {
       if (samples_.targets.labels) {
         for (Index j = 0; j < n_; ++j) target(i, j) = OneHot<T>{samples_.targets.labels[sample]}(j);
       } else {
-        load_target(i, &target(i, 0));
+        samples_.load(i, n_, &target(i, 0));
       }
     }
     loss.functions->value(y_.data(), target.data(), row_loss_, rows, n_);
@@ -105,12 +105,6 @@ template <class T> class LossRows {
   }
 
  private:
-  /// The values of row i, as they are learned.
-  void load_target(Index i, T* to) const {
-    std::copy_n(samples_.targets.values.row_data(samples_.sample(i)), n_, to);
-    if (!samples_.scale) return;
-    for (Index j = 0; j < n_; ++j) to[j] = samples_.scale->learned(to[j], static_cast<std::size_t>(j));
-  }
   /// A thread's own, kept from batch to batch.
   static T* large_memory(Index size) {
     static thread_local std::vector<T> memory;

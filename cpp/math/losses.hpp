@@ -6,6 +6,7 @@
 /// once. The loss of a batch is sum_i w_i loss_i / sum_i w_i.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 #include <memory>
@@ -324,6 +325,11 @@ template <class T> struct TargetRows {
     return index ? static_cast<Index>(index[i]) : first + i;
   }
   T weight(Index i) const { return weights.empty() ? T(1) : weights.data()[sample(i)]; }
+  /// The values of a row of `outputs` outputs, as they are learned.
+  void load(Index row, Index outputs, T* to) const {
+    std::copy_n(targets.values.row_data(sample(row)), outputs, to);
+    for (Index j = 0; scale && j < outputs; ++j) to[j] = scale->learned(to[j], static_cast<std::size_t>(j));
+  }
   /// From the i-th sample on.
   TargetRows from(Index i) const {
     TargetRows rest = *this;

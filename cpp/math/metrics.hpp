@@ -1,14 +1,15 @@
 /// Metrics: what people choose a model by. One struct each, then the list. A metric looks at predictions, as they are
 /// after the loss's link, of all samples at once, and gives one number; the loss need not know it.
 ///
-/// A struct has `greater` (whether more is better), `classes` (whether targets are classes, or numbers) and
-/// `value(scored)`. All sums run over the rows in their order, in double.
+/// A struct has `greater` (whether more is better), `classes` (whether targets are classes, or numbers),
+/// `probabilities` (whether predictions must be), `value(scored)`, and `wants`, of which `has(scored)` says whether the
+/// targets have it: without it there is no value. Rows of weight 0 count nowhere, and no prediction is NaN. All sums
+/// run over the rows in their order, in double.
 #pragma once
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numeric>
 #include <vector>
 
 #include "kernels/elementary.hpp"
@@ -70,6 +71,9 @@ template <class T> struct Scored {
 struct MetricEntry : Entry {
   static constexpr bool greater = false;
   static constexpr bool classes = false;
+  static constexpr bool probabilities = false;
+  static constexpr const char* wants = "targets";
+  template <class T> bool has(const Scored<T>&) const { return true; }
 };
 struct ClassMetric : MetricEntry {
   static constexpr bool classes = true;
@@ -104,6 +108,7 @@ struct LogLoss : ClassMetric {
   static constexpr std::array<const char*, 2> aliases{"logloss", "neg_log_likelihood"};
   static constexpr const char* formula = "mean of -log p, p the probability of the true class, at least 2^-52";
   static constexpr const char* source = "scikit-learn documentation, log_loss";
+  static constexpr bool probabilities = true;
   template <class T> double value(const Scored<T>& s) const {
     constexpr double least = std::numeric_limits<double>::epsilon();
     const auto surprise = [=](double p) { return -natural_log(std::min(1.0, std::max(least, p))); };
@@ -132,6 +137,17 @@ struct Auc : ClassMetric {
   static constexpr const char* source =
       "Hanley and McNeil, Radiology 143 (1982); scikit-learn documentation, roc_auc_score";
   static constexpr bool greater = true;
+  static constexpr const char* wants = "samples of a class and of another";
+  template <class T> bool has(const Scored<T>& s) const {
+    for (Index j = 0; j < s.outputs(); ++j) {
+      bool own = false, others = false;
+      for (Index i = 0; i < s.count(); ++i) {
+        if (s.weight(i) != 0) (s.target(i, j) > s.border ? own : others) = true;
+      }
+      if (own && others) return true;
+    }
+    return false;
+  }
   template <class T> double value(const Scored<T>& s) const {
     double sum = 0;
     Index columns = 0;
@@ -147,8 +163,10 @@ struct Auc : ClassMetric {
 
  private:
   template <class T> static double of_column(const Scored<T>& s, Index j) {
-    std::vector<Index> order(static_cast<std::size_t>(s.count()));
-    std::iota(order.begin(), order.end(), Index{0});
+    std::vector<Index> order;
+    for (Index i = 0; i < s.count(); ++i) {
+      if (s.weight(i) != 0) order.push_back(i);
+    }
     std::stable_sort(order.begin(), order.end(),
                      [&](Index a, Index b) { return s.prediction(a, j) < s.prediction(b, j); });
     double below = 0, others = 0, own = 0, wins = 0;  // weights
@@ -157,7 +175,6 @@ struct Auc : ClassMetric {
       for (end = i; end < order.size() && s.prediction(order[end], j) == s.prediction(order[i], j); ++end) {
         (s.target(order[end], j) > s.border ? own_here : others_here) += s.weight(order[end]);
       }
-      if (end == i) return std::numeric_limits<double>::quiet_NaN();  // a prediction that is NaN
       wins += own_here * (below + 0.5 * others_here);
       below += others_here;
       own += own_here;
@@ -220,6 +237,9 @@ inline bool greater_is_better(const Metric& m) {
 }
 /// Throws std::invalid_argument unless the metric makes sense of the loss's targets.
 void check_metric(const Metric& metric, const Loss& loss);
+/// Throws std::invalid_argument where no predictions of these targets would have a value; none are looked at.
+template <class T> void check_metric_of(const Metric& metric, const Scored<T>& scored);
+/// NaN where the prediction of a row of weight above 0 is.
 template <class T> double metric_of(const Metric& metric, const Scored<T>& scored);
 
 }  // namespace lamina

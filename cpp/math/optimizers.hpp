@@ -20,6 +20,10 @@ namespace lamina {
 struct OptimizerEntry : Entry {
   /// Whether the rule compares one gradient with the next, so that only batches of all samples make sense of it.
   static constexpr bool full_batch = false;
+  /// Whether a step is proportional to the learning rate, which parameters may then have times a factor of their own.
+  static constexpr bool by_rate = true;
+  /// Whether there is a decoupled decay, be it 0: what factors and a schedule of it are for.
+  static constexpr bool decays = false;
   /// Nothing beside the slots.
   struct State {
     static constexpr std::tuple<> fields() { return {}; }
@@ -116,6 +120,7 @@ struct AdamW : Adam {
     return std::tuple_cat(Adam::fields(), std::tuple{Field{"weight_decay", &AdamW::weight_decay,
                                                            "decoupled decay a step, times lr", Bounds::at_least(0)}});
   }
+  static constexpr bool decays = true;
   double decoupled_decay() const { return weight_decay; }
 };
 
@@ -181,6 +186,7 @@ struct Lion : OptimizerEntry {
         Field{"beta2", &Lion::beta2, "decay of the mean of g", Bounds::from_below(0, 1)},
         Field{"weight_decay", &Lion::weight_decay, "decoupled decay a step, times lr", Bounds::at_least(0)}};
   }
+  static constexpr bool decays = true;
   double decoupled_decay() const { return weight_decay; }
   template <class N> struct Constants {
     N rate, one_minus_beta1, one_minus_beta2;
@@ -244,6 +250,7 @@ struct Rprop : OptimizerEntry {
   static constexpr const char* source = "Igel and Huesken, iRprop-, Neurocomputing 50 (2003)";
   static constexpr int slots = 2;
   static constexpr bool full_batch = true;
+  static constexpr bool by_rate = false;
   double lr = 0.01, eta_minus = 0.5, eta_plus = 1.2, min_step = 1e-6, max_step = 50.0;
   static constexpr auto fields() {
     return std::tuple{Field{"lr", &Rprop::lr, "the first step of every weight", Bounds::above(0)},
@@ -275,6 +282,7 @@ struct Quickprop : OptimizerEntry {
   static constexpr const char* source = "Fahlman, CMU-CS-88-162 (1988)";
   static constexpr int slots = 2;
   static constexpr bool full_batch = true;
+  static constexpr bool by_rate = false;
   double lr = 0.01, mu = 2.0, decay = 0.0;
   static constexpr auto fields() {
     return std::tuple{Field{"lr", &Quickprop::lr, "epsilon, the rate of the gradient term", Bounds::above(0)},
@@ -312,6 +320,12 @@ inline constexpr int most_slots = most_slots_of<Optimizer>;
 
 inline int slots_of(const Optimizer& o) {
   return std::visit([](const auto& e) { return e.slots; }, o);
+}
+inline bool steps_by_rate(const Optimizer& o) {
+  return std::visit([](const auto& e) { return e.by_rate; }, o);
+}
+inline bool has_decay(const Optimizer& o) {
+  return std::visit([](const auto& e) { return e.decays; }, o);
 }
 inline double rate_of(const Optimizer& o) {
   return std::visit([](const auto& e) { return e.lr; }, o);

@@ -150,6 +150,11 @@ template <class T> bool is_short(const Network<T>& network, const Samples<T>& sa
   return network.work_per_row() * static_cast<double>(samples.count * samples.steps) < operations;
 }
 
+template <class T> Scored<T> scored_of(const Network<T>& network, const Samples<T>& samples, const T* predictions) {
+  const TargetDomain& domain = target_domain(network.loss());
+  return {{predictions, samples.count, network.outputs()}, samples.targets({}), domain.kind, domain.border};
+}
+
 template <class T>
 Evaluation evaluate_samples(const Network<T>& network, kernels::Team& team, const Samples<T>& samples,
                             const std::function<void()>& poll, const Metric* metric) {
@@ -183,8 +188,7 @@ Evaluation evaluate_samples(const Network<T>& network, kernels::Team& team, cons
     out.loss = total / samples.weight_sum();
   }
   if (!metric) return out;
-  const TargetDomain& domain = target_domain(network.loss());
-  out.score = metric_of<T>(*metric, {predictions, samples.targets({}), domain.kind, domain.border});
+  out.score = metric_of<T>(*metric, scored_of<T>(network, samples, predictions.data()));
   return out;
 }
 
@@ -202,6 +206,7 @@ Evaluation evaluate_samples(const Network<T>& network, const Samples<T>& samples
   template void infer<T>(const Network<T>&, kernels::Team&, const Samples<T>&, const InferOptions&, const Matrix<T>&); \
   template void infer<T>(const Network<T>&, const Samples<T>&, const InferOptions&, const Matrix<T>&, Index);          \
   template bool is_short<T>(const Network<T>&, const Samples<T>&);                                                     \
+  template Scored<T> scored_of<T>(const Network<T>&, const Samples<T>&, const T*);                                     \
   template Evaluation evaluate_samples<T>(const Network<T>&, kernels::Team&, const Samples<T>&,                        \
                                           const std::function<void()>&, const Metric*);                                \
   template Evaluation evaluate_samples<T>(const Network<T>&, const Samples<T>&, Index, const std::function<void()>&,   \

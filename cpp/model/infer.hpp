@@ -36,6 +36,9 @@ struct Evaluation {
   double score = 0;  ///< of a metric, where one is asked for
 };
 
+/// What a metric looks at: the samples' targets, and predictions, (count, outputs), if they are not null.
+template <class T> Scored<T> scored_of(const Network<T>& network, const Samples<T>& samples, const T* predictions);
+
 /// The loss of the samples, and a metric's score, which wants one target a sample. `poll` is as that of a prediction.
 template <class T>
 Evaluation evaluate_samples(const Network<T>& network, kernels::Team& team, const Samples<T>& samples,

@@ -40,8 +40,9 @@ template <class T> struct Pass {
   Index first_row = 0;     ///< number in its batch of the chunk's first row
   bool surrogates = true;  ///< straight-through estimators where there are any; false: the true derivative
   Vector<T> statistics;    ///< the network's running statistics, which a training pass moves; empty: they stay
-  double dropout = 1;      ///< factor of the rates of dropout layers
-  bool replay = false;     ///< states at the cuts of truncated back-propagation are those of the pass before
+  const std::vector<char>* frozen = nullptr;  ///< by layer: whether its statistics stay all the same
+  double dropout = 1;                         ///< factor of the rates of dropout layers
+  bool replay = false;  ///< states at the cuts of truncated back-propagation are those of the pass before
 };
 
 /// A layer's memory of a chunk: row-major matrices of the chunk's rows. In a network of sequences a row is a time step,

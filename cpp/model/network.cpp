@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <new>
 #include <numeric>
 #include <stdexcept>
 #include <string>
@@ -14,17 +13,13 @@ namespace lamina {
 
 namespace {
 
-/// Widths beyond this could not be multiplied, nor arrays beyond that be added up; no memory holds either.
-constexpr Index most_units = (Index{1} << 31) - 1, most_elements = Index{1} << 44;
-
 template <class T> std::array<std::vector<T>*, 4> parts_of(TargetScale<T>& scale) {
   return {&scale.mean, &scale.deviation, &scale.low, &scale.high};
 }
 
-void check_width(const std::string& what, Index width) {
-  if (width <= most_units) return;
-  throw std::invalid_argument(what + " must be at most " + std::to_string(most_units) + "; got " +
-                              std::to_string(width));
+/// Whether both say the same, were they floats.
+template <class T> bool same(const Vector<const T>& a, const Vector<const T>& b) {
+  return (a.template cast<float>() == b.template cast<float>()).all();
 }
 
 }  // namespace
@@ -82,7 +77,7 @@ template <class T> typename Network<T>::Slices Network<T>::build() {
     }
     Slices slices{{parameters, parameters}, {state, state}};
     for (Parameter p : layers_.back()->parameters()) {
-      if (p.size() > most_elements) throw std::bad_alloc();
+      check_elements(static_cast<double>(p.size()));
       Range& slice = p.trained ? slices.parameters : slices.state;
       slice.end += p.size();
       p.offset += slice.begin;
@@ -124,7 +119,8 @@ Network<T>::Network(const Network& other)
       target_scale_(other.target_scale_),
       normalized_(other.normalized_),
       target_scaled_(other.target_scaled_),
-      data_start_due_(other.data_start_due_) {
+      data_start_due_(other.data_start_due_),
+      drawn_from_(other.drawn_from_) {
   for (const auto& l : other.layers_) layers_.push_back(l->clone());
 }
 
@@ -137,7 +133,19 @@ template <class T> void Network<T>::initialize(std::uint64_t seed) {
     layer(i).initialize(random, parameters_.vector().at(s.parameters), state_.vector().at(s.state));
   }
   normalized_ = target_scaled_ = false;
+  drawn_from_ = seed;
   set_data_start_due(true);
+}
+
+template <class T> typename Network<T>::AsDrawn Network<T>::as_drawn(Index i) const {
+  const Slices& s = slices_[static_cast<std::size_t>(i)];
+  Arena<T> parameters(s.parameters.size()), state(s.state.size());
+  parameters.fill_zero();
+  state.fill_zero();
+  const Random random(drawn_from_, Purpose::initialize, static_cast<std::uint32_t>(i));
+  layer(i).initialize(random, parameters.vector(), state.vector());
+  return {same<T>(parameters.vector(), parameters_.vector().at(s.parameters)),
+          same<T>(state.vector(), state_.vector().at(s.state))};
 }
 
 template <class T> Index Network<T>::data_depth() const {
@@ -174,13 +182,17 @@ template <class T> std::vector<Index> Network<T>::category_inputs() const {
   return found;
 }
 
-template <class T> void Network<T>::set_normalization(const Normalization<T>& normalization) {
+template <class T> void Network<T>::check_normalization(const Normalization<T>& normalization) const {
   normalization.check(inputs());
   for (const Index column : normalization.empty() ? std::vector<Index>() : category_inputs()) {
     if (normalization.leaves(column)) continue;
     throw std::invalid_argument("input_normalization must leave input " + std::to_string(column) +
                                 " as it is (mean 0, scale 1, no limit), which holds numbers of categories");
   }
+}
+
+template <class T> void Network<T>::set_normalization(const Normalization<T>& normalization) {
+  check_normalization(normalization);
   std::copy(normalization.mean.begin(), normalization.mean.end(), normalization_.mean.begin());
   std::copy(normalization.scale.begin(), normalization.scale.end(), normalization_.scale.begin());
   if (normalization.limited)
@@ -189,10 +201,14 @@ template <class T> void Network<T>::set_normalization(const Normalization<T>& no
   normalized_ = !normalization.empty();
 }
 
-template <class T> void Network<T>::set_target_scale(const TargetScale<T>& scale) {
+template <class T> void Network<T>::check_target_scale(const TargetScale<T>& scale) const {
   scale.check(outputs());
   if (!scale.empty() && targets_of(loss()) != TargetKind::real)
     throw std::invalid_argument("normalize_targets needs a loss whose targets are any numbers; got " + name_of(loss()));
+}
+
+template <class T> void Network<T>::set_target_scale(const TargetScale<T>& scale) {
+  check_target_scale(scale);
   TargetScale<T> from = scale;
   const auto to = parts_of(target_scale_), given = parts_of(from);
   for (std::size_t i = 0; i < to.size() && !scale.empty(); ++i)

@@ -62,11 +62,14 @@ template <class T> class Network {
   /// Slices of layer i; what a pass moves of the statistics goes with `pass`.
   Weights<T> weights(Index i, const Pass<T>& pass = {}) const {
     const Slices& s = slices_[static_cast<std::size_t>(i)];
+    const bool stay = pass.statistics.empty() || (pass.frozen && (*pass.frozen)[static_cast<std::size_t>(i)] != 0);
     return {parameters_.vector().at(s.parameters), state_.vector().at(s.state),
-            pass.statistics.empty() ? pass.statistics : pass.statistics.at(s.state)};
+            stay ? Vector<T>() : pass.statistics.at(s.state)};
   }
   /// Where layer i's parameters are.
   Range parameter_range(Index i) const { return slices_[static_cast<std::size_t>(i)].parameters; }
+  /// Where its running statistics are.
+  Range state_range(Index i) const { return slices_[static_cast<std::size_t>(i)].state; }
 
   /// What x is brought to before the first layer; empty when inputs are taken as they are.
   const Normalization<T>& normalization() const { return normalized_ ? normalization_ : none_; }
@@ -76,11 +79,15 @@ template <class T> class Network {
   /// than 0 and categories are left as they are. Like the weights it is written in place: a prediction beside it reads
   /// memory that is there.
   void set_normalization(const Normalization<T>& normalization);
+  /// Throws where `set_normalization` would.
+  void check_normalization(const Normalization<T>& normalization) const;
   /// How targets are learned and outputs become predictions; empty when they are taken as they are.
   const TargetScale<T>& target_scale() const { return target_scaled_ ? target_scale_ : no_scale_; }
   /// Throws std::invalid_argument unless it is empty, or fits the outputs and the loss takes any numbers. Written in
   /// place, too.
   void set_target_scale(const TargetScale<T>& scale);
+  /// Throws where `set_target_scale` would.
+  void check_target_scale(const TargetScale<T>& scale) const;
   /// Raw outputs to predictions, in place: the loss's inverse link, and back to what targets are.
   void predict(const Matrix<T>& outputs) const {
     apply_inverse_link(link_of(loss()), outputs);
@@ -97,6 +104,12 @@ template <class T> class Network {
   /// Draws all weights anew from `seed`; statistics and input normalisation are reset, and a start from data is due
   /// where a layer has one.
   void initialize(std::uint64_t seed);
+  /// Whether layer i's parameters, and its statistics, are what `initialize` has drawn, to a float's precision: nobody
+  /// has trained or set them since.
+  struct AsDrawn {
+    bool parameters, state;
+  };
+  AsDrawn as_drawn(Index i) const;
   /// Layers, from the first, behind which none has initial values that follow from the data; 0: none at all.
   Index data_depth() const;
   /// Whether the next fit begins with `initialize_from_data` for each layer that starts from data.
@@ -134,6 +147,7 @@ template <class T> class Network {
   Normalization<T> normalization_;  // of the inputs' size from the beginning
   TargetScale<T> target_scale_;     // of the outputs' size
   bool normalized_ = false, target_scaled_ = false, data_start_due_ = false;
+  std::uint64_t drawn_from_ = 0;  // the seed of the last `initialize`
   inline static const Normalization<T> none_{};
   inline static const TargetScale<T> no_scale_{};
 };

@@ -14,6 +14,9 @@ namespace {
 /// What makes values so small that no sum of them overflows: a power of 2, which leaves their bits alone.
 constexpr double room = 0x1p-64;
 
+/// Of a power of 2 that makes the least numbers large: beyond it deviations would be divided by infinity.
+constexpr int most_exponent = 1000;
+
 /// A limit that leaves numbers as they are; a finite one, since model files hold no others, and one in every type.
 template <class T> constexpr T no_limit = static_cast<T>(std::numeric_limits<float>::max());
 
@@ -23,11 +26,31 @@ template <class T> std::string text_of(T number) {
   return text.str();
 }
 
+/// (x - mean) * scale, also where the difference alone is beyond the largest number.
+template <class T> T brought(T x, T mean, T scale) {
+  const T off = x - mean;
+  return std::abs(off) <= std::numeric_limits<T>::max() ? off * scale : x * scale - mean * scale;
+}
+
+/// u / sqrt(1 + (u / limit)^2). Far out u is clamped, where the result is +-limit anyway: a square would overflow.
+template <class T> T clipped(T u, T limit) {
+  const T far = std::min(T(1e9) * limit, std::numeric_limits<T>::max());
+  const T within = u > far ? far : u < -far ? -far : u;
+  const T share = within / limit;
+  return limit < no_limit<T> ? within / std::sqrt(1 + share * share) : u;
+}
+
 }  // namespace
 
 template <class T> void Normalization<T>::apply(const Matrix<const T>& x, Matrix<T> to) const {
-  to = (x.rowwise() - means()).rowwise() * scales();
-  if (limited) to /= (1 + (to.rowwise() / limits()).square()).sqrt();
+  const Index columns = x.cols();
+  const T *const means = mean.data(), *const scales = scale.data(), *const limits = limit.data();
+  for (Index i = 0; i < x.rows(); ++i) {
+    const T* const from = x.row_data(i);
+    T* const row = to.row_data(i);
+    for (Index j = 0; j < columns; ++j) row[j] = brought(from[j], means[j], scales[j]);
+    for (Index j = 0; limited && j < columns; ++j) row[j] = clipped(row[j], limits[j]);
+  }
 }
 
 template <class T> void Normalization<T>::chain(const Matrix<const T>& x, Matrix<T> slope) const {
@@ -37,7 +60,8 @@ template <class T> void Normalization<T>::chain(const Matrix<const T>& x, Matrix
   for (Index i = 0; i < x.rows(); ++i) {
     for (Index j = 0; j < x.cols(); ++j) {
       const auto at = static_cast<std::size_t>(j);
-      const T share = (x(i, j) - mean[at]) * scale[at] / limit[at], square = 1 + share * share;
+      if (limit[at] >= no_limit<T>) continue;
+      const T share = brought(x(i, j), mean[at], scale[at]) / limit[at], square = 1 + share * share;
       slope(i, j) /= square * std::sqrt(square);
     }
   }
@@ -105,7 +129,7 @@ template <class T> void ColumnMoments<T>::centre() {
   mean_ = mean_.isFinite().select(mean_ / weight_, small_mean_ / (weight_ * room));
   // A power of 2 leaves the bits alone.
   for (Index j = 0; j < mean_.size(); ++j)
-    unit_(j) = largest_(j) > 0 ? std::ldexp(1.0, -std::ilogb(largest_(j)) - 2) : 1;
+    unit_(j) = largest_(j) > 0 ? std::ldexp(1.0, std::min(-std::ilogb(largest_(j)) - 2, most_exponent)) : 1;
   centred_ = true;
 }
 

@@ -1,12 +1,29 @@
 /// What a layer's parameters are and where they lie.
 #pragma once
 
+#include <new>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "core/types.hpp"
 
 namespace lamina {
+
+/// Widths beyond this could not be multiplied, nor arrays beyond that be added up; no memory holds either.
+inline constexpr Index most_units = (Index{1} << 31) - 1, most_elements = Index{1} << 44;
+
+/// Throws std::invalid_argument, which names `what`, where columns are more than that.
+inline void check_width(const std::string& what, Index width) {
+  if (width <= most_units) return;
+  throw std::invalid_argument(what + " must be at most " + std::to_string(most_units) + "; got " +
+                              std::to_string(width));
+}
+/// Throws std::bad_alloc for an array of so many elements that none could be had; a product of sizes goes in as double,
+/// which does not overflow.
+inline void check_elements(double elements) {
+  if (!(elements <= static_cast<double>(most_elements))) throw std::bad_alloc();
+}
 
 /// What a parameter is, for penalties and decay (weights alone) and clipping.
 enum class Role { weight, bias, gain, slope };

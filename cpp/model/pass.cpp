@@ -283,9 +283,13 @@ template <class T>
 Vector<const T> TrainingPass<T>::jacobian(const Pass<T>& pass, const Samples<T>& sample, Matrix<T> rows) {
   kernels::Worker alone(nullptr, 0, 1);
   load_input(alone, sample, false);
-  forward(alone, pass);
   Tape<T>& last = tape(network_.depth() - 1);
+  const std::vector<NamedParameter>& all = network_.named_parameters();
+  // What is kept for learned slopes becomes their gradient as delta comes through.
+  const bool spent =
+      std::any_of(all.begin(), all.end(), [](const NamedParameter& p) { return p.info.role == Role::slope; });
   for (Index j = 0; j < network_.outputs(); ++j) {
+    if (j == 0 || spent) forward(alone, pass);
     last.delta = T(0);
     last.delta(0, j) = T(1);
     backward(alone, pass, {});

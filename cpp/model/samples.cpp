@@ -1,6 +1,7 @@
 #include "model/samples.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <utility>
 #include <vector>
@@ -110,14 +111,16 @@ template <class T> TargetScale<T> target_scale_of(const Samples<T>& samples) {
   for_each_target([&](const T* row, double weight) { moments.add(row, weight); });
   const Normalization<T> by_moments = moments.normalization();
   out.mean = by_moments.mean;
-  for (const T scale : by_moments.scale) out.deviation.push_back(1 / scale);
+  // Of a scale near the least number there is the inverse is infinite.
+  for (const T scale : by_moments.scale) out.deviation.push_back(std::isfinite(1 / scale) ? 1 / scale : T(1));
   return out;
 }
 
-#define LAMINA_INSTANTIATE(T)                                                                                  \
-  template struct Samples<T>;                                                                                  \
-  template void load_rows<T>(const Network<T>&, const Samples<T>&, Range, Matrix<T>);                          \
-  template Normalization<T> normalization_of<T>(const Samples<T>&, Normalizing, const std::function<void()>&, const std::vector<Index>&); \
+#define LAMINA_INSTANTIATE(T)                                                                                 \
+  template struct Samples<T>;                                                                                 \
+  template void load_rows<T>(const Network<T>&, const Samples<T>&, Range, Matrix<T>);                         \
+  template Normalization<T> normalization_of<T>(const Samples<T>&, Normalizing, const std::function<void()>&, \
+                                                const std::vector<Index>&);                                   \
   template TargetScale<T> target_scale_of<T>(const Samples<T>&);
 LAMINA_INSTANTIATE(float)
 LAMINA_INSTANTIATE(double)

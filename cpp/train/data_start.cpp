@@ -31,7 +31,8 @@ template <class T> std::vector<std::int64_t> drawn(const Samples<T>& samples, In
 
 }  // namespace
 
-template <class T> void DataStart<T>::run(const Samples<T>& train, std::uint64_t seed) {
+template <class T>
+void DataStart<T>::run(const Samples<T>& train, std::uint64_t seed, const std::vector<char>& frozen) {
   if (!network_.data_start_due()) return;
   const Index most = network_.recurrent() ? std::max(least_sequences, most_rows / train.steps) : most_rows;
   const std::vector<std::int64_t> index = drawn(train, std::min(train.count, most), Random(seed, Purpose::sample));
@@ -46,7 +47,14 @@ template <class T> void DataStart<T>::run(const Samples<T>& train, std::uint64_t
   done_ = true;
   pass.forward_each(sample, network_.data_depth(), [&](Index i, const Matrix<const T>& input) {
     if (!network_.layer(i).starts_from_data()) return;
+    const auto drawn_now = network_.as_drawn(i);
     network_.initialize_from_data(i, Random(seed, Purpose::data_start, static_cast<std::uint32_t>(i)), input);
+    const auto keep = [](const Arena<T>& from, Arena<T>& to, Range range) {
+      to.vector().at(range) = from.vector().at(range);
+    };
+    if (!drawn_now.parameters || frozen[static_cast<std::size_t>(i)])
+      keep(parameters_, network_.parameters(), network_.parameter_range(i));
+    if (!drawn_now.state) keep(state_, network_.state(), network_.state_range(i));
   });
   network_.set_data_start_due(false);
 }

@@ -116,7 +116,11 @@ void EpochKeeper<T>::diverge(Index epoch, const std::string& what, Index batch, 
   history_.diverged_layer = layer;
   history_.loss.push_back(loss);
   history_.learning_rate.push_back(rate);
-  if (validation_.count > 0) history_.validation_loss.push_back(std::numeric_limits<double>::quiet_NaN());
+  constexpr double none = std::numeric_limits<double>::quiet_NaN();
+  if (validation_.count > 0) {
+    history_.validation_loss.push_back(none);
+    if (options_.metric) history_.validation_score.push_back(none);
+  }
   stop("diverged: " + what + " not finite" + (layer >= 0 ? ", first in layer " + std::to_string(layer) : ""));
 }
 

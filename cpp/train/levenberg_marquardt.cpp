@@ -143,7 +143,8 @@ template <class T> void LevenbergMarquardtFit<T>::linearize_samples(Range sample
       const double weight = one.weights.empty() ? 1.0 : static_cast<double>(one.weights(sample));
       const double root = std::sqrt(weight / task_.weight);
       const Vector<const T> y = own.pass.jacobian(task_.training_pass(), one, rows);
-      const auto t = one.y.values.row(sample);
+      one.targets(task_.network.target_scale()).load(0, outputs, own.target.data());
+      const Vector<const T> t = own.target.vector();
       const Range at{i * outputs, (i + 1) * outputs};
       residuals_.vector().at(at) = root * (y.template cast<double>() - t.template cast<double>());
       jacobian.at_rows(at) = root * rows.template cast<double>();

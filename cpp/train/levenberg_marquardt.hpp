@@ -23,9 +23,10 @@ template <class T> class LevenbergMarquardtFit {
   /// A thread's own.
   struct Worker {
     explicit Worker(const Network<T>& network)
-        : pass(network, 1, 1), rows(network.outputs() * network.parameters().size()) {}
+        : pass(network, 1, 1), rows(network.outputs() * network.parameters().size()), target(network.outputs()) {}
     TrainingPass<T> pass;  ///< of one sample
     Arena<T> rows;         ///< its rows of the Jacobian, as the layers give them
+    Arena<T> target;       ///< as it is learned
     kernels::PackBuffer<double> buffer;
   };
 

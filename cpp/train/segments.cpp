@@ -75,6 +75,22 @@ std::vector<Segment> segments_of(const Network<T>& network, const FactorsByName&
   return out;
 }
 
+template <class T> std::vector<char> frozen_layers(const Network<T>& network, const std::vector<Segment>& segments) {
+  std::vector<char> frozen;
+  for (Index i = 0; i < network.depth(); ++i) {
+    const Range own = network.parameter_range(i);
+    bool all = own.size() > 0;
+    for (const Segment& s : segments) {
+      const bool meet = s.range.begin < own.end && own.begin < s.range.end;
+      all = all && !(meet && s.factors.rate != 0);
+    }
+    frozen.push_back(all ? 1 : 0);
+  }
+  return frozen;
+}
+
+template std::vector<char> frozen_layers<float>(const Network<float>&, const std::vector<Segment>&);
+template std::vector<char> frozen_layers<double>(const Network<double>&, const std::vector<Segment>&);
 template std::vector<Segment> segments_of<float>(const Network<float>&, const FactorsByName&, const FactorsByName&);
 template std::vector<Segment> segments_of<double>(const Network<double>&, const FactorsByName&, const FactorsByName&);
 

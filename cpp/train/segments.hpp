@@ -28,4 +28,7 @@ template <class T>
 std::vector<Segment> segments_of(const Network<T>& network, const FactorsByName& rates = {},
                                  const FactorsByName& decays = {});
 
+/// By layer: whether it has parameters, and a step leaves all of them alone.
+template <class T> std::vector<char> frozen_layers(const Network<T>& network, const std::vector<Segment>& segments);
+
 }  // namespace lamina

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <sstream>
 
 #include "core/poll.hpp"
 #include "kernels/reduce.hpp"
@@ -48,6 +49,7 @@ template <class T> class Trainer {
         steps_directly_(can_step_directly()),
         gradients_(steps_directly_ ? 0 : network.parameters().size()),
         segments_(segments_of(network, options.rates, options.decays)),
+        frozen_(frozen_layers(network, segments_)),
         steps_per_poll_(
             static_cast<Index>(2e5 / (3 * network.work_per_row() * static_cast<double>(batches_.size * train.steps)))),
         rate_(rate_of(options.optimizer)) {
@@ -89,12 +91,7 @@ template <class T> class Trainer {
     for (int s = 0; s < slots_of(rule); ++s) {
       fresh.slots.emplace_back(n);
       const double start = std::visit([&](const auto& o) { return o.initial_slot(s); }, rule);
-      if (start == 0) continue;
-      for (const Segment& segment : segments_) {
-        const Vector<T> slot = fresh.slots.back().vector().at(segment.range);
-        std::fill_n(fresh.slots.back().data() + segment.range.begin, slot.size(),
-                    static_cast<T>(start * segment.factors.rate));
-      }
+      if (start != 0) std::fill_n(fresh.slots.back().data(), n, static_cast<T>(start));
     }
     before_ = std::move(memory_);
     memory_ = std::move(fresh);
@@ -169,6 +166,7 @@ template <class T> class Trainer {
     pass.step = static_cast<std::uint64_t>(memory_.step);
     pass.dropout = dropout_factor_;
     if (update_statistics) pass.statistics.view(network_.state().vector());
+    pass.frozen = &frozen_;
     return pass;
   }
 
@@ -177,6 +175,14 @@ template <class T> class Trainer {
     // At SAM's other point nobody looks at the weights, not even a signal's handler.
     return pass_.run_all(team_, threads(), training_pass(update_statistics), batch, weight, gradients_.vector(), {},
                          update_statistics ? poll_ : nullptr);
+  }
+
+  /// Adds the penalty's gradient. What is frozen has none: it is no part of a norm, nor of SAM's other point.
+  void complete_gradients(PenaltyStrength penalty) {
+    add_penalty(network_, penalty, gradients_.vector());
+    for (const Segment& s : segments_) {
+      if (s.factors.rate == 0) gradients_.vector().at(s.range) = T(0);
+    }
   }
 
   /// One step on a batch; returns the weighted sum of its losses, penalty included, before the step.
@@ -222,7 +228,7 @@ template <class T> class Trainer {
     // Penalties are part of the cost: what is clipped, or taken at SAM's other point, has them in it.
     const bool clips = !std::holds_alternative<clipping::None>(options_.clipping);
     if (options_.sam_rho > 0) sharpen(batch, weight, penalty);
-    else if (clips) add_penalty(network_, penalty, gradients_.vector());
+    else if (clips) complete_gradients(penalty);
     if (options_.sam_rho > 0 || clips) penalty = {};
     const T factor = clip_gradients(options_.clipping, network_, gradients_.vector());
     advance(rate);
@@ -245,7 +251,7 @@ template <class T> class Trainer {
   void sharpen(const Samples<T>& batch, double weight, PenaltyStrength penalty) {
     Arena<T>& w = network_.parameters();
     start_.copy_from(w);
-    add_penalty(network_, penalty, gradients_.vector());
+    complete_gradients(penalty);
     const double norm = std::sqrt(kernels::sum_of_squares(gradients_.vector()));
     w.vector() += static_cast<T>(options_.sam_rho / (norm + 1e-12)) * gradients_.vector();
     try {
@@ -254,7 +260,7 @@ template <class T> class Trainer {
       w.copy_from(start_);
       throw;
     }
-    add_penalty(network_, penalty, gradients_.vector());
+    complete_gradients(penalty);
     w.copy_from(start_);
   }
 
@@ -290,6 +296,7 @@ template <class T> class Trainer {
   bool steps_directly_;
   Arena<T> gradients_, start_;  // start_: the weights before SAM's first step
   std::vector<Segment> segments_;
+  std::vector<char> frozen_;  // by layer
   std::vector<std::int64_t> order_;
   Index steps_per_poll_, steps_since_poll_ = 0;          // a look at the clock for every 200,000 operations is enough
   double rate_, decay_factor_ = 1, dropout_factor_ = 1;  // the factors are those of this step
@@ -301,6 +308,29 @@ template <class T> class Trainer {
   };
 };
 
+/// Throws std::invalid_argument for options of a step that do not go together.
+template <class T> void check_steps(const Network<T>& network, const FitOptions& o) {
+  segments_of(network, o.rates, o.decays);  // which checks the names
+  const std::string rule = name_of(o.optimizer);
+  for (const auto& [name, factor] : o.rates) {
+    if (steps_by_rate(o.optimizer) || factor == 0 || factor == 1) continue;
+    std::ostringstream text;
+    text << "rates must be 0 (frozen) or 1 for " << rule << ", whose steps are not proportional to a rate; got "
+         << factor << " for '" << name << "'";
+    throw std::invalid_argument(text.str());
+  }
+  const bool decays = !o.decays.empty() || !std::holds_alternative<schedule::Constant>(o.decay_schedule);
+  if (decays && !has_decay(o.optimizer)) {
+    throw std::invalid_argument(
+        "decays and decay_schedule need an optimizer with decoupled decay (AdamW or Lion); got " + rule);
+  }
+  if (o.resume && o.average > 0) {
+    throw std::invalid_argument(
+        "resume must be False where average is above 0: an average begins anew with each fit, so that going on would "
+        "not be the same training");
+  }
+}
+
 }  // namespace
 
 template <class T>
@@ -311,10 +341,12 @@ void fit(Network<T>& network, const Samples<T>& train, const Samples<T>& validat
   const Index batch = options.solver ? train.count : batches_of(network, train, options).size;
   network.check_batch(batch);
   if (options.solver) check_full_batch(network, options);
+  else check_steps(network, options);
   if (options.metric) {
     check_metric(*options.metric, network.loss());
     if (validation.count < 1 || validation.each_step)
       throw std::invalid_argument("metric needs validation samples with one target each");
+    check_metric_of<T>(*options.metric, scored_of<T>(network, validation, nullptr));
   }
   const Normalization<T> before = network.normalization();
   const TargetScale<T> scale_before = network.target_scale();
@@ -322,8 +354,9 @@ void fit(Network<T>& network, const Samples<T>& train, const Samples<T>& validat
   try {
     if (options.normalize_targets) network.set_target_scale(target_scale_of(train));
     if (options.normalize_inputs != Normalizing::none)
-      network.set_normalization(normalization_of(train, options.normalize_inputs, options.poll, network.category_inputs()));
-    start.run(train, options.seed);
+      network.set_normalization(
+          normalization_of(train, options.normalize_inputs, options.poll, network.category_inputs()));
+    start.run(train, options.seed, frozen_layers(network, segments_of(network, options.rates, options.decays)));
     const Index rows = std::max(batch, options.solver ? 0 : validation.count);
     const Index useful = useful_threads(network, rows, true, kernels::choose_threads(0), train.steps);
     kernels::with_team(options.threads > 0 ? options.threads : useful, [&](kernels::Team& team) {

@@ -1,7 +1,6 @@
 #include "model/layers/embedding.hpp"
 
 #include <algorithm>
-#include <new>
 #include <stdexcept>
 #include <string>
 
@@ -122,11 +121,7 @@ void layer::Embedding::check() const {
 
 template <class T> std::unique_ptr<Layer<T>> layer::Embedding::build(Index inputs) const {
   ColumnChoice choice(columns, inputs, name);
-  constexpr Index most_units = (Index{1} << 31) - 1;
-  if (units > most_units) {
-    throw std::invalid_argument("units of Embedding must be at most " + std::to_string(most_units) + "; got " +
-                                std::to_string(units));
-  }
+  check_width("units of Embedding", units);
   std::vector<Category> made;
   Index table = 0, at = choice.begin();
   for (const Index count : categories) {
@@ -135,7 +130,7 @@ template <class T> std::unique_ptr<Layer<T>> layer::Embedding::build(Index input
     table += learned ? count : 0;
     at += made.back().outputs;
   }
-  if (static_cast<double>(table) * static_cast<double>(units) > 0x1p44) throw std::bad_alloc();
+  check_elements(static_cast<double>(table) * static_cast<double>(units));
   return std::make_unique<EmbeddingLayer<T>>(*this, std::move(choice), std::move(made), table);
 }
 template std::unique_ptr<Layer<float>> layer::Embedding::build<float>(Index) const;

@@ -498,9 +498,7 @@ template <class T, class Features> class NumericEmbeddingLayer final : public La
 
 template <class T, class Features>
 std::unique_ptr<Layer<T>> made(const layer::NumericEmbedding& spec, ColumnChoice columns, Index inputs) {
-  const double elements =
-      Features::count(spec) * static_cast<double>(spec.units) * static_cast<double>(columns.count());
-  if (!(elements <= 0x1p44)) throw std::bad_alloc();
+  check_elements(Features::count(spec) * static_cast<double>(spec.units) * static_cast<double>(columns.count()));
   return std::make_unique<NumericEmbeddingLayer<T, Features>>(spec, std::move(columns), inputs);
 }
 

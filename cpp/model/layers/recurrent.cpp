@@ -242,10 +242,7 @@ void layer::Recurrent::check() const {
         "outputs and output_activation of Recurrent go with kind='jordan'; got kind='elman', whose outputs are its "
         "units");
   }
-  for (const Initializer* rule : {&initializer, &recurrent_initializer}) {
-    if (!follows_from_data(*rule)) continue;
-    throw std::invalid_argument("initializer of Recurrent must not follow from the data; got '" + name_of(*rule) + "'");
-  }
+  for (const Initializer* rule : {&initializer, &recurrent_initializer}) check_needs_no_data(*rule, name);
 }
 
 template <class T> std::unique_ptr<Layer<T>> layer::Recurrent::build(Index inputs) const {

@@ -363,6 +363,7 @@ void layer::SharedDense::check() const {
     throw std::invalid_argument("kind of SharedDense must be 'mini', 'full' or 'separate'; got '" + kind + "'");
   if (start != "signs" && start != "normal")
     throw std::invalid_argument("start of SharedDense must be 'signs' or 'normal'; got '" + start + "'");
+  check_needs_no_data(initializer, name);
 }
 
 template <class T> std::unique_ptr<Layer<T>> layer::SharedDense::build(const LayerInput& input) const {

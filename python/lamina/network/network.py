@@ -169,7 +169,11 @@ class Network:
 
     @property
     def input_normalization(self) -> tuple[Array, Array] | None:
-        """Mean and 1 / standard deviation by feature, to read, or None; give a pair of your own, or None, to set it."""
+        """Mean and 1 / standard deviation by feature, to read, or None; give a pair of your own, or None, to set it.
+
+        Robust normalisation has the median, the inverse of the quartile range and a limit, which stays where a pair is
+        set; `scales` is the whole.
+        """
         pair = self._core.normalization
         if pair is None:
             return None
@@ -279,10 +283,13 @@ class Network:
         rates, decays : dict, optional
             Factors of the learning rate, and of decoupled decay, for a parameter (``"0.weight"``), a layer (``0``) or a
             kind of parameter (``"weight"``, ``"bias"``, ``"gain"``, ``"slope"``), of which the most specific one
-            counts. A rate of 0 freezes. Decay is 1 for weights and 0 for all else unless `decays` says so.
+            counts. A rate of 0 freezes; a layer all of whose rates are 0 keeps its running statistics, too. `Rprop`
+            and `Quickprop` know no other rates than 0 and 1. Decay is 1 for weights and 0 for all else unless `decays`
+            says so; it takes an optimizer with decoupled decay (`AdamW`, `Lion`), as does `decay_schedule`.
         average : float, default 0.0
             In [0, 1): what a step keeps of the moving average of the weights, such as 0.99. Averages are validated,
-            and kept. 0: no average.
+            and kept. 0: no average. Callbacks see the averages, to read: what one writes into them has no part in the
+            steps to come. It does not go with `resume`, since an average begins anew with each fit.
         l1, l2 : float, default 0.0
             Penalties: l1 sum |w| + l2 sum w^2 over weights alone.
         clip : lamina.ClipNorm or lamina.AGC, optional

@@ -5,6 +5,7 @@ All that Python says to the core's `FitOptions` and hears from its history is in
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, fields
@@ -68,6 +69,7 @@ class Fit:
     def __init__(self, network: Model, spec: SampleSpec, training: TrainingSet, options: FitOptions) -> None:
         self._network, self._training = network, training
         self._scores: list[float] = []
+        self._scored = False  # whether they are filled
         self._core_history = _core.History()
         out = self._core_options = _core.FitOptions()
         out.epochs = whole_number(options.epochs, "epochs", 1)
@@ -127,6 +129,8 @@ class Fit:
             self._core_options.metric = scoring
             return
         score, held, scores, network = score_of(scoring, spec.loss), held_out.taken(), self._scores, self._network
+
+        self._scored = True
 
         def watch(_: Any) -> float:
             scores.append(score(network, held))
@@ -190,8 +194,9 @@ class Fit:
     def history(self) -> History:
         """Return what happened so far, as Python lists."""
         told = {name: getattr(self._core_history, name) for name in _IN_HISTORY}
-        if self._scores:
-            told["validation_score"] = self._scores
+        if self._scored:
+            unscored = len(told["loss"]) - len(self._scores) if self._core_history.diverged else 0
+            told["validation_score"] = self._scores + [math.nan] * unscored
         return History(**told)
 
     def divergence(self, layer: str) -> str:
