@@ -199,3 +199,11 @@ def test_bad_input_is_named():
     X, y = digits()
     with pytest.raises(ValueError, match="one entry for each of the 600 rows"):
         lamina.diagnose(network(X), X, y[:5])
+
+
+def test_steps_are_those_of_the_weights_not_of_their_average():
+    X = np.random.default_rng(0).normal(size=(64, 3))
+    net = lamina.Network([lamina.Dense(4, "tanh"), lamina.Dense(1)], 3)
+    net.fit(X, X[:, 0], epochs=2)
+    with_average, without = (lamina.diagnose(net, X, X[:, 0], average=share) for share in (0.99, 0.0))
+    assert str(with_average) == str(without)

@@ -18,6 +18,8 @@ __all__ = ["gradient_sizes", "idle_units", "prediction_of_the_mean", "update_rat
 # A unit is saturated where its slope is under a twentieth of the steepest in nine rows of ten.
 _FLAT, _MOST = 0.05, 0.9
 _STEPS = 8
+#: A fit of the weights themselves, one step further.
+_ONE_STEP = {"epochs": 1, "validation": None, "early_stopping": None, "average": 0.0, "resume": True}
 
 
 def idle_units(net: Network, x: Array) -> dict[int, tuple[float, float]]:
@@ -79,9 +81,7 @@ def update_ratios(net: Network, x: Array, t: Array, options: dict[str, Any]) -> 
         for first in range(0, min(_STEPS * size, len(x) - size + 1), size):
             before = {name: view.copy() for name, view in own.parameters.items()}
             rows = slice(first, first + size)
-            own.fit(
-                x[rows], t[rows], **{**options, "epochs": 1, "validation": None, "early_stopping": None, "resume": True}
-            )
+            own.fit(x[rows], t[rows], **{**options, **_ONE_STEP})
             old, new = _weights(before), _weights(own.parameters)
             ratios.append({i: _ratio(old[i], new[i]) for i in old})
             if own.history is not None and own.history.diverged:
