@@ -15,8 +15,8 @@
 
 namespace lamina {
 
-using LayerSpec = std::variant<layer::Dense, layer::Activation, layer::Dropout, layer::GaussianNoise, layer::BatchNorm,
-                               layer::Scale, layer::Recurrent, layer::Shortcut, layer::SharedDense, layer::Embedding,
-                               layer::NumericEmbedding>;
+using LayerSpec =
+    std::variant<layer::Dense, layer::Activation, layer::Dropout, layer::GaussianNoise, layer::BatchNorm, layer::Scale,
+                 layer::Recurrent, layer::Shortcut, layer::SharedDense, layer::Embedding, layer::NumericEmbedding>;
 
 }  // namespace lamina
