@@ -620,3 +620,37 @@ def test_a_score_that_is_not_defined_is_none(tmp_path):
     assert curve.validation_score_ is None
     curve.save(tmp_path / "model")
     assert lamina.load(tmp_path / "model").validation_score_ is None
+
+
+def test_few_rows_that_are_all_right_do_not_make_certainties():
+    """By the log loss of new rows: what is sure of itself on twelve rows held out is not."""
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        X = rng.normal(size=(460, 5))
+        y = X @ rng.normal(size=5) + 0.3 * rng.normal(size=460) > 0
+        model = lamina.TabularClassifier(random_state=seed).fit(X[:60], y[:60])
+        p = model.predict_proba(X[60:])[np.arange(400), y[60:].astype(int)]
+        assert -np.log(p).mean() < 0.6
+        assert model.temperature_ > 0.2
+
+
+@pytest.mark.parametrize("names", [[0, 1], [0, "b"], pd.MultiIndex.from_tuples([("p", "a"), ("p", "b")])], ids=str)
+def test_columns_are_found_by_names_that_are_no_text(names, tmp_path):
+    X = pd.DataFrame(RNG.normal(size=(N, 2)))
+    X.columns = names
+    y = X.iloc[:, 0] > 0
+    model = make("TabularClassifier").fit(X, y)
+    swapped = X[X.columns[::-1]]
+    np.testing.assert_array_equal(model.predict_proba(swapped), model.predict_proba(X))
+    assert not hasattr(model, "feature_names_in_")
+    model.predict(X.to_numpy())  # without a warning, as scikit-learn has it
+    model.save(tmp_path / "model")
+    again = lamina.load(tmp_path / "model")
+    np.testing.assert_array_equal(again.predict_proba(swapped), model.predict_proba(X))
+    assert not hasattr(again, "feature_names_in_")
+
+
+def test_wide_tables_spend_little_on_importances():
+    X = RNG.normal(size=(60, 300))
+    model = make("TabularClassifier", epochs=1).fit(X, X[:, 0] > 0)
+    assert model.feature_importances_.shape == (300,)

@@ -379,3 +379,32 @@ def test_descriptions_that_cannot_be():
     ):
         with pytest.raises((ValueError, TypeError)):
             FrameEncoder.from_description({**good, **change}, encoder.center, encoder.scale)
+
+
+@pytest.mark.parametrize("gone", ["", "NA", "nan", "None", "?", " n/a "])
+@pytest.mark.parametrize(
+    "texts", [["1.5", "2", "-3e2"], ["2024-01-31", "2024-02-01", "2023-05-06"]], ids=["number", "date"]
+)
+def test_words_for_missing_values_among_numbers_and_dates(texts, gone):
+    written = pd.DataFrame({"t": texts * 4 + [gone]})
+    missing = pd.DataFrame({"t": [*texts * 4, None]})
+    encoder = FrameEncoder.fit(missing)
+    assert encoder.columns[0].kind in ("number", "datetime")
+    np.testing.assert_array_equal(FrameEncoder.fit_transform(written)[1], encoder.transform(missing))
+    np.testing.assert_array_equal(encoder.transform(written), encoder.transform(missing))
+
+
+def test_words_for_missing_values_among_words_are_words():
+    assert FrameEncoder.fit(pd.DataFrame({"t": ["Pave", "None", "Gravel", ""] * 3})).columns[0].categories == (
+        *("", "Gravel", "None", "Pave"),
+    )
+
+
+def test_a_text_that_is_nearly_numbers_is_told():
+    frame = pd.DataFrame({"t": [*map(str, range(30)), "oops"]})
+    encoder = FrameEncoder.fit(frame)
+    assert encoder.strange == {"t": "oops"}
+    numbers = FrameEncoder.fit(frame[:30])
+    assert numbers.strange == {}
+    with pytest.raises(TypeError, match="column 't' of X held numbers at the fit; got text, such as 'oops'"):
+        numbers.transform(frame)

@@ -396,7 +396,7 @@ template <class T> struct ParameterPiece {
   T* const* slots = nullptr;
   Index size = 0;
   bool is_weight = true;  ///< penalties act on weights alone
-  Factors factors;
+  Factors factors{};
 };
 
 /// The step that `optimizer` has advanced to, on a piece of the parameters: the gradient is scaled, the penalty added,

@@ -153,7 +153,7 @@ template <class T> class Descent {
     for (Index i = 0; i < w.size(); ++i) g_[i] = static_cast<T>(scale * gradient.data()[i]);
     T* slots[] = {slots_[0].data(), slots_[1].data()};
     advance(running_, rate_of(rule_));
-    optimizer_step<T>(running_, {w.data(), g_.data(), slots, w.size(), true, {}});
+    optimizer_step<T>(running_, {w.data(), g_.data(), slots, w.size()});
   }
   void keep() { best.copy_from(w); }
 

@@ -167,6 +167,11 @@ class BaseTabular(BaseLamina):
         self.encoder_, matrix = FrameEncoder.fit_transform(table, self.categorical_features)
         for name, why in self.encoder_.left_out().items():
             self._warn_at_the_end(f"column {name!r} was left out: {why}")
+        for name, text in self.encoder_.strange.items():
+            self._warn_at_the_end(
+                f"column {name!r} is text: nearly all of its values are numbers, but {text!r} is none. Where that "
+                "stands for a missing value, let it be missing"
+            )
         data = Data(matrix, targets, weight)
         self._prepare(data)
         self._seed = self._network_seed()
@@ -222,7 +227,7 @@ class BaseTabular(BaseLamina):
 
     def _remember_columns(self, table: Table) -> None:
         self.n_features_in_ = table.n_columns
-        if table.names is not None:
+        if table.names is not None and table.of_text:
             self.feature_names_in_ = np.array(table.names, object)
         elif hasattr(self, "feature_names_in_"):
             del self.feature_names_in_
@@ -328,7 +333,7 @@ class BaseTabular(BaseLamina):
         judges = apart if apart is not None else data if part is None else data.take(part.held)
         sources = np.array(self.encoder_.sources(), int)
         groups = [np.flatnonzero(sources == place).tolist() for place in range(self.n_features_in_)]
-        most = int(np.clip(_SHARE_OF_WORK * work / max(1, sum(map(bool, groups))), 50, _MOST_JUDGES))
+        most = int(np.clip(_SHARE_OF_WORK * work / max(1, sum(map(bool, groups))), 10, _MOST_JUDGES))
         if len(judges) > most:
             judges = judges.take(np.random.default_rng(self._seed % 2**63).permutation(len(judges))[:most])
         networks = [member.network for member in trained.members if member.part == 0]
@@ -349,7 +354,7 @@ class BaseTabular(BaseLamina):
         """Return the networks' mean outputs for a table, (rows, outputs), float64."""
         check_is_fitted(self)
         table = table_of(X)
-        if self.encoder_.names is not None and table.names is None:
+        if hasattr(self, "feature_names_in_") and table.names is None:
             warnings.warn(
                 f"X does not have valid feature names, but {type(self).__name__} was fitted with feature names",
                 UserWarning,
@@ -431,7 +436,7 @@ class BaseTabular(BaseLamina):
         check_parameters(estimator, estimator._rules())
         encoder = FrameEncoder.from_description(given["columns"], arrays[_CENTER], arrays[_SCALE])
         estimator.encoder_, estimator.n_features_in_ = encoder, len(encoder.columns)
-        if encoder.names is not None:
+        if encoder.names is not None and encoder.of_text:
             estimator.feature_names_in_ = np.array(encoder.names, object)
         learned = {n.removeprefix(_LEARNED): array for n, array in arrays.items() if n.startswith(_LEARNED)}
         estimator.restore(given["learned"], learned)

@@ -22,6 +22,7 @@ from lamina.tabular.values import (
     parsed,
     parts_of,
     seconds_of,
+    strange_number,
     table_of,
     what_is,
 )
@@ -119,14 +120,22 @@ class FrameEncoder:
     ----------
     names : tuple of str, or None
         The table's columns; None where they had no names.
+    of_text : bool
+        Whether the names were text.
+    strange : dict
+        Of columns that are text though nearly all of their texts are numbers, by name: one that is none. Known after a
+        fit alone.
     columns : list of Column
         One for each.
     center, scale : (numeric columns,) array of float64
         What is taken off each numeric column before it becomes float32, and what it is then divided by.
     """
 
-    def __init__(self, names: tuple[str, ...] | None, columns: list[Column], center: Array, scale: Array) -> None:
-        self.names, self.columns, self.center, self.scale = names, columns, center, scale
+    def __init__(
+        self, names: tuple[str, ...] | None, columns: list[Column], center: Array, scale: Array, of_text: bool = True
+    ) -> None:
+        self.names, self.columns, self.center, self.scale, self.of_text = names, columns, center, scale, of_text
+        self.strange: dict[str, str] = {}
 
     @classmethod
     def fit(cls, X: Any, categorical: Any = None) -> FrameEncoder:
@@ -150,7 +159,13 @@ class FrameEncoder:
             encoded.append(_Encoded(numbers, [codes.astype(dtype) for codes in own.codes]))
             centers += [center for center, _ in sizes]
             scales += [scale for _, scale in sizes]
-        encoder = cls(table.names, columns, np.array(centers, np.float64), np.array(scales, np.float64))
+        sizes_of = np.array(centers, np.float64), np.array(scales, np.float64)
+        encoder = cls(table.names, columns, *sizes_of, table.of_text)
+        for place, column in enumerate(columns):
+            if column.kind == "category" and place not in named:
+                strange = strange_number(table.values(place))
+                if strange is not None:
+                    encoder.strange[encoder.name_of(place)] = strange
         out = encoder._empty(table.n_rows, dtype)
         for place, values in enumerate(each for own in encoded for each in own.numbers):
             out[:, place] = values
@@ -235,7 +250,8 @@ class FrameEncoder:
         usual = asdict(Column("number"))
         columns = [{name: value for name, value in asdict(column).items() if name == "kind" or value != usual[name]}
                    for column in self.columns]  # fmt: skip
-        return {"names": None if self.names is None else list(self.names), "columns": columns}
+        own: dict[str, Any] = {"names": None if self.names is None else list(self.names), "columns": columns}
+        return own if self.of_text else {**own, "of_text": False}
 
     @classmethod
     def from_description(cls, given: dict[str, Any], center: Array, scale: Array) -> FrameEncoder:
@@ -249,7 +265,10 @@ class FrameEncoder:
                 raise ValueError("each column has a name of its own")
         if not columns:
             raise ValueError("a table has columns")
-        encoder = cls(None if names is None else tuple(names), columns, center, scale)
+        of_text = given.get("of_text", True)
+        if not isinstance(of_text, bool):
+            raise TypeError("whether names are text is true or false")
+        encoder = cls(None if names is None else tuple(names), columns, center, scale, of_text)
         if not (len(center) == len(scale) == cls.n_centers(given)) or (scale <= 0).any():
             raise ValueError("each numeric column has a center and a scale")
         return encoder
@@ -483,5 +502,8 @@ def _all_missing(column: Column, n_rows: int) -> _Encoded:
 
 
 def _other_kind(column: Column, values: Values, name: str) -> TypeError:
-    wanted = what_is(Values(column.kind, None))
-    return TypeError(f"column {name} of X held {wanted} at the fit; got {what_is(values)}")
+    wanted = what_is(Values("label" if column.kind == "category" else column.kind, None))
+    such = strange_number(values)
+    return TypeError(
+        f"column {name} of X held {wanted} at the fit; got {what_is(values)}" + (f", such as {such!r}" if such else "")
+    )

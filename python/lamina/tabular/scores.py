@@ -66,12 +66,17 @@ def with_temperature(probabilities: Array, temperature: float) -> Array:
 
 
 def fitted_temperature(targets: Array, probabilities: Array, weights: Array | None) -> float:
-    """Return the temperature with the least log loss."""
-    rows = np.arange(len(targets))
+    """Return the temperature with the least log loss, where of n rows a share of 1 / (n + 2) is of any class.
+
+    So a few rows, all of them predicted right, do not make probabilities of 0 and 1 (Platt, Advances in Large Margin
+    Classifiers, 1999).
+    """
+    rows, spread = np.arange(len(targets)), 1 / (len(targets) + 2)
 
     def loss(exponent: float) -> float:
-        own = with_temperature(probabilities, float(np.exp(exponent)))[rows, targets]
-        return float(np.average(-np.log(np.maximum(own, _TINY)), weights=weights))
+        surprises = -np.log(np.maximum(with_temperature(probabilities, float(np.exp(exponent))), _TINY))
+        own = (1 - spread) * surprises[rows, targets] + spread * surprises.mean(axis=1)
+        return float(np.average(own, weights=weights))
 
     border = float(np.log(_LARGEST_TEMPERATURE))
     found = minimize_scalar(loss, bounds=(-border, border), method="bounded", options={"xatol": 1e-4})

@@ -30,6 +30,7 @@ __all__ = [
     "parsed",
     "parts_of",
     "seconds_of",
+    "strange_number",
     "table_of",
     "what_is",
 ]
@@ -50,6 +51,8 @@ _WORDS = {
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
 # A code, such as 007 or 01234, and no number.
 _CODE = re.compile(r"\s*[+-]?0\d")
+# What stands for a missing value in a column of texts that are numbers or dates otherwise.
+_GONE = {"", "na", "n/a", "nan", "nat", "none", "null", "nil", "?", "-", ".", "unknown", "missing"}
 _DATE = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:?\d\d)?)?")
 _EPOCH = np.datetime64(0, "us")
 _UTC = datetime.timezone.utc
@@ -98,14 +101,17 @@ class Table:
     ----------
     frame : narwhals.DataFrame or (n, columns) array
     names : tuple of str, or None
-        None for arrays, and where columns have no names that are text.
+        None for arrays. Names that are no text are written as such.
     n_rows, n_columns : int
+    of_text : bool
+        Whether the names are text as they are, which scikit-learn asks of those that it calls names.
     """
 
     frame: Any
     names: tuple[str, ...] | None
     n_rows: int
     n_columns: int
+    of_text: bool = True
 
     def called(self, place: int) -> str:
         """Return what an error calls a column."""
@@ -113,7 +119,7 @@ class Table:
 
     def take(self, rows: Array) -> Table:
         """Return the rows of these numbers."""
-        return Table(self.frame[rows], self.names, len(rows), self.n_columns)
+        return Table(self.frame[rows], self.names, len(rows), self.n_columns, self.of_text)
 
     def values(self, place: int) -> Values:
         """Return the values of a column; TypeError names it where it holds what no column may."""
@@ -143,7 +149,9 @@ def table_of(X: Any) -> Table:
     _refuse_empty(frame.shape)
     columns = frame.columns
     of_text = all(isinstance(name, str) for name in columns)
-    return Table(frame, tuple(columns) if of_text else None, *frame.shape)
+    names = tuple(map(str, columns))
+    n_rows, n_columns = frame.shape
+    return Table(frame, names if len(set(names)) == len(names) else None, n_rows, n_columns, of_text)
 
 
 def _frame_of(X: Any) -> Any:
@@ -387,14 +395,17 @@ def in_zone(moments: Moments, zone: str) -> Moments:
 def parsed(values: Values, wanted: str | None = None) -> Values:
     """Return texts as numbers or dates where all of them are written as such, else the values as they are.
 
-    With `wanted` such numbers (also those that look like codes) or dates alone.
+    Beside numbers or dates such texts as "", "NA" and "?" are missing values. With `wanted` such numbers (also those
+    that look like codes) or dates alone.
     """
     if values.kind != "text":
         return values
     distinct, codes = _numbered(values.data)
+    distinct = [None if isinstance(text, str) and text.strip().lower() in _GONE else text for text in distinct]
     texts = [text for text in distinct if isinstance(text, str)]
     if not texts:
-        return Values("missing", values.data)
+        gone = all(not isinstance(text, str) for text in values.data)
+        return Values("missing", values.data) if gone or wanted is not None else values
     number, date = wanted in (None, "number"), wanted in (None, "datetime")
     if number and all(_NUMBER.fullmatch(text) and not (wanted is None and _CODE.match(text)) for text in texts):
         return Values(
@@ -407,6 +418,15 @@ def parsed(values: Values, wanted: str | None = None) -> Values:
             return values
         return Values("datetime", Moments(dates.at[codes], dates.clock[codes], dates.zone))
     return values
+
+
+def strange_number(values: Values) -> str | None:
+    """Return a text that is no number in a column whose texts nearly all are, or None."""
+    if values.kind != "text":
+        return None
+    texts = [text for text in values.data if isinstance(text, str) and text.strip().lower() not in _GONE]
+    strange = [text for text in texts if not _NUMBER.fullmatch(text)]
+    return strange[0] if 0 < len(strange) <= len(texts) // 10 else None
 
 
 def _date_of(text: str) -> datetime.datetime:
