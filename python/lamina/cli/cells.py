@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from lamina.cli.text_table import JOINT, TableError
+from lamina.data.missing import MISSING_NUMBERS
 
 __all__ = [
     "NEARLY_ALL",
@@ -35,10 +36,6 @@ __all__ = [
     "without_unit",
 ]
 
-# What stands for a missing number, in any case. In a column of text these are categories, but for the empty cell.
-MISSING_NUMBERS = frozenset(
-    [*" na n/a #n/a #na nan -nan null none <na> 1.#ind -1.#ind 1.#qnan -1.#qnan ? - -- .".split(" "), "#n/a n/a"]
-)
 # What pandas takes for missing in any column: so did models whose file does not say what they were trained with.
 MISSING_TO_PANDAS = ("", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>",
                      "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null")  # fmt: skip

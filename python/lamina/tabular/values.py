@@ -18,6 +18,7 @@ import narwhals as nw
 import numpy as np
 
 from lamina.data.arrays import Array
+from lamina.data.missing import MISSING_NUMBERS
 
 __all__ = [
     "PARTS",
@@ -51,8 +52,6 @@ _WORDS = {
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
 # A code, such as 007 or 01234, and no number.
 _CODE = re.compile(r"\s*[+-]?0\d")
-# What stands for a missing value in a column of texts that are numbers or dates otherwise.
-_GONE = {"", "na", "n/a", "nan", "nat", "none", "null", "nil", "?", "-", ".", "unknown", "missing"}
 _DATE = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:?\d\d)?)?")
 _EPOCH = np.datetime64(0, "us")
 _UTC = datetime.timezone.utc
@@ -401,7 +400,7 @@ def parsed(values: Values, wanted: str | None = None) -> Values:
     if values.kind != "text":
         return values
     distinct, codes = _numbered(values.data)
-    distinct = [None if isinstance(text, str) and text.strip().lower() in _GONE else text for text in distinct]
+    distinct = [None if isinstance(text, str) and _stands_for_missing(text) else text for text in distinct]
     texts = [text for text in distinct if isinstance(text, str)]
     if not texts:
         gone = all(not isinstance(text, str) for text in values.data)
@@ -420,11 +419,16 @@ def parsed(values: Values, wanted: str | None = None) -> Values:
     return values
 
 
+def _stands_for_missing(text: str) -> bool:
+    word = text.strip().casefold()
+    return not word or word in MISSING_NUMBERS
+
+
 def strange_number(values: Values) -> str | None:
     """Return a text that is no number in a column whose texts nearly all are, or None."""
     if values.kind != "text":
         return None
-    texts = [text for text in values.data if isinstance(text, str) and text.strip().lower() not in _GONE]
+    texts = [text for text in values.data if isinstance(text, str) and not _stands_for_missing(text)]
     strange = [text for text in texts if not _NUMBER.fullmatch(text)]
     return strange[0] if 0 < len(strange) <= len(texts) // 10 else None
 
