@@ -198,6 +198,7 @@ def test_altered_tables(kind, data, other, more, tmp_path, no_pictures, monkeypa
     monkeypatch.chdir(tmp_path)
     Path("t.csv").write_bytes(data)
     Path("o.csv").write_bytes(other)
+    Path("p.csv").unlink(missing_ok=True)  # predictions of other classes, which are not replaced
     common = ["--quiet", "--threads", "1", *KINDS[kind]]
     options = [word for option in more for word in option]
     if one_line_or_a_result(["train", "t.csv", "--target", "y", "--out", "m.lamina", *common, *options]) == 0:
