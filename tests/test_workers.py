@@ -18,7 +18,10 @@ def run(code):
 
 
 MADE = [
-    *(f"lamina.{name}({'2' if name in ('Dense', 'Recurrent', 'Shortcut') else ''})" for name in lamina.layers.names()),
+    *(
+        f"lamina.{name}({'2' if name in ('Dense', 'Recurrent', 'SharedDense', 'Shortcut') else ''})"
+        for name in lamina.layers.names()
+    ),
     *(f"lamina.{name}()" for name in lamina.optimizers.names()),
     *(f"lamina.{name}()" for name in lamina.optimizers.solver_names()),
     *(f"lamina.schedules.{name}" for name in ("Cosine()", "ReduceOnPlateau()")),

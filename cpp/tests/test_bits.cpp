@@ -77,9 +77,17 @@ template <class T> std::uint64_t trained(const Case& c, Index threads) {
   const Data<T> data(rows);
   lamina::Architecture architecture;
   architecture.layers = c.hidden;
-  lamina::layer::Dense last;
-  last.units = outputs;
-  architecture.layers.emplace_back(last);
+  if (const auto* shared = std::get_if<lamina::layer::SharedDense>(&c.hidden.back())) {
+    lamina::layer::SharedDense last;  // what goes on with the members keeps them apart
+    last.units = outputs;
+    last.members = shared->members;
+    last.kind = "separate";
+    architecture.layers.emplace_back(last);
+  } else {
+    lamina::layer::Dense last;
+    last.units = outputs;
+    architecture.layers.emplace_back(last);
+  }
   architecture.n_inputs = inputs;
   architecture.loss = c.loss;
   lamina::Network<T> network(architecture);
@@ -154,7 +162,12 @@ std::vector<Case> cases() {
   lamina::for_each_type<lamina::LayerSpec>([&](auto layer) {
     using L = std::decay_t<decltype(layer)>;
     if constexpr (has_units<L>) layer.units = 9;
-    const bool first = std::is_same_v<L, lamina::layer::Recurrent>;  // sequences come in front
+    constexpr bool categories = std::is_same_v<L, lamina::layer::Embedding>;
+    if constexpr (categories) {
+      layer.columns = {0, 2};
+      layer.categories = {3, 2};
+    }
+    const bool first = categories || std::is_same_v<L, lamina::layer::Recurrent>;  // sequences come in front
     all.push_back({std::string("layer ") + layer.name,
                    first ? std::vector<lamina::LayerSpec>{layer} : std::vector<lamina::LayerSpec>{tanh, layer}});
   });

@@ -207,7 +207,18 @@ std::vector<Case> wide_cases() {
   std::vector<Case> all;
   lamina::for_each_type<lamina::LayerSpec>([&](auto layer) {
     if constexpr (has_units<decltype(layer)>) layer.units = 70;
-    all.push_back(with_layers(std::string("layer ") + layer.name, {layer, dense(80), dense(80)}));
+    const std::string name = std::string("layer ") + layer.name;
+    if constexpr (std::is_same_v<decltype(layer), lamina::layer::SharedDense>) {
+      lamina::layer::SharedDense last = layer;  // what goes on with the members keeps them apart
+      last.kind = "separate";
+      all.push_back(with_layers(name, {layer, last}));
+      return;
+    }
+    if constexpr (std::is_same_v<decltype(layer), lamina::layer::Embedding>) {
+      layer.columns = {0, 2};
+      layer.categories = {3, 2};
+    }
+    all.push_back(with_layers(name, {layer, dense(80), dense(80)}));
   });
   all.push_back(with_layers("clipping and SAM", {dense(80), dense(80)}));
   all.back().options.clipping = lamina::clipping::ClipNorm{};

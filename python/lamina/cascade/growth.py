@@ -214,6 +214,7 @@ def stage_hook(callbacks: Iterable[Callable[[CascadeStage], Any]], result: Any, 
 def history_of(result: Any) -> CascadeHistory:
     """Return what the core tells, as Python lists."""
     told = {entry.name: getattr(result, entry.name) for entry in fields(CascadeHistory)}
+    told = {name: list(value) if isinstance(value, tuple) else value for name, value in told.items()}
     told["units"] = [f.name for f in told["units"]]
     told["wrong"] = [_whole(weight) for weight in told["wrong"]]
     return CascadeHistory(**told)
