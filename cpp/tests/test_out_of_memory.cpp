@@ -211,7 +211,9 @@ std::vector<Case> wide_cases() {
     if constexpr (std::is_same_v<decltype(layer), lamina::layer::SharedDense>) {
       lamina::layer::SharedDense last = layer;  // what goes on with the members keeps them apart
       last.kind = "separate";
-      all.push_back(with_layers(name, {layer, last}));
+      last.units = outputs;
+      all.push_back(with_layers(name, {layer}));
+      all.back().architecture.layers.back() = last;
       return;
     }
     if constexpr (std::is_same_v<decltype(layer), lamina::layer::Embedding>) {
