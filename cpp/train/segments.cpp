@@ -29,6 +29,7 @@ std::vector<std::string> names_of(const NamedParameter& p) {
 }
 
 double factor_for(const NamedParameter& p, const FactorsByName& factors, double usual) {
+  if (factors.empty()) return usual;
   for (const std::string& name : names_of(p)) {
     if (const auto found = factors.find(name); found != factors.end()) return found->second;
   }
@@ -37,6 +38,7 @@ double factor_for(const NamedParameter& p, const FactorsByName& factors, double 
 
 /// Throws unless every name fits a parameter and every factor can be one.
 void check(const std::vector<NamedParameter>& parameters, const FactorsByName& factors, const std::string& option) {
+  if (factors.empty()) return;
   std::set<std::string> known{"weight", "bias", "gain", "slope"};
   for (const NamedParameter& p : parameters) {
     if (p.info.trained) known.merge(std::set<std::string>{names_of(p)[0], names_of(p)[1]});

@@ -33,7 +33,8 @@ template <class T> Batches batches_of(const Network<T>& network, const Samples<T
 template <class T> class Trainer {
  public:
   Trainer(Network<T>& network, const Samples<T>& train, const Samples<T>& validation, const FitOptions& options,
-          OptimizerMemory<T>& memory, History& history, kernels::Team& team)
+          const std::vector<Segment>& segments, const std::vector<char>& frozen, OptimizerMemory<T>& memory,
+          History& history, kernels::Team& team)
       : network_(network),
         train_(train),
         options_(options),
@@ -48,8 +49,8 @@ template <class T> class Trainer {
         pass_(network, chunk_rows(network, batches_.largest(), train.steps), threads_),
         steps_directly_(can_step_directly()),
         gradients_(steps_directly_ ? 0 : network.parameters().size()),
-        segments_(segments_of(network, options.rates, options.decays)),
-        frozen_(frozen_layers(network, segments_)),
+        segments_(segments),
+        frozen_(frozen),
         steps_per_poll_(
             static_cast<Index>(2e5 / (3 * network.work_per_row() * static_cast<double>(batches_.size * train.steps)))),
         rate_(rate_of(options.optimizer)) {
@@ -295,8 +296,8 @@ template <class T> class Trainer {
   TrainingPass<T> pass_;
   bool steps_directly_;
   Arena<T> gradients_, start_;  // start_: the weights before SAM's first step
-  std::vector<Segment> segments_;
-  std::vector<char> frozen_;  // by layer
+  const std::vector<Segment>& segments_;
+  const std::vector<char>& frozen_;  // by layer
   std::vector<std::int64_t> order_;
   Index steps_per_poll_, steps_since_poll_ = 0;          // a look at the clock for every 200,000 operations is enough
   double rate_, decay_factor_ = 1, dropout_factor_ = 1;  // the factors are those of this step
@@ -309,8 +310,7 @@ template <class T> class Trainer {
 };
 
 /// Throws std::invalid_argument for options of a step that do not go together.
-template <class T> void check_steps(const Network<T>& network, const FitOptions& o) {
-  segments_of(network, o.rates, o.decays);  // which checks the names
+void check_steps(const FitOptions& o) {
   const std::string rule = name_of(o.optimizer);
   for (const auto& [name, factor] : o.rates) {
     if (steps_by_rate(o.optimizer) || factor == 0 || factor == 1) continue;
@@ -341,7 +341,9 @@ void fit(Network<T>& network, const Samples<T>& train, const Samples<T>& validat
   const Index batch = options.solver ? train.count : batches_of(network, train, options).size;
   network.check_batch(batch);
   if (options.solver) check_full_batch(network, options);
-  else check_steps(network, options);
+  const std::vector<Segment> segments = segments_of(network, options.rates, options.decays);  // which checks the names
+  const std::vector<char> frozen = frozen_layers(network, segments);
+  if (!options.solver) check_steps(options);
   if (options.metric) {
     check_metric(*options.metric, network.loss());
     if (validation.count < 1 || validation.each_step)
@@ -356,12 +358,12 @@ void fit(Network<T>& network, const Samples<T>& train, const Samples<T>& validat
     if (options.normalize_inputs != Normalizing::none)
       network.set_normalization(
           normalization_of(train, options.normalize_inputs, options.poll, network.category_inputs()));
-    start.run(train, options.seed, frozen_layers(network, segments_of(network, options.rates, options.decays)));
+    start.run(train, options.seed, frozen);
     const Index rows = std::max(batch, options.solver ? 0 : validation.count);
     const Index useful = useful_threads(network, rows, true, kernels::choose_threads(0), train.steps);
     kernels::with_team(options.threads > 0 ? options.threads : useful, [&](kernels::Team& team) {
       if (options.solver) fit_full_batch(network, team, train, validation, options, history);
-      else Trainer<T>(network, train, validation, options, memory, history, team).run();
+      else Trainer<T>(network, train, validation, options, segments, frozen, memory, history, team).run();
     });
   } catch (...) {
     if (!history.began) {
