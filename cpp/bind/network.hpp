@@ -231,34 +231,28 @@ template <class T> void run_fit(NetworkHandle<T>& h, const py::object& training,
 }
 
 /// The arrays of a network's normalisation and target scale: what a model file has of them.
-template <class T> std::vector<std::pair<const char*, const std::vector<T>*>> parts_of(const Normalization<T>& n) {
-  if (n.empty()) return {};
-  std::vector<std::pair<const char*, const std::vector<T>*>> parts{{"input.mean", &n.mean}, {"input.scale", &n.scale}};
-  if (n.limited) parts.emplace_back("input.limit", &n.limit);
-  return parts;
-}
-template <class T> std::vector<std::pair<const char*, const std::vector<T>*>> parts_of(const TargetScale<T>& s) {
-  if (s.empty()) return {};
-  return {
-      {"target.mean", &s.mean}, {"target.deviation", &s.deviation}, {"target.low", &s.low}, {"target.high", &s.high}};
-}
 template <class T> py::dict scales_to_dict(const Network<T>& network) {
   py::dict out;
-  const auto add = [&](const auto& parts) {
-    for (const auto& [name, values] : parts)
-      out[name] = py::array_t<T>(static_cast<py::ssize_t>(values->size()), values->data());
+  const auto add = [&](const std::string& name, const std::vector<T>& values) {
+    if (!values.empty()) out[py::str(name)] = py::array_t<T>(static_cast<py::ssize_t>(values.size()), values.data());
   };
-  add(parts_of(network.normalization()));
-  add(parts_of(network.target_scale()));
+  const Normalization<T>& inputs = network.normalization();
+  add("input.mean", inputs.mean);
+  add("input.scale", inputs.scale);
+  if (inputs.limited) add("input.limit", inputs.limit);
+  for_each_field<TargetScale<T>>(
+      [&](const auto& field) { add(std::string("target.") + field.name, network.target_scale().*(field.member)); });
   return out;
 }
 template <class T> void set_scales(NetworkHandle<T>& h, const py::dict& given) {
-  const auto part = [&](const char* name) {
-    return given.contains(name) ? given[name].template cast<std::vector<T>>() : std::vector<T>();
+  const auto part = [&](const std::string& name) {
+    return given.contains(name) ? given[py::str(name)].template cast<std::vector<T>>() : std::vector<T>();
   };
   const Normalization<T> inputs{part("input.mean"), part("input.scale"), part("input.limit"),
                                 given.contains("input.limit")};
-  const TargetScale<T> targets{part("target.mean"), part("target.deviation"), part("target.low"), part("target.high")};
+  TargetScale<T> targets;
+  for_each_field<TargetScale<T>>(
+      [&](const auto& field) { targets.*(field.member) = part(std::string("target.") + field.name); });
   h.network.check_normalization(inputs);
   h.network.check_target_scale(targets);
   change(h, [&] {

@@ -21,10 +21,11 @@ template <class T> void TargetScale<T>::predict(Matrix<T> outputs) const {
 template <class T> void TargetScale<T>::check(Index outputs) const {
   const auto n = static_cast<std::size_t>(empty() ? 0 : outputs);
   bool right = true;
-  for (const std::vector<T>* part : {&mean, &deviation, &low, &high}) {
-    right = right && part->size() == n &&
-            std::all_of(part->begin(), part->end(), [](T value) { return std::isfinite(value); });
-  }
+  for_each_field<TargetScale>([&](const auto& field) {
+    const std::vector<T>& part = this->*(field.member);
+    right = right && part.size() == n &&
+            std::all_of(part.begin(), part.end(), [](T value) { return std::isfinite(value); });
+  });
   for (std::size_t j = 0; right && j < n; ++j) right = deviation[j] > 0 && low[j] <= high[j];
   if (right) return;
   throw std::invalid_argument(

@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "core/registry.hpp"
 #include "core/types.hpp"
 
 namespace lamina {
@@ -11,6 +12,11 @@ namespace lamina {
 /// [low, high], the range of the targets that this was taken from. Empty: targets as they are.
 template <class T> struct TargetScale {
   std::vector<T> mean, deviation, low, high;
+  static constexpr auto fields() {
+    using S = TargetScale;
+    return std::tuple{Field{"mean", &S::mean, "of the targets"}, Field{"deviation", &S::deviation, "from it"},
+                      Field{"low", &S::low, "least target"}, Field{"high", &S::high, "largest target"}};
+  }
 
   bool empty() const { return mean.empty(); }
   /// A target of output j, as it is learned.

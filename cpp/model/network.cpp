@@ -1,7 +1,6 @@
 #include "model/network.hpp"
 
 #include <algorithm>
-#include <array>
 #include <numeric>
 #include <stdexcept>
 #include <string>
@@ -12,10 +11,6 @@
 namespace lamina {
 
 namespace {
-
-template <class T> std::array<std::vector<T>*, 4> parts_of(TargetScale<T>& scale) {
-  return {&scale.mean, &scale.deviation, &scale.low, &scale.high};
-}
 
 /// Whether both say the same, were they floats.
 template <class T> bool same(const Vector<const T>& a, const Vector<const T>& b) {
@@ -31,7 +26,8 @@ template <class T> Network<T>::Network(Architecture architecture) : architecture
   normalization_.mean.resize(static_cast<std::size_t>(inputs()));
   normalization_.scale.resize(static_cast<std::size_t>(inputs()));
   normalization_.limit.resize(static_cast<std::size_t>(inputs()));
-  for (std::vector<T>* part : parts_of(target_scale_)) part->resize(static_cast<std::size_t>(outputs()));
+  for_each_field<TargetScale<T>>(
+      [&](const auto& field) { (target_scale_.*(field.member)).resize(static_cast<std::size_t>(outputs())); });
   initialize(architecture_.seed);
 }
 
@@ -209,10 +205,10 @@ template <class T> void Network<T>::check_target_scale(const TargetScale<T>& sca
 
 template <class T> void Network<T>::set_target_scale(const TargetScale<T>& scale) {
   check_target_scale(scale);
-  TargetScale<T> from = scale;
-  const auto to = parts_of(target_scale_), given = parts_of(from);
-  for (std::size_t i = 0; i < to.size() && !scale.empty(); ++i)
-    std::copy(given[i]->begin(), given[i]->end(), to[i]->begin());
+  for_each_field<TargetScale<T>>([&](const auto& field) {
+    const std::vector<T>& given = scale.*(field.member);
+    std::copy(given.begin(), given.end(), (target_scale_.*(field.member)).begin());
+  });
   target_scaled_ = !scale.empty();
 }
 
