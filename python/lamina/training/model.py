@@ -24,6 +24,12 @@ class Model(Protocol):
         """Return the prediction for each sample."""
 
     def evaluate(
-        self, X: Any, y: Any, sample_weight: Any = None, n_threads: int | None = None, lengths: Any = None
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        n_threads: int | None = None,
+        lengths: Any = None,
+        metric: str | None = None,
     ) -> float:
-        """Return the loss on these samples."""
+        """Return the loss on these samples, or a metric."""

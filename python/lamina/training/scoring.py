@@ -31,11 +31,11 @@ def _measure(scoring: str | Callable[..., float], loss: Any) -> Score:
     if scoring == "accuracy":
         if loss.targets not in ("classes", "binary"):
             raise ValueError(f"scoring='accuracy' needs a classification loss; got {loss.name}")
-        return _accuracy
+        return _metric(scoring)
     if scoring == "r2":
         if loss.targets in ("classes", "binary"):
             raise ValueError(f"scoring='r2' needs a regression loss; got {loss.name}")
-        return _r2
+        return _metric(scoring)
     if callable(scoring):
         return lambda net, s: float(scoring(net, s.x if s.lengths is None else _cut(s.x, s.lengths), s.targets))
     raise ValueError(f"scoring must be None (the loss), 'accuracy', 'r2' or a callable of (net, X, y); got {scoring!r}")
@@ -46,24 +46,9 @@ def _cut(X: Array, lengths: Array) -> Array:
     return np.where((np.arange(X.shape[1]) < lengths[:, None])[:, :, None], X, X.dtype.type(0))
 
 
-def _accuracy(net: Model, given: Samples) -> float:
-    predicted, y = net.predict(given.x, n_threads=1, lengths=given.lengths), given.targets
-    if net.loss.targets == "classes":
-        right = predicted.argmax(axis=1) == (y if y.ndim == 1 else y.argmax(axis=1))
-    else:
-        border = net.loss.target_domain["border"]
-        right = ((predicted > border) == (y > border)).all(axis=1)
-    return float(np.average(right, weights=given.weights))
-
-
-def _r2(net: Model, given: Samples) -> float:
-    y, weight = given.targets, given.weights
-    predicted = net.predict(given.x, n_threads=1, lengths=given.lengths).astype(np.float64)
-    left = np.average((y - predicted) ** 2, axis=0, weights=weight)
-    spread = np.average((y - np.average(y, axis=0, weights=weight)) ** 2, axis=0, weights=weight)
-    # A constant column is predicted exactly or not at all, as scikit-learn has it.
-    flat = spread == 0
-    return float(np.mean(np.where(flat, np.where(left == 0, 1.0, 0.0), 1 - left / np.where(flat, 1.0, spread))))
+def _metric(name: str) -> Score:
+    """A metric of the core's."""
+    return lambda net, s: net.evaluate(s.x, s.targets, s.weights, n_threads=1, lengths=s.lengths, metric=name)
 
 
 def loss_of_predictions(loss: Any, predicted: Array, targets: Array, weights: Array | None = None) -> float:
