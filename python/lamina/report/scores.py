@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from lamina import metrics
+
 __all__ = ["METRICS", "Metric", "classification_scores", "confusion", "metrics_of", "regression_scores"]
 
 
@@ -56,15 +58,10 @@ class Metric:
     higher_is_better: bool
 
 
+_TITLES = {"accuracy": "accuracy", "log_loss": "log loss", "auc": "AUC", "rmse": "RMSE", "mae": "MAE", "r2": "R²"}
+_MORE_IS_BETTER = {entry["name"]: entry["greater_is_better"] for entry in metrics.describe()}
 #: By the names that metrics have in training.
-METRICS = {
-    "accuracy": Metric("accuracy", True),
-    "log_loss": Metric("log loss", False),
-    "auc": Metric("AUC", True),
-    "rmse": Metric("RMSE", False),
-    "mae": Metric("MAE", False),
-    "r2": Metric("R²", True),
-}
+METRICS = {name: Metric(title, _MORE_IS_BETTER[name]) for name, title in _TITLES.items()}
 
 
 def metrics_of(truth: Any, outputs: Any) -> dict[str, float]:
@@ -79,15 +76,15 @@ def metrics_of(truth: Any, outputs: Any) -> dict[str, float]:
         return {"rmse": found["RMSE"], "mae": found["MAE"], "r2": found["R2"]}
     rows = np.arange(len(truth))
     own = outputs[rows, truth] / outputs.sum(axis=1)
-    metrics = {
+    found = {
         "accuracy": float(np.mean(outputs.argmax(axis=1) == truth)),
         "log_loss": float(-np.log(np.maximum(own, np.finfo(np.float64).eps)).mean()),
     }
     classes = range(1, 2) if outputs.shape[1] == 2 else range(outputs.shape[1])
     counts = np.bincount(truth, minlength=outputs.shape[1])
     if all(0 < counts[label] < len(truth) for label in classes):
-        metrics["auc"] = float(np.mean([_area(truth == label, outputs[:, label]) for label in classes]))
-    return metrics
+        found["auc"] = float(np.mean([_area(truth == label, outputs[:, label]) for label in classes]))
+    return found
 
 
 def _area(hit: Any, stated: Any) -> float:
