@@ -149,8 +149,12 @@ class FrameEncoder:
         named = _chosen(categorical, table)
         left = _MOST_IN_ALL
         columns, encoded, centers, scales = [], [], [], []
+        strange: dict[int, str] = {}
         for place in range(table.n_columns):
-            column, own = _learn(table, place, place in named, min(_MOST_CATEGORIES, max(_FEW, int(_SHARE * left))))
+            most = min(_MOST_CATEGORIES, max(_FEW, int(_SHARE * left)))
+            column, own = _learn(table, place, place in named, most)
+            if own.strange is not None:
+                strange[place] = own.strange
             left -= len(column.categories)
             sizes = [_center_and_scale(x[~np.isnan(x)]) for x in own.numbers]
             columns.append(column)
@@ -161,11 +165,7 @@ class FrameEncoder:
             scales += [scale for _, scale in sizes]
         sizes_of = np.array(centers, np.float64), np.array(scales, np.float64)
         encoder = cls(table.names, columns, *sizes_of, table.of_text)
-        for place, column in enumerate(columns):
-            if column.kind == "category" and place not in named:
-                strange = strange_number(table.values(place))
-                if strange is not None:
-                    encoder.strange[encoder.name_of(place)] = strange
+        encoder.strange = {encoder.name_of(place): text for place, text in strange.items()}
         out = encoder._empty(table.n_rows, dtype)
         for place, values in enumerate(each for own in encoded for each in own.numbers):
             out[:, place] = values
@@ -309,10 +309,11 @@ class FrameEncoder:
 
 @dataclass(frozen=True, slots=True)
 class _Encoded:
-    """A column's numbers, NaN where they are missing, and its categories' numbers."""
+    """A column's numbers, NaN where they are missing, its categories' numbers, and a text that is no number."""
 
     numbers: list[Array]
     codes: list[Array]
+    strange: str | None = None
 
 
 _NOTHING = _Encoded([], [])
@@ -379,7 +380,8 @@ def _learn(table: Table, place: int, named: bool, most: int) -> _Learned:
     if values.kind == "missing":
         return Column("number", dropped="missing"), _NOTHING
     if values.kind in ("text", "label"):
-        return _learn_categories(values, most)
+        column, own = _learn_categories(values, most)
+        return column, replace(own, strange=strange_number(values))
     if values.kind == "boolean":
         found = np.unique(values.data[~np.isnan(values.data)])
         missing = bool(np.isnan(values.data).any())
@@ -502,7 +504,7 @@ def _all_missing(column: Column, n_rows: int) -> _Encoded:
 
 
 def _other_kind(column: Column, values: Values, name: str) -> TypeError:
-    wanted = what_is(Values("label" if column.kind == "category" else column.kind, None))
+    wanted = what_is(Values(column.kind, None))
     such = strange_number(values)
     return TypeError(
         f"column {name} of X held {wanted} at the fit; got {what_is(values)}" + (f", such as {such!r}" if such else "")

@@ -72,8 +72,6 @@ patience
         Networks that are averaged: of a model without folds, and of each fold of one with folds.
     average : float
         Share of the weights' moving average that a step keeps; 0: no average.
-    tuned : bool
-        Whether activations are parametric, weights start from the data, and weight decay and dropout follow a schedule.
     beta2 : float
         Of Adam.
     """
@@ -94,7 +92,6 @@ patience
     members: int = 4
     members_of_fold: int = 2
     average: float = 0.0
-    tuned: bool = True
     beta2: float = 0.95
 
 
@@ -145,14 +142,12 @@ def _layers(recipe: Recipe, shape: TableShape, turn: int = 0) -> tuple[list[Any]
         layers.append(_core.NumericEmbedding(shape.varied, embeddings))
     rates[len(layers)] = _RATE_OF_SCALE
     layers.append(_core.Scale())
-    start = "data_driven" if recipe.tuned else "normal"
-    dense: dict[str, Any] = {"parametrization": "ntk", "initializer": start}
+    dense: dict[str, Any] = {"parametrization": "ntk", "initializer": "data_driven"}
     for _ in range(recipe.depth):
-        layers.append(_core.Dense(recipe.width, recipe.activation, parametric=recipe.tuned, **dense))
+        layers.append(_core.Dense(recipe.width, recipe.activation, parametric=True, **dense))
         if recipe.dropout:
             layers.append(_core.Dropout(recipe.dropout))
-    last = dense if recipe.tuned else {**dense, "initializer": "zeros"}
-    layers.append(_core.Dense(shape.n_outputs, **last))
+    layers.append(_core.Dense(shape.n_outputs, **dense))
     return layers, rates
 
 
@@ -171,11 +166,11 @@ def fit_options(recipe: Recipe, shape: TableShape, metric: str, validated: bool)
         "optimizer": _core.AdamW(recipe.learning_rate, beta2=recipe.beta2, weight_decay=recipe.weight_decay),
         "schedule": schedules.CosLog(),
         "rates": _layers(recipe, shape)[1],
+        "decay_schedule": schedules.FlatCosine(),
+        "dropout_schedule": schedules.FlatCosine(),
         "average": recipe.average,
         "early_stopping": None,
     }
-    if recipe.tuned:
-        options |= {"decay_schedule": schedules.FlatCosine(), "dropout_schedule": schedules.FlatCosine()}
     if validated:
         options["early_stopping"] = EarlyStopping(recipe.patience or recipe.epochs, monitor=metric, latest=True)
     return options

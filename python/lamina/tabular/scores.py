@@ -10,17 +10,11 @@ from sklearn.metrics import log_loss, mean_absolute_error, mean_squared_error, r
 
 from lamina.data.arrays import Array
 
-__all__ = ["fitted_temperature", "higher_is_better", "interval_factor", "measure", "permuted_rises", "with_temperature"]
+__all__ = ["fitted_temperature", "interval_factor", "measure", "permuted_rises", "with_temperature"]
 
-_HIGHER_IS_BETTER = {"auc", "r2"}
 _TINY = float(np.finfo(np.float32).tiny)
 # So far may a temperature be from 1, either way.
 _LARGEST_TEMPERATURE = 20.0
-
-
-def higher_is_better(metric: str) -> bool:
-    """Whether more of a metric is better."""
-    return metric in _HIGHER_IS_BETTER
 
 
 def measure(metric: str, targets: Array, predicted: Array, weights: Array | None) -> float:

@@ -428,9 +428,18 @@ def strange_number(values: Values) -> str | None:
     """Return a text that is no number in a column whose texts nearly all are, or None."""
     if values.kind != "text":
         return None
-    texts = [text for text in values.data if isinstance(text, str) and not _stands_for_missing(text)]
-    strange = [text for text in texts if not _NUMBER.fullmatch(text)]
-    return strange[0] if 0 < len(strange) <= len(texts) // 10 else None
+    distinct, codes = _numbered(values.data)
+    first, others, numbers = None, 0, 0
+    for text, rows in zip(distinct, np.bincount(codes).tolist(), strict=True):
+        if not isinstance(text, str) or _stands_for_missing(text):
+            continue
+        if _NUMBER.fullmatch(text):
+            numbers += rows
+            continue
+        first, others = text if first is None else first, others + rows
+        if others > len(codes) // 10:  # whatever else there is
+            return None
+    return first if others <= (numbers + others) // 10 else None
 
 
 def _date_of(text: str) -> datetime.datetime:
