@@ -111,10 +111,9 @@ py::object infer_array(const Network<T>& network, const Array<T>& x, bool link, 
   InferOptions options;
   options.link = link;
   options.finite = !s.lengths;
-  std::vector<py::ssize_t> shape{s.count, network.outputs()};
-  if (s.each_step) shape.insert(shape.begin() + 1, s.steps);
-  py::array_t<T> out(shape);
-  const Matrix<T> to(out.mutable_data(), out.size() / network.outputs(), network.outputs());
+  const Index outputs = network.outputs();
+  py::array_t<T> out = s.each_step ? py::array_t<T>({s.count, s.steps, outputs}) : py::array_t<T>({s.count, outputs});
+  const Matrix<T> to(out.mutable_data(), out.size() / outputs, outputs);
   try {
     if (is_short(network, s)) {
       infer(network, s, options, to, 1);

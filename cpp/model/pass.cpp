@@ -325,6 +325,7 @@ template <class T> Index TrainingPass<T>::first_bad_layer() const {
 
 template <class T>
 Index useful_threads(const Network<T>& network, Index rows, bool training, Index available, Index steps) {
+  if (available == 1) return 1;
   const double work = network.work_per_row() * static_cast<double>(rows * steps) * (training ? 3 : 1);
   constexpr double worth_a_thread = 2e6;  // operations: some 20 us, where a barrier costs about one
   const auto most = static_cast<Index>(work / worth_a_thread);
