@@ -2,7 +2,16 @@
 
 import lamina
 from competitors import Unsupported
+from tasks.tables import TableTask
 
+#: The parameters of a table's network that are not those of dense layers, and what the task calls them.
+OWN = {
+    "0.weight": "embedding",
+    "1.frequency": "frequency",
+    "1.phase": "phase",
+    "1.weight": "combine",
+    "1.bias": "bias",
+}
 TRAINING = {"validation": None, "early_stopping": None, "shuffle": False, "resume": True}
 
 
@@ -26,6 +35,8 @@ def measure_peak(seconds):
 
 
 def layers(task):
+    if isinstance(task, TableTask):
+        return table_layers(task)
     result = []
     for k, units in enumerate(task.layers[1:]):
         if k == 0 and task.time_steps:
@@ -41,15 +52,30 @@ def layers(task):
     return result
 
 
+def table_layers(task):
+    numeric = tuple(range(task.numeric))
+    columns = tuple(range(task.numeric, task.numeric + len(task.categories)))
+    dense = {"parametrization": "ntk"}
+    return [
+        lamina.Embedding(columns, task.categories, task.category_units),
+        lamina.NumericEmbedding(numeric, "periodic", task.frequencies, task.embedded),
+        lamina.Scale(),
+        *(lamina.Dense(units, task.activation, parametric=True, **dense) for units in task.layers[1:-1]),
+        lamina.Dense(task.layers[-1], **dense),
+    ]
+
+
 class Lamina:
     def __init__(self, task, arrays):
         self.task = task
         self.X, self.y = arrays.X, arrays.y
-        self.net = lamina.Network(layers(task), n_inputs=task.layers[0], loss=task.loss)
+        self.net = lamina.Network(layers(task), n_inputs=self.X.shape[-1], loss=task.loss)
         weights, biases = iter(arrays.weights), iter(arrays.biases)
         for name, array in self.net.parameters.items():
             kind = name.partition(".")[2]
-            if kind == "weight":
+            if (own := OWN.get(name)) in arrays.own:
+                array[:] = arrays.own[own].reshape(array.shape)
+            elif kind == "weight":
                 array[:] = next(weights)
             elif kind == "bias":
                 array[:] = next(biases)

@@ -1,10 +1,15 @@
 """PyTorch eager: tensor slices, no DataLoader, fused Adam; predictions call the functions themselves, no module."""
 
+import math
+
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh}
+from tasks.tables import TableTask
+
+ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "mish": nn.Mish}
 FUNCTIONS = {"relu": torch.relu, "tanh": torch.tanh}
 # Rows predicted at a time: three times as fast as all at once, whose activations leave the caches.
 BLOCK = 4096
@@ -37,7 +42,43 @@ class Elman(nn.Module):
         return self.rnn(x)[1][0]
 
 
+class TableNetwork(nn.Module):
+    """RealMLP's layers, each as few calls as there are: every column's embedding in one batched product."""
+
+    def __init__(self, task, arrays):
+        super().__init__()
+        own = {name: torch.from_numpy(array) for name, array in arrays.own.items()}
+        starts = np.cumsum((0, *task.categories[:-1]))
+        self.register_buffer("starts", torch.from_numpy(starts))
+        self.numeric = task.numeric
+        self.codes = nn.Parameter(own["embedding"].clone())
+        self.frequency = nn.Parameter(own["frequency"].T.contiguous())
+        self.phase = nn.Parameter(own["phase"].T.contiguous())
+        self.combine = nn.Parameter(own["combine"].permute(2, 0, 1).contiguous())  # (columns, frequencies, embedded)
+        self.bias = nn.Parameter(own["bias"].T.contiguous())
+        self.scale = nn.Parameter(torch.ones(task.layers[0]))
+        self.weights = nn.ParameterList(torch.from_numpy(W.copy()) for W in arrays.weights)
+        self.biases = nn.ParameterList(torch.from_numpy(b.copy()) for b in arrays.biases)
+        self.slopes = nn.ParameterList(torch.ones(len(b)) for b in arrays.biases[:-1])
+        self.f = ACTIVATIONS[task.activation]()
+
+    def forward(self, x):
+        numbers, groups = x[:, : self.numeric], x[:, self.numeric :].long() + self.starts
+        codes = F.embedding(groups, self.codes).flatten(1)
+        waves = torch.cos((2 * math.pi * numbers).unsqueeze(2) * self.frequency + self.phase)
+        embedded = torch.baddbmm(self.bias.unsqueeze(1), waves.transpose(0, 1), self.combine)
+        # By number, then by column, as lamina has them.
+        x = torch.cat([codes, numbers, embedded.permute(1, 2, 0).flatten(1)], 1) * self.scale
+        for W, b, a in zip(self.weights[:-1], self.biases[:-1], self.slopes, strict=True):
+            v = torch.addmm(b, x, W, alpha=W.shape[0] ** -0.5)
+            x = torch.lerp(v, self.f(v), a)
+        W = self.weights[-1]
+        return torch.addmm(self.biases[-1], x, W, alpha=W.shape[0] ** -0.5)
+
+
 def network(task, arrays):
+    if isinstance(task, TableTask):
+        return TableNetwork(task, arrays)
     modules = []
     for k, (W, b) in enumerate(zip(arrays.weights, arrays.biases, strict=True)):
         if k == 0 and task.time_steps:

@@ -1,6 +1,6 @@
 """What a benchmark task is: a network, its data and what is timed, as plain fields."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -19,6 +19,8 @@ class Arrays:
     biases: list[np.ndarray]
     recurrent: np.ndarray | None
     """(units, units) of an Elman first layer."""
+    own: dict[str, np.ndarray] = field(default_factory=dict)
+    """What layers of another kind begin with, by name."""
 
 
 @dataclass(frozen=True)
