@@ -1,4 +1,5 @@
 # The library for C++ programs: `lamina::core`, whose one header, lamina/lamina.hpp, shows nothing of the core.
+include(cmake/face.cmake)
 add_library(lamina_core STATIC ${core_sources} ${face_sources})
 add_library(lamina::core ALIAS lamina_core)
 set_target_properties(lamina_core PROPERTIES EXPORT_NAME core)
@@ -26,7 +27,7 @@ configure_file(cpp/lamina/lamina.hpp include/lamina/lamina.hpp COPYONLY)
 target_include_directories(lamina_core INTERFACE $<BUILD_INTERFACE:${CMAKE_CURRENT_BINARY_DIR}/include>)
 target_link_libraries(
   lamina_core
-  PRIVATE $<BUILD_INTERFACE:lamina_compile> OpenMP::OpenMP_CXX
+  PRIVATE $<BUILD_INTERFACE:lamina_compile> $<BUILD_INTERFACE:lamina_json> OpenMP::OpenMP_CXX
   PUBLIC $<BUILD_INTERFACE:lamina_eigen> $<INSTALL_INTERFACE:lamina::eigen>)
 
 if(LAMINA_INSTALL)

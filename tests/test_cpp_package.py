@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import lamina
+import zoo
 
 ROOT = Path(__file__).resolve().parents[1]
 PREFIX = os.environ.get("LAMINA_CPP_PREFIX")
@@ -227,3 +228,35 @@ def test_same_bits_as_python(tmp_path):
     assert got.keys() == expected.keys()
     differ = [key for key, value in expected.items() if got[key] != np.ascontiguousarray(value).tobytes().hex()]
     assert differ == []
+
+
+# Model files -------------------------------------------------------------------------------------------------------
+
+
+def test_model_files_are_those_of_python(tmp_path):
+    """Loaded and saved again a file has the same bytes; Python loads what C++ has written."""
+    program = build(ROOT / "tests" / "cpp_package", tmp_path, "-DPROGRAMS=models.cpp") / "models"
+    for number in range(zoo.COUNT):
+        net = zoo.train(number)[0]
+        if any(getattr(part, "is_custom", False) for part in [net.loss]):
+            continue
+        given, back = tmp_path / f"{number}.lamina", tmp_path / f"{number}-again.lamina"
+        net.metadata = {"é": 'a "quoted"\n\x7f text', "number": str(number)}
+        net.save(given)
+        run(program, "float" if net.dtype == np.float32 else "double", given, back, cwd=tmp_path)
+        assert given.read_bytes() == back.read_bytes(), net
+    refused = subprocess.run([program, "float", back, given], capture_output=True, text=True, check=False)
+    if net.dtype == np.float64:
+        assert refused.returncode == 1
+        assert "float64" in refused.stdout
+
+
+def test_cpp_refuses_models_of_another_kind(tmp_path):
+    program = build(ROOT / "tests" / "cpp_package", tmp_path, "-DPROGRAMS=models.cpp") / "models"
+    cascade = tmp_path / "cascade.lamina"
+    zoo.grow(0)[0].save(cascade)
+    command = [program, "float", cascade, tmp_path / "out.lamina"]
+    refused = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert refused.returncode == 1
+    assert "CascadeNetwork" in refused.stdout
+    assert not (tmp_path / "out.lamina").exists()

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "lamina/data.hpp"
+#include "lamina/model_file.hpp"
 #include "lamina/spec.hpp"
 #include "model/sequence_infer.hpp"
 #include "model/targets.hpp"
@@ -29,13 +30,20 @@ Architecture architecture_of(const std::vector<Spec>& layers, Index inputs, cons
   return a;
 }
 
+Normalizing normalizing_of(const std::string& name) {
+  if (name == "none") return Normalizing::none;
+  if (name == "standard") return Normalizing::standard;
+  if (name == "robust") return Normalizing::robust;
+  throw std::invalid_argument("normalize.inputs must be 'none', 'standard' or 'robust'; got '" + name + "'");
+}
+
 Index checked_threads(Index threads) {
   if (threads >= 0) return threads;
   throw std::invalid_argument("threads must be at least 0; got " + std::to_string(threads));
 }
 
 Epoch epoch_of(const EpochReport& r) {
-  return {r.epoch, r.loss, r.validation_loss, r.learning_rate, r.seconds, r.stop_reason};
+  return {r.epoch, r.loss, r.validation_loss, r.learning_rate, r.seconds, r.stop_reason, r.score};
 }
 
 /// A first-order optimizer or a full-batch solver.
@@ -72,12 +80,19 @@ lamina::FitOptions core_options(const FitOptions& from, std::uint64_t seed) {
   if (from.schedule && same_name(from.schedule->name, schedule::ReduceOnPlateau::name))
     set_parameters(to.plateau.emplace(), *from.schedule);
   else if (from.schedule) to.schedule = entry_of<Schedule>(*from.schedule);
+  if (from.decay_schedule) to.decay_schedule = entry_of<Schedule>(*from.decay_schedule);
+  if (from.dropout_schedule) to.dropout_schedule = entry_of<Schedule>(*from.dropout_schedule);
+  to.rates = from.rates;
+  to.decays = from.decays;
+  to.average = from.average;
+  if (from.metric) to.metric = entry_of<Metric>(*from.metric);
   if (from.early_stopping) {
     const EarlyStopping& stopping = *from.early_stopping;
     EarlyStop& stop = to.early_stop.emplace();
     stop.patience = stopping.patience;
     stop.min_delta = stopping.min_delta;
     stop.restore_best = stopping.restore_best;
+    stop.latest = stopping.latest;
     if (stopping.monitor) to.monitor = [&stopping](const EpochReport& r) { return stopping.monitor(epoch_of(r)); };
   }
   if (from.on_epoch) {
@@ -133,7 +148,8 @@ History history_of(lamina::History&& h) {
           h.best_epoch,
           h.stop_reason,
           h.diverged,
-          h.evaluations};
+          h.evaluations,
+          std::move(h.validation_score)};
 }
 
 template <class Variant> bool list_names(const std::string& wanted, std::vector<std::string>& out) {
@@ -147,11 +163,12 @@ template <class Variant> bool list_names(const std::string& wanted, std::vector<
 std::vector<std::string> names(const std::string& kind) {
   std::vector<std::string> out;
   const auto among = [&](auto... variants) { return (list_names<decltype(variants)>(kind, out) || ...); };
-  if (among(LayerSpec{}, Activation{}, Loss{}, Initializer{}, Optimizer{}, FullBatchSolver{}, Schedule{}, Clipping{}))
+  if (among(LayerSpec{}, Activation{}, Loss{}, Initializer{}, Optimizer{}, FullBatchSolver{}, Schedule{}, Clipping{},
+            Metric{}))
     return out;
   throw std::invalid_argument(
-      "kind must be layer, activation, loss, initializer, optimizer, solver, schedule or "
-      "clipping; got " +
+      "kind must be layer, activation, loss, initializer, optimizer, solver, schedule, clipping or "
+      "metric; got " +
       kind);
 }
 
@@ -175,39 +192,46 @@ Index num_threads() { return kernels::max_threads(); }
 namespace detail {
 
 template <class T> struct Engine<T>::Parts {
-  lamina::Network<T> network;
+  SavedModel<T> model;
   OptimizerMemory<T> memory;
-  bool normalize_inputs;
   std::unique_ptr<Stepper<T>> stepper;
 
-  Parts(Architecture a, bool normalize) : network(std::move(a)), normalize_inputs(normalize) {}
-  Parts(const Parts& other) : network(other.network), memory(other.memory), normalize_inputs(other.normalize_inputs) {}
+  explicit Parts(SavedModel<T> m) : model(std::move(m)) {}
+  Parts(const Parts& other) : model(other.model), memory(other.memory) {}
 };
 
 template <class T>
 Engine<T>::Engine(const std::vector<Spec>& layers, Index inputs, const Spec& loss, std::uint64_t seed,
-                  bool normalize_inputs)
-    : parts_(std::make_unique<Parts>(architecture_of(layers, inputs, loss, seed), normalize_inputs)) {}
+                  const Normalize& normalize)
+    : parts_(std::make_unique<Parts>(SavedModel<T>{lamina::Network<T>(architecture_of(layers, inputs, loss, seed)),
+                                                   normalizing_of(normalize.inputs),
+                                                   normalize.targets,
+                                                   {}})) {
+  if (normalize.targets && target_domain(parts_->model.network.loss()).kind != TargetKind::real)
+    throw std::invalid_argument("normalize.targets needs a loss whose targets are any numbers; got " +
+                                name_of(parts_->model.network.loss()));
+}
+template <class T> Engine<T>::Engine(const std::string& path) : parts_(std::make_unique<Parts>(read_model<T>(path))) {}
 template <class T> Engine<T>::Engine(const Engine& other) : parts_(std::make_unique<Parts>(*other.parts_)) {}
 template <class T> Engine<T>::~Engine() = default;
 
-template <class T> Index Engine<T>::inputs() const { return parts_->network.inputs(); }
-template <class T> Index Engine<T>::outputs() const { return parts_->network.outputs(); }
+template <class T> Index Engine<T>::inputs() const { return parts_->model.network.inputs(); }
+template <class T> Index Engine<T>::outputs() const { return parts_->model.network.outputs(); }
 template <class T> Index Engine<T>::output_rows(Index rows, const Sequences& sequences) const {
-  const lamina::Network<T>& network = parts_->network;
+  const lamina::Network<T>& network = parts_->model.network;
   return network.recurrent() && !network.each_step() && sequences.steps > 0 ? rows / sequences.steps : rows;
 }
 
 template <class T> std::vector<std::string> Engine<T>::parameter_names(bool trained_alone) const {
   std::vector<std::string> out;
-  for (const NamedParameter& p : parts_->network.named_parameters()) {
+  for (const NamedParameter& p : parts_->model.network.named_parameters()) {
     if (p.info.trained || !trained_alone) out.push_back(std::to_string(p.layer) + "." + p.info.name);
   }
   return out;
 }
 
 template <class T> Parameter<T> Engine<T>::parameter(const std::string& name) {
-  lamina::Network<T>& network = parts_->network;
+  lamina::Network<T>& network = parts_->model.network;
   for (const NamedParameter& p : network.named_parameters()) {
     if (std::to_string(p.layer) + "." + p.info.name != name) continue;
     T* arena = (p.info.trained ? network.parameters() : network.state()).data();
@@ -219,16 +243,18 @@ template <class T> Parameter<T> Engine<T>::parameter(const std::string& name) {
       (known.empty() ? "; the network has none" : "; did you mean '" + nearest(name, known)[0] + "'?"));
 }
 
-template <class T> const std::vector<T>& Engine<T>::input_mean() const { return parts_->network.normalization().mean; }
+template <class T> const std::vector<T>& Engine<T>::input_mean() const {
+  return parts_->model.network.normalization().mean;
+}
 template <class T> const std::vector<T>& Engine<T>::input_scale() const {
-  return parts_->network.normalization().scale;
+  return parts_->model.network.normalization().scale;
 }
 template <class T> void Engine<T>::set_normalization(std::vector<T> mean, std::vector<T> scale) {
-  parts_->network.set_normalization({std::move(mean), std::move(scale), {}, false});
+  parts_->model.network.set_normalization({std::move(mean), std::move(scale), {}, false});
 }
 
 template <class T> History Engine<T>::fit(const Data<T>& data, const Data<T>* validation, const FitOptions& options) {
-  lamina::Network<T>& network = parts_->network;
+  lamina::Network<T>& network = parts_->model.network;
   const std::uint64_t seed = network.architecture().seed;
   const CheckedData<T> all(network, data, options.sample_weight, options.sequences);
   if (!options.resume) need_two_classes(network.loss(), all.samples(), network.outputs());
@@ -250,7 +276,8 @@ template <class T> History Engine<T>::fit(const Data<T>& data, const Data<T>* va
     need_weight(held);
   }
   lamina::FitOptions how = core_options(options, seed);
-  if (parts_->normalize_inputs && network.normalization().empty()) how.normalize_inputs = Normalizing::standard;
+  if (network.normalization().empty()) how.normalize_inputs = parts_->model.inputs;
+  how.normalize_targets = parts_->model.targets && network.target_scale().empty();
   lamina::History history;
   lamina::fit<T>(network, train, held, how, parts_->memory, history);
   return history_of(std::move(history));
@@ -258,16 +285,16 @@ template <class T> History Engine<T>::fit(const Data<T>& data, const Data<T>* va
 
 template <class T>
 void Engine<T>::infer(const View<T>& x, bool link, const Sequences& sequences, Index threads, T* out) const {
-  const CheckedData<T> data(parts_->network, x, sequences);
+  const CheckedData<T> data(parts_->model.network, x, sequences);
   InferOptions options;
   options.link = link;
   const Index rows = output_rows(x.rows, sequences), columns = outputs();
-  lamina::infer(parts_->network, data.samples(), options, lamina::Matrix<T>(out, rows, columns),
+  lamina::infer(parts_->model.network, data.samples(), options, lamina::Matrix<T>(out, rows, columns),
                 checked_threads(threads));
 }
 
 template <class T> double Engine<T>::evaluate(const Data<T>& data, const LossOptions& options) const {
-  const lamina::Network<T>& network = parts_->network;
+  const lamina::Network<T>& network = parts_->model.network;
   const CheckedData<T> checked(network, data, options.sample_weight, options.sequences);
   return evaluate_samples(network, checked.samples(), checked_threads(options.threads)).loss;
 }
@@ -278,17 +305,17 @@ double Engine<T>::loss_and_gradients(const Data<T>& data, const LossOptions& opt
     if (!(std::isfinite(penalty) && penalty >= 0))
       throw std::invalid_argument("l1 and l2 must be finite and at least 0; got " + std::to_string(penalty));
   }
-  const CheckedData<T> checked(parts_->network, data, options.sample_weight, options.sequences);
+  const CheckedData<T> checked(parts_->model.network, data, options.sample_weight, options.sequences);
   GradientOptions how;
   how.penalty = {options.l1, options.l2};
   how.training = options.training;
   how.threads = checked_threads(options.threads);
-  return lamina::loss_and_gradients<T>(parts_->network, checked.samples(), how,
-                                       {gradients, parts_->network.parameters().size()}, {});
+  return lamina::loss_and_gradients<T>(parts_->model.network, checked.samples(), how,
+                                       {gradients, parts_->model.network.parameters().size()}, {});
 }
 
 template <class T> void Engine<T>::step(const View<T>& x, T* out) {
-  const lamina::Network<T>& network = parts_->network;
+  const lamina::Network<T>& network = parts_->model.network;
   if (!network.recurrent()) throw std::invalid_argument("step needs a network with a Recurrent layer; use predict");
   const CheckedData<T> data(network, x, {1, {}});
   std::unique_ptr<Stepper<T>>& stepper = parts_->stepper;
@@ -299,6 +326,9 @@ template <class T> void Engine<T>::step(const View<T>& x, T* out) {
   stepper->step(network, data.samples().x, true, lamina::Matrix<T>(out, x.rows, network.outputs()));
 }
 template <class T> void Engine<T>::reset_state() { parts_->stepper.reset(); }
+
+template <class T> void Engine<T>::save(const std::string& path) const { write_model(path, parts_->model); }
+template <class T> std::map<std::string, std::string>& Engine<T>::metadata() const { return parts_->model.metadata; }
 
 template class Engine<float>;
 template class Engine<double>;

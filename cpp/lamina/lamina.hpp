@@ -74,8 +74,8 @@ struct Spec {
 
 inline Value::Value(Spec v) : variant_(std::make_shared<const Spec>(std::move(v))) {}
 
-/// Every name of a registry: "layer", "activation", "loss", "initializer", "optimizer", "solver", "schedule" or
-/// "clipping". Throws std::invalid_argument for another kind.
+/// Every name of a registry: "layer", "activation", "loss", "initializer", "optimizer", "solver", "schedule",
+/// "clipping" or "metric". Throws std::invalid_argument for another kind.
 std::vector<std::string> names(const std::string& kind);
 
 /// y = f(x W + b). Without an activation for the last layer: the loss has the softmax or the logistic.
@@ -114,6 +114,7 @@ struct Epoch {
   double learning_rate = 0;
   double seconds = 0;  ///< since the fit began
   std::optional<std::string> stop_reason;
+  std::optional<double> score;  ///< the metric of the validation part, where there is one
 };
 
 /// Stop when the watched value has not improved for a while.
@@ -123,6 +124,17 @@ struct EarlyStopping {
   bool restore_best = true;  ///< put the best weights back at the end
   /// The watched value, lower is better; by default the validation loss, or the training loss where there is none.
   std::function<double(const Epoch&)> monitor;
+  bool latest = false;  ///< of equally good epochs the last one counts as the best, not the first
+};
+
+/// What is brought to size by numbers of the training part of the first fit, which are kept and saved with the network.
+struct Normalize {
+  std::string inputs = "none";  ///< "none", "standard" (mean and deviation) or "robust" (quartiles, a smooth clip)
+  bool targets = false;         ///< targets to mean 0 and deviation 1; predictions are as the targets were given
+
+  Normalize() = default;
+  Normalize(bool standard) : inputs(standard ? "standard" : "none") {}
+  Normalize(const char* how, bool targets_too = false) : inputs(how), targets(targets_too) {}
 };
 
 /// The options of `Network::fit`, with Python's defaults.
@@ -143,7 +155,14 @@ struct FitOptions {
   bool shuffle = true;                           ///< draw the samples in a new order each epoch
   Index threads = 0;                             ///< 0: as many as pay off; never a different result
   bool resume = false;                           ///< go on with the optimizer's memory of the last fit
-  std::function<void(Epoch&)> on_epoch;          ///< called after every epoch; may throw, which ends the fit
+  std::optional<Spec> decay_schedule;            ///< factor of the optimizer's decoupled decay
+  std::optional<Spec> dropout_schedule;          ///< factor of the rates of dropout layers
+  /// Factors of the learning rate, and of decoupled decay, by parameter ("0.weight"), layer ("0") or kind ("bias"), of
+  /// which the most specific one counts; a rate of 0 freezes.
+  std::map<std::string, double> rates, decays;
+  double average = 0;                    ///< share of the weights' moving average that a step keeps; 0: no average
+  std::optional<Spec> metric;            ///< of the validation part after every epoch, to watch in place of a loss
+  std::function<void(Epoch&)> on_epoch;  ///< called after every epoch; may throw, which ends the fit
 };
 
 /// What a fit did. It ends in good order also where the loss diverged: then the best weights are back in place.
@@ -151,8 +170,9 @@ struct History {
   std::vector<double> loss, validation_loss, learning_rate;  ///< one entry an epoch
   Index best_epoch = 0;                                      ///< counted from 1: where the watched value was lowest
   std::string stop_reason;
-  bool diverged = false;  ///< the loss became NaN or infinite
-  Index evaluations = 0;  ///< of all samples by a full-batch solver; 0 for the others
+  bool diverged = false;                 ///< the loss became NaN or infinite
+  Index evaluations = 0;                 ///< of all samples by a full-batch solver; 0 for the others
+  std::vector<double> validation_score;  ///< the metric by epoch, where there was one
 };
 
 /// For `evaluate` and `loss_and_gradients`.
@@ -205,7 +225,9 @@ template <class T> struct Parameter {
 
 template <class T> class Engine {
  public:
-  Engine(const std::vector<Spec>& layers, Index inputs, const Spec& loss, std::uint64_t seed, bool normalize_inputs);
+  Engine(const std::vector<Spec>& layers, Index inputs, const Spec& loss, std::uint64_t seed,
+         const Normalize& normalize);
+  explicit Engine(const std::string& path);
   Engine(const Engine& other);
   Engine& operator=(const Engine&) = delete;
   ~Engine();
@@ -225,6 +247,8 @@ template <class T> class Engine {
   double loss_and_gradients(const Data<T>& data, const LossOptions& options, T* gradients) const;
   void step(const View<T>& x, T* out);
   void reset_state();
+  void save(const std::string& path) const;
+  std::map<std::string, std::string>& metadata() const;
 
  private:
   struct Parts;
@@ -252,11 +276,22 @@ template <class T> class Network {
   using Ref = MatrixRef<T>;
 
   /// `layers` such as {dense(64, "relu"), dense(10)}; the last one gives raw outputs (logits). `inputs` is the number
-  /// of features. The seed decides initial weights, shuffling, splits and dropout. With `normalize_inputs`, every input
-  /// is brought to zero mean and unit variance, fitted on the training part of the first fit.
+  /// of features. The seed decides initial weights, shuffling, splits and dropout. `normalize` is true for inputs of
+  /// zero mean and unit variance, or "robust", ...
   Network(const std::vector<Spec>& layers, Index inputs, const Spec& loss = "squared_error", std::uint64_t seed = 0,
-          bool normalize_inputs = false)
-      : engine_(std::make_unique<Engine>(layers, inputs, loss, seed, normalize_inputs)) {}
+          const Normalize& normalize = {})
+      : engine_(std::make_unique<Engine>(layers, inputs, loss, seed, normalize)) {}
+  /// The network in a model file, of C++ or of Python's `Network.save`. Throws std::invalid_argument, which names the
+  /// file, where it is cut short, altered, of another precision or of another kind (a cascade, an ensemble, a table's
+  /// estimator); std::runtime_error where it cannot be read. Nothing is believed of a file before it was checked.
+  static Network load(const std::string& path) { return Network(std::make_unique<Engine>(path)); }
+  /// Writes a model file, whole or not at all, for `load` and for Python's `lamina.load`; without the optimizer's
+  /// memory. Throws std::runtime_error where it cannot be written, std::invalid_argument for weights that are not
+  /// finite.
+  void save(const std::string& path) const { engine_->save(path); }
+  /// What a program wants to keep with the model: texts by name, saved and loaded with it.
+  std::map<std::string, std::string>& metadata() { return engine_->metadata(); }
+  const std::map<std::string, std::string>& metadata() const { return engine_->metadata(); }
   /// Copies are deep: weights and the optimizer's memory included.
   Network(const Network& other) : engine_(std::make_unique<Engine>(*other.engine_)) {}
   Network& operator=(const Network& other) {
@@ -344,6 +379,8 @@ template <class T> class Network {
 
  private:
   using Engine = detail::Engine<T>;
+
+  explicit Network(std::unique_ptr<Engine> engine) : engine_(std::move(engine)) {}
 
   Matrix<T> infer(const Ref& X, bool link, const Sequences& sequences, Index threads) const {
     Matrix<T> out(engine_->output_rows(X.rows(), sequences), outputs());

@@ -9,6 +9,7 @@
 #include "core/registry.hpp"
 #include "lamina/inside.hpp"
 #include "math/losses.hpp"
+#include "math/metrics.hpp"
 #include "math/optimizers.hpp"
 #include "math/schedules.hpp"
 #include "math/solvers.hpp"
@@ -27,6 +28,7 @@ template <> inline constexpr const char* kind<Optimizer> = "optimizer";
 template <> inline constexpr const char* kind<FullBatchSolver> = "solver";
 template <> inline constexpr const char* kind<Schedule> = "schedule";
 template <> inline constexpr const char* kind<Clipping> = "clipping";
+template <> inline constexpr const char* kind<Metric> = "metric";
 
 template <class Variant> Variant entry_of(const Spec& spec);
 

@@ -1,9 +1,13 @@
 /// The public face, as a program sees it: what it computes, what it gives and takes by name, and what it says of bad
 /// input.
+#include <cstdint>
 #include <cstdio>
+#include <fstream>
 #include <functional>
+#include <iterator>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 
 #include "lamina/lamina.hpp"
 
@@ -319,6 +323,84 @@ void bad_input_is_named() {
   check(thrown, "what a hook throws comes out");
 }
 
+/// A model file gives back the network, whatever it is made of, and refuses what is no model.
+template <class T> void model_files() {
+  const std::string path = std::string("test_face_") + (sizeof(T) == 4 ? "float" : "double") + ".lamina";
+  lamina::Network<T> net(
+      {Spec("Embedding", {{"columns", std::vector<int>{2}}, {"categories", std::vector<int>{5}}}),
+       Spec("NumericEmbedding", {{"columns", std::vector<int>{0}}, {"kind", "piecewise_linear"}}),
+       dense(6, Spec("elu", {{"alpha", 0.3}})), lamina::batch_norm(), lamina::dropout(0.25), dense(2)},
+      3, Spec("huber", {{"delta", 1e-5}}), (std::uint64_t{1} << 63) + 1, {"robust", true});
+  lamina::Matrix<T> X = numbers<T>(40, 3);
+  X.col(2) = (X.col(2) * 5).array().floor().matrix();
+  lamina::FitOptions options;
+  options.epochs = 3;
+  net.fit(X, numbers<T>(40, 2) * 100, options);
+  net.metadata()["note"] = "\"quoted\" \n caf\u00e9 \x7f";
+  net.save(path);
+  lamina::Network<T> back = lamina::Network<T>::load(path);
+  check(back.predict(X) == net.predict(X), "a loaded network predicts the same bits");
+  check(back.metadata() == net.metadata(), "metadata are kept");
+  back.save(path);
+  check(lamina::Network<T>::load(path).predict(X) == net.predict(X), "saved twice");
+  using Other = lamina::Network<std::conditional_t<sizeof(T) == 4, double, float>>;
+  refused([&] { Other::load(path); }, {"test_face_", sizeof(T) == 4 ? "float32" : "float64", "Network<"});
+
+  std::string data;
+  {
+    std::ifstream file(path, std::ios::binary);
+    data.assign(std::istreambuf_iterator<char>(file), {});
+  }
+  const auto write = [&](const std::string& text) { std::ofstream(path, std::ios::binary) << text; };
+  for (std::size_t i = 0; i < data.size(); i += 97) {
+    std::string altered = data;
+    altered[i] = static_cast<char>(altered[i] ^ 0x21);
+    write(altered);
+    refused([&] { lamina::Network<T>::load(path); }, {"cannot be loaded"});
+    write(data.substr(0, i));
+    refused([&] { lamina::Network<T>::load(path); }, {"cannot be loaded"});
+  }
+  std::remove(path.c_str());
+  try {
+    lamina::Network<T>::load(path);
+    check(false, "a missing file is not refused");
+  } catch (const std::runtime_error& e) {
+    check(std::string(e.what()).find(path) != std::string::npos, "the missing file is named");
+  }
+}
+
+/// The options that came with tables do what they say.
+void options_of_tables() {
+  const lamina::Matrix<float> X = numbers<float>(120, 4);
+  lamina::Labels y;
+  for (Index i = 0; i < X.rows(); ++i) y.push_back(X(i, 0) > X(i, 1) ? 1 : 0);
+  lamina::Network<float> net({dense(8, "relu"), lamina::dropout(0.1), dense(2)}, 4, "cross_entropy");
+  lamina::FitOptions options;
+  options.epochs = 12;
+  options.optimizer = {"AdamW", {{"lr", 0.05}}};
+  options.rates = {{"0", 0.0}, {"bias", 0.5}};
+  options.decays = {{"bias", 1.0}};
+  options.decay_schedule = "FlatCosine";
+  options.dropout_schedule = "FlatCosine";
+  options.average = 0.9;
+  options.metric = "auc";
+  options.early_stopping->latest = true;
+  const lamina::Matrix<float> before = net.parameter("0.weight");
+  double last = -1;
+  options.on_epoch = [&](lamina::Epoch& epoch) { last = epoch.score.value_or(-2); };
+  const lamina::History history = net.fit(X, y, options);
+  check(net.parameter("0.weight") == before, "a rate of 0 freezes");
+  check(history.validation_score.size() == history.loss.size(), "a score for every epoch");
+  check(!history.validation_score.empty() && history.validation_score.back() == last, "hooks see the score");
+  options.metric = "accurracy";
+  refused([&] { net.fit(X, y, options); }, {"accurracy", "accuracy"});
+  options.metric = "rmse";
+  refused([&] { net.fit(X, y, options); }, {"rmse"});
+  refused([] { lamina::Network<float>({dense(2)}, 4, "cross_entropy", 0, {"robust", true}); }, {"normalize.targets"});
+  refused([] { lamina::Network<float>({dense(2)}, 4, "squared_error", 0, {"robusd"}); },
+          {"normalize.inputs", "robusd"});
+}
+
 }  // namespace
 
 int main() {
@@ -332,6 +414,9 @@ int main() {
   sequences_are_taken();
   parts_are_set_aside();
   bad_input_is_named();
+  model_files<float>();
+  model_files<double>();
+  options_of_tables();
   if (failures == 0) std::printf("the public face: all as promised\n");
   return failures == 0 ? 0 : 1;
 }
