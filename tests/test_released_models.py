@@ -1,6 +1,6 @@
 """Models that released versions have saved load for ever, and predict what they did.
 
-A file in released_models/<version>/ is a model file as base64, then the predictions, in hexadecimal, for `numbers` below.
+A file in released_models/<version>/ is a model file as base64, then its predictions, in hexadecimal, for `numbers`.
 """
 
 import base64
