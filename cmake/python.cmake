@@ -12,10 +12,10 @@ set(modules _cpu)
 python_add_library(_cpu MODULE WITH_SOABI "${bind_folder}/cpu.cpp")
 target_link_libraries(_cpu PRIVATE lamina_flags)
 
-# The bindings do no arithmetic, so they are compiled once, for any machine, and linked to the core of each level; at -O1,
-# which takes half the time and gives half the size.
+# The bindings do no arithmetic, so they are compiled once, for any machine, and linked to the core of each level; for
+# size, since every level has them.
 add_library(lamina_bind OBJECT ${bind_sources})
-target_compile_options(lamina_bind PRIVATE $<$<NOT:$<CONFIG:Debug>>:-O1>)
+target_compile_options(lamina_bind PRIVATE $<$<NOT:$<CONFIG:Debug>>:-Os>)
 target_link_libraries(lamina_bind PRIVATE lamina_flags pybind11::module)
 if(LAMINA_PRECOMPILE)
   target_precompile_headers(lamina_bind PRIVATE "${bind_folder}/network.hpp" "${bind_folder}/registry.hpp")

@@ -173,7 +173,7 @@ void bind_functions(py::module_& m) {
           "targets", [](const NamedLoss& l) { return target_names[static_cast<std::size_t>(targets_of(l.entry))]; },
           "What targets it takes: real, count, classes or binary.")
       .def_property_readonly(
-          "target_domain", [](const NamedLoss& l) { return fields_of(target_domain(l.entry)); },
+          "target_domain", [](const NamedLoss& l) { return values_of(target_domain(l.entry)); },
           "Which numbers they may be: low, high, whole; for binary ones the border between the classes; and a text.")
       .def_property_readonly(
           "link", [](const NamedLoss& l) { return link_names[static_cast<std::size_t>(link_of(l.entry))]; },

@@ -14,7 +14,7 @@ template <class T> py::object memory_to_dict(const OptimizerMemory<T>& memory) {
   std::visit(
       [&](const auto& running) {
         d["optimizer"] = running.rule.name;
-        d["state"] = fields_of(running.state);
+        d["state"] = values_of(running.state);
       },
       *memory.optimizer);
   d["step"] = memory.step;

@@ -4,8 +4,12 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <map>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "bind/custom.hpp"
 #include "bind/numpy.hpp"
@@ -77,21 +81,8 @@ template <class M> py::object shown(const M& value) {
   else return py::cast(value);
 }
 
-/// Fields of a struct as a dict.
-template <class S> py::dict fields_of(const S& s) {
-  py::dict d;
-  for_each_field<S>([&](const auto& field) { d[field.name] = shown(s.*(field.member)); });
-  return d;
-}
-
 /// A dict that can only be read: what it was made of is no longer asked.
 inline py::object read_only(const py::dict& d) { return py::reinterpret_steal<py::object>(PyDictProxy_New(d.ptr())); }
-
-/// Parameters of an entry as a dict.
-template <class S> py::dict parameters_of(const S& entry) {
-  if constexpr (!S::listed) return parameters_of_custom(entry);
-  else return fields_of(entry);
-}
 
 /// The values of M in words, and as a Python type.
 struct TypeText {
@@ -111,6 +102,10 @@ template <class M> TypeText type_text() {
     return {"a string", "str"};
   } else if constexpr (is_numbers<M>) {
     return {"a tuple of whole numbers", "tuple[int, ...]"};
+  } else if constexpr (std::is_same_v<M, std::vector<double>>) {
+    return {"a list of numbers", "list[float]"};
+  } else if constexpr (std::is_same_v<M, std::map<std::string, double>>) {
+    return {"a dict of numbers by name", "dict[str, float]"};
   } else if constexpr (std::is_same_v<M, Activation>) {
     return {"the name of an activation ('identity' for none) or one of lamina.activations", "object"};
   } else if constexpr (std::is_same_v<M, Initializer>) {
@@ -142,10 +137,9 @@ template <class I> std::vector<I> whole_numbers(py::handle value, const std::str
   return out;
 }
 
-/// What a field is to hold. Throws TypeError where it cannot, ValueError for a whole number beyond all bounds.
-template <class S, class F> auto value_for(const F& field, py::handle value) {
-  using M = std::decay_t<decltype(std::declval<S>().*(field.member))>;
-  const std::string who = std::string(field.name) + " of " + S::name;
+/// What a field of type M, called `who`, is to hold. Throws TypeError where it cannot, ValueError for a whole number
+/// beyond all bounds.
+template <class M> M value_for(const std::string& who, py::handle value) {
   if constexpr (is_numbers<M>) {
     return whole_numbers<typename M::value_type>(value, who);
   } else {
@@ -163,19 +157,88 @@ template <class S, class F> auto value_for(const F& field, py::handle value) {
   }
 }
 
-/// Sets one field of an entry from Python. Throws TypeError for an unknown name.
+/// A field with its struct's type and its own left behind: what is done with any field of any struct is compiled once.
+struct AnyField {
+  const char *name, *doc, *owner;
+  std::string type;                               ///< of an argument, as a stub has it
+  std::string (*told)();                          ///< the type of the attribute, as a stub has it
+  py::object (*get)(const void* owner);           ///< its value
+  void (*set)(void* owner, py::handle value);     ///< unchecked beyond its type
+  void (*change)(void* owner, py::handle value);  ///< checked, with the fields beside it
+
+  std::string who() const { return std::string(name) + " of " + owner; }
+};
+
+/// The fields of a struct.
+struct AnyFields {
+  const char* owner;
+  int required;  ///< leading ones without a default
+  std::vector<AnyField> all;
+
+  const AnyField* find(std::string_view name) const {
+    for (const AnyField& field : all) {
+      if (name == field.name) return &field;
+    }
+    return nullptr;
+  }
+};
+
+template <class S, std::size_t I> struct FieldAccess {
+  static constexpr auto field = std::get<I>(S::fields());
+  using M = std::decay_t<decltype(std::declval<S>().*(field.member))>;
+
+  static py::object get(const void* owner) { return shown(static_cast<const S*>(owner)->*(field.member)); }
+  static M value(py::handle from) { return value_for<M>(std::string(field.name) + " of " + S::name, from); }
+  static void set(void* owner, py::handle from) { static_cast<S*>(owner)->*(field.member) = value(from); }
+  static void change(void* owner, py::handle from) {
+    S& s = *static_cast<S*>(owner);
+    M changed = value(from);
+    check_value(field, S::name, changed);
+    std::swap(s.*(field.member), changed);
+    try {
+      s.check();
+    } catch (...) {
+      std::swap(s.*(field.member), changed);
+      throw;
+    }
+  }
+};
+/// The type of an M in Python, as pybind11 writes it.
+template <class M> std::string told_type() {
+  using Shown = std::conditional_t<is_numbers<M>, py::tuple, M>;
+  const py::cpp_function none([]() -> Shown { throw std::logic_error("made for its signature"); });
+  const std::string told = str_of(none.attr("__doc__"));
+  return told.substr(told.find("-> "));
+}
+template <class S, std::size_t... I> AnyFields any_fields(std::index_sequence<I...>) {
+  return {S::name,
+          S::required,
+          {AnyField{FieldAccess<S, I>::field.name, FieldAccess<S, I>::field.doc, S::name,
+                    type_text<typename FieldAccess<S, I>::M>().type, &told_type<typename FieldAccess<S, I>::M>,
+                    &FieldAccess<S, I>::get, &FieldAccess<S, I>::set, &FieldAccess<S, I>::change}...}};
+}
+template <class S> const AnyFields& fields_of() {
+  static const AnyFields fields = any_fields<S>(std::make_index_sequence<std::tuple_size_v<decltype(S::fields())>>{});
+  return fields;
+}
+
+/// Fields as a dict; of what is no entry, too.
+template <class S> py::dict values_of(const S& s) {
+  py::dict d;
+  for_each_field<S>([&](const auto& field) { d[field.name] = shown(s.*(field.member)); });
+  return d;
+}
+py::dict values_of(const AnyFields& fields, const void* owner);
+/// Sets one field from Python. Throws TypeError for an unknown name.
+void set_parameter(const AnyFields& fields, void* owner, const std::string& name, py::handle value);
 template <class S> void set_parameter(S& entry, const std::string& name, py::handle value) {
-  bool known = false;
-  for_each_field<S>([&](const auto& field) {
-    if (name != field.name) return;
-    known = true;
-    entry.*(field.member) = value_for<S>(field, value);
-  });
-  if (known) return;
-  std::string fields;
-  for_each_field<S>([&](const auto& field) { fields += (fields.empty() ? "" : ", ") + std::string(field.name); });
-  throw py::type_error(std::string(S::name) + " has no parameter '" + name + "'; it has " +
-                       (fields.empty() ? "none" : fields));
+  set_parameter(fields_of<S>(), &entry, name, value);
+}
+
+/// Parameters of an entry as a dict.
+template <class S> py::dict parameters_of(const S& entry) {
+  if constexpr (!S::listed) return parameters_of_custom(entry);
+  else return values_of(fields_of<S>(), &entry);
 }
 
 template <class S, class = void> inline constexpr bool says_full_batch = false;
@@ -204,8 +267,8 @@ template <class Variant> py::list describe() {
     if constexpr (says_full_batch<S>) d["full_batch"] = S::full_batch;
     if constexpr (says_greater<S>) d["greater_is_better"] = S::greater;
     py::dict parameters;
-    for_each_field<S>(
-        [&](const auto& field) { parameters[field.name] = py::make_tuple(shown(entry.*(field.member)), field.doc); });
+    for (const AnyField& field : fields_of<S>().all)
+      parameters[field.name] = py::make_tuple(field.get(&entry), field.doc);
     d["parameters"] = parameters;
     out.append(d);
   });
@@ -280,99 +343,53 @@ py::class_<Named<Variant>> bind_named(py::module_& m, const char* class_name, co
 inline bool every_field(std::string_view) { return true; }
 inline bool no_field(std::string_view) { return false; }
 
-/// Fields as attributes: those that `may_be_set` says, by their names, are checked when they are set.
+/// Fields as attributes of a class whose objects `owner_of` finds the struct in: those that `may_be_set` says, by their
+/// names, are checked when they are set.
+void bind_fields(py::object c, const AnyFields& fields, void* (*owner_of)(py::handle),
+                 bool (*may_be_set)(std::string_view));
 template <class S> void bind_fields(py::class_<S>& c, bool (*may_be_set)(std::string_view) = every_field) {
-  for_each_field<S>([&](const auto& field) {
-    using M = std::decay_t<decltype(std::declval<S>().*(field.member))>;
-    using Shown = std::conditional_t<is_numbers<M>, py::tuple, M>;  // what a stub says of it
-    const auto get = [member = field.member](const S& s) -> Shown {
-      if constexpr (is_numbers<M>) return shown(s.*member);
-      else return s.*member;
-    };
-    if (!may_be_set(field.name)) {
-      c.def_property_readonly(field.name, get, field.doc);
-      return;
-    }
-    const auto set = [field](S& s, const py::object& value) {
-      auto changed = value_for<S>(field, value);
-      check_value(field, S::name, changed);
-      std::swap(s.*(field.member), changed);
-      try {
-        s.check();
-      } catch (...) {
-        std::swap(s.*(field.member), changed);
-        throw;
-      }
-    };
-    c.def_property(field.name, get, set, field.doc);
-  });
+  const auto owner_of = [](py::handle self) -> void* {
+    if (!py::isinstance<S>(self))
+      throw py::type_error(std::string("a ") + S::name + " is wanted; got " + repr_of(self));
+    return &self.cast<S&>();
+  };
+  bind_fields(c, fields_of<S>(), owner_of, may_be_set);
 }
 
-/// An entry of the arguments of a call: its fields by position or by name. Throws TypeError as a function of Python's
-/// does, naming the entry.
-template <class S> S entry_from(S entry, const py::args& by_position, const py::kwargs& by_name) {
-  const std::string who = std::string(S::name) + "()";
-  constexpr std::size_t most = std::tuple_size_v<decltype(S::fields())>;
-  if (by_position.size() > most)
-    throw py::type_error(who + " takes at most " + std::to_string(most) + (most == 1 ? " argument; " : " arguments; ") +
-                         std::to_string(by_position.size()) + " were given");
-  std::size_t i = 0;
-  for_each_field<S>([&](const auto& field) {
-    const bool named = by_name.contains(field.name);
-    if (i < by_position.size()) {
-      if (named) throw py::type_error(who + " got " + field.name + " twice: by position and by name");
-      entry.*(field.member) = value_for<S>(field, by_position[i]);
-    } else if (!named && static_cast<int>(i) < S::required) {
-      throw py::type_error(who + " needs " + field.name + ": " + field.doc);
-    }
-    ++i;
-  });
-  for (auto [name, value] : by_name) set_parameter(entry, str_of(name), value);
-  check_fields(entry);
-  return entry;
-}
-
+/// Sets what the arguments of a call give: by position or by name. Throws TypeError as a function of Python's does,
+/// naming the entry.
+void set_arguments(const AnyFields& fields, void* owner, const py::args& by_position, const py::kwargs& by_name);
 /// (name, default) of every field, the name alone where there is none: what a signature is made of.
-template <class S> py::tuple arguments_of(const S& usual) {
-  py::list out;
-  int i = 0;
-  for_each_field<S>([&](const auto& field) {
-    if (i++ < S::required) out.append(py::make_tuple(field.name));
-    else out.append(py::make_tuple(field.name, shown(usual.*(field.member))));
-  });
-  return out;
-}
+py::tuple arguments_of(const AnyFields& fields, const void* usual);
+/// The text of a constructor's signature.
+std::string signature_of(const AnyFields& fields, const void* usual);
 
 /// The constructor: of all fields, from what `fresh` makes.
 template <class S, class Fresh> void bind_constructor(py::class_<S>& c, Fresh fresh) {
   const S usual = fresh();
-  std::string signature = "__init__(self";
-  int i = 0;
-  for_each_field<S>([&](const auto& field) {
-    using M = std::decay_t<decltype(std::declval<S>().*(field.member))>;
-    signature += std::string(", ") + field.name + ": " + type_text<M>().type;
-    if (i++ >= S::required) {
-      const py::object value = shown(usual.*(field.member));
-      signature += " = " + repr_of(py::hasattr(value, "name") ? py::object(value.attr("name")) : value);
-    }
-  });
   py::options plain;
   plain.disable_function_signatures();
   c.def(py::init([fresh](const py::args& by_position, const py::kwargs& by_name) {
-          return entry_from<S>(fresh(), by_position, by_name);
+          S entry = fresh();
+          set_arguments(fields_of<S>(), &entry, by_position, by_name);
+          check_fields(entry);
+          return entry;
         }),
-        (signature + ") -> None").c_str());
-  c.attr("__arguments__") = arguments_of(usual);
+        signature_of(fields_of<S>(), &usual).c_str());
+  c.attr("__arguments__") = arguments_of(fields_of<S>(), &usual);
 }
 template <class S> void bind_constructor(py::class_<S>& c) {
   bind_constructor(c, [] { return S{}; });
 }
 
+/// What `repr` shows: the call that makes an entry.
+std::string call_of(const std::string& name, const py::dict& params);
+
 /// A Python class of its own for one entry: `lamina.Adam(lr=0.01)`.
 template <class S>
 py::class_<S> bind_class(py::module_& m, const char* module_name, bool (*may_be_set)(std::string_view) = every_field) {
   std::string doc = std::string(S::formula) + "\n\nSource: " + S::source + "\n";
-  for_each_field<S>([&](const auto& field) { doc += std::string("\n") + field.name + ": " + field.doc; });
+  for (const AnyField& field : fields_of<S>().all) doc += std::string("\n") + field.name + ": " + field.doc;
   py::class_<S> c(m, S::name, doc.c_str());
   c.attr("__module__") = module_name;
   if constexpr (says_full_batch<S>) c.attr("full_batch") = S::full_batch;
@@ -380,18 +397,8 @@ py::class_<S> bind_class(py::module_& m, const char* module_name, bool (*may_be_
   bind_fields(c, may_be_set);
   c.def_property_readonly(
       "params", [](const S& s) { return read_only(parameters_of(s)); }, "Its parameters by name, to read.");
-  c.def("__repr__", [home = std::string(module_name)](const S& s) {
-    std::string text = home + "." + S::name + "(";
-    const py::dict params = parameters_of(s);
-    bool first = true;
-    for (auto [key, value] : params) {
-      const bool named = py::hasattr(value, "name");
-      text += (first ? "" : ", ") + str_of(key) + "=" +
-              repr_of(named ? py::object(value.attr("name")) : py::reinterpret_borrow<py::object>(value));
-      first = false;
-    }
-    return text + ")";
-  });
+  c.def("__repr__",
+        [home = std::string(module_name)](const S& s) { return call_of(home + "." + S::name, parameters_of(s)); });
   c.def("__eq__", [](const S& s, py::object other) {
     return py::isinstance<S>(other) && parameters_of(s).equal(parameters_of(other.cast<const S&>()));
   });
