@@ -4,7 +4,10 @@ from importlib import import_module
 from typing import Any
 
 # By the function: the module that has it, imported when it is first asked for.
-_HOMES: dict[str, str] = {}
+_HOMES = {
+    "CFiles": "c_file",
+    "c": "c_file",
+}
 
 __all__ = sorted(_HOMES)
 
