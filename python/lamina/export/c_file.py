@@ -459,7 +459,7 @@ class _Text:
         ending = f"j + 1 < {big}_OUTPUTS ? ' ' : '\\n'"
         show = f'        for (int j = 0; j < {big}_OUTPUTS; ++j) printf("%a%c", (double)y[j], {ending});'
         lines = [
-            "/* Reads rows of numbers, decimal or hexadecimal, and prints the prediction for each exactly, in hexadecimal."
+            "/* Reads rows of numbers, decimal or hexadecimal, and prints each prediction exactly, in hexadecimal."
             + ("\n   Before a sequence stands its number of steps. */" if self._recurrent else " */"),
             f'#include "{stem}.h"',
             "",
