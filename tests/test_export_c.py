@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -377,6 +378,23 @@ def test_the_header_is_one_for_cpp(tmp_path):
     c(model("jordan_1"), tmp_path / "net.c")
     (tmp_path / "use.cpp").write_text('#include "net.h"\nint main() { net_state s; net_reset(&s); }\n')
     subprocess.run(["g++", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", "use.cpp"], cwd=tmp_path, check=True)
+
+
+@needs_compiler
+def test_the_page_of_the_docs(tmp_path, monkeypatch):
+    """Its program, compiled by its command, prints what the network of its Python example predicts."""
+    page = Path(__file__).resolve().parents[1] / "docs" / "embed-in-c.md"
+    if not page.is_file():
+        pytest.skip("the sources are not here")
+    blocks = dict(re.findall(r"^```(python|c|sh)\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL))
+    monkeypatch.chdir(tmp_path)
+    namespace = {}
+    exec(blocks["python"], namespace)
+    Path("program.c").write_text(blocks["c"])
+    subprocess.run(blocks["sh"].replace("cc ", f"{COMPILERS[0]} ", 1), shell=True, check=True)
+    printed = subprocess.run([tmp_path / "program"], capture_output=True, text=True, check=True).stdout
+    x = np.array(re.findall(r"-?\d+\.\d+(?=f)", blocks["c"]), np.float32)
+    np.testing.assert_allclose([float(word) for word in printed.split()], namespace["net"].predict([x])[0], atol=6e-4)
 
 
 def test_every_layer_is_known():

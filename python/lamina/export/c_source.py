@@ -12,39 +12,34 @@ from lamina.export.expressions import Expression, expression
 
 __all__ = ["Source"]
 
-_PRODUCT = """\
+# The columns that a product sums side by side: as many as keep the units of a large machine busy, and for what is left
+# fewer. A single sum waits for each of its additions.
+_SIDE_BY_SIDE = (32, 8, 2, 1)
+_PRODUCT = (
+    """\
 /* y = start + x W, or x W where start is null; w is (k, n). Each sum is one chain of fused multiply-adds over k, blocks
    of sums go side by side. y may be start. */
 static void @_product(int k, int n, const real *x, const real *w, const real *start, real *y)
 {
     int j = 0;
-    for (; j + 32 <= n; j += 32) {
-        real sum[32];
+"""
+    + "".join(
+        f"""\
+    for (; j + {wide} <= n; j += {wide}) {{
+        real sum[{wide}];
         const real *row = w + j;
-        for (int b = 0; b < 32; ++b) sum[b] = start ? start[j + b] : 0;
-        for (int i = 0; i < k; ++i, row += n) {
+        for (int b = 0; b < {wide}; ++b) sum[b] = start ? start[j + b] : 0;
+        for (int i = 0; i < k; ++i, row += n) {{
             const real xi = x[i];
-            for (int b = 0; b < 32; ++b) sum[b] = FMA(xi, row[b], sum[b]);
-        }
-        for (int b = 0; b < 32; ++b) y[j + b] = sum[b];
-    }
-    for (; j + 8 <= n; j += 8) {
-        real sum[8];
-        const real *row = w + j;
-        for (int b = 0; b < 8; ++b) sum[b] = start ? start[j + b] : 0;
-        for (int i = 0; i < k; ++i, row += n) {
-            const real xi = x[i];
-            for (int b = 0; b < 8; ++b) sum[b] = FMA(xi, row[b], sum[b]);
-        }
-        for (int b = 0; b < 8; ++b) y[j + b] = sum[b];
-    }
-    for (; j < n; ++j) {
-        real sum = start ? start[j] : 0;
-        const real *row = w + j;
-        for (int i = 0; i < k; ++i, row += n) sum = FMA(x[i], *row, sum);
-        y[j] = sum;
-    }
-}"""
+            for (int b = 0; b < {wide}; ++b) sum[b] = FMA(xi, row[b], sum[b]);
+        }}
+        for (int b = 0; b < {wide}; ++b) y[j + b] = sum[b];
+    }}
+"""
+        for wide in _SIDE_BY_SIDE
+    )
+    + "}"
+)
 _SUM = """\
 /* The sum of y[first] .. y[end - 1]: in order, of very many by halves. */
 static real @_sum(const real *y, int first, int end)
