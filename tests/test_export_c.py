@@ -178,8 +178,23 @@ def random_network(seed):
         "dtype": str(rng.choice(["float32", "float64"])),
         "normalize_inputs": [False, "standard", "robust"][rng.integers(3)],
     }
-    layers.append(lamina.Dense(int(rng.integers(2, 20))))
-    return fitted(layers, int(rng.integers(1, 12)), seed=seed, **options)
+    n_inputs = int(rng.integers(1, 12))
+    if seed % 4 == 1:  # sequences, whose fits are tested elsewhere
+        names = [activation() for _ in range(3)]
+        jordan = {"outputs": 4, "output_activation": names[2]} if seed % 8 == 1 else {}
+        kind = "jordan" if jordan else "elman"
+        layers.insert(0, lamina.Recurrent(int(rng.integers(1, 40)), names[0], kind, bool(seed % 3), **jordan))
+        if seed % 3:
+            layers.insert(1, lamina.Recurrent(7, names[1], return_sequences=bool(seed % 5)))
+        del options["normalize_inputs"]
+        return lamina.Network([*layers, lamina.Dense(int(rng.integers(2, 20)))], n_inputs, seed=seed, **options)
+    if seed % 4 == 2:
+        kinds = rng.choice(["mini", "full", "separate"], 2)
+        layers = [*layers, lamina.SharedDense(9, members=5, kind=str(kinds[0]), activation=activation())]
+        layers.append(lamina.SharedDense(int(rng.integers(2, 9)), members=5, kind=str(kinds[1])))
+    else:
+        layers.append(lamina.Dense(int(rng.integers(2, 20))))
+    return fitted(layers, n_inputs, seed=seed, **options)
 
 
 class Compiled:
@@ -285,10 +300,11 @@ def test_fast_code_has_the_same_bits(tmp_path):
 
 @needs_compiler
 @needs_fma
+@pytest.mark.parametrize("compiler", COMPILERS)
 @pytest.mark.parametrize("first", [0, pytest.param(12, marks=pytest.mark.slow)])
-def test_random_networks(tmp_path, first):
+def test_random_networks(tmp_path, first, compiler):
     seeds = range(first, 12 if first == 0 else 50)
-    library = Compiled(tmp_path, {f"net_{seed}": random_network(seed) for seed in seeds}, COMPILERS[0])
+    library = Compiled(tmp_path, {f"net_{seed}": random_network(seed) for seed in seeds}, compiler)
     for name in library.models:
         library.check(name)
 
@@ -324,6 +340,20 @@ def test_estimators(tmp_path):
     assert [label.decode() for label in labels] == list(models["three"].classes_)
     got = library.predict("three", X[:ROWS])
     assert got.tobytes() == models["three"].predict_proba(X[:ROWS]).tobytes()
+
+
+@needs_compiler
+@needs_fma
+@pytest.mark.parametrize("kind", ["elman", "jordan"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_series(tmp_path, kind, dtype):
+    """An estimator's own scale of the targets is part of it; a window is a sequence."""
+    series = np.cumsum(np.random.default_rng(0).normal(size=60)) + 5
+    estimator = lamina.RecurrentRegressor((5,), kind=kind, window=6, max_iter=4, dtype=dtype).fit(series[:, None])
+    library = Compiled(tmp_path, {"series": estimator}, COMPILERS[0])
+    windows = np.lib.stride_tricks.sliding_window_view(series, 6)[:, :, None].astype(dtype)
+    got = library.predict("series", np.ascontiguousarray(windows), [6] * len(windows))
+    assert got.tobytes() == estimator.predict(series[:, None]).tobytes()
 
 
 @needs_compiler
@@ -410,6 +440,7 @@ def test_only_what_is_used_is_there(tmp_path):
 def test_what_is_written(tmp_path):
     net = lamina.Network([lamina.Dense(3, activation="relu"), lamina.Dense(1)], 2)
     files = c(net, tmp_path / "file.c", name="pump_model")
+    assert str(files) == "file.c, file.h: 52 bytes of constants, 16 bytes of memory"
     assert files == CFiles((str(tmp_path / "file.c"), str(tmp_path / "file.h")), 4 * (6 + 3 + 3 + 1), 4 * (3 + 1))
     header = (tmp_path / "file.h").read_text()
     assert "#define PUMP_MODEL_INPUTS 2" in header
@@ -433,7 +464,7 @@ class TestRefused:
             (lamina.Ensemble(lamina.Network([lamina.Dense(1)], 2)), "got Ensemble: it is several networks"),
             (lamina.MLPRegressor(), "got MLPRegressor: it has no network yet"),
             (lamina.TabularClassifier(), "got TabularClassifier: it encodes columns of text"),
-            (lamina.RecurrentRegressor(), "got RecurrentRegressor: it scales its targets outside"),
+            (lamina.RecurrentRegressor(), "got RecurrentRegressor: it has no network yet"),
         ):
             with pytest.raises(TypeError, match=message):
                 c(wrong, tmp_path / "net.c")

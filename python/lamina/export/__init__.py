@@ -1,7 +1,11 @@
 """Networks for other programs: files that need no lamina to predict."""
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lamina.export.c_file import CFiles as CFiles
+    from lamina.export.c_file import c as c
 
 # By the function: the module that has it, imported when it is first asked for.
 _HOMES = {

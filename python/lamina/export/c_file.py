@@ -30,7 +30,6 @@ _TABLES = "it encodes columns of text, which the C code has no means for: export
 #: Models that are refused, and why.
 _REFUSED = {
     "Ensemble": "it is several networks: export each of them, and average what they predict",
-    "RecurrentRegressor": "it scales its targets outside of the network: export its network_, and scale back",
     "TabularClassifier": _TABLES,
     "TabularRegressor": _TABLES,
 }
@@ -55,6 +54,11 @@ class CFiles:
     const_bytes: int
     memory_bytes: int
 
+    def __str__(self) -> str:
+        """Return the names and sizes on a line."""
+        names = ", ".join(map(os.path.basename, self.paths))
+        return f"{names}: {self.const_bytes:,} bytes of constants, {self.memory_bytes:,} bytes of memory"
+
 
 def c(model: Any, path: FilePath, *, name: str | None = None, dtype: str | None = None, main: bool = False) -> CFiles:
     """Write a network as C99: one file, and its header beside it, that predict what it predicts, to the bit.
@@ -67,7 +71,8 @@ def c(model: Any, path: FilePath, *, name: str | None = None, dtype: str | None 
     Parameters
     ----------
     model : Network, CascadeNetwork or estimator
-        Of an estimator its network, scaling included; the names of the classes are in the file.
+        Of an estimator its network, scaling included; the names of the classes are in the file. One with a `window`
+        becomes a function of one window.
     path : path
         Where the C file goes; its name ends in ``.c``. The header's ends in ``.h``, that of the program in ``_main.c``.
     name : str, optional
@@ -101,10 +106,10 @@ def c(model: Any, path: FilePath, *, name: str | None = None, dtype: str | None 
     if not file.endswith(".c"):
         raise ValueError(f"path must end in .c; got {file!r}")
     prefix = _identifier(name, file)
-    network, classes = _network_of(model)
+    network = _network_of(model)
     if dtype is not None and dtype not in ("float32", "float64"):
         raise ValueError(f"dtype must be 'float32' or 'float64'; got {dtype!r}")
-    text = _Text(prefix, _in_type(network, dtype), classes)
+    text = _Text(prefix, _in_type(network, dtype), model)
     files = {file: text.source(os.path.basename(file[:-2])), f"{file[:-2]}.h": text.header()}
     if main:
         files[f"{file[:-2]}_main.c"] = text.program(os.path.basename(file[:-2]))
@@ -124,19 +129,16 @@ def _identifier(name: str | None, file: str) -> str:
     return prefix
 
 
-def _network_of(model: Any) -> tuple[Any, list[str]]:
-    """The network of a model, and the names of its classes; TypeError where there is none to be written."""
+def _network_of(model: Any) -> Any:
+    """The network of a model; TypeError where there is none to be written."""
     if isinstance(model, (Network, CascadeNetwork)):
-        return model, []
+        return model
     kind = type(model).__name__
     network = getattr(model, "network_", None)
     reason = _REFUSED.get(kind, "")
-    if isinstance(network, (Network, CascadeNetwork)):
-        if getattr(model, "window", None) is not None:
-            reason = "it cuts its series into windows: export its network_, and give that the windows"
-        if not reason:
-            return network, [str(label) for label in getattr(model, "classes_", [])]
-    elif not reason and hasattr(model, "get_params"):
+    if isinstance(network, (Network, CascadeNetwork)) and not reason:
+        return network
+    if not reason and hasattr(model, "get_params"):
         reason = "it has no network yet: fit it first"
     wanted = "model must be a Network, a CascadeNetwork or an estimator that is fitted"
     raise TypeError(f"{wanted}; got {kind}" + (f": {reason}" if reason else ""))
@@ -153,8 +155,9 @@ def _in_type(network: Any, dtype: str | None) -> Any:
 class _Text:
     """The texts of the files."""
 
-    def __init__(self, prefix: str, network: Any, classes: list[str]) -> None:
-        self._prefix, self._network, self._classes = prefix, network, classes
+    def __init__(self, prefix: str, network: Any, model: Any) -> None:
+        self._prefix, self._network, self._model = prefix, network, model
+        self._classes = [str(label) for label in getattr(model, "classes_", [])]
         self._source = s = Source(prefix, network.dtype.name)
         self._n_inputs, self._n_outputs = network.spec.n_inputs, network.spec.n_outputs
         self._recurrent = bool(getattr(network.spec, "recurrent", False))
@@ -201,6 +204,8 @@ class _Text:
             parts = [s.constant(f"target_{part}", scales[f"target.{part}"]) for part in ("mean", "deviation")]
             parts += [s.constant(f"target_{part}", scales[f"target.{part}"]) for part in ("low", "high")]
             s.map("predicted_target", "predicted_target", values.width, values.own(), *parts)
+        if hasattr(self._model, "target_scale_"):
+            self._rescale(values)
         s.call("copy", values.width, values.at, "y")
 
     def _normalize(self, values: Values, scales: Any) -> None:
@@ -218,11 +223,20 @@ class _Text:
         s, n = self._source, values.width
         if link == "identity":
             return
-        s.line(f"/* {link}, of the loss {self._network.loss.name} */")
+        s.line(f"/* {link}, of the loss {_comment(self._network.loss.name)} */")
         if link == "softmax":
             self._softmax(values.own(), n)
         else:
             s.map(f"link_{link}", f"link_{link}", n, values.own())
+
+    def _rescale(self, values: Values) -> None:
+        """Write an estimator's own way back to the targets' scale, which it goes in double."""
+        s, at = self._source, values.own()
+        mean = s.constant("estimator_mean", self._model.target_mean_, "float64")
+        scale = s.constant("estimator_scale", self._model.target_scale_, "float64")
+        value = f"({s.real})((double){at}[j] * {scale}[j] + {mean}[j])"
+        s.line("/* the estimator's targets */")
+        s.line(f"for (int j = 0; j < {values.width}; ++j) {at}[j] = {value};")
 
     def _exp_shifted(self, at: str, n: int, to: str, indent: str = "") -> None:
         """Write e = exp(y - top), `top` the largest of them."""

@@ -172,10 +172,11 @@ class Source:
         """Return one number, rounded to the type."""
         return literal(float(np.dtype(self.dtype).type(value)), self.dtype)
 
-    def constant(self, name: str, values: Any) -> str:
-        """Return the name of a constant array of numbers, row by row."""
-        array = np.asarray(values, self.dtype)
-        self._array(name, self.real, array_literals(array, self.dtype), array.nbytes)
+    def constant(self, name: str, values: Any, dtype: str = "") -> str:
+        """Return the name of a constant array of numbers, row by row, of the file's type or another one."""
+        kind = dtype or self.dtype
+        array = np.asarray(values, kind)
+        self._array(name, REAL[kind], array_literals(array, kind), array.nbytes)
         return f"{self.prefix}_{name}"
 
     def whole_numbers(self, name: str, values: Any) -> str:
