@@ -49,30 +49,29 @@ class Trace {
     return at->second;
   }
 
-  /// What `results` are made of; an input is kept even where nothing is made of it.
+  /// What `results` are made of, the inputs first, the rest in the order in which the arguments need it: that in which
+  /// a compiler evaluates the arguments of an operator is its own.
   Expression expression(const std::vector<int>& results) const {
-    std::vector<bool> wanted(nodes_.size(), false);
-    for (const int result : results) wanted[static_cast<std::size_t>(result)] = true;
-    for (std::size_t i = nodes_.size(); i-- > 0;) {
-      if (nodes_[i].op == std::string("input")) wanted[i] = true;
-      if (!wanted[i]) continue;
-      for (const int argument : nodes_[i].arguments) wanted[static_cast<std::size_t>(argument)] = true;
-    }
     Expression out;
     std::vector<int> place(nodes_.size(), -1);
     for (std::size_t i = 0; i < nodes_.size(); ++i) {
-      if (!wanted[i]) continue;
-      place[i] = static_cast<int>(out.nodes.size());
-      out.nodes.push_back(nodes_[i]);
-      for (int& argument : out.nodes.back().arguments) argument = place[static_cast<std::size_t>(argument)];
+      if (nodes_[i].op == std::string("input")) put(static_cast<int>(i), place, out);
     }
-    for (const int result : results) out.results.push_back(place[static_cast<std::size_t>(result)]);
+    for (const int result : results) out.results.push_back(put(result, place, out));
     return out;
   }
 
  private:
   using Key = std::tuple<std::string, NodeType, std::vector<int>, std::int64_t, std::int64_t>;
   int last() const { return static_cast<int>(nodes_.size()) - 1; }
+  int put(int number, std::vector<int>& place, Expression& out) const {
+    const auto i = static_cast<std::size_t>(number);
+    if (place[i] >= 0) return place[i];
+    Node node = nodes_[i];
+    for (int& argument : node.arguments) argument = put(argument, place, out);
+    out.nodes.push_back(node);
+    return place[i] = static_cast<int>(out.nodes.size()) - 1;
+  }
 
   bool open_;
   Trace* outer_;
