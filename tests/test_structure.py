@@ -36,6 +36,7 @@ FLOORS = [
     {"estimators"},
     {"tabular"},
     {"model_file"},
+    {"export"},
     {"report"},
     {"cli"},
     {"__main__"},

@@ -55,6 +55,7 @@ _SUBMODULES = {
     "schedules",
     "callbacks",
     "estimators",
+    "export",
     "plots",
     "plots_cascade",
     "space",
