@@ -280,7 +280,8 @@ py::class_<Named<Variant>> bind_named(py::module_& m, const char* class_name, co
 inline bool every_field(std::string_view) { return true; }
 inline bool no_field(std::string_view) { return false; }
 
-/// Fields as attributes: those that `may_be_set` says, by their names, are checked when they are set.
+/// Fields as attributes: those that `may_be_set` says, by their names, are checked when they are set. What is got is a
+/// copy: a variant's alternative has no owner whose part it could be.
 template <class S> void bind_fields(py::class_<S>& c, bool (*may_be_set)(std::string_view) = every_field) {
   for_each_field<S>([&](const auto& field) {
     using M = std::decay_t<decltype(std::declval<S>().*(field.member))>;
@@ -290,7 +291,7 @@ template <class S> void bind_fields(py::class_<S>& c, bool (*may_be_set)(std::st
       else return s.*member;
     };
     if (!may_be_set(field.name)) {
-      c.def_property_readonly(field.name, get, field.doc);
+      c.def_property_readonly(field.name, get, py::return_value_policy::copy, field.doc);
       return;
     }
     const auto set = [field](S& s, const py::object& value) {
@@ -304,7 +305,7 @@ template <class S> void bind_fields(py::class_<S>& c, bool (*may_be_set)(std::st
         throw;
       }
     };
-    c.def_property(field.name, get, set, field.doc);
+    c.def_property(field.name, get, set, py::return_value_policy::copy, field.doc);
   });
 }
 

@@ -122,7 +122,7 @@ struct FitOptions : Entry {
         Field{"early_stop", &O::early_stop, "when to stop before all epochs are done"},
         Field{"metric", &O::metric, "of the validation samples after every epoch, to watch in place of a loss"},
         Field{"shuffle", &O::shuffle, "draw the samples in a new order each epoch"},
-        Field{"resume", &O::resume, "go on with the optimizer's slots and step count"},
+        Field{"resume", &O::resume, "go on with the optimizer's slots and step count, which have to be there"},
         Field{"normalize_inputs", &O::normalize_inputs,
               "take the inputs' normalisation from the training samples first: 'none', 'standard' or 'robust'"},
         Field{"normalize_targets", &O::normalize_targets,
@@ -166,15 +166,26 @@ struct History : Entry {
 /// optimizer's step.
 template <class T> struct OptimizerMemory {
   std::optional<RunningOptimizer> optimizer;
-  std::vector<Arena<T>> slots;  ///< of the optimizer, one number a parameter each
-  std::int64_t step = 0;        ///< steps taken so far
-  Index epochs = 0;             ///< epochs trained so far, so that a resumed fit shuffles on
+  std::vector<Arena<T>> slots;     ///< of the optimizer, one number a parameter each
+  std::int64_t step = 0;           ///< steps taken so far
+  Index epochs = 0;                ///< epochs trained so far, so that a resumed fit shuffles on
+  std::int64_t earlier_steps = 0;  ///< of fits before, after which the optimizer began anew: draws go on from there
+  Index earlier_epochs = 0;
   bool alone = false;  ///< whether the last fit ended on one thread because more were slower: the next one starts so
 };
 
+/// Makes it one that a fit of `n` parameters can go on with: before the first step, unless it is of that optimizer.
+template <class T> void begin_memory(OptimizerMemory<T>& memory, const Optimizer& rule, Index n);
+
+template <class T> struct FitCourse;
+
 /// Trains `network` in place on `train` (its `count` samples, in the order of its index unless shuffled). With
 /// validation samples (count > 0) their loss is taken every epoch. `history` is filled as it goes, also when a hook
-/// throws: then the best weights are restored first. Throws std::invalid_argument before anything has changed.
+/// throws: then the best weights are restored first. Throws std::invalid_argument before anything has changed. The
+/// course (train/checkpoint.hpp) says where to go on, and is told of every epoch's end.
+template <class T>
+void fit(Network<T>& network, const Samples<T>& train, const Samples<T>& validation, const FitOptions& options,
+         OptimizerMemory<T>& memory, History& history, const FitCourse<T>& course);
 template <class T>
 void fit(Network<T>& network, const Samples<T>& train, const Samples<T>& validation, const FitOptions& options,
          OptimizerMemory<T>& memory, History& history);
