@@ -1,11 +1,11 @@
 """A fit that was interrupted and goes on from its checkpoint ends with the bits of one that never was."""
 
+import contextlib
+import copy
 import os
-import re
 import signal
 import subprocess
 import sys
-import textwrap
 import time
 
 import numpy as np
@@ -163,7 +163,7 @@ def watched(epoch):
         {"clip": lamina.ClipNorm(0.05)},
         {"clip": lamina.AGC(0.02)},
         {"average": 0.9},
-        {"average": 0.9, "early_stopping": None},
+        {"average": 0.9, "early_stopping": None, "optimizer": lamina.SGD(0.3, momentum=0.9)},
         {"early_stopping": None, "validation": None},
         {"early_stopping": lamina.EarlyStopping(2, min_delta=0.02), "epochs": 20},
         {"early_stopping": lamina.EarlyStopping(2, restore_best=False), "epochs": 20, "optimizer": "rmsprop"},
@@ -267,10 +267,8 @@ def test_random_networks_go_on(number, tmp_path):
     whole = make()
     want = bits(whole, fit(whole))
     path = tmp_path / "kept"
-    try:
+    with contextlib.suppress(KeyboardInterrupt):
         fit(make(), callbacks=[Checkpoint(path, 1 + number % 3), StopsAt(at)])
-    except KeyboardInterrupt:
-        pass
     resumed = make()
     assert_same(bits(resumed, fit(resumed, resume_from=path)), want)
 
@@ -285,10 +283,8 @@ def test_any_number_of_interruptions_leaves_no_trace(stops, every, seed, tmp_pat
     want = bits(whole, fit(whole))
     keep = Checkpoint(path, every)
     for at in stops:
-        try:
+        with contextlib.suppress(KeyboardInterrupt):
             fit(make(), callbacks=[keep, StopsAt(at)], resume_from=path)
-        except KeyboardInterrupt:
-            pass
     resumed = make()
     assert_same(bits(resumed, fit(resumed, callbacks=[keep], resume_from=path)), want)
 
@@ -326,3 +322,340 @@ def test_a_killed_fit_goes_on(number, tmp_path):
     resumed = make()
     history = fit(resumed, callbacks=[Checkpoint(path)], resume_from=path)
     assert_same(bits(resumed, history), want)
+
+
+# What is refused -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """A checkpoint of a fit of `network()`, after three epochs."""
+    path = tmp_path_factory.mktemp("kept") / "kept"
+    with pytest.raises(KeyboardInterrupt):
+        plain_fit(network(), sample_weight=np.ones(ROWS), callbacks=[Checkpoint(path), StopsAt(4)])
+    return path
+
+
+def go_on(path, net=None, **options):
+    net = net or network()
+    before = bits(net, net.history or lamina.callbacks.History())
+    try:
+        return plain_fit(net, **{"sample_weight": np.ones(ROWS), "resume_from": path, **options})
+    except (ValueError, OSError):
+        assert_same(bits(net, net.history or lamina.callbacks.History()), before)  # before anything has changed
+        raise
+
+
+OTHER_OPTIONS = {
+    "epochs": (8, "epochs was 7 there and is 8 here"),
+    "batch_size": (8, "batch_size was 16 there and is 8 here"),
+    "optimizer": (lamina.Adam(0.01), "optimizer.lr was 0.001 there and is 0.01 here"),
+    "schedule": (lamina.schedules.Cosine(), "schedule was None there and is Cosine(period=0.0"),
+    "decay_schedule": (lamina.schedules.Cosine(), "decay_schedule was None"),
+    "dropout_schedule": (lamina.schedules.Step(2), "dropout_schedule was None there and is Step(step_size=2.0"),
+    "rates": ({0: 0.5}, "rates was {} there and is {'0': 0.5} here"),
+    "decays": ({"bias": 1.0}, "decays was {} there"),
+    "average": (0.5, "average was 0.0 there and is 0.5 here"),
+    "l1": (0.1, "l1 was 0.0 there and is 0.1 here"),
+    "l2": (0.1, "l2 was 0.0 there and is 0.1 here"),
+    "clip": (lamina.ClipNorm(2.0), "clip was None there and is ClipNorm(max_norm=2.0) here"),
+    "early_stopping": (lamina.EarlyStopping(3), "early_stopping.patience was 10 there and is 3 here"),
+    "scoring": ("r2", "scoring was None there and is 'r2' here"),
+    "shuffle": (False, "shuffle was True there and is False here"),
+    "penalty_per_batch": (True, "penalty_per_batch was False there and is True here"),
+}
+
+
+def test_every_option_is_compared_or_may_differ():
+    from dataclasses import fields
+
+    from lamina.training.fit import FitOptions
+
+    free = {"max_time", "callbacks", "n_threads", "verbose", "resume", "resume_from"}
+    assert {field.name for field in fields(FitOptions)} == free | set(OTHER_OPTIONS)
+
+
+@pytest.mark.parametrize("name", OTHER_OPTIONS)
+def test_other_options_are_refused_by_name(kept, name):
+    value, words = OTHER_OPTIONS[name]
+    with pytest.raises(ValueError, match="resume_from must be a checkpoint of the same fit") as error:
+        go_on(kept, **{name: value})
+    assert words in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("net", "words"),
+    [
+        (lambda: network(seed=6), "seed was 5 there and is 6 here"),
+        (lambda: network(dtype="float32"), "dtype was 'float64' there and is 'float32' here"),
+        (lambda: network(activation="relu"), "layers[0].activation was tanh() there and is relu() here"),
+        (lambda: network(lamina.Dropout(0.1)), "layers was ["),
+        (lambda: network(normalize_inputs=True), "normalize_inputs was False there and is True here"),
+        (lambda: network(loss="huber"), "loss was squared_error() there and is huber("),
+    ],
+)
+def test_another_network_is_refused_by_name(kept, net, words):
+    with pytest.raises(ValueError, match="resume_from must be a checkpoint of the same fit") as error:
+        go_on(kept, net())
+    assert words in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        ({"y": Y + 1e-9}, "y is other data"),
+        ({"sample_weight": np.r_[2.0, np.ones(ROWS - 1)]}, "sample_weight is other data"),
+        ({"sample_weight": None}, "sample_weight is other data"),
+        ({"validation": 0.3}, "validation is other data"),
+        ({"validation": None}, "validation is other data"),
+        ({"validation": (X[:9], Y[:9])}, "validation X is other data; validation y is other data"),
+    ],
+)
+def test_other_data_are_refused_by_name(kept, change, name):
+    with pytest.raises(ValueError, match=name):
+        go_on(kept, **change)
+
+
+def test_other_rows_are_refused(kept):
+    with pytest.raises(ValueError, match="X is other data"):
+        network().fit(np.roll(X, 1, axis=0), Y, epochs=EPOCHS, validation=0.2, batch_size=16, resume_from=kept)
+
+
+def test_what_may_differ_may(kept):
+    history = go_on(kept, n_threads=2, verbose=0, max_time=1e6, resume=False, callbacks=[lambda epoch: None])
+    assert history.epochs == EPOCHS
+
+
+def test_a_file_that_is_not_there_begins_the_fit_where_it_will_be_written_alone(tmp_path):
+    path = tmp_path / "none"
+    for checkpoints in ([], [Checkpoint(tmp_path / "other")]):
+        with pytest.raises(FileNotFoundError):
+            go_on(path, callbacks=checkpoints)
+    go_on(path, callbacks=[Checkpoint(f"{tmp_path}/./none")])
+    assert path.exists()
+
+
+def test_a_model_and_other_files_are_refused(kept, tmp_path):
+    model, other = tmp_path / "model", tmp_path / "other"
+    network().save(model)
+    other.write_text("nothing of lamina's")
+    for path in (model, other):
+        with pytest.raises(ModelFileError, match=str(path)):
+            go_on(path)
+        with pytest.raises(ModelFileError, match=str(path)):  # also where it would be replaced
+            go_on(path, callbacks=[Checkpoint(path)])
+    with pytest.raises(IsADirectoryError):
+        go_on(tmp_path)
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_a_cut_or_altered_file_is_refused(kept, data, tmp_path_factory):
+    whole = kept.read_bytes()
+    path = tmp_path_factory.getbasetemp() / "altered"
+    if data.draw(st.booleans()):
+        path.write_bytes(whole[: data.draw(st.integers(0, len(whole) - 1))])
+    else:
+        at = data.draw(st.integers(0, len(whole) - 1))
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ data.draw(st.integers(1, 255))]) + whole[at + 1 :])
+    with pytest.raises(ModelFileError, match="altered"):
+        go_on(path)
+    with pytest.raises(ModelFileError):
+        lamina.load(path)
+
+
+def altered(path, change, to):
+    """A checkpoint with something else in it, and the right checksum."""
+    from lamina.storage import container
+    from lamina.training.checkpoint import KeptFit
+
+    contents = container.read(path, KeptFit.forms_of)
+    kept, arrays = copy.deepcopy(contents.architecture), dict(contents.arrays)
+    change(kept, arrays)
+    if "state" in kept:
+        kept["state"]["arrays"] = {name: [array.dtype.name, len(array)] for name, array in arrays.items()}
+    made = container.Contents(kept, arrays, contents.metadata)
+    from unittest.mock import patch
+
+    with patch.object(container, "check_finite"):
+        container.write(to, made)
+    return to
+
+
+ALTERATIONS = {
+    "no state": lambda kept, arrays: kept.pop("state"),
+    "no position": lambda kept, arrays: kept["state"].pop("position"),
+    "an epoch of text": lambda kept, arrays: kept["state"]["position"].update(epoch="seven"),
+    "a negative count": lambda kept, arrays: kept["state"]["position"].update(waited=-5),
+    "a huge count": lambda kept, arrays: kept["state"]["position"].update(waited=2**63 - 1),
+    "other epochs": lambda kept, arrays: kept["state"]["position"].update(epoch=5),
+    "a missing number": lambda kept, arrays: kept["state"]["position"].pop("rate"),
+    "no memory": lambda kept, arrays: kept["state"].update(memory=None),
+    "another memory": lambda kept, arrays: kept["state"]["memory"].update(optimizer="SGD"),
+    "a step too far": lambda kept, arrays: kept["state"]["memory"].update(step=2**62),
+    "no slot": lambda kept, arrays: arrays.pop("slot.1"),
+    "a short slot": lambda kept, arrays: arrays.update({"slot.0": arrays["slot.0"][:3]}),
+    "no best": lambda kept, arrays: arrays.pop("best.parameters"),
+    "short parameters": lambda kept, arrays: arrays.update(parameters=arrays["parameters"][1:]),
+    "not a number": lambda kept, arrays: arrays.update(parameters=arrays["parameters"] * np.nan),
+    "options in a list": lambda kept, arrays: kept.update(options=[1]),
+    "data of text": lambda kept, arrays: kept.update(data="mine"),
+    "no network": lambda kept, arrays: kept.pop("of"),
+    "a network of its own kind": lambda kept, arrays: kept.update(of=dict(kept)),
+}
+
+
+@pytest.mark.parametrize("name", ALTERATIONS)
+def test_what_a_file_says_is_not_believed(kept, name, tmp_path):
+    path = altered(kept, ALTERATIONS[name], tmp_path / "altered")
+    with pytest.raises(ValueError):
+        go_on(path)
+
+
+def test_two_checkpoints_in_one_file_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="two checkpoints in one file"):
+        plain_fit(network(), callbacks=[Checkpoint(tmp_path / "a"), Checkpoint(f"{tmp_path}/./a", 2)])
+
+
+@pytest.mark.parametrize("every", [0, -1, 1.5, True, "2"])
+def test_every_must_be_a_count(every):
+    with pytest.raises((TypeError, ValueError), match="every"):
+        Checkpoint("a", every)
+
+
+def test_a_checkpoint_does_not_go_where_it_is_not_known():
+    with pytest.raises(TypeError, match=r"keeps the fits of a lamina\.Network"):
+        Checkpoint("a")(None)
+
+
+def test_custom_parts_are_refused_before_training(tmp_path):
+    own = lamina.activations.custom(np.tanh, lambda z: 1 - np.tanh(z) ** 2)
+    net = network(activation=own)
+    with pytest.raises(TypeError, match="custom activation"):
+        plain_fit(net, callbacks=[Checkpoint(tmp_path / "a")])
+    assert net.history is None
+    assert not os.listdir(tmp_path)
+
+
+def test_a_folder_that_is_not_there_ends_the_fit_with_the_weights_so_far(tmp_path):
+    net = network()
+    with pytest.raises(FileNotFoundError):
+        plain_fit(net, callbacks=[Checkpoint(tmp_path / "none" / "a")])
+    assert net.history.epochs == 1
+
+
+# What else there is ----------------------------------------------------------------------------------------------
+
+
+def test_two_checkpoints_of_one_fit_hold_the_same(tmp_path):
+    often, seldom = tmp_path / "often", tmp_path / "seldom"
+    plain_fit(network(), callbacks=[Checkpoint(often), Checkpoint(seldom, 5)])
+    assert often.read_bytes() == seldom.read_bytes()
+
+
+def test_a_checkpoint_elsewhere_is_written_of_a_fit_that_was_over(tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    plain_fit(network(), callbacks=[Checkpoint(first)])
+    plain_fit(network(), callbacks=[Checkpoint(second)], resume_from=first)
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_a_limit_of_time_is_gone_beyond(tmp_path):
+    path = tmp_path / "kept"
+    whole = network()
+    want = bits(whole, plain_fit(whole))
+    history = plain_fit(network(), callbacks=[Checkpoint(path)], max_time=1e-9)
+    assert history.epochs == 1
+    assert "time limit" in history.stop_reason
+    again = plain_fit(network(), max_time=1e-9, resume_from=path)
+    assert again == history
+    resumed = network()
+    assert_same(bits(resumed, plain_fit(resumed, resume_from=path)), want)
+
+
+def test_the_seconds_of_all_parts_count(tmp_path):
+    path, seen = tmp_path / "kept", []
+    with pytest.raises(KeyboardInterrupt):
+        plain_fit(network(), callbacks=[Checkpoint(path), lambda epoch: time.sleep(0.1), StopsAt(3)])
+    plain_fit(network(), callbacks=[lambda epoch: seen.append((epoch.epoch, epoch.seconds))], resume_from=path)
+    assert seen[0][0] == 3
+    assert seen[0][1] >= 0.2
+
+
+def test_a_callback_that_stops_has_stopped_for_good(tmp_path):
+    path = tmp_path / "kept"
+    stops = lambda epoch: epoch.stop("enough") if epoch.epoch == 3 else None  # noqa: E731
+    net = network()
+    history = plain_fit(net, callbacks=[stops, Checkpoint(path)])
+    resumed = network()
+    assert_same(bits(resumed, plain_fit(resumed, resume_from=path)), bits(net, history))
+    assert history.stop_reason == "enough"
+
+
+def test_a_fit_that_diverges_does_so_again(tmp_path):
+    path = tmp_path / "kept"
+    rate = lambda epoch: setattr(epoch, "learning_rate", 1e30) if epoch.epoch == 3 else None  # noqa: E731
+    net, resumed = network(activation="relu"), network(activation="relu")
+    with pytest.warns(lamina.callbacks.DivergenceWarning):
+        history = plain_fit(net, callbacks=[rate, Checkpoint(path)], optimizer="sgd")
+    assert 3 <= lamina.load(path).history.epochs < history.epochs
+    with pytest.warns(lamina.callbacks.DivergenceWarning):
+        assert_same(bits(resumed, plain_fit(resumed, resume_from=path, optimizer="sgd")), bits(net, history))
+
+
+def test_metadata_of_the_network_are_in_the_file(tmp_path):
+    net = network()
+    net.metadata["made"] = "here"
+    plain_fit(net, callbacks=[Checkpoint(tmp_path / "kept")])
+    assert lamina.load(tmp_path / "kept").metadata == {"made": "here"}
+
+
+def test_a_network_with_a_past_is_made_the_one_of_the_checkpoint(kept):
+    fresh, old = network(), network()
+    plain_fit(old, epochs=2, optimizer="sgd")
+    assert_same(bits(old, go_on(kept, old)), bits(fresh, go_on(kept, fresh)))
+
+
+def test_going_on_further_with_resume_is_the_same_after_a_checkpoint(kept):
+    whole, resumed = network(), network()
+    plain_fit(whole, sample_weight=np.ones(ROWS))
+    go_on(kept, resumed)
+    for net in (whole, resumed):
+        plain_fit(net, resume=True, epochs=3)
+    assert_same(bits(resumed, resumed.history), bits(whole, whole.history))
+
+
+@pytest.mark.parametrize("past", ["none", "another optimizer", "loaded"])
+def test_resume_with_nothing_to_go_on_with_says_so(past, tmp_path):
+    net = network()
+    if past != "none":
+        plain_fit(net, optimizer="sgd" if past == "another optimizer" else None)
+    if past == "loaded":
+        net.save(tmp_path / "model")
+        net = lamina.load(tmp_path / "model")
+    before = {name: array.copy() for name, array in net.parameters.items()}
+    with pytest.raises(ValueError, match="resume must be False"):
+        plain_fit(net, resume=True)
+    for name, array in before.items():
+        np.testing.assert_array_equal(net.parameters[name], array)
+
+
+@pytest.mark.parametrize("resume", [True, False])
+def test_single_epochs_in_a_loop_have_new_orders_and_draws(resume):
+    net = network(lamina.Dropout(0.5))
+    plain_fit(net, epochs=1, optimizer=lamina.SGD(1e-30), validation=None)
+    losses = []
+    for _ in range(6):  # the weights stay, so that losses differ by draws and orders alone
+        losses += plain_fit(
+            net, epochs=1, optimizer=lamina.SGD(1e-30), validation=None, batch_size=ROWS, resume=resume
+        ).loss
+    assert len(set(losses)) == 6
+
+
+def test_single_epochs_with_resume_are_the_epochs_of_one_fit():
+    one, looped = network(lamina.Dropout(0.5)), network(lamina.Dropout(0.5))
+    plain_fit(one, validation=None, early_stopping=None)
+    for epoch in range(EPOCHS):
+        plain_fit(looped, validation=None, early_stopping=None, epochs=1, resume=epoch > 0)
+    for name, array in one.parameters.items():
+        np.testing.assert_array_equal(looped.parameters[name], array, err_msg=name)

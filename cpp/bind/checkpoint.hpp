@@ -39,7 +39,10 @@ template <class T> py::dict state_to_dict(FitState<T>&& state) {
   return d;
 }
 
-/// The whole numbers of a state say how often something was done.
+/// No count of anything is larger: all of them can still be counted on.
+inline constexpr double most_counted = 9007199254740992.0;
+
+/// The fields of a state, of which whole numbers are counts, or -1.
 template <class S> S counts_from(const py::dict& d) {
   S s;
   for_each_field<S>([&](const auto& field) {
@@ -47,7 +50,7 @@ template <class S> S counts_from(const py::dict& d) {
     if (!d.contains(field.name)) throw py::value_error(std::string(S::name) + " has no '" + field.name + "'");
     s.*(field.member) = value_for<S>(field, d[field.name]);
     if constexpr (std::is_integral_v<M> && !std::is_same_v<M, bool>)
-      check_number(field.name, S::name, Bounds::at_least(-1), s.*(field.member));
+      check_number(field.name, S::name, Bounds::within(-1, most_counted), s.*(field.member));
   });
   return s;
 }
@@ -67,6 +70,10 @@ template <class T> FitState<T> state_from_dict(const py::dict& d, const Network<
     Arena<T> own(array.size());
     std::copy_n(array.data(), array.size(), own.begin());
     state.arrays.emplace_back(str_of(name), std::move(own));
+  }
+  for (const char* const prefix : {"", "best."}) {
+    state.array(std::string(prefix) + "parameters", network.parameters().size());
+    state.array(std::string(prefix) + "state", network.state().size());
   }
   return state;
 }

@@ -48,8 +48,11 @@ template <class T> OptimizerMemory<T> memory_from_dict(const py::dict& d, Index 
   if (d.contains("earlier_steps"))
     memory.earlier_steps = entry_of<std::int64_t>(d, "earlier_steps");  // not of old ones
   if (d.contains("earlier_epochs")) memory.earlier_epochs = entry_of<Index>(d, "earlier_epochs");
-  refuse(memory.step < 0 || memory.epochs < 0 || memory.earlier_steps < 0 || memory.earlier_epochs < 0,
-         "'step' and 'epochs' must be at least 0");
+  for (const std::int64_t count : {memory.step, static_cast<std::int64_t>(memory.epochs), memory.earlier_steps,
+                                   static_cast<std::int64_t>(memory.earlier_epochs)}) {
+    refuse(count < 0, "'step' and 'epochs' must be at least 0");
+    refuse(count > std::int64_t{1} << 53, "'step' and 'epochs' must be at most 2^53");
+  }
   const auto state = entry_of<py::dict>(d, "state");
   const auto slots = entry_of<py::list>(d, "slots");
   std::visit(

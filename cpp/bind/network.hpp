@@ -367,6 +367,9 @@ template <class T> void bind_network(py::module_& m, const char* name) {
         if (due) change(h, [&] { h.network.set_data_start_due(*due); });
       },
       "Whether the next fit begins with initial values from its data; None where no layer has any. None leaves it.");
+  c.def(
+      "check_state", [](const H& h, const py::dict& state) { state_from_dict<T>(state, h.network); }, py::arg("state"),
+      "Throws where `fit` could not go on from it.");
   c.def("fit", &run_fit<T>, py::arg("training"), py::arg("options"), py::arg("history"), py::arg("state") = py::none(),
         py::arg("on_state") = py::none());
   c.def(

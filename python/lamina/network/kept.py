@@ -30,10 +30,10 @@ class KeptNetwork:
         """Return the network with the best weights so far, and the history."""
         kept = KeptFit.of(contents)
         net = cls.from_architecture(contents.architecture)
-        best = kept.best()
-        net.core.flat_parameters[:] = best["parameters"]
-        if "state" in best:
-            net.core.flat_state[:] = best["state"]
+        left = kept.left()
+        net.core.flat_parameters[:] = left["parameters"]
+        if "state" in left:
+            net.core.flat_state[:] = left["state"]
         net.set_scales(kept.state["scales"])
         net.metadata = dict(kept.metadata)
         net.history = kept.history()

@@ -8,6 +8,7 @@ values of what the core's `FitState` holds; the arrays of it are the file's, bes
 from __future__ import annotations
 
 import os
+import reprlib
 import warnings
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -31,6 +32,7 @@ from lamina.training.model import Model
 
 __all__ = [
     "KIND",
+    "AnotherFitError",
     "Checkpoint",
     "CheckpointFile",
     "KeptFit",
@@ -48,6 +50,23 @@ _START_DUE = "data_start_due"
 _HISTORY = "history."
 _NETWORKS = ("parameters", "state")
 _BEST = "best."
+
+
+class AnotherFitError(ValueError):
+    """A checkpoint is not one of the fit that is to go on.
+
+    Attributes
+    ----------
+    differences : str
+        In what it differs, by name.
+    """
+
+    def __init__(self, differences: str) -> None:
+        super().__init__(f"resume_from must be a checkpoint of the same fit; this one is of another: {differences}")
+        self.differences = differences
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.differences,)
 
 
 class Checkpoint:
@@ -123,7 +142,7 @@ class KeptFit:
             "position": {name: _finite(value) for name, value in self.state["position"].items()},
             "history": {name: value for name, value in self.state["history"].items() if name not in history},
             "memory": {name: value for name, value in memory.items() if name != "slots"} if memory else None,
-            "arrays": {name: [array.dtype.name, len(array)] for name, array in arrays.items()},
+            "arrays": {name: [array.dtype.name, len(array)] for name, array in sorted(arrays.items())},
         }
         architecture = {
             "network": KIND,
@@ -141,6 +160,9 @@ class KeptFit:
         """Return what the file holds; what is wrong with it raises whatever it leads to."""
         kept, arrays = contents.architecture, dict(contents.arrays)
         plain = kept["state"]
+        for name in ("of", "options", "data"):
+            if not isinstance(kept[name], dict):
+                raise TypeError(f"{name} must be values by name; got {reprlib.repr(kept[name])}")
         scales = {name: arrays.pop(name) for name in SCALES if name in arrays}
         slots = [arrays.pop(f"slot.{i}") for i in range(sum(name.startswith("slot.") for name in arrays))]
         told = vars(History())  # by name, with empty lists where the file has no array
@@ -148,13 +170,15 @@ class KeptFit:
         lists.update(
             {name.removeprefix(_HISTORY): arrays.pop(name) for name in set(arrays) if name.startswith(_HISTORY)}
         )
-        state = {
+        state: dict[str, Any] = {
             "position": {name: float(v) if isinstance(v, str) else v for name, v in plain["position"].items()},
             "history": {**plain["history"], **lists},
             "memory": None if plain["memory"] is None else {**plain["memory"], "slots": slots},
             "scales": scales,
             "arrays": arrays,
         }
+        if not 0 <= state["history"]["best_epoch"] <= len(lists["loss"]) == state["position"]["epoch"]:
+            raise ValueError("its history is not one of as many epochs as it counts")
         return cls(kept["of"], kept["options"], kept["data"], state, bool(kept["timed_out"]), dict(contents.metadata))
 
     @staticmethod
@@ -212,13 +236,16 @@ class KeptFit:
         told = {name: value for name, value in self.state["history"].items() if name in own}
         return History(**{k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in told.items()})
 
-    def best(self) -> dict[str, Array]:
+    def left(self) -> dict[str, Array]:
         """Return the parameters and running statistics, flat, that the fit would leave if it ended here."""
-        arrays, has_best = self.state["arrays"], self.state["position"]["has_best"]
-        usual = {name: arrays[name] for name in _NETWORKS if name in arrays}
-        if has_best:
-            return {name: arrays[_BEST + name] for name in usual}
-        return {**usual, **({"parameters": arrays["average"]} if "average" in arrays else {})}
+        arrays, position = self.state["arrays"], self.state["position"]
+        last = {name: arrays[name] for name in _NETWORKS if name in arrays}
+        over = position["stopped"] or position["epoch"] >= self.options["epochs"]
+        stopping = self.options["early_stopping"]
+        restores = stopping is not None and stopping["restore_best"]
+        if position["has_best"] and (restores or not over):
+            return {name: arrays[_BEST + name] for name in last}
+        return {**last, **({"parameters": arrays["average"]} if "average" in arrays else {})}
 
 
 def _free(names: Iterable[str]) -> frozenset[str]:
@@ -236,8 +263,8 @@ def _finite(value: Any) -> Any:
 
 
 def _differences(kept: Any, now: Any, name: str = "") -> Iterator[str]:
-    """Say where two JSON values differ, by name."""
-    if isinstance(kept, dict) and isinstance(now, dict) and (not name or kept.keys() == now.keys()):
+    """Say where two JSON values differ, by name; parts of other kinds differ as a whole."""
+    if isinstance(kept, dict) and isinstance(now, dict) and (not name or _kind(kept) == _kind(now)):
         for key in {**kept, **now}:
             yield from _differences(kept.get(key), now.get(key), f"{name}.{key}" if name else key)
     elif isinstance(kept, list) and isinstance(now, list) and len(kept) == len(now):
@@ -245,6 +272,10 @@ def _differences(kept: Any, now: Any, name: str = "") -> Iterator[str]:
             yield from _differences(own, other, f"{name}[{i}]")
     elif kept != now or isinstance(kept, bool) != isinstance(now, bool):
         yield f"{name} was {_words(kept)} there and is {_words(now)} here"
+
+
+def _kind(part: dict[str, Any]) -> tuple[Any, Any]:
+    return part.keys(), part.get("name", part.get("layer"))
 
 
 def _words(value: Any) -> str:

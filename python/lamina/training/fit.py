@@ -18,7 +18,8 @@ from lamina._dispatch import core as _core
 from lamina import metrics, optimizers, schedules
 from lamina.data.arguments import boolean, number, thread_count, verbosity, whole_number
 from lamina.data.records import SampleSpec, TrainingSet
-from lamina.files import FilePath
+from lamina.files import FilePath, path_of
+from lamina.storage.container import understood
 from lamina.training.callbacks import EarlyStopping, Epoch, History, ProgressBar, TimeLimit, callbacks_of
 from lamina.training.checkpoint import (
     Checkpoint,
@@ -112,6 +113,7 @@ class Fit:
         self._set_hooks([hook for hook in hooks if not isinstance(hook, Checkpoint)])
         self._files: list[CheckpointFile] = []
         self._from: KeptFit | None = None
+        self._source = ""
         checkpoints = [hook for hook in hooks if isinstance(hook, Checkpoint)]
         if checkpoints or options.resume_from is not None:
             self._keep(checkpoints, options, spec)
@@ -212,6 +214,7 @@ class Fit:
         if kept is None:
             return
         kept.check(network, asked, data)
+        self._source = path_of(source)
         self._from = kept.with_time_until(self._limit.seconds if self._limit is not None else math.inf)
         if self._scored:
             self._scores.extend(kept.history().validation_score)
@@ -241,7 +244,11 @@ class Fit:
         known = core.scales
         self._core_options.normalize_inputs = "none" if "input.mean" in known else normalize_inputs
         self._core_options.normalize_targets = normalize_targets and "target.mean" not in known
-        state = None if self._from is None else self._from.for_core(self._scored)
+        state = None
+        if self._from is not None:
+            state = self._from.for_core(self._scored)
+            with understood(self._source):
+                core.check_state(state)
         told = self._tell_files if self._files else None
         with self._bar if self._bar is not None else nullcontext():
             try:
