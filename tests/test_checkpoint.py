@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import numpy as np
@@ -537,11 +538,31 @@ def test_custom_parts_are_refused_before_training(tmp_path):
     assert not os.listdir(tmp_path)
 
 
-def test_a_folder_that_is_not_there_ends_the_fit_with_the_weights_so_far(tmp_path):
+def test_a_folder_that_is_not_there_is_found_out_before_training(tmp_path):
     net = network()
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError, match="path of a Checkpoint must lie in a folder that exists"):
         plain_fit(net, callbacks=[Checkpoint(tmp_path / "none" / "a")])
-    assert net.history.epochs == 1
+    assert net.history is None
+
+
+def test_a_file_that_cannot_be_written_ends_the_fit_with_the_weights_so_far(tmp_path):
+    path, net = tmp_path / "kept", network()
+    path.write_bytes(b"kept")
+    path.chmod(0o444)
+    with pytest.raises(PermissionError, match="read-only"):
+        plain_fit(net, callbacks=[Checkpoint(path), lambda epoch: time.sleep(0.05)])
+    assert 1 <= net.history.epochs <= 2
+    assert net.history.stop_reason == "interrupted"
+    assert path.read_bytes() == b"kept"
+    assert np.isfinite(net.predict(X)).all()
+
+
+def test_no_thread_outlives_the_fit(tmp_path):
+    before = set(threading.enumerate())
+    plain_fit(network(), callbacks=[Checkpoint(tmp_path / "kept")])
+    with pytest.raises(KeyboardInterrupt):
+        plain_fit(network(), callbacks=[Checkpoint(tmp_path / "kept"), StopsAt(3)])
+    assert set(threading.enumerate()) == before
 
 
 # What else there is ----------------------------------------------------------------------------------------------
@@ -640,15 +661,12 @@ def test_resume_with_nothing_to_go_on_with_says_so(past, tmp_path):
         np.testing.assert_array_equal(net.parameters[name], array)
 
 
-@pytest.mark.parametrize("resume", [True, False])
-def test_single_epochs_in_a_loop_have_new_orders_and_draws(resume):
+def test_single_epochs_with_resume_have_new_orders_and_draws():
     net = network(lamina.Dropout(0.5))
-    plain_fit(net, epochs=1, optimizer=lamina.SGD(1e-30), validation=None)
     losses = []
-    for _ in range(6):  # the weights stay, so that losses differ by draws and orders alone
-        losses += plain_fit(
-            net, epochs=1, optimizer=lamina.SGD(1e-30), validation=None, batch_size=ROWS, resume=resume
-        ).loss
+    for epoch in range(6):  # the weights stay, so that losses differ by draws alone
+        options = {"optimizer": lamina.SGD(1e-30), "validation": None, "batch_size": ROWS, "resume": epoch > 0}
+        losses += plain_fit(net, epochs=1, **options).loss
     assert len(set(losses)) == 6
 
 
@@ -659,3 +677,78 @@ def test_single_epochs_with_resume_are_the_epochs_of_one_fit():
         plain_fit(looped, validation=None, early_stopping=None, epochs=1, resume=epoch > 0)
     for name, array in one.parameters.items():
         np.testing.assert_array_equal(looped.parameters[name], array, err_msg=name)
+
+
+# The command line ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def table(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = "\n".join(",".join(f"{value:.6f}" for value in [*x, y]) for x, y in zip(X, Y, strict=True))
+    (tmp_path / "data.csv").write_text(f"a,b,c,d,e,price\n{rows}\n")
+    return tmp_path
+
+
+def train(*more, out="model.lamina"):
+    from lamina.cli import main
+
+    return main(["train", "data.csv", "--target", "price", "--out", out, "--quiet", "--epochs", "8", *more])
+
+
+def test_the_command_run_again_goes_on(table, monkeypatch):
+    whole, fit = lamina.Network.fit, lamina.Network.fit
+    assert train(out="whole.lamina") == 0
+    want = (table / "whole.lamina").read_bytes()
+
+    def broken(net, *samples, callbacks, **options):
+        return fit(net, *samples, callbacks=[*callbacks, StopsAt(5)], **options)
+
+    monkeypatch.setattr(lamina.Network, "fit", broken)
+    assert train("--checkpoint", "kept") == 130
+    assert (table / "model.lamina").read_bytes() != want
+    monkeypatch.setattr(lamina.Network, "fit", whole)
+    for _ in range(2):
+        assert train("--checkpoint", "kept") == 0
+        assert (table / "model.lamina").read_bytes() == want
+
+
+def test_a_checkpoint_is_a_model_to_the_command(table, capsys):
+    from lamina.cli import main
+
+    assert train("--checkpoint", "kept") == 0
+    capsys.readouterr()
+    assert main(["predict", "kept", "data.csv"]) == 0
+    from_checkpoint = capsys.readouterr().out
+    assert main(["predict", "model.lamina", "data.csv"]) == 0
+    assert capsys.readouterr().out == from_checkpoint
+    assert main(["info", "kept"]) == 0
+
+
+def test_the_command_refuses_a_checkpoint_of_another_training(table, capsys):
+    assert train("--checkpoint", "kept") == 0
+    before = (table / "kept").read_bytes()
+    capsys.readouterr()
+    assert train("--checkpoint", "kept", "--lr", "0.1") == 2
+    assert "--checkpoint kept is of another training: optimizer.lr was 0.001 there and is 0.1 here" in (
+        capsys.readouterr().err
+    )
+    assert train("--checkpoint", "kept", "--seed", "7") == 2
+    assert (table / "kept").read_bytes() == before
+
+
+@pytest.mark.parametrize("there", ["model.lamina", "data.csv", "notes"])
+def test_the_command_writes_a_checkpoint_over_nothing_else(table, there, capsys):
+    (table / "notes").write_text("mine")
+    assert train() == 0
+    before = (table / there).read_bytes()
+    assert train("--checkpoint", there, out="other.lamina") == 2
+    assert there in capsys.readouterr().err
+    assert (table / there).read_bytes() == before
+
+
+def test_a_tabular_model_has_no_checkpoint(table, capsys):
+    from lamina.cli import main
+
+    assert main(["train", "data.csv", "--target", "price", "--checkpoint", "kept"]) == 2
+    assert "it goes with --model network" in capsys.readouterr().err

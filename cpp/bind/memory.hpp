@@ -1,5 +1,5 @@
-/// An optimizer's memory as a dict: {"optimizer": its name, "step": ..., "epochs": ..., the same of earlier fits,
-/// "state": {numbers by name}, "slots": [arrays of one number a parameter]}.
+/// An optimizer's memory as a dict: {"optimizer": its name, "step": ..., "epochs": ..., "state": {numbers by name},
+/// "slots": [arrays of one number a parameter]}.
 #pragma once
 
 #include "bind/registry.hpp"
@@ -19,8 +19,6 @@ template <class T> py::object memory_to_dict(const OptimizerMemory<T>& memory) {
       *memory.optimizer);
   d["step"] = memory.step;
   d["epochs"] = memory.epochs;
-  d["earlier_steps"] = memory.earlier_steps;
-  d["earlier_epochs"] = memory.earlier_epochs;
   py::list slots;
   for (const Arena<T>& slot : memory.slots) slots.append(py::array_t<T>(slot.size(), slot.data()));
   d["slots"] = slots;
@@ -45,11 +43,7 @@ template <class T> OptimizerMemory<T> memory_from_dict(const py::dict& d, Index 
   memory.optimizer = running(make<Optimizer>(entry_of<std::string>(d, "optimizer"), "optimizer"));
   memory.step = entry_of<std::int64_t>(d, "step");
   memory.epochs = entry_of<Index>(d, "epochs");
-  if (d.contains("earlier_steps"))
-    memory.earlier_steps = entry_of<std::int64_t>(d, "earlier_steps");  // not of old ones
-  if (d.contains("earlier_epochs")) memory.earlier_epochs = entry_of<Index>(d, "earlier_epochs");
-  for (const std::int64_t count : {memory.step, static_cast<std::int64_t>(memory.epochs), memory.earlier_steps,
-                                   static_cast<std::int64_t>(memory.earlier_epochs)}) {
+  for (const std::int64_t count : {memory.step, static_cast<std::int64_t>(memory.epochs)}) {
     refuse(count < 0, "'step' and 'epochs' must be at least 0");
     refuse(count > std::int64_t{1} << 53, "'step' and 'epochs' must be at most 2^53");
   }

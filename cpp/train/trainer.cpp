@@ -106,19 +106,11 @@ template <class T> class Trainer {
       memory_.optimizer = running(rule, &*memory_.optimizer);
       return;
     }
-    OptimizerMemory<T> fresh = begun_anew();
+    OptimizerMemory<T> fresh;
+    fresh.alone = memory_.alone;
     begin(fresh, rule, n);
     before_ = std::move(memory_);
     memory_ = std::move(fresh);
-  }
-
-  /// An empty memory that does not draw again what was drawn before.
-  OptimizerMemory<T> begun_anew() const {
-    OptimizerMemory<T> fresh;
-    fresh.alone = memory_.alone;
-    fresh.earlier_steps = memory_.earlier_steps + memory_.step;
-    fresh.earlier_epochs = memory_.earlier_epochs + memory_.epochs;
-    return fresh;
   }
 
   /// Throws std::invalid_argument where there is nothing that `rule` could go on with.
@@ -147,8 +139,7 @@ template <class T> class Trainer {
   void run_epoch(Index epoch) {
     if (!order_.empty()) {
       std::iota(order_.begin(), order_.end(), std::int64_t{0});
-      const Random random(options_.seed, Purpose::shuffle,
-                          static_cast<std::uint32_t>(memory_.earlier_epochs + memory_.epochs));
+      const Random random(options_.seed, Purpose::shuffle, static_cast<std::uint32_t>(memory_.epochs));
       random.permute(order_.data(), train_.count);
       if (train_.index || train_.first != 0) {
         for (std::int64_t& i : order_) i = train_.sample(static_cast<Index>(i));
@@ -205,7 +196,7 @@ template <class T> class Trainer {
     Pass<T> pass;
     pass.training = true;
     pass.seed = options_.seed;
-    pass.step = static_cast<std::uint64_t>(memory_.earlier_steps + memory_.step);
+    pass.step = static_cast<std::uint64_t>(memory_.step);
     pass.dropout = dropout_factor_;
     if (update_statistics) pass.statistics.view(network_.state().vector());
     pass.frozen = &frozen_;
@@ -254,7 +245,7 @@ template <class T> class Trainer {
     try {
       team_.run(threads(), [&](kernels::Worker& w) { pass_.run_and_step(w, pass, batch, scale, step_on_); });
     } catch (...) {
-      if (pass_.stepped()) memory_ = begun_anew();  // in part: no fit can go on with that
+      if (pass_.stepped()) memory_ = {};  // in part: no fit can go on with that
       else take_back();
       throw;
     }
@@ -434,8 +425,6 @@ void fit(Network<T>& network, const Samples<T>& train, const Samples<T>& validat
 template <class T> void begin_memory(OptimizerMemory<T>& memory, const Optimizer& rule, Index n) {
   if (memory.optimizer && memory.optimizer->index() == rule.index()) return;
   OptimizerMemory<T> fresh;
-  fresh.earlier_steps = memory.earlier_steps + memory.step;
-  fresh.earlier_epochs = memory.earlier_epochs + memory.epochs;
   begin(fresh, rule, n);
   memory = std::move(fresh);
 }

@@ -166,11 +166,9 @@ struct History : Entry {
 /// optimizer's step.
 template <class T> struct OptimizerMemory {
   std::optional<RunningOptimizer> optimizer;
-  std::vector<Arena<T>> slots;     ///< of the optimizer, one number a parameter each
-  std::int64_t step = 0;           ///< steps taken so far
-  Index epochs = 0;                ///< epochs trained so far, so that a resumed fit shuffles on
-  std::int64_t earlier_steps = 0;  ///< of fits before, after which the optimizer began anew: draws go on from there
-  Index earlier_epochs = 0;
+  std::vector<Arena<T>> slots;  ///< of the optimizer, one number a parameter each
+  std::int64_t step = 0;        ///< steps taken so far
+  Index epochs = 0;             ///< epochs trained so far, so that a resumed fit shuffles on
   bool alone = false;  ///< whether the last fit ended on one thread because more were slower: the next one starts so
 };
 

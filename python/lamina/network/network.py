@@ -539,8 +539,8 @@ class Network:
     def save(self, path: FilePath) -> None:
         """Write a safetensors file, whole or not at all: weights by name, the architecture as JSON in its metadata.
 
-        `lamina.load` reads it. A link is followed, a file that is there keeps its owner and mode. The optimizer's memory
-        is not in it: a checkpoint (`lamina.callbacks.Checkpoint`) keeps a fit that is to go on.
+        `lamina.load` reads it. A link is followed, a file that is there keeps its owner and mode. The optimizer's
+        memory is not in it: a checkpoint (`lamina.callbacks.Checkpoint`) keeps a fit that is to go on.
         """
         write(path, self.contents())
 

@@ -7,8 +7,10 @@ values of what the core's `FitState` holds; the arrays of it are the file's, bes
 
 from __future__ import annotations
 
+import errno
 import os
 import reprlib
+import threading
 import warnings
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -355,6 +357,8 @@ def kept_at(path: FilePath) -> KeptFit:
 class CheckpointFile:
     """The file of a `Checkpoint` in the course of one fit.
 
+    Files are written on a thread beside the next epoch, which need not wait for the disk.
+
     Parameters
     ----------
     checkpoint : Checkpoint
@@ -362,6 +366,11 @@ class CheckpointFile:
         What `KeptFit` has of them.
     metadata : dict
         The network's.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no folder to write to.
     """
 
     def __init__(
@@ -372,22 +381,52 @@ class CheckpointFile:
         data: dict[str, str],
         metadata: Mapping[Any, Any],
     ) -> None:
+        if not os.path.isdir(os.path.dirname(os.path.realpath(checkpoint.path))):
+            raise FileNotFoundError(
+                errno.ENOENT, "path of a Checkpoint must lie in a folder that exists", checkpoint.path
+            )
         self._checkpoint = checkpoint
         self._fit = (network, options, data)
         self._metadata = as_strings(metadata)
         self._waiting: KeptFit | None = None
+        self._thread: threading.Thread | None = None
+        self._error: BaseException | None = None
 
     def keep(self, state: dict[str, Any], timed_out: bool, write: bool = True) -> None:
-        """Take the state after an epoch; with `write`, write it where it is time to."""
+        """Take the state after an epoch; with `write`, write it where it is time to.
+
+        What the last writing raised is raised here.
+        """
         self._waiting = KeptFit(*self._fit, state, timed_out, self._metadata)
         if write and state["position"]["epoch"] % self._checkpoint.every == 0:
-            self.flush()
+            self._end_writing()
+            self._thread = threading.Thread(target=self._try_to_write, args=(self._waiting,), name="lamina-checkpoint")
+            self._thread.start()
 
     def flush(self) -> None:
-        """Write the last state, unless that is done."""
+        """Return once the last state is written."""
+        self._end_writing()
         if self._waiting is not None:
-            contents = self._waiting.contents()
-            write(self._checkpoint.path, contents, _free(contents.arrays))
+            self._write(self._waiting)
+
+    def _end_writing(self) -> None:
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+        if self._error is not None:
+            error, self._error, self._waiting = self._error, None, None  # said once; no second attempt
+            raise error
+
+    def _try_to_write(self, kept: KeptFit) -> None:
+        try:
+            self._write(kept)
+        except BaseException as error:  # for the thread that trains
+            self._error = error
+
+    def _write(self, kept: KeptFit) -> None:
+        contents = kept.contents()
+        write(self._checkpoint.path, contents, _free(contents.arrays))
+        if self._waiting is kept:
             self._waiting = None
 
 
