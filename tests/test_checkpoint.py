@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -16,6 +17,8 @@ from hypothesis import strategies as st
 
 import lamina
 import zoo
+from conftest import TIMES
+from lamina._cpu import supported_levels
 from lamina.callbacks import Checkpoint
 from lamina.model_file import ModelFileError
 
@@ -314,7 +317,7 @@ def test_a_killed_fit_goes_on(number, tmp_path):
     path = tmp_path / "kept"
     script = KILLED.format(tests=os.path.dirname(__file__), number=number, path=str(path))
     rng = np.random.default_rng(number)
-    for _ in range(2):
+    for _ in range(2 * TIMES):
         with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as run:
             assert "epoch" in run.stdout.readline()
             time.sleep(rng.uniform(0, 0.07))
@@ -323,6 +326,33 @@ def test_a_killed_fit_goes_on(number, tmp_path):
     resumed = make()
     history = fit(resumed, callbacks=[Checkpoint(path)], resume_from=path)
     assert_same(bits(resumed, history), want)
+
+
+ON_A_LEVEL = """
+import sys
+sys.path.insert(0, {tests!r})
+import test_checkpoint as t
+for number in {numbers}:
+    make, fit, at = t.random_fit(number)
+    try:
+        fit(make(), callbacks=[t.Checkpoint({folder!r} + "/" + str(number)), t.StopsAt(at)])
+    except KeyboardInterrupt:
+        pass
+"""
+LEVELS = [level for level in supported_levels() if level != "v2" and find_spec(f"lamina._core_{level}")]
+
+
+@pytest.mark.skipif(lamina.simd_level() == "v2", reason="no fused multiply-add")
+@pytest.mark.parametrize("level", LEVELS)
+def test_what_one_level_began_another_ends(level, tmp_path):
+    numbers = [2, 3, 6, 8]
+    script = ON_A_LEVEL.format(tests=os.path.dirname(__file__), numbers=numbers, folder=str(tmp_path))
+    subprocess.run([sys.executable, "-c", script], env=os.environ | {"LAMINA_SIMD": level}, check=True)
+    for number in numbers:
+        make, fit, _ = random_fit(number)
+        whole, resumed = make(), make()
+        want = bits(whole, fit(whole))
+        assert_same(bits(resumed, fit(resumed, resume_from=tmp_path / str(number))), want)
 
 
 # What is refused -------------------------------------------------------------------------------------------------

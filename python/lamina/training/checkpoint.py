@@ -207,16 +207,14 @@ class KeptFit:
         return Forms(listed, scales.together, _free(listed))
 
     def check(self, network: Mapping[str, Any], options: Mapping[str, Any], data: Mapping[str, str]) -> None:
-        """Raise ValueError naming all in which another fit differs from this one."""
+        """Raise AnotherFitError naming all in which another fit differs from this one."""
         found = [
             *_differences(self.network, network),
             *_differences(self.options, options),
             *(f"{name} is other data" for name in {**self.data, **data} if self.data.get(name) != data.get(name)),
         ]
         if found:
-            raise ValueError(
-                "resume_from must be a checkpoint of the same fit; this one is of another: " + "; ".join(found)
-            )
+            raise AnotherFitError("; ".join(found))
 
     def with_time_until(self, seconds: float) -> KeptFit:
         """Return the same, not stopped where the limit of time ended it and is now later: `seconds` in all."""
@@ -411,7 +409,8 @@ class CheckpointFile:
 
     def _end_writing(self) -> None:
         if self._thread is not None:
-            self._thread.join()
+            if self._thread.ident is not None:  # or else Ctrl-C came before it was started
+                self._thread.join()
             self._thread = None
         if self._error is not None:
             error, self._error, self._waiting = self._error, None, None  # said once; no second attempt
