@@ -435,8 +435,8 @@ def test_another_network_is_refused_by_name(kept, net, words):
     ("change", "name"),
     [
         ({"y": Y + 1e-9}, "y is other data"),
-        ({"sample_weight": np.r_[2.0, np.ones(ROWS - 1)]}, "sample_weight is other data"),
-        ({"sample_weight": None}, "sample_weight is other data"),
+        ({"sample_weight": np.r_[2.0, np.ones(ROWS - 1)]}, "sample_weight or class_weight is other data"),
+        ({"sample_weight": None}, "sample_weight or class_weight is other data"),
         ({"validation": 0.3}, "validation is other data"),
         ({"validation": None}, "validation is other data"),
         ({"validation": (X[:9], Y[:9])}, "validation X is other data; validation y is other data"),
@@ -517,6 +517,7 @@ ALTERATIONS = {
     "no state": lambda kept, arrays: kept.pop("state"),
     "no position": lambda kept, arrays: kept["state"].pop("position"),
     "an epoch of text": lambda kept, arrays: kept["state"]["position"].update(epoch="seven"),
+    "no seconds": lambda kept, arrays: kept.update(timed_out=True) or kept["state"]["position"].update(seconds=None),
     "a negative count": lambda kept, arrays: kept["state"]["position"].update(waited=-5),
     "a huge count": lambda kept, arrays: kept["state"]["position"].update(waited=2**63 - 1),
     "other epochs": lambda kept, arrays: kept["state"]["position"].update(epoch=5),
@@ -652,6 +653,46 @@ def test_a_fit_that_diverges_does_so_again(tmp_path):
     assert 3 <= lamina.load(path).history.epochs < history.epochs
     with pytest.warns(lamina.callbacks.DivergenceWarning):
         assert_same(bits(resumed, plain_fit(resumed, resume_from=path, optimizer="sgd")), bits(net, history))
+
+
+def test_signals_at_any_moment_leave_no_trace(tmp_path):
+    """Ctrl-C reaches steps, hooks, and the writing of files."""
+    path, rng, fit = tmp_path / "kept", np.random.default_rng(0), with_options(epochs=60, early_stopping=None)
+    make = lambda: network(lamina.Dropout(0.1))  # noqa: E731
+    whole = make()
+    want = bits(whole, fit(whole))
+    interruptions = 0
+
+    def press(*_):
+        nonlocal interruptions
+        interruptions += 1
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, press)
+    try:
+        for wait in np.linspace(0.02, 1, 40) * rng.uniform(0.5, 1, 40):
+            resumed = make()
+            try:
+                signal.setitimer(signal.ITIMER_REAL, wait)
+                history = fit(resumed, callbacks=[Checkpoint(path)], resume_from=path)
+                signal.setitimer(signal.ITIMER_REAL, 0)
+            except KeyboardInterrupt:
+                continue
+            break
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert interruptions >= 2
+    assert_same(bits(resumed, history), want)
+
+
+def test_an_estimator_keeps_its_fit_too(tmp_path):
+    model = lamina.MLPRegressor((6,), max_iter=3, callbacks=[Checkpoint(tmp_path / "kept")], random_state=0)
+    with pytest.warns(match="Maximum iterations"):
+        model.fit(X, Y)
+    kept = lamina.load(tmp_path / "kept")
+    assert kept.history.epochs == 3
+    np.testing.assert_array_equal(kept.predict(X), model.network_.predict(X))
 
 
 def test_metadata_of_the_network_are_in_the_file(tmp_path):

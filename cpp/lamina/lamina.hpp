@@ -142,7 +142,7 @@ struct FitOptions {
   Sequences sequences, validation_sequences;     ///< for recurrent networks
   bool shuffle = true;                           ///< draw the samples in a new order each epoch
   Index threads = 0;                             ///< 0: as many as pay off; never a different result
-  bool resume = false;                           ///< go on with the optimizer's memory of the last fit
+  bool resume = false;                           ///< go on with the optimizer's memory, which has to be there
   std::function<void(Epoch&)> on_epoch;          ///< called after every epoch; may throw, which ends the fit
 };
 

@@ -179,6 +179,9 @@ class KeptFit:
             "scales": scales,
             "arrays": arrays,
         }
+        for name, value in state["position"].items():
+            if not isinstance(value, (int, float)):
+                raise TypeError(f"{name} must be a number; got {reprlib.repr(value)}")
         if not 0 <= state["history"]["best_epoch"] <= len(lists["loss"]) == state["position"]["epoch"]:
             raise ValueError("its history is not one of as many epochs as it counts")
         return cls(kept["of"], kept["options"], kept["data"], state, bool(kept["timed_out"]), dict(contents.metadata))
@@ -306,7 +309,7 @@ def _digests(samples: Samples, each_step: bool, prefix: str) -> dict[str, str]:
         if each_step:
             targets = _cut(targets, counts)
             weights = None if weights is None else _cut(weights, counts)
-    parts = {"X": x, "y": targets, "sample_weight": weights, "lengths": lengths}
+    parts = {"X": x, "y": targets, "sample_weight or class_weight": weights, "lengths": lengths}
     return {prefix + name: _digest(part) for name, part in parts.items() if part is not None}
 
 
@@ -410,7 +413,11 @@ class CheckpointFile:
     def _end_writing(self) -> None:
         if self._thread is not None:
             if self._thread.ident is not None:  # or else Ctrl-C came before it was started
-                self._thread.join()
+                try:
+                    self._thread.join()
+                except BaseException:  # Ctrl-C: what is begun is ended first, but not whatever else is asked
+                    self._thread.join()
+                    raise
             self._thread = None
         if self._error is not None:
             error, self._error, self._waiting = self._error, None, None  # said once; no second attempt
