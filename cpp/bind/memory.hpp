@@ -43,7 +43,10 @@ template <class T> OptimizerMemory<T> memory_from_dict(const py::dict& d, Index 
   memory.optimizer = running(make<Optimizer>(entry_of<std::string>(d, "optimizer"), "optimizer"));
   memory.step = entry_of<std::int64_t>(d, "step");
   memory.epochs = entry_of<Index>(d, "epochs");
-  refuse(memory.step < 0 || memory.epochs < 0, "'step' and 'epochs' must be at least 0");
+  for (const std::int64_t count : {memory.step, static_cast<std::int64_t>(memory.epochs)}) {
+    refuse(count < 0, "'step' and 'epochs' must be at least 0");
+    refuse(count > std::int64_t{1} << 53, "'step' and 'epochs' must be at most 2^53");
+  }
   const auto state = entry_of<py::dict>(d, "state");
   const auto slots = entry_of<py::list>(d, "slots");
   std::visit(

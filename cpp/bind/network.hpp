@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "bind/callable.hpp"
+#include "bind/checkpoint.hpp"
 #include "bind/lock.hpp"
 #include "bind/memory.hpp"
 #include "bind/turnstile.hpp"
@@ -199,14 +200,28 @@ struct PausedSchedule final : CustomSchedule {
 };
 
 /// Trains on a record of a fit's samples: `samples`, of which `rows` are for training, and `held_out` (None, or its own
-/// `samples` and `rows`).
-template <class T> void run_fit(NetworkHandle<T>& h, const py::object& training, FitOptions options, History& history) {
+/// `samples` and `rows`). `state` is where to go on, or None; `on_state` is called with every state, or None.
+template <class T>
+void run_fit(NetworkHandle<T>& h, const py::object& training, FitOptions options, History& history,
+             const std::optional<py::dict>& state, const py::object& on_state) {
   const SampleNames& names = SampleNames::get();
   const Samples<T> train = samples_from<T>(h.network, training.attr(names.samples), training.attr(names.rows));
   const py::object held_out = training.attr(names.held_out);
   const Samples<T> held = held_out.is_none()
                               ? Samples<T>{}
                               : samples_from<T>(h.network, held_out.attr(names.samples), held_out.attr(names.rows));
+  FitState<T> from;
+  FitCourse<T> course;
+  if (state) {
+    from = state_from_dict<T>(*state, h.network);
+    course.from = &from;
+  }
+  if (!on_state.is_none()) {
+    course.on_state = [&h, hook = Callable(on_state)](FitState<T>&& now) {
+      const Turnstile::Pause open(h.turnstile);
+      locked([&] { call(hook.object(), state_to_dict(std::move(now))); });
+    };
+  }
   const Unlocked unlocked;
   Turnstile::Change changing(h.turnstile);
   options.between_steps = [&] { changing.rest(); };
@@ -226,37 +241,16 @@ template <class T> void run_fit(NetworkHandle<T>& h, const py::object& training,
       return hook(report);
     };
   }
-  fit<T>(h.network, train, held, options, h.memory, history);
+  fit<T>(h.network, train, held, options, h.memory, history, course);
 }
 
-/// The arrays of a network's normalisation and target scale: what a model file has of them.
-template <class T> py::dict scales_to_dict(const Network<T>& network) {
-  py::dict out;
-  const auto add = [&](const std::string& name, const std::vector<T>& values) {
-    if (!values.empty()) out[py::str(name)] = py::array_t<T>(static_cast<py::ssize_t>(values.size()), values.data());
-  };
-  const Normalization<T>& inputs = network.normalization();
-  add("input.mean", inputs.mean);
-  add("input.scale", inputs.scale);
-  if (inputs.limited) add("input.limit", inputs.limit);
-  for_each_field<TargetScale<T>>(
-      [&](const auto& field) { add(std::string("target.") + field.name, network.target_scale().*(field.member)); });
-  return out;
-}
 template <class T> void set_scales(NetworkHandle<T>& h, const py::dict& given) {
-  const auto part = [&](const std::string& name) {
-    return given.contains(name) ? given[py::str(name)].template cast<std::vector<T>>() : std::vector<T>();
-  };
-  const Normalization<T> inputs{part("input.mean"), part("input.scale"), part("input.limit"),
-                                given.contains("input.limit")};
-  TargetScale<T> targets;
-  for_each_field<TargetScale<T>>(
-      [&](const auto& field) { targets.*(field.member) = part(std::string("target.") + field.name); });
+  const auto [inputs, targets] = scales_from_dict<T>(given);
   h.network.check_normalization(inputs);
   h.network.check_target_scale(targets);
-  change(h, [&] {
-    h.network.set_target_scale(targets);
-    h.network.set_normalization(inputs);
+  change(h, [&, &to_inputs = inputs, &to_targets = targets] {
+    h.network.set_target_scale(to_targets);
+    h.network.set_normalization(to_inputs);
   });
 }
 
@@ -300,6 +294,10 @@ template <class T> void bind_network(py::module_& m, const char* name) {
     auto& h = self.cast<H&>();
     return view_of(h.network.parameters().data(), {h.network.parameters().size()}, self);
   });
+  c.def_property_readonly("flat_state", [](const py::object& self) {
+    auto& h = self.cast<H&>();
+    return view_of(h.network.state().data(), {h.network.state().size()}, self);
+  });
   c.def_property(
       "memory",
       [](H& h) {
@@ -316,6 +314,12 @@ template <class T> void bind_network(py::module_& m, const char* name) {
         change(h, [&] { h.memory = std::move(memory); });
       },
       "What the optimizer remembers, by name, or None before the first fit.");
+  c.def(
+      "begin_memory",
+      [](H& h, const Optimizer& rule) {
+        change(h, [&] { begin_memory<T>(h.memory, rule, h.network.parameters().size()); });
+      },
+      py::arg("optimizer"), "Has something to go on with: before the first step, unless it is of that optimizer.");
   c.def("initialize", [](H& h, std::uint64_t seed) { change(h, [&] { h.network.initialize(seed); }); });
   c.def(
       "fit_normalization",
@@ -349,7 +353,7 @@ template <class T> void bind_network(py::module_& m, const char* name) {
         });
       });
   c.def_property(
-      "scales", [](const H& h) { return scales_to_dict(h.network); },
+      "scales", [](const H& h) { return scales_to_dict(h.network.normalization(), h.network.target_scale()); },
       [](H& h, const py::dict& given) { set_scales(h, given); },
       "What the network knows of its inputs' and targets' sizes: arrays by name, to save and to restore.");
   c.def_property(
@@ -362,7 +366,11 @@ template <class T> void bind_network(py::module_& m, const char* name) {
         if (due) change(h, [&] { h.network.set_data_start_due(*due); });
       },
       "Whether the next fit begins with initial values from its data; None where no layer has any. None leaves it.");
-  c.def("fit", &run_fit<T>, py::arg("training"), py::arg("options"), py::arg("history"));
+  c.def(
+      "check_state", [](const H& h, const py::dict& state) { state_from_dict<T>(state, h.network); }, py::arg("state"),
+      "Throws where `fit` could not go on from it.");
+  c.def("fit", &run_fit<T>, py::arg("training"), py::arg("options"), py::arg("history"), py::arg("state") = py::none(),
+        py::arg("on_state") = py::none());
   c.def(
       "infer",
       [](const H& h, const Array<T>& x, bool link, Index threads, const py::object& lengths) {

@@ -15,19 +15,21 @@ void bind_parts(py::module_& m) {
   bind_classes<Clipping>(m, "clipping", "lamina");
   m.def(
       "parameter_shapes",
-      [](const std::vector<LayerSpec>& layers, Index n_inputs) {
+      [](const std::vector<LayerSpec>& layers, Index n_inputs, std::optional<bool> trained) {
         Architecture a;
         a.layers = layers;
         a.n_inputs = n_inputs;
         py::dict shapes;
         for (const NamedParameter& p : Network<float>::parameters_of(a)) {
+          if (trained && *trained != p.info.trained) continue;
           const py::str name = std::to_string(p.layer) + "." + p.info.name;
           shapes[name] = py::tuple(py::cast(p.info.shape()));
         }
         return shapes;
       },
-      py::arg("layers"), py::arg("n_inputs"),
-      "The shapes of the parameters that such a network has, by name; no memory is taken for them.");
+      py::arg("layers"), py::arg("n_inputs"), py::arg("trained") = py::none(),
+      "The shapes of the parameters that such a network has, by name, of those that are trained or are not, or all; no "
+      "memory is taken for them.");
   m.def(
       "output_count",
       [](const std::vector<LayerSpec>& layers, Index n_inputs) {

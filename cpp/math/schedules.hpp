@@ -230,14 +230,20 @@ double factor_of(const Schedule& schedule, const Progress& progress);
 /// ReduceOnPlateau in the course of one fit.
 class PlateauWatch {
  public:
-  explicit PlateauWatch(const schedule::ReduceOnPlateau& rule) : rule_(rule) {}
+  using Rule = schedule::ReduceOnPlateau;
+  /// From the beginning, or from what another one has come to.
+  explicit PlateauWatch(const Rule& rule, double best = std::numeric_limits<double>::infinity(),
+                        std::int64_t waited = 0)
+      : rule_(rule), best_(best), waited_(waited) {}
   /// The learning rate to go on with after an epoch at `rate` that ended with the watched `loss`.
   double rate_after(double loss, double rate);
+  double best() const { return best_; }
+  std::int64_t waited() const { return waited_; }
 
  private:
-  schedule::ReduceOnPlateau rule_;
-  double best_ = std::numeric_limits<double>::infinity();
-  std::int64_t waited_ = 0;
+  Rule rule_;
+  double best_;
+  std::int64_t waited_;
 };
 
 }  // namespace lamina

@@ -1,6 +1,7 @@
 #include "train/epochs.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "kernels/copy.hpp"
 #include "kernels/reduce.hpp"
@@ -9,36 +10,79 @@ namespace lamina {
 
 template <class T>
 EpochKeeper<T>::EpochKeeper(Network<T>& network, const Samples<T>& validation, const FitOptions& options,
-                            History& history, kernels::Team& team)
+                            History& history, kernels::Team& team, const FitCourse<T>& course)
     : network_(network),
       validation_(validation),
       options_(options),
       history_(history),
       team_(team),
+      course_(course),
       best_parameters_(network.parameters()),
       best_state_(network.state()),
       average_(options.average > 0 ? network.parameters() : Arena<T>()),
       poll_(options.poll) {
-  if (options.plateau) plateau_.emplace(*options.plateau);
+  if (course.from) {
+    const FitState<T>& from = *course.from;
+    at_ = from.position;
+    best_parameters_.copy_from(from.array("best.parameters", best_parameters_.size()));
+    best_state_.copy_from(from.array("best.state", best_state_.size()));
+    average_.copy_from(from.array("average", average_.size()));
+    from.array("parameters", network.parameters().size());
+    from.array("state", network.state().size());
+    start_ -= std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(at_.seconds));
+  }
+  if (options.plateau) plateau_.emplace(*options.plateau, at_.plateau_best, at_.plateau_waited);
 }
 
-template <class T> void EpochKeeper<T>::run(const std::function<void(Index)>& epoch) {
+template <class T>
+void EpochKeeper<T>::run(const std::function<void(Index)>& epoch, const std::function<void(FitState<T>&)>& keep) {
+  if (course_.from) go_on();
   try {
-    for (Index e = 1; e <= options_.epochs && !stopped_; ++e) epoch(e);
+    while (at_.epoch < options_.epochs && !at_.stopped) {
+      epoch(at_.epoch + 1);
+      ++at_.epoch;
+      if (!course_.on_state || history_.diverged) continue;
+      FitState<T> now = state();
+      keep(now);
+      course_.on_state(std::move(now));
+    }
   } catch (...) {
     history_.stop_reason = "interrupted";
-    if (has_best_ || !interrupted_) restore_best();  // a failed step may have left half of itself
+    if (at_.has_best || !interrupted_) restore_best();  // a failed step may have left half of itself
     throw;
   }
-  if (history_.diverged || (options_.early_stop && options_.early_stop->restore_best && has_best_)) restore_best();
+  if (history_.diverged || (options_.early_stop && options_.early_stop->restore_best && at_.has_best)) restore_best();
   else swap_average();
+}
+
+template <class T> void EpochKeeper<T>::go_on() {
+  history_ = course_.from->history;  // from here on nothing throws
+  network_.parameters().copy_from(course_.from->array("parameters", network_.parameters().size()));
+  network_.state().copy_from(course_.from->array("state", network_.state().size()));
+  // A fit that was stopped from outside, and is to go on all the same, may have had its own reason to end there, too.
+  if (!at_.stopped && options_.early_stop && at_.waited >= options_.early_stop->patience) stop_early();
+}
+
+template <class T> FitState<T> EpochKeeper<T>::state() const {
+  FitState<T> now;
+  now.position = at_;
+  now.position.seconds = seconds();
+  now.history = history_;
+  now.normalization = network_.normalization();
+  now.target_scale = network_.target_scale();
+  now.keep("parameters", network_.parameters());
+  now.keep("state", network_.state());
+  now.keep("best.parameters", best_parameters_);
+  now.keep("best.state", best_state_);
+  now.keep("average", average_);
+  return now;
 }
 
 /// average <- k average + (1 - k) w, k = min(`average`, (1 + t) / (10 + t)) after t steps, so that the first weights
 /// are soon forgotten.
 template <class T> void EpochKeeper<T>::end_step() {
   if (options_.average > 0) {
-    const double t = static_cast<double>(++averaged_);
+    const double t = static_cast<double>(++at_.averaged);
     const auto share = static_cast<T>(1 - std::min(options_.average, (1 + t) / (10 + t)));
     Vector<T> average = average_.vector();
     average += share * (network_.parameters().vector() - average);
@@ -67,7 +111,7 @@ template <class T> std::optional<double> EpochKeeper<T>::finish(Index epoch, dou
   report.epoch = epoch;
   report.loss = loss;
   report.learning_rate = rate;
-  report.seconds = std::chrono::duration<double>(Clock::now() - start_).count();
+  report.seconds = seconds();
   if (validation_.count > 0) {
     const Metric* const metric = options_.metric ? &*options_.metric : nullptr;
     const Evaluation held_out = evaluate_samples(network_, team_, validation_, [this] { poll(); }, metric);
@@ -87,7 +131,11 @@ template <class T> std::optional<double> EpochKeeper<T>::finish(Index epoch, dou
   watch(epoch, options_.monitor ? options_.monitor(report) : report.score ? scored : by_training ? loss : validated);
   if (options_.on_epoch) options_.on_epoch(report);
   if (report.stop_reason) stop(report.stop_reason->empty() ? "stopped by a callback" : *report.stop_reason);
-  if (plateau_) report.learning_rate = plateau_->rate_after(validated, report.learning_rate);
+  if (plateau_) {
+    report.learning_rate = plateau_->rate_after(validated, report.learning_rate);
+    at_.plateau_best = plateau_->best();
+    at_.plateau_waited = plateau_->waited();
+  }
   if (report.learning_rate != rate) return report.learning_rate;
   return {};
 }
@@ -125,8 +173,12 @@ void EpochKeeper<T>::diverge(Index epoch, const std::string& what, Index batch, 
 }
 
 template <class T> void EpochKeeper<T>::stop(const std::string& reason) {
-  stopped_ = true;
+  at_.stopped = true;
   history_.stop_reason = reason;
+}
+
+template <class T> void EpochKeeper<T>::stop_early() {
+  stop("early stopping: no improvement for " + std::to_string(options_.early_stop->patience) + " epochs");
 }
 
 template <class T> void EpochKeeper<T>::poll() {
@@ -137,20 +189,20 @@ template <class T> void EpochKeeper<T>::poll() {
 
 template <class T> void EpochKeeper<T>::watch(Index epoch, double value) {
   const std::optional<EarlyStop>& stopping = options_.early_stop;
-  const bool improved = value < last_improved_ - (has_best_ && stopping ? stopping->min_delta : 0);
-  const bool as_good = stopping && stopping->latest && has_best_ && value == best_value_;
-  if (value < best_value_ || as_good) {  // by however little: what is put back is the best there was
-    best_value_ = value;
-    has_best_ = true;
+  const bool improved = value < at_.last_improved - (at_.has_best && stopping ? stopping->min_delta : 0);
+  const bool as_good = stopping && stopping->latest && at_.has_best && value == at_.best_value;
+  if (value < at_.best_value || as_good) {  // by however little: what is put back is the best there was
+    at_.best_value = value;
+    at_.has_best = true;
     history_.best_epoch = epoch;
     kernels::copy<T>(network_.parameters().vector(), best_parameters_.vector());
     best_state_.copy_from(network_.state());
   }
   if (improved) {
-    last_improved_ = value;
-    waited_ = 0;
-  } else if (stopping && ++waited_ >= stopping->patience) {
-    stop("early stopping: no improvement for " + std::to_string(stopping->patience) + " epochs");
+    at_.last_improved = value;
+    at_.waited = 0;
+  } else if (stopping && ++at_.waited >= stopping->patience) {
+    stop_early();
   }
 }
 

@@ -9,19 +9,26 @@
 #include <string>
 
 #include "core/poll.hpp"
+#include "train/checkpoint.hpp"
 #include "train/trainer.hpp"
 
 namespace lamina {
 
 template <class T> class EpochKeeper {
  public:
+  /// Throws std::invalid_argument where the state to go on from is not one of this network.
   EpochKeeper(Network<T>& network, const Samples<T>& validation, const FitOptions& options, History& history,
-              kernels::Team& team);
+              kernels::Team& team, const FitCourse<T>& course);
 
-  /// Calls epoch(1), epoch(2), ... until all are done or `stop` was called. Then the best weights are put back where
-  /// early stopping or divergence asks for it; also when `epoch` throws, before that goes on to the caller: the first
-  /// weights, where there are no best ones yet and it was not the poll hook that ended the fit.
-  void run(const std::function<void(Index)>& epoch);
+  /// Calls epoch(1), epoch(2), ..., from where the fit is to go on, until all are done or `stop` was called. Then the
+  /// best weights are put back where early stopping or divergence asks for it; also when `epoch` throws, before that
+  /// goes on to the caller: the first weights, where there are no best ones yet and it was not the poll hook that ended
+  /// the fit. `keep` adds to a state what the caller itself goes on from.
+  void run(const std::function<void(Index)>& epoch, const std::function<void(FitState<T>&)>& keep);
+  /// How far the fit is.
+  FitPosition& position() { return at_; }
+  /// What the fit goes on from; null where it begins.
+  const FitState<T>* from() const { return course_.from; }
   /// Ends an epoch: its losses into the history, the hooks, early stopping. Gives the learning rate that a hook has
   /// set.
   std::optional<double> finish(Index epoch, double loss, double rate);
@@ -29,7 +36,7 @@ template <class T> class EpochKeeper {
   /// Batch 0: the loss was finite, the weights after the last step are not, or the running statistics.
   void diverge(Index epoch, Index batch, Index layer, double loss, double rate);
   void stop(const std::string& reason);
-  bool stopped() const { return stopped_; }
+  bool stopped() const { return at_.stopped; }
   /// Calls the poll hook, but not more often than every few hundredths of a second.
   void poll();
   /// To be called before every step: the first one is where nothing can refuse the fit any more.
@@ -55,19 +62,22 @@ template <class T> class EpochKeeper {
   /// Exchanges the weights with their average, where there is one.
   void swap_average();
   void restore_best();
+  void stop_early();
+  double seconds() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
+  /// Makes network and history those of `from`.
+  void go_on();
+  FitState<T> state() const;
 
   Network<T>& network_;
   const Samples<T> validation_;
   const FitOptions& options_;
   History& history_;
   kernels::Team& team_;
+  const FitCourse<T>& course_;
+  FitPosition at_;
   Arena<T> best_parameters_, best_state_;
-  Arena<T> average_;                                                // of the weights, where it is asked for
-  std::int64_t averaged_ = 0;                                       // steps in it
-  double best_value_ = std::numeric_limits<double>::infinity();     // the lowest
-  double last_improved_ = std::numeric_limits<double>::infinity();  // what has to be undercut by min_delta
-  bool has_best_ = false, stopped_ = false, interrupted_ = false;
-  Index waited_ = 0;
+  Arena<T> average_;  // of the weights, where it is asked for
+  bool interrupted_ = false;
   std::optional<PlateauWatch> plateau_;
   Clock::time_point start_ = Clock::now();
   Poll poll_;

@@ -72,8 +72,8 @@ template <class T> void check_full_batch(const Network<T>& network, const FitOpt
 
 template <class T>
 void fit_full_batch(Network<T>& network, kernels::Team& team, const Samples<T>& train, const Samples<T>& validation,
-                    const FitOptions& options, History& history) {
-  EpochKeeper<T> keeper(network, validation, options, history, team);
+                    const FitOptions& options, History& history, const FitCourse<T>& course) {
+  EpochKeeper<T> keeper(network, validation, options, history, team, course);
   const FitTask<T> task{network, train, options, keeper, history, team};
   if (const auto* spec = std::get_if<solver::LBFGS>(&*options.solver)) LbfgsFit<T>(*spec, task).run();
   else LevenbergMarquardtFit<T>(std::get<solver::LevenbergMarquardt>(*options.solver), task).run();
@@ -83,7 +83,7 @@ void fit_full_batch(Network<T>& network, kernels::Team& team, const Samples<T>& 
   template double loss_unit<T>(const Network<T>&, const Samples<T>&);                                \
   template void check_full_batch<T>(const Network<T>&, const FitOptions&);                           \
   template void fit_full_batch<T>(Network<T>&, kernels::Team&, const Samples<T>&, const Samples<T>&, \
-                                  const FitOptions&, History&);
+                                  const FitOptions&, History&, const FitCourse<T>&);
 LAMINA_INSTANTIATE(float)
 LAMINA_INSTANTIATE(double)
 #undef LAMINA_INSTANTIATE

@@ -41,6 +41,6 @@ template <class T> void check_full_batch(const Network<T>& network, const FitOpt
 /// the batch size and the order of the samples play no part.
 template <class T>
 void fit_full_batch(Network<T>& network, kernels::Team& team, const Samples<T>& train, const Samples<T>& validation,
-                    const FitOptions& options, History& history);
+                    const FitOptions& options, History& history, const FitCourse<T>& course);
 
 }  // namespace lamina

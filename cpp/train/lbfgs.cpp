@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <string>
+#include <utility>
 
 #include "kernels/reduce.hpp"
 #include "train/penalty.hpp"
@@ -18,14 +20,30 @@ void CurvaturePairs<T>::add(const Vector<const T>& w0, const Vector<const T>& g0
   Vector<T> s = spare_.s.vector(), y = spare_.y.vector();
   s = w - w0;
   y = g - g0;
-  const double sy = dot(s, y), yy = dot(y, y);
-  if (!(sy > 2.2e-16 * std::abs(dot(s, g0)) && sy > 0 && yy > 0)) return;
-  spare_.sy = sy;
-  scale_ = sy / yy;
-  pairs_.push_back(std::move(spare_));
+  const double sy = dot(s, y);
+  if (sy > 2.2e-16 * std::abs(dot(s, g0)) && sy > 0 && dot(y, y) > 0) push(std::move(spare_));
+}
+
+template <class T> void CurvaturePairs<T>::push(Pair pair) {
+  const Vector<const T> s = std::as_const(pair.s).vector(), y = std::as_const(pair.y).vector();
+  pair.sy = dot(s, y);
+  scale_ = pair.sy / dot(y, y);
+  pairs_.push_back(std::move(pair));
   if (static_cast<Index>(pairs_.size()) <= most_) return;
   spare_ = std::move(pairs_.front());
   pairs_.pop_front();
+}
+
+template <class T> void CurvaturePairs<T>::keep(FitState<T>& state) const {
+  for (std::size_t i = 0; i < pairs_.size(); ++i) {
+    state.keep("s." + std::to_string(i), pairs_[i].s);
+    state.keep("y." + std::to_string(i), pairs_[i].y);
+  }
+}
+
+template <class T> void CurvaturePairs<T>::go_on(const FitState<T>& state, Index n) {
+  for (Index i = 0; state.has("s." + std::to_string(i)); ++i)
+    push({state.array("s." + std::to_string(i), n), state.array("y." + std::to_string(i), n)});
 }
 
 template <class T> void CurvaturePairs<T>::apply(Vector<T> v) {
@@ -53,16 +71,26 @@ LbfgsFit<T>::LbfgsFit(const solver::LBFGS& spec, const FitTask<T>& task)
       direction_(w_.size()),
       start_(w_),
       start_gradient_(w_.size()),
-      start_state_(state_) {}
+      start_state_(state_),
+      loss_(task.keeper.position().loss) {
+  if (const FitState<T>* const from = task.keeper.from()) {
+    gradient_.copy_from(from->array("gradient", gradient_.size()));
+    pairs_.go_on(*from, w_.size());
+  }
+}
 
 template <class T> void LbfgsFit<T>::run() {
-  task_.keeper.run([this](Index epoch) {
+  const auto epoch = [this](Index e) {
     try {
-      iterate(epoch);
+      iterate(e);
     } catch (...) {
       go_back();  // a trial point is no result
       throw;
     }
+  };
+  task_.keeper.run(epoch, [this](FitState<T>& state) {
+    state.keep("gradient", gradient_);
+    pairs_.keep(state);
   });
 }
 

@@ -19,6 +19,9 @@ template <class T> class CurvaturePairs {
   void add(const Vector<const T>& w0, const Vector<const T>& g0, const Vector<const T>& w, const Vector<const T>& g);
   /// v <- H v, by the two-loop recursion.
   void apply(Vector<T> v);
+  void keep(FitState<T>& state) const;
+  /// Those that a state keeps, of `n` parameters.
+  void go_on(const FitState<T>& state, Index n);
 
  private:
   struct Pair {
@@ -26,6 +29,8 @@ template <class T> class CurvaturePairs {
     double sy = 0;     ///< s'y
     double alpha = 0;  ///< s'v / s'y, from one loop of the recursion to the other
   };
+  void push(Pair pair);
+
   Index most_;
   double scale_ = 1;  ///< s'y / y'y of the newest pair: H before any correction
   std::deque<Pair> pairs_;
@@ -56,7 +61,7 @@ template <class T> class LbfgsFit {
   CurvaturePairs<T> pairs_;
   Arena<T> gradient_, direction_;
   Arena<T> start_, start_gradient_, start_state_;  ///< of the iteration
-  double loss_ = 0;
+  double& loss_;
 };
 
 }  // namespace lamina

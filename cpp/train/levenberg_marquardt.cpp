@@ -33,7 +33,10 @@ LevenbergMarquardtFit<T>::LevenbergMarquardtFit(const solver::LevenbergMarquardt
       step_(n_),
       half_solved_(n_),
       l2_(n_),
-      start_(n_) {
+      start_(n_),
+      damping_(task.keeper.position().damping),
+      radius_(task.keeper.position().radius),
+      loss_(task.keeper.position().loss) {
   for (Index i = 0; i < task.team.size(); ++i) workers_.emplace_back(task.network);
   for (const Segment& s : segments_of(task.network)) {
     if (s.is_weight) l2_.vector().at(s.range).setConstant(task.l2);
@@ -41,15 +44,16 @@ LevenbergMarquardtFit<T>::LevenbergMarquardtFit(const solver::LevenbergMarquardt
 }
 
 template <class T> void LevenbergMarquardtFit<T>::run() {
-  task_.keeper.run([this](Index epoch) {
+  const auto epoch = [this](Index e) {
     start_.copy_from(w_);
     try {
-      iterate(epoch);
+      iterate(e);
     } catch (...) {
       w_.copy_from(start_);  // a trial point is no result
       throw;
     }
-  });
+  };
+  task_.keeper.run(epoch, [](FitState<T>&) {});
 }
 
 template <class T> void LevenbergMarquardtFit<T>::iterate(Index epoch) {

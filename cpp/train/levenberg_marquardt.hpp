@@ -49,9 +49,9 @@ template <class T> class LevenbergMarquardtFit {
   Arena<double> step_, half_solved_;    ///< d, L^-1 d
   Arena<double> l2_;                    ///< by parameter
   Arena<T> start_;                      ///< w before the iteration
-  double damping_ = 0;                  ///< mu
-  double radius_ = 0;                   ///< no step may be much longer
-  double loss_ = 0;
+  double& damping_;                     ///< mu
+  double& radius_;                      ///< no step may be much longer
+  double& loss_;
 };
 
 }  // namespace lamina

@@ -29,19 +29,29 @@ template <class T> Batches batches_of(const Network<T>& network, const Samples<T
   return {train.count, std::min(options.batch_size, train.count), network.least_batch()};
 }
 
+/// Makes an empty memory that of `rule` before its first step.
+template <class T> void begin(OptimizerMemory<T>& memory, const Optimizer& rule, Index n) {
+  memory.optimizer = running(rule);
+  for (int s = 0; s < slots_of(rule); ++s) {
+    memory.slots.emplace_back(n);
+    const double start = std::visit([&](const auto& o) { return o.initial_slot(s); }, rule);
+    if (start != 0) std::fill_n(memory.slots.back().data(), n, static_cast<T>(start));
+  }
+}
+
 /// One fit: the state between steps, and the steps.
 template <class T> class Trainer {
  public:
   Trainer(Network<T>& network, const Samples<T>& train, const Samples<T>& validation, const FitOptions& options,
           const std::vector<Segment>& segments, const std::vector<char>& frozen, OptimizerMemory<T>& memory,
-          History& history, kernels::Team& team)
+          History& history, kernels::Team& team, const FitCourse<T>& course)
       : network_(network),
         train_(train),
         options_(options),
         memory_(memory),
         history_(history),
         team_(team),
-        keeper_(network, validation, options, history, team),
+        keeper_(network, validation, options, history, team, course),
         batches_(batches_of(network, train, options)),
         threads_(options.threads > 0 ? team.size()
                                      : useful_threads(network, batches_.size, true, team.size(), train.steps)),
@@ -53,7 +63,8 @@ template <class T> class Trainer {
         frozen_(frozen),
         steps_per_poll_(
             static_cast<Index>(2e5 / (3 * network.work_per_row() * static_cast<double>(batches_.size * train.steps)))),
-        rate_(rate_of(options.optimizer)) {
+        rate_(keeper_.position().rate) {
+    if (!course.from) rate_ = rate_of(options.optimizer);
     if (options.shuffle) order_.resize(static_cast<std::size_t>(train.count));
     if (options.sam_rho > 0) start_ = Arena<T>(network.parameters().size());
     prepare_memory();  // last: what throws before it has changed nothing
@@ -61,7 +72,7 @@ template <class T> class Trainer {
 
   void run() {
     try {
-      keeper_.run([this](Index epoch) { run_epoch(epoch); });
+      keeper_.run([this](Index epoch) { run_epoch(epoch); }, [this](FitState<T>& state) { state.memory = memory_; });
     } catch (...) {
       if (!history_.began) take_memory_back();
       throw;
@@ -79,8 +90,17 @@ template <class T> class Trainer {
   void prepare_memory() {
     const Optimizer& rule = options_.optimizer;
     const Index n = network_.parameters().size();
-    const bool fits = memory_.optimizer && memory_.optimizer->index() == rule.index() && memory_.slots[0].size() == n;
-    if (options_.resume && fits) {
+    if (const FitState<T>* const from = keeper_.from()) {
+      check_memory(from->memory, rule, n);
+      OptimizerMemory<T> kept = from->memory;
+      kept.optimizer = running(rule, &*from->memory.optimizer);
+      kept.alone = memory_.alone;
+      before_ = std::move(memory_);
+      memory_ = std::move(kept);
+      return;
+    }
+    if (options_.resume) {
+      check_memory(memory_, rule, n);
       resumed_ = true;
       before_.optimizer = memory_.optimizer;
       memory_.optimizer = running(rule, &*memory_.optimizer);
@@ -88,14 +108,26 @@ template <class T> class Trainer {
     }
     OptimizerMemory<T> fresh;
     fresh.alone = memory_.alone;
-    fresh.optimizer = running(rule);
-    for (int s = 0; s < slots_of(rule); ++s) {
-      fresh.slots.emplace_back(n);
-      const double start = std::visit([&](const auto& o) { return o.initial_slot(s); }, rule);
-      if (start != 0) std::fill_n(fresh.slots.back().data(), n, static_cast<T>(start));
-    }
+    begin(fresh, rule, n);
     before_ = std::move(memory_);
     memory_ = std::move(fresh);
+  }
+
+  /// Throws std::invalid_argument where there is nothing that `rule` could go on with.
+  static void check_memory(const OptimizerMemory<T>& memory, const Optimizer& rule, Index n) {
+    const std::string mine = name_of(rule);
+    if (!memory.optimizer)
+      throw std::invalid_argument("resume must be False where there is nothing to go on with: " + mine +
+                                  " has taken no step of this network, or its memory was left behind (a model file "
+                                  "has none; a checkpoint has)");
+    const std::string other = std::visit([](const auto& o) { return std::string(o.rule.name); }, *memory.optimizer);
+    if (memory.optimizer->index() != rule.index())
+      throw std::invalid_argument("resume must be False for " + mine + ": the memory that is there is of " + other);
+    for (const Arena<T>& slot : memory.slots) {
+      if (slot.size() != n)
+        throw std::invalid_argument("the optimizer's memory has " + std::to_string(slot.size()) + " numbers for " +
+                                    std::to_string(n) + " parameters");
+    }
   }
 
   /// A refused fit: the memory is what it was.
@@ -299,8 +331,9 @@ template <class T> class Trainer {
   const std::vector<Segment>& segments_;
   const std::vector<char>& frozen_;  // by layer
   std::vector<std::int64_t> order_;
-  Index steps_per_poll_, steps_since_poll_ = 0;          // a look at the clock for every 200,000 operations is enough
-  double rate_, decay_factor_ = 1, dropout_factor_ = 1;  // the factors are those of this step
+  Index steps_per_poll_, steps_since_poll_ = 0;  // a look at the clock for every 200,000 operations is enough
+  double& rate_;
+  double decay_factor_ = 1, dropout_factor_ = 1;  // those of this step
   PenaltyStrength penalty_of_step_;
   const std::function<void()> poll_ = [this] { keeper_.poll(); };
   // Made once: it refers to this trainer alone, so that a step allocates nothing.
@@ -335,7 +368,7 @@ void check_steps(const FitOptions& o) {
 
 template <class T>
 void fit(Network<T>& network, const Samples<T>& train, const Samples<T>& validation, const FitOptions& options,
-         OptimizerMemory<T>& memory, History& history) {
+         OptimizerMemory<T>& memory, History& history, const FitCourse<T>& course) {
   check_fields(options);
   if (train.count < 1) throw std::invalid_argument("X must be at least one row to train on; got 0");
   const Index batch = options.solver ? train.count : batches_of(network, train, options).size;
@@ -352,27 +385,48 @@ void fit(Network<T>& network, const Samples<T>& train, const Samples<T>& validat
   }
   const Normalization<T> before = network.normalization();
   const TargetScale<T> scale_before = network.target_scale();
+  const bool start_due = network.data_start_due();
   DataStart<T> start(network);
   try {
-    if (options.normalize_targets) network.set_target_scale(target_scale_of(train));
-    if (options.normalize_inputs != Normalizing::none)
-      network.set_normalization(
-          normalization_of(train, options.normalize_inputs, options.poll, network.category_inputs()));
-    start.run(train, options.seed, frozen);
+    if (course.from) {
+      network.set_target_scale(course.from->target_scale);
+      network.set_normalization(course.from->normalization);
+      network.set_data_start_due(false);
+    } else {
+      if (options.normalize_targets) network.set_target_scale(target_scale_of(train));
+      if (options.normalize_inputs != Normalizing::none)
+        network.set_normalization(
+            normalization_of(train, options.normalize_inputs, options.poll, network.category_inputs()));
+      start.run(train, options.seed, frozen);
+    }
     const Index rows = std::max(batch, options.solver ? 0 : validation.count);
     const Index useful = useful_threads(network, rows, true, kernels::choose_threads(0), train.steps);
     kernels::with_team(options.threads > 0 ? options.threads : useful, [&](kernels::Team& team) {
-      if (options.solver) fit_full_batch(network, team, train, validation, options, history);
-      else Trainer<T>(network, train, validation, options, segments, frozen, memory, history, team).run();
+      if (options.solver) fit_full_batch(network, team, train, validation, options, history, course);
+      else Trainer<T>(network, train, validation, options, segments, frozen, memory, history, team, course).run();
     });
   } catch (...) {
     if (!history.began) {
       network.set_normalization(before);
       network.set_target_scale(scale_before);
+      network.set_data_start_due(start_due);
       start.take_back();
     }
     throw;
   }
+}
+
+template <class T>
+void fit(Network<T>& network, const Samples<T>& train, const Samples<T>& validation, const FitOptions& options,
+         OptimizerMemory<T>& memory, History& history) {
+  fit<T>(network, train, validation, options, memory, history, {});
+}
+
+template <class T> void begin_memory(OptimizerMemory<T>& memory, const Optimizer& rule, Index n) {
+  if (memory.optimizer && memory.optimizer->index() == rule.index()) return;
+  OptimizerMemory<T> fresh;
+  begin(fresh, rule, n);
+  memory = std::move(fresh);
 }
 
 template <class T>
@@ -401,6 +455,9 @@ double loss_and_gradients(const Network<T>& network, const Samples<T>& samples, 
 }
 
 #define LAMINA_INSTANTIATE(T)                                                                                     \
+  template void begin_memory<T>(OptimizerMemory<T>&, const Optimizer&, Index);                                    \
+  template void fit<T>(Network<T>&, const Samples<T>&, const Samples<T>&, const FitOptions&, OptimizerMemory<T>&, \
+                       History&, const FitCourse<T>&);                                                            \
   template void fit<T>(Network<T>&, const Samples<T>&, const Samples<T>&, const FitOptions&, OptimizerMemory<T>&, \
                        History&);                                                                                 \
   template double loss_and_gradients<T>(const Network<T>&, const Samples<T>&, const GradientOptions&, Vector<T>,  \

@@ -122,7 +122,7 @@ struct FitOptions : Entry {
         Field{"early_stop", &O::early_stop, "when to stop before all epochs are done"},
         Field{"metric", &O::metric, "of the validation samples after every epoch, to watch in place of a loss"},
         Field{"shuffle", &O::shuffle, "draw the samples in a new order each epoch"},
-        Field{"resume", &O::resume, "go on with the optimizer's slots and step count"},
+        Field{"resume", &O::resume, "go on with the optimizer's slots and step count, which have to be there"},
         Field{"normalize_inputs", &O::normalize_inputs,
               "take the inputs' normalisation from the training samples first: 'none', 'standard' or 'robust'"},
         Field{"normalize_targets", &O::normalize_targets,
@@ -172,9 +172,18 @@ template <class T> struct OptimizerMemory {
   bool alone = false;  ///< whether the last fit ended on one thread because more were slower: the next one starts so
 };
 
+/// Makes it one that a fit of `n` parameters can go on with: before the first step, unless it is of that optimizer.
+template <class T> void begin_memory(OptimizerMemory<T>& memory, const Optimizer& rule, Index n);
+
+template <class T> struct FitCourse;
+
 /// Trains `network` in place on `train` (its `count` samples, in the order of its index unless shuffled). With
 /// validation samples (count > 0) their loss is taken every epoch. `history` is filled as it goes, also when a hook
-/// throws: then the best weights are restored first. Throws std::invalid_argument before anything has changed.
+/// throws: then the best weights are restored first. Throws std::invalid_argument before anything has changed. The
+/// course (train/checkpoint.hpp) says where to go on, and is told of every epoch's end.
+template <class T>
+void fit(Network<T>& network, const Samples<T>& train, const Samples<T>& validation, const FitOptions& options,
+         OptimizerMemory<T>& memory, History& history, const FitCourse<T>& course);
 template <class T>
 void fit(Network<T>& network, const Samples<T>& train, const Samples<T>& validation, const FitOptions& options,
          OptimizerMemory<T>& memory, History& history);

@@ -7,16 +7,23 @@ from typing import Any
 
 from lamina.cascade.network import CascadeNetwork
 from lamina.files import FilePath, path_of
+from lamina.network.kept import KeptNetwork
 from lamina.network.network import Network
 from lamina.selection.ensemble import Ensemble
 from lamina.storage.container import read, understood
 from lamina.storage.forms import Forms
 from lamina.storage.parts import ModelFileError, check_described, described
+from lamina.training.checkpoint import KIND
 
 __all__ = ["ModelFileError", "architecture_of", "described", "load", "network_from", "save"]
 
 # By what a file's architecture calls it; a network of layers has no name there.
-_KINDS: dict[str | None, Any] = {None: Network, "CascadeNetwork": CascadeNetwork, "Ensemble": Ensemble}
+_KINDS: dict[str | None, Any] = {
+    None: Network,
+    "CascadeNetwork": CascadeNetwork,
+    "Ensemble": Ensemble,
+    KIND: KeptNetwork,
+}
 _OF_TABLES = ("TabularClassifier", "TabularRegressor")
 
 
@@ -27,6 +34,8 @@ def save(net: Any, path: FilePath) -> None:
 
 def load(path: FilePath) -> Any:
     """Return the network, the ensemble or the estimator for tables saved at `path`.
+
+    Of a checkpoint (`lamina.callbacks.Checkpoint`) it is the network with the best weights so far, and its `history`.
 
     Nothing is built, and no more is read than the file's header, before that has shown to be a model's. So a file from
     somebody else may be tried: it takes no more than a few times its own size of memory, and runs no code.
@@ -40,8 +49,10 @@ def load(path: FilePath) -> Any:
     """
     contents = read(path, _forms_of)
     with understood(path_of(path)):
-        net = _kind_of(contents.architecture).from_contents(contents)
-        check_described(contents.architecture, net.architecture())
+        kind = _kind_of(contents.architecture)
+        net = kind.from_contents(contents)
+        described_there = contents.architecture["of"] if kind is KeptNetwork else contents.architecture
+        check_described(described_there, net.architecture())
     return net
 
 

@@ -11,7 +11,7 @@ _CLASSES = {name: getattr(_core, name) for name in (*_core.optimizer_names(), *_
 _ALIASES = {"lm": "LevenbergMarquardt", "levenberg-marquardt": "LevenbergMarquardt", "l-bfgs": "LBFGS"}
 _SOLVERS = tuple(_CLASSES[name] for name in _core.solver_names())
 globals().update(_CLASSES)
-__all__ = ["SAM", "describe", "get", "is_solver", "names", "solver_names", *_CLASSES]
+__all__ = ["SAM", "describe", "get", "is_solver", "names", "rule_of", "solver_names", *_CLASSES]
 
 
 def __dir__() -> list[str]:
@@ -51,6 +51,12 @@ def get(name: Any, **params: Any) -> Any:
     if name.lower() not in by_name:
         raise ValueError(f"unknown optimizer {name!r}; did you mean {_nearest(name, by_name)}?")
     return _CLASSES[by_name[name.lower()]](**params)
+
+
+def rule_of(optimizer: Any) -> Any:
+    """Return the optimizer that remembers: of `SAM` its base, of None the usual one."""
+    chosen = get("Adam" if optimizer is None else optimizer)
+    return chosen.base if isinstance(chosen, SAM) else chosen
 
 
 def _nearest(name: str, known: dict[str, str]) -> str:

@@ -37,6 +37,11 @@ def run(options: Namespace) -> int:
     outputs = [Output(out, "model", "--out"), Output(picture, "picture", "--plot")]
     if options.report:
         outputs.append(Output(options.report, "report", "--report"))
+    if options.checkpoint:
+        if kind == "tabular":
+            raise TableError("--checkpoint keeps the training of one network, and a tabular model may train several: "
+                             "it goes with --model network")  # fmt: skip
+        outputs.append(Output(options.checkpoint, "checkpoint", "--checkpoint"))
     inputs = [options.data, *([options.test] if isinstance(options.test, str) else [])]
     check_outputs(inputs, outputs, force=options.force)
     check_picture(picture)

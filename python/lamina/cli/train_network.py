@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 import warnings
 from argparse import Namespace
+from pathlib import Path
 from typing import Any
 
 from lamina import optimizers
 from lamina.cli import report
-from lamina.cli.tables import Table
+from lamina.cli.outputs import is_checkpoint
+from lamina.cli.tables import Table, TableError
 from lamina.cli.trained import Trained
 from lamina.cli.training_rows import Rows
 from lamina.diagnosis import diagnose
 from lamina.layers import Dense, Dropout
 from lamina.network import Network
 from lamina.training.callbacks import DivergenceWarning, EarlyStopping
+from lamina.training.checkpoint import AnotherFitError, Checkpoint
 
 __all__ = ["train_network"]
 
@@ -30,12 +34,12 @@ def train_network(rows: Rows, options: Namespace) -> Trained:
         report.note(f"note: {line}")
         rows.notes.append(line)
     network = _network(table, rows, options)
+    network.metadata["table"] = table.to_json(rows.target, rows.task)
     started = time.perf_counter()
     interrupted = _train(network, inputs, rows, options)
     seconds, history = time.perf_counter() - started, network.history
     if history.diverged and not history.best_epoch:
         raise ArithmeticError(f"training {history.stop_reason}; nothing is saved. A lower --lr may help")
-    network.metadata["table"] = table.to_json(rows.target, rows.task)
     told: list[str] = []
     if interrupted:
         told.append(f"interrupted: the weights of the best epoch so far, {history.best_epoch}, are saved")
@@ -70,6 +74,10 @@ def _train(network: Any, inputs: Any, rows: Rows, options: Namespace) -> bool:
     """Train, and return whether Ctrl-C ended it; KeyboardInterrupt where it came before the first epoch was over."""
     training, held_out = rows.parts["training"], rows.parts["validation"]
     weighted = rows.weights is not None
+    kept: dict[str, Any] = {}
+    if path := options.checkpoint:
+        known = os.path.isfile(path) and is_checkpoint(Path(path))
+        kept = {"callbacks": [Checkpoint(path)], "resume_from": path if known else None}
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DivergenceWarning)  # said in the command's own words
@@ -89,7 +97,11 @@ def _train(network: Any, inputs: Any, rows: Rows, options: Namespace) -> bool:
                 n_threads=options.threads,
                 # What is no terminal shows no bar, and may be closed before training ends.
                 verbose=int(not options.quiet and sys.stderr.isatty()),
+                **kept,
             )
+    except AnotherFitError as error:
+        raise TableError(f"--checkpoint {options.checkpoint} is of another training: {error.differences}; name another "
+                         "file, or remove it to begin anew") from None  # fmt: skip
     except KeyboardInterrupt:
         if network.history is None or not network.history.loss:
             raise KeyboardInterrupt("before the first epoch was over: nothing is saved") from None

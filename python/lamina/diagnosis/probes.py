@@ -10,6 +10,7 @@ import numpy as np
 
 from lamina.data.arrays import Array
 from lamina.network.network import Network
+from lamina.optimizers import is_solver, rule_of
 from lamina.training.callbacks import DivergenceWarning
 from lamina.training.scoring import loss_of_predictions
 
@@ -76,6 +77,8 @@ def update_ratios(net: Network, x: Array, t: Array, options: dict[str, Any]) -> 
     options = {"batch_size": 32, **options}
     size = min(int(options["batch_size"]), len(x))
     own, ratios = net.copy(), []
+    if not is_solver(rule := rule_of(options.get("optimizer"))):
+        own.core.begin_memory(rule)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DivergenceWarning)
         for first in range(0, min(_STEPS * size, len(x) - size + 1), size):

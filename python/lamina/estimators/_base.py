@@ -28,7 +28,7 @@ from lamina.estimators.estimator import BaseLamina
 from lamina.estimators.parameters import check_parameters
 from lamina.estimators.samples import check_scale
 from lamina.network import Network
-from lamina.optimizers import LevenbergMarquardt
+from lamina.optimizers import LevenbergMarquardt, rule_of
 from lamina.selection.cross_validation import Fold
 from lamina.training.callbacks import EarlyStopping, callbacks_of
 
@@ -284,13 +284,16 @@ class BaseMLP(BaseLamina):
         if score is not None:
             stopping = EarlyStopping(patience=self.max_iter + 1, monitor=monitor.validation_score, mode="max")
         self.n_iter_ = 0
+        optimizer = self._optimizer()
+        if incremental:  # the first call, too, goes on
+            self.network_.core.begin_memory(rule_of(optimizer))
         with self._interruptible(self.network_) as interrupted:
             self.network_.fit(
                 parts.given.X,
                 parts.given.targets,
                 epochs=1 if incremental else self.max_iter,
                 batch_size=batch_size,
-                optimizer=self._optimizer(),
+                optimizer=optimizer,
                 l1=float(self.l1),
                 early_stopping=stopping,
                 shuffle=bool(self.shuffle),

@@ -258,6 +258,7 @@ class Network:
         n_threads: int | None = None,
         verbose: int = 0,
         resume: bool = False,
+        resume_from: FilePath | None = None,
         penalty_per_batch: bool = False,
         lengths: Any = None,
         **unknown: NoReturn,
@@ -316,7 +317,15 @@ class Network:
         verbose : int, default 0
             1 shows a progress bar.
         resume : bool, default False
-            Go on with the optimizer's memory of the last fit.
+            Go on with the optimizer's memory of the last fit: `epochs` more, in new orders and with new draws.
+            Schedules, early stopping and the history begin anew. ValueError where there is nothing to go on with:
+            before the first fit, after `lamina.load` or `astype`, or with another optimizer.
+        resume_from : path, optional
+            A checkpoint (`lamina.callbacks.Checkpoint`) of the same fit, to go on exactly: weights, history and best
+            epoch end with the bits of the fit that was never interrupted. Options, samples, architecture, dtype and
+            seed have to be the same, the network may be a new one; `callbacks`, `n_threads`, `verbose` and `max_time`
+            may differ. Where the fit was over, its result comes at once. A file that is not there is an error, unless
+            `callbacks` has a `Checkpoint` that will write it: then the fit begins.
         penalty_per_batch : bool, default False
             Divide the penalty by the weight sum of the batch, which is scikit-learn's meaning of `alpha`.
         lengths : array-like of int, (rows,), optional
@@ -358,6 +367,7 @@ class Network:
             verbose=verbose,
             resume=resume,
             penalty_per_batch=penalty_per_batch,
+            resume_from=resume_from,
         )
         fit = Fit(self, self._spec, training, options)
         try:
@@ -529,7 +539,8 @@ class Network:
     def save(self, path: FilePath) -> None:
         """Write a safetensors file, whole or not at all: weights by name, the architecture as JSON in its metadata.
 
-        `lamina.load` reads it. A link is followed, a file that is there keeps its owner and mode.
+        `lamina.load` reads it. A link is followed, a file that is there keeps its owner and mode. The optimizer's
+        memory is not in it: a checkpoint (`lamina.callbacks.Checkpoint`) keeps a fit that is to go on.
         """
         write(path, self.contents())
 

@@ -108,13 +108,16 @@ def _checksum(description: dict[str, Any], tensors: dict[str, Any]) -> str:
     return digest.hexdigest()
 
 
-def write(path: Any, contents: Contents) -> None:
-    """Write a model file, whole or not at all; ValueError for weights that `read` would refuse."""
+def write(path: Any, contents: Contents, free: frozenset[str] = frozenset()) -> None:
+    """Write a model file, whole or not at all; ValueError for weights that `read` would refuse.
+
+    The arrays called `free` may hold any number.
+    """
     from safetensors.numpy import save as to_bytes
 
     target = path_of(path)
     try:
-        check_finite(contents.arrays)
+        check_finite(contents.arrays, free)
     except ValueError as error:
         raise ValueError(f"the network cannot be saved: {error}, which no model file may") from None
     description: dict[str, Any] = {
@@ -195,7 +198,7 @@ def _read(file: BinaryIO, name: str, forms_of: Callable[[dict[str, Any]], Forms]
     with understood(name):
         forms.check({key: form_of(array) for key, array in arrays.items()})
         sound = description.get("checksum") == _checksum(description, arrays)
-        check_finite(arrays)
+        check_finite(arrays, forms.free)
     if not sound:
         raise ModelFileError(f"{name} was altered or damaged: its checksum does not match")
     return Contents(architecture, arrays, metadata)

@@ -46,10 +46,13 @@ class Forms:
         Forms by name.
     together : tuple of dict
         More of them, each dict of which is there as a whole or not at all.
+    free : frozenset of str
+        Which of them may hold NaN and infinity.
     """
 
     needed: dict[str, ArrayForm]
     together: tuple[dict[str, ArrayForm], ...] = ()
+    free: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, shapes: Mapping[str, Iterable[int]], n_inputs: int, dtype: str, n_outputs: int = 0) -> Forms:
@@ -92,9 +95,9 @@ def form_of(array: Array) -> ArrayForm:
     return ArrayForm(array.dtype.name, array.shape)
 
 
-def check_finite(arrays: Mapping[str, Array]) -> None:
-    """Raise ValueError naming an array that holds NaN or infinity."""
+def check_finite(arrays: Mapping[str, Array], free: frozenset[str] = frozenset()) -> None:
+    """Raise ValueError naming an array that holds NaN or infinity, unless it is one of the `free`."""
     for name, array in arrays.items():
-        if not np.isfinite(array).all():
+        if name not in free and not np.isfinite(array).all():
             what = "NaN" if np.isnan(array).any() else "infinity"
             raise ValueError(f"the array {name!r} holds {what}")

@@ -186,14 +186,15 @@ class TimeLimit:
     def __init__(self, seconds: float) -> None:
         if isinstance(seconds, (bool, str)) or not seconds > 0:
             raise ValueError(f"max_time must be a number of seconds greater than 0; got {seconds!r}")
-        self.seconds = seconds
+        self.seconds, self.reached = seconds, False
 
     def __repr__(self) -> str:
         return f"lamina.callbacks.TimeLimit({self.seconds})"
 
     def __call__(self, epoch: Epoch) -> None:
         """Stop once the time is up."""
-        if epoch.seconds >= self.seconds:
+        self.reached = epoch.seconds >= self.seconds
+        if self.reached:
             epoch.stop(f"the time limit of {self.seconds:g} s")
 
 

@@ -9,13 +9,28 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, fields
+from itertools import combinations
 from typing import Any
+
+import numpy as np
 
 from lamina._dispatch import core as _core
 from lamina import metrics, optimizers, schedules
 from lamina.data.arguments import boolean, number, thread_count, verbosity, whole_number
 from lamina.data.records import SampleSpec, TrainingSet
+from lamina.files import FilePath, path_of
+from lamina.storage.container import understood
 from lamina.training.callbacks import EarlyStopping, Epoch, History, ProgressBar, TimeLimit, callbacks_of
+from lamina.training.checkpoint import (
+    Checkpoint,
+    CheckpointFile,
+    KeptFit,
+    digests_of,
+    kept_at,
+    network_of,
+    plain,
+    same_file,
+)
 from lamina.training.model import Model
 from lamina.training.scoring import Scoring, score_of
 
@@ -52,6 +67,7 @@ class FitOptions:
     verbose: int
     resume: bool
     penalty_per_batch: bool
+    resume_from: FilePath | None = None
 
 
 class Fit:
@@ -91,8 +107,16 @@ class Fit:
         if options.scoring is not None:
             self._watch_score(options.scoring, options.early_stopping, spec)
         self._bar = ProgressBar(out.epochs) if verbosity(options.verbose) else None
+        self._limit = None if options.max_time is None else TimeLimit(options.max_time)
         self._set_schedules(options)
-        self._set_hooks(options)
+        hooks = callbacks_of(options.callbacks)
+        self._set_hooks([hook for hook in hooks if not isinstance(hook, Checkpoint)])
+        self._files: list[CheckpointFile] = []
+        self._from: KeptFit | None = None
+        self._source = ""
+        checkpoints = [hook for hook in hooks if isinstance(hook, Checkpoint)]
+        if checkpoints or options.resume_from is not None:
+            self._keep(checkpoints, options, spec)
 
     def _set_optimizer(self, optimizer: Any) -> None:
         chosen = _core.Adam() if optimizer is None else optimizers.get(optimizer)
@@ -155,11 +179,11 @@ class Fit:
                     f"{name} must be a schedule such as lamina.schedules.Cosine() or a callable; got {schedule!r}"
                 )
 
-    def _set_hooks(self, options: FitOptions) -> None:
+    def _set_hooks(self, hooks: list[Callable[[Epoch], Any]]) -> None:
         """Tell the core what to call at the end of an epoch."""
-        network, hooks = self._network, callbacks_of(options.callbacks)
-        if options.max_time is not None:
-            hooks.append(TimeLimit(options.max_time))
+        network = self._network
+        if self._limit is not None:
+            hooks.append(self._limit)
         if self._bar is not None:
             hooks.append(self._bar)
         if not hooks:
@@ -173,13 +197,72 @@ class Fit:
 
         self._core_options.on_epoch = run
 
+    def _keep(self, checkpoints: list[Checkpoint], options: FitOptions, spec: SampleSpec) -> None:
+        """Have the fit kept, and find out where it goes on."""
+        if any(same_file(one.path, other.path) for one, other in combinations(checkpoints, 2)):
+            raise ValueError("callbacks must not have two checkpoints in one file")
+        network = network_of(self._network)
+        asked, data = self._asked(options), digests_of(self._training, spec.each_step)
+        source, kept = options.resume_from, None
+        if source is not None:
+            try:
+                kept = kept_at(source)
+            except FileNotFoundError:  # the first run of a script that is to be run again
+                if not any(same_file(own.path, source) for own in checkpoints):
+                    raise
+        self._files = [CheckpointFile(own, network, asked, data, self._network.metadata) for own in checkpoints]
+        if kept is None:
+            return
+        kept.check(network, asked, data)
+        self._source = path_of(source)
+        self._from = kept.with_time_until(self._limit.seconds if self._limit is not None else math.inf)
+        if self._scored:
+            self._scores.extend(kept.history().validation_score)
+        for own, file in zip(checkpoints, self._files, strict=True):
+            if source is not None and not same_file(own.path, source):
+                file.keep(kept.state, kept.timed_out, write=False)
+
+    def _asked(self, options: FitOptions) -> dict[str, Any]:
+        """The options that decide what the fit does, as plain JSON values, as the core has them."""
+        told, solver = self._core_options, self._core_options.solver
+        optimizer = plain(told.optimizer if solver is None else solver)
+        own = {
+            "optimizer": {"name": "SAM", "base": optimizer, "rho": told.sam_rho} if told.sam_rho else optimizer,
+            "schedule": plain(told.schedule if told.plateau is None else told.plateau),
+            "l1": told.penalty.l1,
+            "l2": told.penalty.l2,
+            "clip": plain(told.clipping),
+            "early_stopping": plain(options.early_stopping),
+            "scoring": plain(options.scoring),
+        }
+        left = ("max_time", "callbacks", "n_threads", "verbose", "resume", "resume_from")
+        names = [field.name for field in fields(FitOptions) if field.name not in left]
+        return {name: own[name] if name in own else plain(getattr(told, name)) for name in names}
+
     def run(self, core: Any, normalize_inputs: str, normalize_targets: bool) -> None:
         """Train the core's network, which keeps the best weights so far whatever ends this."""
         known = core.scales
         self._core_options.normalize_inputs = "none" if "input.mean" in known else normalize_inputs
         self._core_options.normalize_targets = normalize_targets and "target.mean" not in known
+        state = None
+        if self._from is not None:
+            state = self._from.for_core(self._scored)
+            with understood(self._source):
+                core.check_state(state)
+        told = self._tell_files if self._files else None
         with self._bar if self._bar is not None else nullcontext():
-            core.fit(self._training, self._core_options, self._core_history)
+            try:
+                core.fit(self._training, self._core_options, self._core_history, state, told)
+            finally:
+                for file in self._files:
+                    file.flush()
+
+    def _tell_files(self, state: dict[str, Any]) -> None:
+        if self._scored:
+            state["history"]["validation_score"] = np.array(self._scores)
+        timed_out = self._limit is not None and self._limit.reached
+        for file in self._files:
+            file.keep(state, timed_out)
 
     @property
     def began(self) -> bool:

@@ -12,6 +12,8 @@ __all__ = ["Model"]
 class Model(Protocol):
     """A network, as far as this room goes; `lamina.Network` is one."""
 
+    metadata: dict[str, str]
+
     @property
     def loss(self) -> Any:
         """The loss."""
@@ -19,6 +21,9 @@ class Model(Protocol):
     @property
     def seed(self) -> int:
         """The seed."""
+
+    def architecture(self) -> dict[str, Any]:
+        """Return what makes the network, beside its weights, as plain JSON values; TypeError where a part is custom."""
 
     def predict(self, X: Any, n_threads: int | None = None, lengths: Any = None) -> Array:
         """Return the prediction for each sample."""

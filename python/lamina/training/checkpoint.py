@@ -1,0 +1,461 @@
+"""Checkpoints: what a fit is between two epochs, kept in a file, and gone on with to the bit.
+
+A checkpoint is a file as those of models are (`storage.container`), whose architecture has the name ``Checkpoint``. It
+tells the network (``of``), the options and a digest of the samples (``options``, ``data``), and in ``state`` the plain
+values of what the core's `FitState` holds; the arrays of it are the file's, beside the scales of inputs and targets.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import reprlib
+import threading
+import warnings
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, NoReturn
+
+import numpy as np
+
+from lamina._dispatch import core as _core
+from lamina.data.arguments import whole_number
+from lamina.data.arrays import Array
+from lamina.data.records import Samples, TrainingSet
+from lamina.files import FilePath, path_of
+from lamina.runtime import __version__
+from lamina.storage.container import Contents, as_strings, read, understood, write
+from lamina.storage.forms import SCALES, ArrayForm, Forms
+from lamina.storage.parts import ModelFileError, layer_from
+from lamina.storage.pickles import VersionWarning
+from lamina.training.callbacks import EarlyStopping, History
+from lamina.training.model import Model
+
+__all__ = [
+    "KIND",
+    "AnotherFitError",
+    "Checkpoint",
+    "CheckpointFile",
+    "KeptFit",
+    "digests_of",
+    "kept_at",
+    "network_of",
+    "plain",
+    "same_file",
+]
+
+#: What the architecture of a checkpoint calls itself, where that of a model has the kind of network.
+KIND = "Checkpoint"
+# Of an architecture: whether the start from data is still to come; never in the midst of a fit.
+_START_DUE = "data_start_due"
+_HISTORY = "history."
+_NETWORKS = ("parameters", "state")
+_BEST = "best."
+
+
+class AnotherFitError(ValueError):
+    """A checkpoint is not one of the fit that is to go on.
+
+    Attributes
+    ----------
+    differences : str
+        In what it differs, by name.
+    """
+
+    def __init__(self, differences: str) -> None:
+        super().__init__(f"resume_from must be a checkpoint of the same fit; this one is of another: {differences}")
+        self.differences = differences
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.differences,)
+
+
+class Checkpoint:
+    """Keep the fit in a file after epochs, so that it can go on after whatever ends it, to the same bits.
+
+    One of `callbacks` of `Network.fit`; ``resume_from=path`` goes on with it, on a network built anew with the same
+    options and samples. The file is whole at every moment. It is written after every `every` epochs and when the fit
+    ends, also by Ctrl-C or an exception: then it holds the last epoch that was completed. `lamina.load` makes of it the
+    network with the best weights so far.
+
+    Parameters
+    ----------
+    path : path
+        Where to write. A file that is there is replaced.
+    every : int, default 1
+        Epochs from one writing to the next.
+
+    Examples
+    --------
+    >>> keep = lamina.callbacks.Checkpoint("fit.checkpoint")
+    >>> net.fit(X, y, callbacks=[keep], resume_from=keep.path)  # run again, it goes on   # doctest: +SKIP
+    """
+
+    def __init__(self, path: FilePath, every: int = 1) -> None:
+        self.path = path_of(path)
+        self.every = whole_number(every, "every", 1)
+
+    def __repr__(self) -> str:
+        return f"lamina.callbacks.Checkpoint({self.path!r}, every={self.every})"
+
+    def __call__(self, epoch: object) -> NoReturn:
+        """Say where it does not belong: a network's fit takes it out of its callbacks."""
+        raise TypeError(f"{self!r} keeps the fits of a lamina.Network alone; it does not go with {epoch!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class KeptFit:
+    """What a checkpoint holds.
+
+    Attributes
+    ----------
+    network : dict
+        The architecture of the network.
+    options : dict
+        What the fit was asked for, as plain JSON values.
+    data : dict
+        Digests of its samples by their names.
+    state : dict
+        As the core gives and takes it.
+    timed_out : bool
+        Whether the limit of time ended the fit: with more time it goes on.
+    metadata : dict
+        That of the network.
+    """
+
+    network: dict[str, Any]
+    options: dict[str, Any]
+    data: dict[str, str]
+    state: dict[str, Any]
+    timed_out: bool
+    metadata: dict[str, str]
+
+    def contents(self) -> Contents:
+        """Return what the file holds."""
+        history = {name: value for name, value in self.state["history"].items() if isinstance(value, np.ndarray)}
+        memory = self.state["memory"]
+        arrays = {
+            **self.state["arrays"],
+            **{f"slot.{i}": slot for i, slot in enumerate(memory["slots"] if memory else [])},
+            **{_HISTORY + name: array for name, array in history.items() if len(array)},
+        }
+        plain = {
+            "position": {name: _finite(value) for name, value in self.state["position"].items()},
+            "history": {name: value for name, value in self.state["history"].items() if name not in history},
+            "memory": {name: value for name, value in memory.items() if name != "slots"} if memory else None,
+            "arrays": {name: [array.dtype.name, len(array)] for name, array in sorted(arrays.items())},
+        }
+        architecture = {
+            "network": KIND,
+            "version": __version__,
+            "of": self.network,
+            "options": self.options,
+            "data": self.data,
+            "timed_out": self.timed_out,
+            "state": plain,
+        }
+        return Contents.of(architecture, arrays, self.state["scales"], self.metadata)
+
+    @classmethod
+    def of(cls, contents: Contents) -> KeptFit:
+        """Return what the file holds; what is wrong with it raises whatever it leads to."""
+        kept, arrays = contents.architecture, dict(contents.arrays)
+        plain = kept["state"]
+        for name in ("of", "options", "data"):
+            if not isinstance(kept[name], dict):
+                raise TypeError(f"{name} must be values by name; got {reprlib.repr(kept[name])}")
+        scales = {name: arrays.pop(name) for name in SCALES if name in arrays}
+        slots = [arrays.pop(f"slot.{i}") for i in range(sum(name.startswith("slot.") for name in arrays))]
+        told = vars(History())  # by name, with empty lists where the file has no array
+        lists = {name: np.empty(0) for name, value in told.items() if isinstance(value, list)}
+        lists.update(
+            {name.removeprefix(_HISTORY): arrays.pop(name) for name in set(arrays) if name.startswith(_HISTORY)}
+        )
+        state: dict[str, Any] = {
+            "position": {name: float(v) if isinstance(v, str) else v for name, v in plain["position"].items()},
+            "history": {**plain["history"], **lists},
+            "memory": None if plain["memory"] is None else {**plain["memory"], "slots": slots},
+            "scales": scales,
+            "arrays": arrays,
+        }
+        for name, value in state["position"].items():
+            if not isinstance(value, (int, float)):
+                raise TypeError(f"{name} must be a number; got {reprlib.repr(value)}")
+        if not 0 <= state["history"]["best_epoch"] <= len(lists["loss"]) == state["position"]["epoch"]:
+            raise ValueError("its history is not one of as many epochs as it counts")
+        return cls(kept["of"], kept["options"], kept["data"], state, bool(kept["timed_out"]), dict(contents.metadata))
+
+    @staticmethod
+    def forms_of(architecture: Mapping[str, Any]) -> Forms:
+        """Return what arrays a checkpoint has; nothing is built."""
+        of = architecture["of"]
+        layers, n_inputs = [layer_from(entry) for entry in of["layers"]], whole_number(of["n_inputs"], "n_inputs", 1)
+        scales = Forms.of({}, n_inputs, of["dtype"], _core.output_count(layers, n_inputs))
+        needed = {
+            prefix + name: ArrayForm(of["dtype"], (size,))
+            for prefix in ("", _BEST)
+            for name, size in zip(
+                _NETWORKS, (_size(layers, n_inputs, True), _size(layers, n_inputs, False)), strict=True
+            )
+            if size
+        }
+        listed = {
+            name: ArrayForm(str(dtype), (whole_number(size, f"the size of {name}", 0),))
+            for name, (dtype, size) in architecture["state"]["arrays"].items()
+        }
+        for name, form in needed.items():
+            if listed.get(name) != form:
+                raise ValueError(f"the array {name!r} should be {form}; got {listed.get(name)}")
+        return Forms(listed, scales.together, _free(listed))
+
+    def check(self, network: Mapping[str, Any], options: Mapping[str, Any], data: Mapping[str, str]) -> None:
+        """Raise AnotherFitError naming all in which another fit differs from this one."""
+        found = [
+            *_differences(self.network, network),
+            *_differences(self.options, options),
+            *(f"{name} is other data" for name in {**self.data, **data} if self.data.get(name) != data.get(name)),
+        ]
+        if found:
+            raise AnotherFitError("; ".join(found))
+
+    def with_time_until(self, seconds: float) -> KeptFit:
+        """Return the same, not stopped where the limit of time ended it and is now later: `seconds` in all."""
+        position = self.state["position"]
+        if not (self.timed_out and position["seconds"] < seconds):
+            return self
+        history = {**self.state["history"], "stop_reason": _core.History().stop_reason}
+        return replace(self, state={**self.state, "position": {**position, "stopped": False}, "history": history})
+
+    def for_core(self, scored: bool) -> dict[str, Any]:
+        """Return the state; where Python scores the epochs, the scores are not the core's."""
+        if not scored:
+            return self.state
+        return {**self.state, "history": {**self.state["history"], "validation_score": np.empty(0)}}
+
+    def history(self) -> History:
+        """Return what the fit has done."""
+        own = vars(History())
+        told = {name: value for name, value in self.state["history"].items() if name in own}
+        return History(**{k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in told.items()})
+
+    def left(self) -> dict[str, Array]:
+        """Return the parameters and running statistics, flat, that the fit would leave if it ended here."""
+        arrays, position = self.state["arrays"], self.state["position"]
+        last = {name: arrays[name] for name in _NETWORKS if name in arrays}
+        over = position["stopped"] or position["epoch"] >= self.options["epochs"]
+        stopping = self.options["early_stopping"]
+        restores = stopping is not None and stopping["restore_best"]
+        if position["has_best"] and (restores or not over):
+            return {name: arrays[_BEST + name] for name in last}
+        return {**last, **({"parameters": arrays["average"]} if "average" in arrays else {})}
+
+
+def _free(names: Iterable[str]) -> frozenset[str]:
+    """Those of a checkpoint's arrays that may hold any number: all but what a network is made of."""
+    return frozenset(names) - {prefix + name for prefix in ("", _BEST) for name in _NETWORKS} - set(SCALES)
+
+
+def _size(layers: list[Any], n_inputs: int, trained: bool) -> int:
+    return sum(int(np.prod(shape)) for shape in _core.parameter_shapes(layers, n_inputs, trained).values())
+
+
+def _finite(value: Any) -> Any:
+    """A number as JSON has it, which knows no infinity."""
+    return repr(value) if isinstance(value, float) and not np.isfinite(value) else value
+
+
+def _differences(kept: Any, now: Any, name: str = "") -> Iterator[str]:
+    """Say where two JSON values differ, by name; parts of other kinds differ as a whole."""
+    if isinstance(kept, dict) and isinstance(now, dict) and (not name or _kind(kept) == _kind(now)):
+        for key in {**kept, **now}:
+            yield from _differences(kept.get(key), now.get(key), f"{name}.{key}" if name else key)
+    elif isinstance(kept, list) and isinstance(now, list) and len(kept) == len(now):
+        for i, (own, other) in enumerate(zip(kept, now, strict=True)):
+            yield from _differences(own, other, f"{name}[{i}]")
+    elif kept != now or isinstance(kept, bool) != isinstance(now, bool):
+        yield f"{name} was {_words(kept)} there and is {_words(now)} here"
+
+
+def _kind(part: dict[str, Any]) -> tuple[Any, Any]:
+    return part.keys(), part.get("name", part.get("layer"))
+
+
+def _words(value: Any) -> str:
+    """A JSON value, as a call where it describes a part by its name and parameters."""
+    if isinstance(value, dict) and isinstance(first := next(iter(value.values()), None), str):
+        return f"{first}({', '.join(f'{name}={_words(own)}' for name, own in list(value.items())[1:])})"
+    return repr(value)
+
+
+def digests_of(training: TrainingSet, each_step: bool) -> dict[str, str]:
+    """Return a short digest of each array that a fit looks at, by name: a guard against mistakes, not malice."""
+    out = _digests(training.samples, each_step, "")
+    if training.rows is not None:
+        out["validation"] = _digest(training.rows)
+    if (held := training.held_out) is not None:
+        if held.samples is not training.samples:
+            out.update(_digests(held.samples, each_step, "validation "))
+        if held.rows is not None:
+            out["validation"] = f"{out.get('validation', '')}/{_digest(held.rows)}"
+    return out
+
+
+def _digests(samples: Samples, each_step: bool, prefix: str) -> dict[str, str]:
+    x, targets, weights, lengths = samples.x, samples.targets, samples.weights, samples.lengths
+    if lengths is not None:  # what lies beyond them may be anything
+        counts = np.arange(x.shape[1]) < lengths[:, None]
+        x = _cut(x, counts)
+        if each_step:
+            targets = _cut(targets, counts)
+            weights = None if weights is None else _cut(weights, counts)
+    parts = {"X": x, "y": targets, "sample_weight or class_weight": weights, "lengths": lengths}
+    return {prefix + name: _digest(part) for name, part in parts.items() if part is not None}
+
+
+def _cut(part: Array, counts: Array) -> Array:
+    """The part with zeros in the steps that do not count."""
+    return np.where(counts[:, :, None], part.reshape(*counts.shape, -1), part.dtype.type(0))
+
+
+def _digest(array: Array) -> str:
+    array = np.ascontiguousarray(array)
+    checksum = zlib.crc32(array.data.cast("B")) if array.size else 0
+    return f"{array.dtype.name} {'x'.join(map(str, array.shape))} {checksum:08x}"
+
+
+def kept_at(path: FilePath) -> KeptFit:
+    """Return what the checkpoint at `path` holds.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such file.
+    ModelFileError
+        It is cut short, altered, no checkpoint, or from a later format.
+    """
+    name = path_of(path, "resume_from")
+
+    def forms_of(architecture: dict[str, Any]) -> Forms:
+        if architecture.get("network") != KIND:
+            raise ModelFileError(f"{name} is a model, and not a checkpoint: it does not tell how a fit goes on")
+        return KeptFit.forms_of(architecture)
+
+    contents = read(name, forms_of)
+    with understood(name):
+        kept = KeptFit.of(contents)
+    made = contents.architecture.get("version")
+    if made != __version__:
+        warnings.warn(
+            f"{name} was written by version {made} of lamina, and this is version {__version__}: the fit may "
+            "not end with the same bits",
+            VersionWarning,
+            stacklevel=4,
+        )
+    return kept
+
+
+class CheckpointFile:
+    """The file of a `Checkpoint` in the course of one fit.
+
+    Files are written on a thread beside the next epoch, which need not wait for the disk.
+
+    Parameters
+    ----------
+    checkpoint : Checkpoint
+    network, options, data : dict
+        What `KeptFit` has of them.
+    metadata : dict
+        The network's.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no folder to write to.
+    """
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        network: dict[str, Any],
+        options: dict[str, Any],
+        data: dict[str, str],
+        metadata: Mapping[Any, Any],
+    ) -> None:
+        if not os.path.isdir(os.path.dirname(os.path.realpath(checkpoint.path))):
+            raise FileNotFoundError(
+                errno.ENOENT, "path of a Checkpoint must lie in a folder that exists", checkpoint.path
+            )
+        self._checkpoint = checkpoint
+        self._fit = (network, options, data)
+        self._metadata = as_strings(metadata)
+        self._waiting: KeptFit | None = None
+        self._thread: threading.Thread | None = None
+        self._error: BaseException | None = None
+
+    def keep(self, state: dict[str, Any], timed_out: bool, write: bool = True) -> None:
+        """Take the state after an epoch; with `write`, write it where it is time to.
+
+        What the last writing raised is raised here.
+        """
+        self._waiting = KeptFit(*self._fit, state, timed_out, self._metadata)
+        if write and state["position"]["epoch"] % self._checkpoint.every == 0:
+            self._end_writing()
+            self._thread = threading.Thread(target=self._try_to_write, args=(self._waiting,), name="lamina-checkpoint")
+            self._thread.start()
+
+    def flush(self) -> None:
+        """Return once the last state is written."""
+        self._end_writing()
+        if self._waiting is not None:
+            self._write(self._waiting)
+
+    def _end_writing(self) -> None:
+        if self._thread is not None:
+            if self._thread.ident is not None:  # or else Ctrl-C came before it was started
+                try:
+                    self._thread.join()
+                except BaseException:  # Ctrl-C: what is begun is ended first, but not whatever else is asked
+                    self._thread.join()
+                    raise
+            self._thread = None
+        if self._error is not None:
+            error, self._error, self._waiting = self._error, None, None  # said once; no second attempt
+            raise error
+
+    def _try_to_write(self, kept: KeptFit) -> None:
+        try:
+            self._write(kept)
+        except BaseException as error:  # for the thread that trains
+            self._error = error
+
+    def _write(self, kept: KeptFit) -> None:
+        contents = kept.contents()
+        write(self._checkpoint.path, contents, _free(contents.arrays))
+        if self._waiting is kept:
+            self._waiting = None
+
+
+def plain(value: Any) -> Any:
+    """Return an option as JSON values: a part by its name and parameters, a function by the name of it."""
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, Mapping):
+        return {str(name): plain(own) for name, own in sorted(value.items())}
+    if hasattr(value, "params"):
+        return {"name": getattr(value, "name", type(value).__name__), **{k: plain(v) for k, v in value.params.items()}}
+    if isinstance(value, EarlyStopping):
+        return {"name": "EarlyStopping", **{name: plain(own) for name, own in vars(value).items()}}
+    named = value if hasattr(value, "__qualname__") else type(value)
+    return f"{named.__module__}.{named.__qualname__}"
+
+
+def network_of(network: Model) -> dict[str, Any]:
+    """Return the architecture of a network in the midst of a fit, or at its beginning."""
+    architecture = dict(network.architecture())
+    return {**architecture, _START_DUE: False} if _START_DUE in architecture else architecture
+
+
+def same_file(one: FilePath, other: FilePath) -> bool:
+    """Whether two paths lead to the same place."""
+    return os.path.realpath(path_of(one)) == os.path.realpath(path_of(other))
