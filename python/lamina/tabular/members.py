@@ -14,7 +14,7 @@ from lamina.data.arrays import Array
 from lamina.data.records import Samples
 from lamina.network.network import Network
 from lamina.selection.cross_validation import Fold
-from lamina.selection.side_by_side import Hook, Task, jobs, options_of, run
+from lamina.selection.side_by_side import CancelledFitError, Hook, Task, jobs, options_of, run
 from lamina.training.callbacks import Epoch
 from lamina.training.progress import Progress
 
@@ -140,7 +140,7 @@ def train(plan: Plan, n_jobs: int | None) -> Trained:
             own |= {"validation": (apart.x, apart.targets), "validation_sample_weight": apart.weights}
         try:
             net.fit(given.x, given.targets, sample_weight=given.weights, **own)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, CancelledFitError):
             if net.history is None:  # training had not begun
                 raise
             interrupted = True
