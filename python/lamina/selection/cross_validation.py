@@ -17,7 +17,7 @@ from lamina.data.splits import Split, fold_indices, validation_rows
 from lamina.data.targets import classes_of
 from lamina.files import FilePath
 from lamina.network.network import Network
-from lamina.selection.kept_fits import described_data, described_network, described_options, kept_fit, network_of
+from lamina.selection.kept_fits import described_network, described_options, kept_fit, network_of
 from lamina.selection.side_by_side import (
     OWN_OPTIONS,
     Hook,
@@ -30,7 +30,7 @@ from lamina.selection.side_by_side import (
     run,
 )
 from lamina.storage.forms import ArrayForm, Forms, form_of
-from lamina.storage.plain import digest, name_of
+from lamina.storage.plain import described_samples, digest, name_of
 from lamina.storage.run_file import Part, RunFile
 from lamina.training.callbacks import Epoch, History, callbacks_of
 from lamina.training.progress import say
@@ -261,7 +261,7 @@ def cross_validate(
         "cross_validate",
         lambda: {
             "network": described_network(net),
-            "data": described_data(given),
+            "data": described_samples(given),
             **({"k": k, "stratify": stratify, "shuffle": shuffle, "seed": seed} if is_number(k) else {}),
             "groups": groups,
             "folds": digest([[fold.train, fold.held] for fold in folds]),
@@ -282,7 +282,7 @@ def cross_validate(
             held = given.take(fold.held)
             done = _Done(twin, score(twin, held), twin.predict(held.x, n_threads=1, lengths=held.lengths))
             if file.path is not None:
-                file.add(str(number), done.part())
+                file.add({str(number): done.part()})
             say_of(number, done)
             return done
 

@@ -10,11 +10,12 @@ from lamina.data.arguments import verbosity, whole_number
 from lamina.data.arrays import Array
 from lamina.files import FilePath
 from lamina.network.network import Network
-from lamina.selection.kept_fits import described_data, described_network, described_options, kept_fit, network_of
+from lamina.selection.kept_fits import described_network, described_options, kept_fit, network_of
 from lamina.selection.side_by_side import Hook, Task, fresh, jobs, one_target_a_sample, options_of, run
 from lamina.storage.container import Contents, as_strings, write
 from lamina.storage.forms import ArrayForm, Forms
 from lamina.storage.pickles import with_version, without_version
+from lamina.storage.plain import described_samples
 from lamina.storage.run_file import RunFile
 from lamina.training.callbacks import History, callbacks_of
 from lamina.training.progress import say
@@ -85,7 +86,7 @@ class Ensemble:
             "Ensemble.fit",
             lambda: {
                 "members": [described_network(member) for member in self.members],
-                "data": described_data(given),
+                "data": described_samples(given),
                 "options": described_options(options),
             },
         )
@@ -100,7 +101,7 @@ class Ensemble:
                 member = fresh(self.members[number])
                 member.fit(given.x, given.targets, **options_of(options, hook))
                 if file.path is not None:
-                    file.add(str(number), kept_fit(member))
+                    file.add({str(number): kept_fit(member)})
                 say_of(number, member)
                 return member
 

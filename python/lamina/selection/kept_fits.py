@@ -10,14 +10,13 @@ from typing import Any
 import numpy as np
 
 from lamina.data.arrays import Array
-from lamina.data.records import Samples
 from lamina.network.network import Network
 from lamina.storage.forms import SCALES, Forms, form_of
 from lamina.storage.plain import name_of, plain
 from lamina.storage.run_file import Part, RunFile
 from lamina.training.callbacks import History
 
-__all__ = ["described_data", "described_network", "described_options", "kept_fit", "network_of"]
+__all__ = ["described_network", "described_options", "kept_fit", "network_of"]
 
 _HISTORY = "history."
 # By the type that the record has: lists become arrays, so that a header holds no millions of numbers.
@@ -43,12 +42,6 @@ def described_network(net: Network) -> dict[str, Any]:
         "normalize_inputs": net.normalize_inputs,
         "normalize_targets": net.normalize_targets,
     }
-
-
-def described_data(given: Samples) -> dict[str, Any]:
-    """Return the samples by their digests."""
-    parts = {"X": given.x, "y": given.targets, "sample_weight": given.weights, "lengths": given.lengths}
-    return {name: plain(part) for name, part in parts.items()}
 
 
 def described_options(options: Mapping[str, Any]) -> dict[str, Any]:

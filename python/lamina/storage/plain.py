@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["difference", "digest", "name_of", "plain"]
+from lamina.data.records import Samples
+
+__all__ = ["described_samples", "difference", "digest", "name_of", "plain"]
 
 # Of what is different, as much is said as helps.
 _MOST_DIFFERENCES = 3
@@ -56,6 +58,12 @@ def _array(array: Any) -> str:
 def digest(value: Any) -> str:
     """Return a short digest of what `plain` makes of a value."""
     return hashlib.sha256(json.dumps(plain(value), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def described_samples(given: Samples) -> dict[str, Any]:
+    """Return samples by the digests of their parts."""
+    parts = {"X": given.x, "y": given.targets, "sample_weight": given.weights, "lengths": given.lengths}
+    return {name: plain(part) for name, part in parts.items()}
 
 
 def difference(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> str:

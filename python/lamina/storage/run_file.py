@@ -140,12 +140,12 @@ class RunFile:
             raise self.damaged(ValueError(f"it has a part {min(other)!r:.50}, which belongs to nothing"))
         return [self.parts.get(name) for name in names]
 
-    def add(self, name: str, part: Part) -> None:
-        """Keep a part that has ended: on the disk when this returns."""
+    def add(self, parts: Mapping[str, Part]) -> None:
+        """Keep parts that have ended: on the disk when this returns."""
         if self.path is None:
             return
         with self._lock:
-            self.parts[name] = part
+            self.parts.update(parts)
             self._write()
 
     def _write(self) -> None:
