@@ -74,12 +74,14 @@ class KeptStages:
                 entries["correlation"] = part.value("correlation", float)
                 entries["candidate_epochs"] = part.value("candidate_epochs", int, 1, 2**63 - 1)
                 told.setdefault(_OF_UNIT, []).extend(_finite(part.numbers(_OF_UNIT, self._n_inputs + k)))
+            part.only({_OF_OUTPUTS, _OF_UNIT}, {*entries, "unit", "best_units", "stopped"})
             for name, entry in entries.items():
                 told.setdefault(name, []).append(entry)
             last["best_units"] = part.value("best_units", int, 0, k)
             self.stopped = part.value("stopped", bool)
         if self.ended:
             end = parts[-1]
+            end.only((), ("stop_reason", "diverged"))
             last |= {"stop_reason": end.value("stop_reason", str), "diverged": end.value("diverged", bool)}
             if not stages:
                 raise ValueError("a growth without a stage has no end")

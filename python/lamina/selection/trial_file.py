@@ -78,8 +78,8 @@ class TrialFile:
             raise SearchFileError(f"{self._path} has format {reprlib.repr(version)}; this lamina reads {_VERSION}")
         if not sound:
             raise SearchFileError(f"{self._path} was altered or damaged: the checksum of its first line does not match")
-        if found != header:
-            raise SearchFileError(f"{self._path} holds another search: {difference(header, found)}; give another path")
+        if other := difference(header, found):
+            raise SearchFileError(f"{self._path} holds another search: {other}; give another path")
         for number, line in enumerate(lines[1:], 2):
             try:
                 trial = json.loads(line)

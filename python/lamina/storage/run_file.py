@@ -64,6 +64,13 @@ class Part:
         Forms({name: form}).check({name: form_of(self.arrays[name])})
         return list(self.arrays[name].tolist())
 
+    def only(self, arrays: Iterable[str], values: Iterable[str]) -> None:
+        """Raise ValueError for an array or a value of another name."""
+        for named, known in ((self.arrays, set(arrays)), (self.values, set(values))):
+            for name in named:
+                if name not in known:
+                    raise ValueError(f"{name!r:.50} belongs to nothing")
+
 
 class _AsFound(Forms):
     """Any arrays of the types that lamina writes: whose they are shows when the file has shown to be whole."""
@@ -119,6 +126,8 @@ class RunFile:
             for name, array in contents.arrays.items():
                 part, _, own = name.partition("/")
                 self.parts[part].arrays[own] = array
+            if not isinstance(version, str):
+                raise TypeError(f"{_VERSION} cannot be {version!r:.50}")
         except (AttributeError, LookupError, TypeError) as error:
             raise self.damaged(error) from error
         if version != __version__:
