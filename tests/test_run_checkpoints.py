@@ -309,7 +309,7 @@ def test_every_option_is_compared():
 def test_another_run_is_refused_by_name(name, change, words, finished, tmp_path):
     (tmp_path / "run").write_bytes(finished[name])
     with pytest.raises(
-        (lamina.CheckpointError, lamina.SearchFileError), match=f"holds another (run|search): .*{words}"
+        (lamina.CheckpointError, lamina.SearchFileError), match=f"(is of another|holds another search): .*{words}"
     ):
         made(name, tmp_path / "run", **change)
     assert (tmp_path / "run").read_bytes() == finished[name]
@@ -338,7 +338,7 @@ def test_a_file_of_something_else_is_refused(name, other, finished, tmp_path):
     else:
         path.write_bytes({"text": b"dear diary\n", "nothing": b""}.get(other) or finished.get(other, b""))
     before = path.read_bytes()
-    with pytest.raises(lamina.CheckpointError, match=r"is not a lamina checkpoint|holds a run of"):
+    with pytest.raises(lamina.CheckpointError, match=r"is not a lamina checkpoint|must be one of .*; .* is of"):
         made(name, path)
     assert path.read_bytes() == before
 
@@ -346,7 +346,7 @@ def test_a_file_of_something_else_is_refused(name, other, finished, tmp_path):
 @IN_CONTAINER
 def test_a_checkpoint_is_no_model(name, finished, tmp_path):
     (tmp_path / "run").write_bytes(finished[name])
-    with pytest.raises(lamina.ModelFileError, match="is not a lamina model, but a checkpoint"):
+    with pytest.raises(lamina.ModelFileError, match="is not a lamina model, but a checkpoint of a run"):
         lamina.load(tmp_path / "run")
 
 
@@ -449,6 +449,11 @@ def test_made_up_values_are_refused_or_harmless(name, finished, tmp_path):
     path, (description, arrays) = tmp_path / "run", parts_of(finished[name])
     parts = description["architecture"]["parts"]
     for part in (min(parts), max(parts)):
+        for value in VALUES_THAT_ARE_NONE:
+            made_up = json.loads(json.dumps(description))
+            made_up["architecture"]["parts"][part] = value
+            with pytest.raises(lamina.CheckpointError):
+                refused_or_harmless(name, path, made_up, arrays, always=True)
         for key in parts[part]:
             for value in VALUES_THAT_ARE_NONE:
                 made_up = json.loads(json.dumps(description))

@@ -20,6 +20,7 @@ from lamina.files import FilePath, path_of
 from lamina.runtime import __version__
 from lamina.storage.container import Contents, Kind, read, write
 from lamina.storage.forms import ArrayForm, Forms, form_of
+from lamina.storage.parts import ModelFileError
 from lamina.storage.pickles import VersionWarning
 from lamina.storage.plain import difference, plain
 
@@ -29,11 +30,11 @@ T = TypeVar("T")
 _VERSION = "lamina_version"
 
 
-class CheckpointError(ValueError):
-    """The file is not a checkpoint of this run, or it was damaged."""
+class CheckpointError(ModelFileError):
+    """The file is not a checkpoint of this run, or not whole."""
 
 
-_KIND = Kind("checkpoint", "run", CheckpointError, finite=False)
+_KIND = Kind("checkpoint of a run", "run", CheckpointError, finite=False)
 
 
 @dataclass(slots=True)
@@ -119,16 +120,19 @@ class RunFile:
         try:
             of, run, version, parts = (header[name] for name in ("of", "run", _VERSION, "parts"))
             if of != self._header["of"]:
-                raise CheckpointError(f"{self.path} holds a run of {of}, not of {self._header['of']}")
+                raise CheckpointError(f"checkpoint must be one of {self._header['of']}; {self.path} is of {of!r:.50}")
             if other := difference(self._header["run"], run):
-                raise CheckpointError(f"{self.path} holds another run: {other}; give another path")
+                words = "checkpoint must be one of the same run"
+                raise CheckpointError(f"{words}; {self.path} is of another: {other}; give another path")
             self.parts = {name: Part({}, dict(values)) for name, values in parts.items()}
             for name, array in contents.arrays.items():
                 part, _, own = name.partition("/")
                 self.parts[part].arrays[own] = array
             if not isinstance(version, str):
                 raise TypeError(f"{_VERSION} cannot be {version!r:.50}")
-        except (AttributeError, LookupError, TypeError) as error:
+        except CheckpointError:
+            raise
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
             raise self.damaged(error) from error
         if version != __version__:
             warnings.warn(
