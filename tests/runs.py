@@ -9,19 +9,26 @@ import os
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
+from unittest import mock
 
 import numpy as np
+import pandas as pd
 
 import lamina
+from lamina.tabular import members
 
 RNG = np.random.default_rng(5)
 X = RNG.normal(size=(120, 4)).astype(np.float32)
 LABELS = (X[:, 0] * X[:, 1] + 0.3 * RNG.normal(size=120) > 0).astype(int)
 VALUES = np.sin(2 * X[:, 0]) + X[:, 1] * X[:, 2]
 WEIGHT = RNG.uniform(0.5, 2, size=120)
+WORDS = np.array(["red", "green", None])[RNG.integers(3, size=120)]
+FRAME = pd.DataFrame({**{f"x{i}": X[:, i] for i in range(4)}, "word": WORDS})
+TINY = {"width": 6, "depth": 1, "epochs": 4, "patience": 4, "random_state": 3}
 
 
 def network(units=6, seed=3, **options):
@@ -65,6 +72,31 @@ def halving(path, n_jobs, tick, **changes):
     return lamina.search(build, space, x, y, n_jobs=n_jobs, callbacks=[tick], path=path, **options)
 
 
+def of_tables(estimator, usual):
+    """Ctrl-C leaves an estimator, and a warning, which is a KeyboardInterrupt here."""
+
+    def start(path, n_jobs, tick, **changes):
+        y = changes.pop("y", LABELS if estimator is lamina.TabularClassifier else VALUES)
+        rest = {name: changes.pop(name) for name in ("sample_weight", "X_val", "y_val", "groups") if name in changes}
+        x, hook = changes.pop("X", FRAME), members.Overview.hook
+
+        def with_tick(self):
+            own = hook(self)
+            return lambda epoch: (own(epoch), tick(epoch))
+
+        model = estimator(**{**TINY, **usual, **changes}, n_jobs=n_jobs)
+        with mock.patch.object(members.Overview, "hook", with_tick), warnings.catch_warnings(record=True) as met:
+            warnings.simplefilter("always")
+            model.fit(x, y, checkpoint=path, **rest)
+        if any("interrupted" in str(one.message) for one in met):
+            raise KeyboardInterrupt
+        for one in met:
+            warnings.warn(str(one.message), one.category, stacklevel=2)
+        return model
+
+    return start
+
+
 def of_networks(networks):
     """All that training has left in networks."""
     arrays = [array for net in networks for array in (*net.parameters.values(), *net.scales.values())]
@@ -86,6 +118,12 @@ def of_search(found):
     return json.dumps(trials), found.refit().predict(X)
 
 
+def of_table(model):
+    probable = model.predict_proba(FRAME) if hasattr(model, "predict_proba") else model.predict_interval(FRAME, 0.5)
+    tables = [model.predict(FRAME), probable, model.out_of_fold_, model.fold_, model.feature_importances_]
+    return *of_networks(model.networks_), tables, repr((model.validation_score_, model.best_epoch_))
+
+
 @dataclass
 class Run:
     """How a run is made, what its result comes to, and other runs: (changes, words of the refusal)."""
@@ -99,6 +137,10 @@ RUNS = {
     "cross_validate": Run(cross_validation, of_cross_validation),
     "Ensemble.fit": Run(ensemble, lambda found: (*of_networks(found.members), found.predict(X), found.spread(X))),
     "CascadeNetwork.fit": Run(grown, of_cascade),
+    "TabularClassifier.fit": Run(of_tables(lamina.TabularClassifier, {"n_folds": 3, "n_members": 2}), of_table),
+    "TabularRegressor.fit": Run(
+        of_tables(lamina.TabularRegressor, {"n_members": 2, "quantiles": [0.2, 0.8]}), of_table
+    ),
     "search": Run(halving, of_search),
 }
 

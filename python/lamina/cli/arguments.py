@@ -127,6 +127,8 @@ def _add_train(commands: Any) -> None:
                        help="what a row counts; balanced: rare classes as much as common ones")  # fmt: skip
     train.add_argument("--seed", type=_integer(0), default=0, help="seed of the split, the weights and the shuffles")
     train.add_argument("--threads", type=_integer(1), help="threads; lamina's own choice if not given")
+    train.add_argument("--checkpoint", type=_file, metavar="FILE",
+                       help="of a tabular model: keep each network here as it ends; run again to go on")  # fmt: skip
     train.add_argument("--force", action="store_true", help=FORCE)
     train.add_argument("--quiet", action="store_true", help="no progress bar")
     train.add_argument("--model", dest="kind", choices=("tabular", "network"),

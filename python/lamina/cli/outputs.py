@@ -21,6 +21,7 @@ __all__ = [
     "OutputError",
     "begins_a_model",
     "check_outputs",
+    "is_checkpoint",
     "is_model",
 ]
 
@@ -64,6 +65,13 @@ def is_model(path: Path, _: Output | None = None) -> bool:
         return begins_a_model(file.read(64))
 
 
+def is_checkpoint(path: Path, _: Output | None = None) -> bool:
+    """Whether a file begins as lamina's checkpoints do."""
+    with path.open("rb") as file:
+        start = file.read(256)
+    return begins_a_model(start[:64]) and rb"\"kind\": \"checkpoint" in start
+
+
 def _is_report(path: Path, _: Output) -> bool:
     with path.open("rb") as file:
         return is_report(file.read(256))
@@ -102,6 +110,7 @@ def _is_number(cell: str) -> bool:
 
 # How an older one of what a command writes is known from all else.
 KINDS: dict[str, Callable[[Path, Output], bool]] = {
+    "checkpoint": is_checkpoint,
     "model": is_model,
     "picture": _is_picture,
     "predictions": _is_predictions,

@@ -37,6 +37,10 @@ def run(options: Namespace) -> int:
     outputs = [Output(out, "model", "--out"), Output(picture, "picture", "--plot")]
     if options.report:
         outputs.append(Output(options.report, "report", "--report"))
+    if options.checkpoint:
+        if kind == "network":
+            raise TableError("--checkpoint keeps each network of a tabular model; it goes with --model tabular")
+        outputs.append(Output(options.checkpoint, "checkpoint", "--checkpoint"))
     inputs = [options.data, *([options.test] if isinstance(options.test, str) else [])]
     check_outputs(inputs, outputs, force=options.force)
     check_picture(picture)

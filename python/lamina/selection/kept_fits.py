@@ -59,6 +59,7 @@ def kept_fit(net: Network, arrays: Mapping[str, Array] | None = None, **values: 
     return Part(
         {**still.parameters(), **still.scales, **told, **(arrays or {})},
         {
+            "scales": [name for name in SCALES if name in still.scales],
             "data_start_due": still.data_start_due,
             **{_HISTORY + name: getattr(history, name) for name in _NUMBERS},
             **values,
@@ -77,13 +78,16 @@ def network_of(part: Part, net: Network, file: RunFile, others: Iterable[str] = 
         own = {name: array for name, array in own.items() if name not in set(others)}
         forms = Forms.of(shapes, net.n_inputs, net.dtype.name, net.n_outputs)
         forms.check({name: form_of(array) for name, array in own.items()})
+        scales = {name: own[name] for name in SCALES if name in own}
+        if part.value("scales", list) != list(scales):
+            raise ValueError(f"scales cannot be {part.values['scales']!r:.50}")
         told: dict[str, Any] = {name: part.numbers(_HISTORY + name) for name in _CURVES}
         told |= {name: part.value(_HISTORY + name, kind, 0) for name, kind in _NUMBERS.items()}
         history = History(**told)
         due = part.values["data_start_due"]
         if type(due) not in (bool, type(None)):
             raise ValueError(f"data_start_due cannot be {due!r:.50}")
-        net.set_scales({name: own[name] for name in SCALES if name in own})
+        net.set_scales(scales)
         net.core.data_start_due = due
     except (LookupError, TypeError, ValueError) as error:
         raise file.damaged(error) from error
