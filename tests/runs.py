@@ -1,6 +1,9 @@
 """Runs that consist of whole parts, each with a file from which it goes on; as a program, one that may be killed.
 
-python tests/runs.py NAME PATH JOBS LIMIT    # kills itself in the LIMIT-th callback; prints the digest of the result
+python tests/runs.py NAME PATH JOBS LIMIT SECONDS
+
+It kills itself in the LIMIT-th callback, and is killed after so many SECONDS (0: not at all); else it prints the digest
+of its result.
 """
 
 import hashlib
@@ -16,10 +19,8 @@ from typing import Any
 from unittest import mock
 
 import numpy as np
-import pandas as pd
 
 import lamina
-from lamina.tabular import members
 
 RNG = np.random.default_rng(5)
 X = RNG.normal(size=(120, 4)).astype(np.float32)
@@ -27,8 +28,13 @@ LABELS = (X[:, 0] * X[:, 1] + 0.3 * RNG.normal(size=120) > 0).astype(int)
 VALUES = np.sin(2 * X[:, 0]) + X[:, 1] * X[:, 2]
 WEIGHT = RNG.uniform(0.5, 2, size=120)
 WORDS = np.array(["red", "green", None])[RNG.integers(3, size=120)]
-FRAME = pd.DataFrame({**{f"x{i}": X[:, i] for i in range(4)}, "word": WORDS})
 TINY = {"width": 6, "depth": 1, "epochs": 4, "patience": 4, "random_state": 3}
+
+
+def frame():
+    import pandas  # here and below: a process that is to be killed begins sooner without what it does not need
+
+    return pandas.DataFrame({**{f"x{i}": X[:, i] for i in range(4)}, "word": WORDS})
 
 
 def network(units=6, seed=3, **options):
@@ -76,15 +82,17 @@ def of_tables(estimator, usual):
     """Ctrl-C leaves an estimator, and a warning, which is a KeyboardInterrupt here."""
 
     def start(path, n_jobs, tick, **changes):
-        y = changes.pop("y", LABELS if estimator is lamina.TabularClassifier else VALUES)
+        from lamina.tabular import members
+
+        y = changes.pop("y", LABELS if estimator == "TabularClassifier" else VALUES)
         rest = {name: changes.pop(name) for name in ("sample_weight", "X_val", "y_val", "groups") if name in changes}
-        x, hook = changes.pop("X", FRAME), members.Overview.hook
+        x, hook = changes.pop("X", frame()), members.Overview.hook
 
         def with_tick(self):
             own = hook(self)
             return lambda epoch: (own(epoch), tick(epoch))
 
-        model = estimator(**{**TINY, **usual, **changes}, n_jobs=n_jobs)
+        model = getattr(lamina, estimator)(**{**TINY, **usual, **changes}, n_jobs=n_jobs)
         with mock.patch.object(members.Overview, "hook", with_tick), warnings.catch_warnings(record=True) as met:
             warnings.simplefilter("always")
             model.fit(x, y, checkpoint=path, **rest)
@@ -119,8 +127,9 @@ def of_search(found):
 
 
 def of_table(model):
-    probable = model.predict_proba(FRAME) if hasattr(model, "predict_proba") else model.predict_interval(FRAME, 0.5)
-    tables = [model.predict(FRAME), probable, model.out_of_fold_, model.fold_, model.feature_importances_]
+    x = frame()
+    probable = model.predict_proba(x) if hasattr(model, "predict_proba") else model.predict_interval(x, 0.5)
+    tables = [model.predict(x), probable, model.out_of_fold_, model.fold_, model.feature_importances_]
     return *of_networks(model.networks_), tables, repr((model.validation_score_, model.best_epoch_))
 
 
@@ -137,10 +146,8 @@ RUNS = {
     "cross_validate": Run(cross_validation, of_cross_validation),
     "Ensemble.fit": Run(ensemble, lambda found: (*of_networks(found.members), found.predict(X), found.spread(X))),
     "CascadeNetwork.fit": Run(grown, of_cascade),
-    "TabularClassifier.fit": Run(of_tables(lamina.TabularClassifier, {"n_folds": 3, "n_members": 2}), of_table),
-    "TabularRegressor.fit": Run(
-        of_tables(lamina.TabularRegressor, {"n_members": 2, "quantiles": [0.2, 0.8]}), of_table
-    ),
+    "TabularClassifier.fit": Run(of_tables("TabularClassifier", {"n_folds": 3, "n_members": 2}), of_table),
+    "TabularRegressor.fit": Run(of_tables("TabularRegressor", {"n_members": 2, "quantiles": [0.2, 0.8]}), of_table),
     "search": Run(halving, of_search),
 }
 
@@ -171,7 +178,8 @@ class Ticks:
         return tick
 
 
-def main(name, path, n_jobs, limit):
+def main(name, path, n_jobs, limit, seconds):
+    signal.setitimer(signal.ITIMER_REAL, float(seconds))  # nobody handles it, so that it kills
     ticks = Ticks(int(limit), lambda: os.kill(os.getpid(), signal.SIGKILL))
     print(digest(RUNS[name].outcome(RUNS[name].start(path, int(n_jobs), ticks.hook()))))
 

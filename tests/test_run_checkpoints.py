@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 import random
+import resource
 import signal
 import struct
 import subprocess
@@ -22,7 +23,7 @@ import lamina
 from conftest import TIMES
 from lamina.selection.side_by_side import FIT_OPTIONS
 from lamina.storage import container
-from runs import FRAME, LABELS, RUNS, VALUES, WEIGHT, Ticks, X, cascade, digest, network
+from runs import LABELS, RUNS, VALUES, WEIGHT, Ticks, X, cascade, digest, frame, network
 
 REFUSED = (lamina.CheckpointError, lamina.SearchFileError)
 ALL = pytest.mark.parametrize("name", RUNS)
@@ -146,16 +147,20 @@ def test_ctrl_c_at_random_moments(name, whole, tmp_path):
 
 @ALL
 def test_killed_processes(name, whole, tmp_path):
-    wanted, n_ticks, _ = whole[name]
+    """In callbacks and at random moments, in the midst of writing too."""
+    wanted, n_ticks, seconds = whole[name]
     draw, path, program = random.Random(3), tmp_path / "run", str(Path(__file__).with_name("runs.py"))
-    kills = 1 if name.startswith("Tabular") else 3  # whose process takes seconds to begin
-    for limit in [*(draw.randint(n_ticks // 2, n_ticks) for _ in range(kills * TIMES)), 0]:
-        command = [sys.executable, program, name, str(path), str(draw.randint(1, 3)), str(limit)]
+    kills = 1 if name.startswith("Tabular") else 2  # whose process takes seconds to begin
+    ends = [(draw.randint(n_ticks // 2, n_ticks), 0) for _ in range(kills * TIMES)]
+    ends += [(0, draw.uniform(1e-3, 2 * seconds)) for _ in range(kills * TIMES)]
+    for limit, moment in [*draw.sample(ends, len(ends)), (0, 0)]:
+        command = [sys.executable, program, name, str(path), str(draw.randint(1, 3)), str(limit), str(moment)]
         run = subprocess.run(command, capture_output=True, text=True, check=False)
         if run.returncode == 0:
-            break
-        assert run.returncode == -signal.SIGKILL, run.stderr
-    assert run.stdout.strip() == wanted
+            assert run.stdout.strip() == wanted
+        else:
+            assert run.returncode in (-signal.SIGKILL, -signal.SIGALRM), run.stderr
+    assert run.returncode == 0
     assert [file.name for file in tmp_path.iterdir()] == ["run"]
 
 
@@ -310,12 +315,12 @@ for own, others, y in (("Classifier", OTHER_CLASSIFIER, 1 - LABELS), ("Regressor
             for name, value in {**OTHER_TABULAR, **others}.items()
         ),
         ({"random_state": 4}, r"its network\['seed'\] is 3, not 4"),
-        ({"X": FRAME.assign(x0=FRAME["x0"] ** 3)}, r"its data\['X'\]"),
+        ({"X": frame().assign(x0=X[:, 0] ** 3)}, r"its data\['X'\]"),
         ({"y": y}, r"its data\['y'\]"),
         ({"sample_weight": WEIGHT}, r"its data\['sample_weight'\] is None, not"),
         ({"max_time": 1000.0}, "its max_time is False, not True"),
     ]
-RUNS["TabularRegressor.fit"].others.append(({"X_val": FRAME, "y_val": VALUES}, "its validation is None, not"))
+RUNS["TabularRegressor.fit"].others.append(({"X_val": frame(), "y_val": VALUES}, "its validation is None, not"))
 RUNS["search"].others = [
     *(({name: value}, rf"its options(\['{name}'\])?") for name, value in OTHER_OPTIONS.items() if name != "l2"),
     *(({name: value}, r"its data\[") for name, value in DATA.items()),
@@ -549,6 +554,22 @@ def refused_or_harmless(name, path, description, arrays, always=False):
             raise
 
 
+@IN_CONTAINER
+def test_a_full_disk_leaves_a_whole_file(name, whole, finished, tmp_path):
+    path, limits = tmp_path / "run", resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(finished[name]) - 9, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            made(name, path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert [file.name for file in tmp_path.iterdir()] == ["run"]
+    ticks = Ticks()
+    result = made(name, path, ticks=ticks)
+    assert digest(RUNS[name].outcome(result)) == whole[name][0]
+    assert ticks.count < whole[name][1]
+
+
 # What they keep -------------------------------------------------------------------------------------------------------
 
 
@@ -597,6 +618,31 @@ def test_numbers_that_are_not_finite_are_kept(tmp_path):
     again = lamina.cross_validate(net, X, VALUES, **options)
     assert np.isnan(again.scores).all()
     assert [repr(vars(history)) for history in again.histories] == [repr(vars(history)) for history in first.histories]
+
+
+def test_long_lists_of_an_option_are_no_matter(tmp_path):
+    options = {"groups": list(range(60)) * 2, "net": lamina.Network([lamina.Dense(2)], 4, "cross_entropy")}
+    for _ in range(2):
+        made("cross_validate", tmp_path / "run", **options)
+    assert len(json.dumps(parts_of((tmp_path / "run").read_bytes())[0]["architecture"]["run"])) < 5000
+    with pytest.raises(lamina.CheckpointError, match="its groups is '120 entries"):
+        made("cross_validate", tmp_path / "run", **{**options, "groups": list(range(40)) * 3})
+
+
+def test_a_limit_of_time_is_shared_out_once(tmp_path):
+    options = {"max_time": 1000.0, "n_members": 2}
+    first = made("TabularRegressor.fit", tmp_path / "run", **options)
+    description, arrays = parts_of((tmp_path / "run").read_bytes())
+    parts = description["architecture"]["parts"]
+    assert parts["epochs"] == {"epochs": 4}
+    parts["epochs"]["epochs"] = 2  # as if there had been less time
+    lost = next(name for name in parts if name.startswith("0.1"))
+    del parts[lost]
+    arrays = {name: array for name, array in arrays.items() if not name.startswith(f"{lost}/")}
+    (tmp_path / "run").write_bytes(file_of(description, arrays))
+    again = made("TabularRegressor.fit", tmp_path / "run", **options)
+    assert [history.epochs for history in first.history_] == [4] * 6
+    assert sorted(history.epochs for history in again.history_) == [2, 4, 4, 4, 4, 4]
 
 
 def test_progress_says_what_comes_from_the_checkpoint(tmp_path, capfd):

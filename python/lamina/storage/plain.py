@@ -16,6 +16,8 @@ __all__ = ["described_samples", "difference", "digest", "name_of", "plain"]
 
 # Of what is different, as much is said as helps.
 _MOST_DIFFERENCES = 3
+# Longer ones are data, of which a digest is enough.
+_LONGEST_LIST = 100
 # How an object is shown of which nobody has said how.
 _UNTOLD: Any = object.__repr__
 
@@ -34,7 +36,8 @@ def plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(name): plain(part) for name, part in value.items()}
     if isinstance(value, (list, tuple)):
-        return [plain(part) for part in value]
+        parts = [plain(part) for part in value]
+        return parts if len(parts) <= _LONGEST_LIST else f"{len(parts)} entries {_digest(parts)}"
     if isinstance(params := getattr(value, "params", None), Mapping):  # of a registry
         return {"name": getattr(value, "name", type(value).__name__), **plain(params)}
     if callable(value) and hasattr(value, "__qualname__"):
@@ -51,13 +54,21 @@ def name_of(function: Callable[..., Any]) -> str:
 
 def _array(array: Any) -> str:
     flat = np.ascontiguousarray(array).reshape(-1)
-    content = json.dumps(plain(flat.tolist())).encode() if array.dtype.hasobject else flat.view(np.uint8).data
-    return f"{array.shape} {array.dtype} {hashlib.sha256(content).hexdigest()[:16]}"
+    told = _digest(plain(flat.tolist())) if array.dtype.hasobject else _digest_of_bytes(flat.view(np.uint8).data)
+    return f"{array.shape} {array.dtype} {told}"
 
 
 def digest(value: Any) -> str:
     """Return a short digest of what `plain` makes of a value."""
-    return hashlib.sha256(json.dumps(plain(value), sort_keys=True).encode()).hexdigest()[:16]
+    return _digest(plain(value))
+
+
+def _digest(parts: Any) -> str:
+    return _digest_of_bytes(json.dumps(parts, sort_keys=True).encode())
+
+
+def _digest_of_bytes(content: bytes | memoryview) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
 
 
 def described_samples(given: Samples) -> dict[str, Any]:
