@@ -82,6 +82,37 @@ def test_a_report_of_every_kind(folder, kind, target, drop, capsys):
     assert "written over the model" in capsys.readouterr().err
 
 
+def test_a_checkpoint_goes_on(folder, monkeypatch, capsys):
+    options = [*TABULAR, "--folds", "3", "--checkpoint", "run.checkpoint"]
+    train(*TABULAR, "--folds", "3", out="whole.lamina")
+    fit, made = lamina.Network.fit, []
+
+    def broken_off(self, *args, **kwargs):
+        if len(made) == 2:
+            raise KeyboardInterrupt
+        made.append(self)
+        return fit(self, *args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(lamina.Network, "fit", broken_off)
+        train(*options, "--threads", "1", code=130)
+    assert 0 < len(made) < 6
+    capsys.readouterr()
+    train(*options)
+    with monkeypatch.context() as patch:
+        patch.setattr(lamina.Network, "fit", lambda *_, **__: pytest.fail("nothing is to be trained"))
+        train(*options, out="again.lamina")
+    models = [lamina.load(name).networks_ for name in ("whole.lamina", "m.lamina", "again.lamina")]
+    assert len(models[0]) == 3
+    for nets in zip(*models, strict=True):
+        for name, array in nets[0].parameters.items():
+            assert all(np.array_equal(net.parameters[name], array) for net in nets[1:])
+    train(*options, "--seed", "1", code=2)
+    assert "run.checkpoint is of another: " in capsys.readouterr().err
+    train(*options[:-1], "m.lamina", out="other.lamina", code=2)
+    assert "m.lamina exists and holds no checkpoint of lamina's" in capsys.readouterr().err
+
+
 def test_a_test_file_of_other_rows(folder, kind, capsys):
     other = table(1, 100)
     other.drop(columns=["price", "member"]).assign(member=np.where(other.member, "TRUE", "FALSE")).to_csv(

@@ -138,7 +138,7 @@ void bind_cascade(py::module_& m) {
   py::class_<CascadeOptions> options(m, "CascadeOptions", "How a network grows.");
   bind_options(options);
   py::class_<CascadeResult> result(m, "CascadeResult", "The network as it grew.");
-  result.def(py::init<>());
+  bind_constructor(result);
   bind_fields(result, no_field);
   py::class_<CascadeShape>(m, "CascadeShape", "What a grown network is, beside its weights.")
       .def(py::init([](Index inputs, Index outputs, std::vector<Activation> units, const Activation& output) {

@@ -71,9 +71,8 @@ template <class T> class Growth {
 
   void run(Team& team) {
     for (Index i = 0; i < team.size(); ++i) workers_.emplace_back(std::max(train_.count, held_.count), outputs_);
-    for (;;) {
-      const bool sound = train_outputs(team);
-      if (!sound) return finish("the error is not finite", true);
+    for (bool trained = take_over();; trained = false) {
+      if (!trained && !train_outputs(team)) return finish("the error is not finite", true);
       const bool on = !o_.on_stage || o_.on_stage();
       if (solved()) return finish("solved");
       if (!on) return finish("stopped by a callback");
@@ -282,6 +281,50 @@ template <class T> class Growth {
     }
   }
 
+  /// What `append_unscaled` was given: the scales are powers of 2, so these are the same bits.
+  void scaled(const double* unscaled, Vector<T> w) const {
+    for (Index i = 0; i < w.size(); ++i) {
+      const Index unit = i - 1 - inputs_;
+      w(i) = static_cast<T>(unscaled[i] * (unit < 0 ? 1.0 : scales_[static_cast<std::size_t>(unit)]));
+    }
+  }
+
+  /// Makes a source of the unit with weights w, and returns its scale, which is not among `scales_` yet.
+  double add_source(const Activation& f, const Vector<const T>& w) {
+    const Index fan = fan_in();
+    Unit<T>& unit = workers_[0];
+    unit.become(f, units());
+    double scale = 1;
+    for (Patterns<T>* set : {&train_, &held_}) {
+      if (set->count == 0) continue;
+      const Range all{0, set->count};
+      unit.run(w, set->sources.top(fan));
+      if (set == &train_) scale = scale_for(unit.v());
+      set->sources.make_room(fan + 1);
+      row(set->sources.top(fan + 1), fan).at(all) = unit.v().at(all) / static_cast<T>(scale);
+    }
+    return scale;
+  }
+
+  /// Comes to the stage that `result` holds of an earlier growth; false where it holds none. Nothing else goes from one
+  /// stage to the next: every phase makes its optimizer anew, and a draw belongs to a unit's number.
+  bool take_over() {
+    if (result_.output_weights.empty()) return false;
+    finish("interrupted");
+    const CascadeShape shape{inputs_, outputs_, {}, o_.output};
+    Arena<T> w(fan_in() + static_cast<Index>(result_.units.size()));
+    for (std::size_t k = 0; k < result_.units.size(); ++k) {
+      const Vector<T> own = w.vector().at({0, fan_in()});
+      scaled(result_.unit_weights.data() + shape.unit_offset(units()), own);
+      scales_.push_back(add_source(result_.units[k], own));
+    }
+    output_w_ = Arena<T>(outputs_ * fan_in());
+    for (Index o = 0; o < outputs_; ++o) {
+      scaled(result_.output_weights.back().data() + o * fan_in(), {output_w_.data() + o * fan_in(), fan_in()});
+    }
+    return true;
+  }
+
   /// Trains a pool and installs its best unit; false where no candidate is of any use.
   bool install(Team& team) {
     const Index fan = fan_in();
@@ -301,17 +344,7 @@ template <class T> class Growth {
     }
     const Candidate<T>& chosen = pool[static_cast<std::size_t>(winner)];
     if (!(chosen.score > 0)) return false;
-    Unit<T>& unit = workers_[0];
-    unit.become(activation_of(winner), units());
-    double scale = 1;
-    for (Patterns<T>* set : {&train_, &held_}) {
-      if (set->count == 0) continue;
-      const Range all{0, set->count};
-      unit.run(chosen.w.vector(), set->sources.top(fan));
-      if (set == &train_) scale = scale_for(unit.v());
-      set->sources.make_room(fan + 1);
-      row(set->sources.top(fan + 1), fan).at(all) = unit.v().at(all) / static_cast<T>(scale);
-    }
+    const double scale = add_source(activation_of(winner), chosen.w.vector());
     Arena<T> grown(outputs_ * (fan + 1));
     Matrix<T> grown_w(grown.data(), outputs_, fan + 1);
     grown_w.at_columns({0, fan}) = output_w();
@@ -351,6 +384,24 @@ template <class T> void check_set(const CascadeSet<T>& set) {
   }
 }
 
+/// Throws std::invalid_argument unless `r` is empty or what such a growth may have come to.
+template <class T>
+void check_begun(const CascadeResult& r, const CascadeSet<T>& train, bool validated, const CascadeOptions& o) {
+  const std::size_t stages = r.output_weights.size(), units = stages == 0 ? 0 : stages - 1;
+  const CascadeShape shape{train.x.cols(), train.t.cols(), {}, o.output};
+  bool sound = r.units.size() == units && units <= static_cast<std::size_t>(o.max_units) &&
+               r.correlation.size() == units && r.candidate_epochs.size() == units && r.error.size() == stages &&
+               r.wrong.size() == stages && r.output_epochs.size() == stages &&
+               r.validation_error.size() == (validated ? stages : 0) && r.best_units >= 0 &&
+               static_cast<std::size_t>(r.best_units) <= units &&
+               r.unit_weights.size() == static_cast<std::size_t>(shape.unit_offset(static_cast<Index>(units)));
+  for (std::size_t k = 0; k < stages && sound; ++k) {
+    sound = r.output_weights[k].size() ==
+            static_cast<std::size_t>(shape.outputs * (1 + shape.inputs + static_cast<Index>(k)));
+  }
+  if (!sound) throw std::invalid_argument("a cascade's result must be empty, or of a growth with these columns");
+}
+
 }  // namespace
 
 template <class T>
@@ -363,6 +414,7 @@ void fit_cascade(const CascadeSet<T>& train, const CascadeSet<T>& held, const Ca
     throw std::invalid_argument("cascade-correlation needs rows and outputs");
   if (held.x.rows() > 0 && (held.x.cols() != train.x.cols() || held.t.cols() != train.t.cols()))
     throw std::invalid_argument("the validation set must have the columns of the training set");
+  check_begun(result, train, held.x.rows() > 0, options);
   Growth<T> growth(train, held, options, result);
   kernels::with_team(kernels::choose_threads(options.threads), [&](Team& team) { growth.run(team); });
 }

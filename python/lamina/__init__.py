@@ -31,6 +31,7 @@ _HOMES = {
     "search": "selection.search",
     "SearchFileError": "selection.trial_file",
     "Ensemble": "selection.ensemble",
+    "CheckpointError": "storage.run_file",
     "compare": "selection.comparison",
     "diagnose": "diagnosis",
     "SAM": "optimizers",

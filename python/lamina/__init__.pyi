@@ -64,6 +64,7 @@ from lamina.selection.search import search as search
 from lamina.selection.trial_file import SearchFileError as SearchFileError
 from lamina.storage.parts import ModelFileError as ModelFileError
 from lamina.storage.pickles import VersionWarning as VersionWarning
+from lamina.storage.run_file import CheckpointError as CheckpointError
 from lamina.tabular import TabularClassifier as TabularClassifier
 from lamina.tabular import TabularRegressor as TabularRegressor
 from lamina.training.callbacks import DivergenceWarning as DivergenceWarning

@@ -250,7 +250,21 @@ class CascadeOptions:
     def on_stage(self, value: Any) -> None: ...
 
 class CascadeResult:
-    def __init__(self) -> None: ...
+    def __init__(
+        self,
+        units: Any = [],
+        unit_weights: Any = [],
+        output_weights: Any = [],
+        error: Any = [],
+        validation_error: Any = [],
+        wrong: Any = [],
+        correlation: Any = [],
+        output_epochs: tuple[int, ...] = (),
+        candidate_epochs: tuple[int, ...] = (),
+        best_units: int = 0,
+        stop_reason: str = "interrupted",
+        diverged: bool = False,
+    ) -> None: ...
     @property
     def units(self) -> list[Any]: ...
     @property

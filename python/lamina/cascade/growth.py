@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from lamina._dispatch import core as _core
 from lamina import activations
-from lamina.data.arguments import number, thread_count, verbosity, whole_number
+from lamina.cascade.kept_stages import KeptStages
+from lamina.data.arguments import number, thread_count, whole_number
 from lamina.text import counted
-from lamina.training.callbacks import callbacks_of
 from lamina.training.progress import say
 
 __all__ = ["CascadeHistory", "CascadeStage", "growth_options", "history_of", "phase_limits", "stage_hook"]
@@ -193,19 +193,20 @@ def _is_rprop(optimizer: Any) -> bool:
     return bool(name == "rprop")
 
 
-def stage_hook(callbacks: Iterable[Callable[[CascadeStage], Any]], result: Any, verbose: int) -> Any:
-    """Return what the core calls after each stage: callbacks, and a line on standard error for `verbose`."""
-    hooks = callbacks_of(callbacks, "a CascadeStage")
-    verbose = verbosity(verbose)
-    if not hooks and not verbose:
+def stage_hook(hooks: Sequence[Callable[[CascadeStage], Any]], kept: KeptStages, verbose: int) -> Any:
+    """Return what the core calls after each stage: the hooks, a line on standard error for `verbose`, and the file."""
+    if not hooks and not verbose and not kept.in_file:
         return None
 
     def run() -> bool:
-        stage = CascadeStage(result)
+        if len(kept.result.error) == kept.n_begun:  # the core tells once more of the stage that it goes on from
+            return not kept.stopped
+        stage = CascadeStage(kept.result)
         if verbose:
             say(str(stage))
         for hook in hooks:
             hook(stage)
+        kept.add(stage.stopped)
         return not stage.stopped
 
     return run

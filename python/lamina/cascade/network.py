@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy as _copy
+import inspect
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NoReturn
 
@@ -14,6 +15,7 @@ from lamina._dispatch import core as _core
 from lamina import activations, losses
 from lamina.cascade.grown import Grown, Stages
 from lamina.cascade.growth import CascadeHistory, CascadeStage, growth_options, history_of, phase_limits, stage_hook
+from lamina.cascade.kept_stages import KeptStages
 from lamina.cascade.samples import (
     TargetScale,
     cascade_samples,
@@ -21,7 +23,15 @@ from lamina.cascade.samples import (
     normalized,
     set_aside,
 )
-from lamina.data.arguments import boolean, float_type, thread_count, unexpected, whole_number, without_unknown
+from lamina.data.arguments import (
+    boolean,
+    float_type,
+    thread_count,
+    unexpected,
+    verbosity,
+    whole_number,
+    without_unknown,
+)
 from lamina.data.arrays import Array, matrix, mean_and_scale_of
 from lamina.data.records import Samples, SampleSpec
 from lamina.files import FilePath
@@ -31,7 +41,11 @@ from lamina.storage.container import Contents, write
 from lamina.storage.forms import NORMALIZATION, Forms
 from lamina.storage.parts import described
 from lamina.storage.pickles import with_version, without_version
-from lamina.training.callbacks import DivergenceWarning
+from lamina.storage.plain import described_samples, name_of, plain
+from lamina.storage.run_file import RunFile
+from lamina.text import counted
+from lamina.training.callbacks import DivergenceWarning, callbacks_of
+from lamina.training.progress import say
 
 __all__ = ["CascadeNetwork"]
 
@@ -234,6 +248,7 @@ class CascadeNetwork:
         callbacks: Iterable[Callable[[CascadeStage], Any]] = (),
         n_threads: int | None = None,
         verbose: int = 0,
+        checkpoint: FilePath | None = None,
         **unknown: NoReturn,
     ) -> CascadeHistory:
         """Grow the network from nothing on all rows at once.
@@ -268,6 +283,11 @@ class CascadeNetwork:
             By default as many as there are; never a different result.
         verbose : int, default 0
             1 prints a line for every stage on standard error.
+        checkpoint : path-like, optional
+            A file that keeps every stage as it ends. The same call, made again after it was broken off by whatever,
+            goes on after the last one, and ends with the bits of a growth that was never interrupted, for any
+            `n_threads`; where growth had ended, at once. Samples, network and options are compared; of functions
+            (custom activations, callbacks) the names, and not what they do. Callbacks are called for new stages alone.
 
         Returns
         -------
@@ -279,13 +299,16 @@ class CascadeNetwork:
         ------
         ValueError
             The arguments are refused, or the numbers leave the range of the network's dtype before there is a network.
+        CheckpointError
+            There is something at `checkpoint` that is not the file of this growth, or that was damaged; a ValueError.
         """
         if unknown:
             raise unexpected(CascadeNetwork.fit, unknown, _OTHER_WORDS)
+        asked = {name: value for name, value in locals().items() if name in _COMPARED}
         spec, standardize = self.spec, self.normalize_inputs
+        hooks, verbose = callbacks_of(callbacks, "a CascadeStage"), verbosity(verbose)
         given, output = cascade_samples(spec, X, y, sample_weight, self._output_setting)
         training, held = set_aside(spec, given, validation, validation_sample_weight, output, self._seed)
-        result = _core.CascadeResult()
         options = growth_options(
             output,
             optimizer,
@@ -300,7 +323,6 @@ class CascadeNetwork:
             seed=self._seed,
             output_phase=phase_limits("output", output_epochs, output_patience, output_threshold),
             candidate_phase=phase_limits("candidate", candidate_epochs, candidate_patience, candidate_threshold),
-            on_stage=stage_hook(callbacks, result, verbose),
         )
         normalization = normalization_of(training) if standardize else None
         scale = None
@@ -312,8 +334,16 @@ class CascadeNetwork:
             variance = np.average(np.square(t - mean), axis=0, weights=weight).mean()
             options.deviation = float(np.sqrt(variance)) or 1.0
         train, apart = (None if part is None else _ready(part, normalization, scale) for part in (training, held))
+        kept = self._kept(checkpoint, asked, hooks, given, held)
+        if verbose and kept.n_begun:
+            say(f"{counted(kept.n_begun - 1, 'unit')} from the checkpoint")
+        options.on_stage = stage_hook(hooks, kept, verbose)
+        result = kept.result
         try:
-            _core.cascade_fit(*train, apart, options, result)  # type: ignore[misc]
+            if not kept.ended:
+                _core.cascade_fit(*train, apart, options, result)  # type: ignore[misc]
+                if result.error:
+                    kept.end()
         finally:
             if result.error:
                 grown = self._grown = self._grown_from(result, output, normalization, scale, training.x)
@@ -328,6 +358,29 @@ class CascadeNetwork:
             )
         assert grown.history is not None
         return grown.history
+
+    def _kept(
+        self,
+        checkpoint: FilePath | None,
+        asked: dict[str, Any],
+        hooks: Sequence[Callable[[CascadeStage], Any]],
+        given: Samples,
+        held: Samples | None,
+    ) -> KeptStages:
+        """The file of the growth that is `asked` for, with the stages that it has."""
+
+        def run() -> dict[str, Any]:
+            network = {name: value for name, value in self._architecture(None, plain).items() if name != "history"}
+            validation = asked["validation"]
+            if held is not None and isinstance(validation, (tuple, list)):
+                validation = described_samples(held)
+            optimizer, names = asked["optimizer"].lower(), [name_of(hook) for hook in hooks]
+            options = {**asked, "validation": validation, "optimizer": optimizer, "callbacks": names}
+            return {"network": network, "data": described_samples(given), "options": options}
+
+        file = RunFile(checkpoint, "CascadeNetwork.fit", run)
+        shape = self._n_inputs, self._n_outputs, self._max_units
+        return KeptStages(file, self._pool, shape, held is not None)
 
     def _grown_from(self, result: Any, output: str, normalization: Any, scale: TargetScale | None, x: Array) -> Grown:
         """Return what the core has grown, as it applies to targets as they were; ValueError where it is not finite."""
@@ -448,7 +501,7 @@ class CascadeNetwork:
         """Return what makes the network, beside its weights, as plain JSON values; TypeError where a part is custom."""
         return self._architecture(self._grown)
 
-    def _architecture(self, grown: Grown | None) -> dict[str, Any]:
+    def _architecture(self, grown: Grown | None, described: Callable[[Any], Any] = described) -> dict[str, Any]:
         history = None if grown is None else grown.history
         return {
             "network": "CascadeNetwork",
@@ -511,6 +564,12 @@ class CascadeNetwork:
     def plot(self, ax: Any = None, path: Any = None) -> Any:
         """Draw the network as it grew, in lines and boxes; see `lamina.plots_cascade.diagram`."""
         return diagram(self, ax, path)
+
+
+# What a checkpoint compares of the options; the samples it compares as the core gets them.
+_COMPARED = inspect.signature(CascadeNetwork.fit).parameters.keys() - {
+    *("self", "X", "y", "sample_weight", "n_threads", "verbose", "checkpoint"),
+}
 
 
 def _pool_of(activation: Any, candidates: int) -> list[Any]:

@@ -128,7 +128,8 @@ def _add_train(commands: Any) -> None:
     train.add_argument("--seed", type=_integer(0), default=0, help="seed of the split, the weights and the shuffles")
     train.add_argument("--threads", type=_integer(1), help="threads; lamina's own choice if not given")
     train.add_argument("--checkpoint", type=_file, metavar="FILE",
-                       help="of a network: keep the training here after every epoch; run again to go on")  # fmt: skip
+                       help="keep the training here, after every epoch of a network and as each one of a tabular model "
+                            "ends; run again to go on")  # fmt: skip
     train.add_argument("--force", action="store_true", help=FORCE)
     train.add_argument("--quiet", action="store_true", help="no progress bar")
     train.add_argument("--model", dest="kind", choices=("tabular", "network"),

@@ -69,7 +69,8 @@ def is_checkpoint(path: Path, _: Output | None = None) -> bool:
     """Whether a file begins as lamina's checkpoints do."""
     with path.open("rb") as file:
         start = file.read(256)
-    return begins_a_model(start[:64]) and rb"\"network\": \"Checkpoint\"" in start
+    of_a_fit, of_a_run = rb"\"network\": \"Checkpoint\"", rb"\"kind\": \"checkpoint"
+    return begins_a_model(start[:64]) and (of_a_fit in start or of_a_run in start)
 
 
 def _is_report(path: Path, _: Output) -> bool:

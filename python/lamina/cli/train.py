@@ -38,9 +38,6 @@ def run(options: Namespace) -> int:
     if options.report:
         outputs.append(Output(options.report, "report", "--report"))
     if options.checkpoint:
-        if kind == "tabular":
-            raise TableError("--checkpoint keeps the training of one network, and a tabular model may train several: "
-                             "it goes with --model network")  # fmt: skip
         outputs.append(Output(options.checkpoint, "checkpoint", "--checkpoint"))
     inputs = [options.data, *([options.test] if isinstance(options.test, str) else [])]
     check_outputs(inputs, outputs, force=options.force)

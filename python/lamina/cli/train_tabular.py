@@ -37,7 +37,7 @@ def train_tabular(rows: Rows, options: Namespace) -> Trained:
     X, values = rows.features.iloc[training], rows.values.iloc[training]
     weights = None if rows.weights is None else rows.weights[training]
     started = time.perf_counter()
-    interrupted, notes = _fit(model, X, values, weights)
+    interrupted, notes = _fit(model, X, values, weights, options.checkpoint)
     seconds = time.perf_counter() - started
     unused = dict(model.dropped_columns_)
     for line in [*(f"column {name!r} is left out: {why}" for name, why in unused.items()), *notes]:
@@ -52,6 +52,8 @@ def train_tabular(rows: Rows, options: Namespace) -> Trained:
     told = []
     if interrupted:
         told.append(f"interrupted: the best weights so far, of epoch {model.best_epoch_}, are saved")
+        if options.checkpoint:
+            told.append(f"the same command, run again, goes on with what {options.checkpoint} has")
 
     def outputs(places: Any) -> Any:
         return outputs_of(model, rows.features.iloc[places], rows.target)
@@ -117,12 +119,12 @@ def _estimator(rows: Rows, options: Namespace) -> Any:
     )
 
 
-def _fit(model: Any, X: Any, values: Any, weights: Any) -> tuple[bool, list[str]]:
+def _fit(model: Any, X: Any, values: Any, weights: Any, checkpoint: str | None) -> tuple[bool, list[str]]:
     """Train, and return whether Ctrl-C ended it, and what training had to say."""
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            model.fit(X, values, sample_weight=weights)
+            model.fit(X, values, sample_weight=weights, checkpoint=checkpoint)
     except KeyboardInterrupt:
         raise KeyboardInterrupt("before the first epoch was over: nothing is saved") from None
     said = [str(one.message) for one in caught]

@@ -15,7 +15,9 @@ from lamina.data.arrays import Array
 from lamina.data.records import Indices, Samples
 from lamina.data.splits import Split, fold_indices, validation_rows
 from lamina.data.targets import classes_of
+from lamina.files import FilePath
 from lamina.network.network import Network
+from lamina.selection.kept_fits import described_network, described_options, kept_fit, network_of
 from lamina.selection.side_by_side import (
     OWN_OPTIONS,
     Hook,
@@ -27,11 +29,16 @@ from lamina.selection.side_by_side import (
     options_of,
     run,
 )
+from lamina.storage.forms import ArrayForm, Forms, form_of
+from lamina.storage.plain import described_samples, digest, name_of
+from lamina.storage.run_file import Part, RunFile
 from lamina.training.callbacks import Epoch, History, callbacks_of
 from lamina.training.progress import say
 from lamina.training.scoring import score_of
 
 __all__ = ["CrossValidation", "Fold", "cross_validate", "fit_fold", "folds_of", "is_number", "mean_curve", "row_pairs"]
+
+_PREDICTIONS = "predictions"
 
 
 class Fold(Split):
@@ -64,6 +71,30 @@ class Fold(Split):
         remedy = "Give validation=None to stop by what each fold holds out, or early_stopping=None and some epochs"
         part, stop = validation_rows(inner, len(self.train), labels, seed, remedy)
         return Fold(self.train[part], self.train[stop])
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """A fold that has ended: its network, the score of what it held out, and the predictions for that."""
+
+    network: Network
+    score: float
+    predictions: Array
+
+    def part(self) -> Part:
+        """Return what is kept of it."""
+        return kept_fit(self.network, {_PREDICTIONS: self.predictions}, score=float(self.score))
+
+    @classmethod
+    def of(cls, part: Part, net: Network, fold: Fold, file: RunFile) -> _Done:
+        """Return the fold that was kept; CheckpointError where the part is none of it."""
+        try:
+            form = ArrayForm(net.dtype.name, (len(fold.held), net.n_outputs))
+            Forms({_PREDICTIONS: form}).check({_PREDICTIONS: form_of(part.arrays[_PREDICTIONS])})
+            score = part.value("score", float)
+        except (LookupError, ValueError) as error:
+            raise file.damaged(error) from error
+        return cls(network_of(part, net, file, [_PREDICTIONS]), score, part.arrays[_PREDICTIONS])
 
 
 @dataclass(eq=False, repr=False)
@@ -161,6 +192,7 @@ def cross_validate(
     groups: Any = None,
     shuffle: bool = True,
     verbose: int = 0,
+    checkpoint: FilePath | None = None,
     **fit_options: Any,
 ) -> CrossValidation:
     """Train k times on all but one part of the rows, and score each on the part left out.
@@ -191,6 +223,12 @@ def cross_validate(
         False makes each fold a run of consecutive rows.
     verbose : int, default 0
         1 prints a line on standard error as each fold ends.
+    checkpoint : path-like, optional
+        A file that keeps each fold as it ends. The same call, made again after it was broken off by whatever, trains
+        those folds alone that had not ended, and returns the bits of a run that was never interrupted, for any
+        `n_jobs`; where all had ended, at once. Samples, folds, network and options are compared; of functions
+        (callbacks, `scoring`, custom losses) the names, and not what they do. Networks come back without the
+        optimizer's memory.
     **fit_options
         As for `Network.fit`. With ``validation=`` a fraction or `Split`, each fold stops on a share of its training
         rows instead, so that the part left out has no say. Callbacks are called from the folds' threads.
@@ -203,6 +241,8 @@ def cross_validate(
     ------
     ValueError
         For more folds than rows, than groups, or than members of a class.
+    CheckpointError
+        Where there is something at `checkpoint` that is not the file of this run, or that was damaged; a ValueError.
     """
     if not isinstance(net, Network):
         raise TypeError(f"net must be a lamina.Network; got {net!r}")
@@ -216,34 +256,60 @@ def cross_validate(
     folds = folds_of(k, given, classes, seed, shuffle, groups)
     score = score_of(scoring, net.loss)
 
-    def task(number: int, fold: Fold) -> Task[tuple[Network, float, Array]]:
-        def train(hook: Hook) -> tuple[Network, float, Array]:
+    file = RunFile(
+        checkpoint,
+        "cross_validate",
+        lambda: {
+            "network": described_network(net),
+            "data": described_samples(given),
+            **({"k": k, "stratify": stratify, "shuffle": shuffle, "seed": seed} if is_number(k) else {}),
+            "groups": groups,
+            "folds": digest([[fold.train, fold.held] for fold in folds]),
+            "scoring": name_of(scoring) if callable(scoring) else scoring,
+            "options": described_options({"validation": None, **fit_options}),
+        },
+    )
+
+    def say_of(number: int, done: _Done, where: str = "") -> None:
+        if verbose:
+            assert done.network.history is not None
+            best = done.network.history.best_epoch
+            say(f"fold {number + 1}/{len(folds)}: {done.score:.4g}, best epoch {best}{where}")
+
+    def task(number: int, fold: Fold) -> Task[_Done]:
+        def train(hook: Hook) -> _Done:
             twin = fit_fold(net, given, fold, hook, fit_options)
             held = given.take(fold.held)
-            value = score(twin, held)
-            if verbose:
-                assert twin.history is not None
-                line = f"fold {number + 1}/{len(folds)}: {value:.4g}, best epoch {twin.history.best_epoch}"
-                say(line)
-            return twin, value, twin.predict(held.x, n_threads=1, lengths=held.lengths)
+            done = _Done(twin, score(twin, held), twin.predict(held.x, n_threads=1, lengths=held.lengths))
+            if file.path is not None:
+                file.add({str(number): done.part()})
+            say_of(number, done)
+            return done
 
         return train
 
-    done = run([task(number, fold) for number, fold in enumerate(folds)], n_jobs)
+    parts = file.known(str(number) for number in range(len(folds)))
+    known = [part and _Done.of(part, fresh(net), fold, file) for part, fold in zip(parts, folds, strict=True)]
+    for number, before in enumerate(known):
+        if before:
+            say_of(number, before, ", from the checkpoint")
+    rest = [number for number, before in enumerate(known) if before is None]
+    trained = dict(zip(rest, run([task(number, folds[number]) for number in rest], n_jobs), strict=True))
+    done = [before or trained[number] for number, before in enumerate(known)]
     out_of_fold = np.zeros((len(given), net.n_outputs), net.dtype)
     home, times = np.full(len(given), -1), np.zeros((len(given), 1), net.dtype)
-    for number, (fold, (_, _, predicted)) in enumerate(zip(folds, done, strict=True)):
+    for number, (fold, one) in enumerate(zip(folds, done, strict=True)):
         home[fold.held] = number
-        out_of_fold[fold.held] += predicted
+        out_of_fold[fold.held] += one.predictions
         times[fold.held] += 1
     out_of_fold[home < 0] = np.nan
     out_of_fold /= np.maximum(times, 1)
     return CrossValidation(
-        np.array([value for _, value, _ in done]),
-        [twin.history for twin, _, _ in done if twin.history is not None],
+        np.array([one.score for one in done]),
+        [one.network.history for one in done if one.network.history is not None],
         out_of_fold,
         home,
-        [twin for twin, _, _ in done],
+        [one.network for one in done],
         fresh(net),
         given,
         fit_options,

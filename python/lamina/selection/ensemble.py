@@ -10,10 +10,13 @@ from lamina.data.arguments import verbosity, whole_number
 from lamina.data.arrays import Array
 from lamina.files import FilePath
 from lamina.network.network import Network
+from lamina.selection.kept_fits import described_network, described_options, kept_fit, network_of
 from lamina.selection.side_by_side import Hook, Task, fresh, jobs, one_target_a_sample, options_of, run
 from lamina.storage.container import Contents, as_strings, write
 from lamina.storage.forms import ArrayForm, Forms
 from lamina.storage.pickles import with_version, without_version
+from lamina.storage.plain import described_samples
+from lamina.storage.run_file import RunFile
 from lamina.training.callbacks import History, callbacks_of
 from lamina.training.progress import say
 from lamina.training.scoring import loss_of_predictions
@@ -59,10 +62,17 @@ class Ensemble:
         """What the fit of each member did."""
         return [net.history for net in self.members if net.history is not None]
 
-    def fit(self, X: Any, y: Any, *, verbose: int = 0, **options: Any) -> Ensemble:
+    def fit(self, X: Any, y: Any, *, verbose: int = 0, checkpoint: FilePath | None = None, **options: Any) -> Ensemble:
         """Train every member afresh, with the options of `Network.fit`; callbacks are called from the members' threads.
 
         With `verbose`, a line on standard error tells of each member's end.
+
+        `checkpoint` is the path of a file that keeps each member as it ends. The same call on an ensemble of the same
+        make, after the first was broken off by whatever, trains those members alone that had not ended, and gives the
+        bits of a fit that was never interrupted, for any `n_jobs`; where all had ended, at once. Samples, members and
+        options are compared; of functions (callbacks, custom losses) the names, and not what they do. Members come back
+        without the optimizer's memory. CheckpointError, a ValueError, for a file of another run, or one that was
+        damaged.
         """
         verbose = verbosity(verbose)
         model = self.members[0]
@@ -71,18 +81,40 @@ class Ensemble:
         options["sample_weight"], options["lengths"] = given.weights, given.lengths
         options["callbacks"] = callbacks_of(options.get("callbacks"))
 
+        file = RunFile(
+            checkpoint,
+            "Ensemble.fit",
+            lambda: {
+                "members": [described_network(member) for member in self.members],
+                "data": described_samples(given),
+                "options": described_options(options),
+            },
+        )
+
+        def say_of(number: int, member: Network, where: str = "") -> None:
+            if verbose and (history := member.history) is not None:
+                line = f"member {number + 1}/{len(self)}: loss {history.loss[-1]:.4g}"
+                say(f"{line}, best epoch {history.best_epoch}{where}")
+
         def task(number: int) -> Task[Network]:
             def train(hook: Hook) -> Network:
                 member = fresh(self.members[number])
-                history = member.fit(given.x, given.targets, **options_of(options, hook))
-                if verbose:
-                    line = f"member {number + 1}/{len(self)}: loss {history.loss[-1]:.4g}"
-                    say(f"{line}, best epoch {history.best_epoch}")
+                member.fit(given.x, given.targets, **options_of(options, hook))
+                if file.path is not None:
+                    file.add({str(number): kept_fit(member)})
+                say_of(number, member)
                 return member
 
             return train
 
-        self.members = run([task(number) for number in range(len(self))], self.n_jobs)
+        parts = file.known(str(number) for number in range(len(self)))
+        known = [part and network_of(part, fresh(net), file) for part, net in zip(parts, self.members, strict=True)]
+        for number, before in enumerate(known):
+            if before:
+                say_of(number, before, ", from the checkpoint")
+        rest = [number for number, before in enumerate(known) if before is None]
+        trained = dict(zip(rest, run([task(number) for number in rest], self.n_jobs), strict=True))
+        self.members = [before or trained[number] for number, before in enumerate(known)]
         return self
 
     def predict(self, X: Any, lengths: Any = None) -> Array:

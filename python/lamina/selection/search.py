@@ -18,6 +18,7 @@ from lamina.selection.side_by_side import Hook, Task, check_fit_options, jobs, r
 from lamina.selection.space import candidates
 from lamina.selection.trial_file import TrialFile
 from lamina.selection.trials import Scheme, Trainer, TrialFailedError
+from lamina.storage.plain import name_of
 from lamina.training.callbacks import DivergenceWarning
 from lamina.training.scoring import score_of
 
@@ -74,8 +75,10 @@ def search(
     groups : array-like, (rows,), optional
         Rows of one group stay in one fold.
     path : path-like, optional
-        A file of JSON lines that keeps every trial as it ends; a search that finds its own file goes on from there.
-        Nothing else is written to, and no trial believed whose line was altered.
+        A file of JSON lines that keeps every trial as it ends; a search that finds its own file goes on from there, and
+        finds what one would that was never interrupted, to the bit. Nothing else is written to, and no trial believed
+        whose line was altered. Of functions (`build`, `scoring`, callbacks) the names are compared, and of `build` the
+        networks that it makes.
     n_jobs : int, optional
         Trials at work at a time, each on one thread; by default `lamina.get_num_threads()`. Never another result.
     verbose : int, default 0
@@ -121,7 +124,9 @@ def search(
         trainer.scheme = replace(trainer.scheme, k=k)
     with suppress(TrialFailedError):
         score_of(scoring, trainer.network(drawn[0])[0].loss)  # what fails for all, fails before any time is spent
+    names = [name_of(hook) for hook in trainer.options["callbacks"]]
     rest = {**fit_options, "validation": validation, "groups": groups, "sample_weight": trainer.weight}
+    rest["callbacks"] = names
     how = {"method": method, "factor": factor, "seed": seed, "k": k, "space": space, "scoring": scoring}
     records = TrialFile(path, {**how, "options": rest, "data": [trainer.x, trainer.y]})
     ladder = rungs(len(drawn), epochs, factor) if method == "halving" else [(len(drawn), None)]

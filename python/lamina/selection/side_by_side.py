@@ -20,6 +20,7 @@ from lamina.training.callbacks import Epoch, callbacks_of
 __all__ = [
     "FIT_OPTIONS",
     "OWN_OPTIONS",
+    "CancelledFitError",
     "Hook",
     "Task",
     "check_fit_options",
@@ -45,6 +46,10 @@ FIT_OPTIONS = {
 } - OWN_OPTIONS
 # Long beside what a change of hands costs, tens of microseconds and cold caches; short beside a fit.
 _TURN_SECONDS = 0.01
+
+
+class CancelledFitError(BaseException):
+    """A fit has come to an end because the whole has: it is no result, and no error that a trial may record."""
 
 
 class _Turns:
@@ -79,12 +84,16 @@ class _Turns:
                 self._free += 1
 
     def __call__(self, epoch: Epoch) -> None:
-        """Between epochs: stop if the whole has been cancelled, or let the next one in line work."""
-        if self.cancelled:
-            epoch.stop("cancelled")
-        elif self._waiting and time.perf_counter() - self._began.at > _TURN_SECONDS:
+        """Between epochs: end the fit if the whole has been cancelled, or let the next one in line work."""
+        if not self.cancelled and self._waiting and time.perf_counter() - self._began.at > _TURN_SECONDS:
             self.__exit__()
             self.__enter__()
+        self.check()
+
+    def check(self) -> None:
+        """Raise CancelledFitError if the whole has been cancelled."""
+        if self.cancelled:
+            raise CancelledFitError
 
 
 def run(tasks: Sequence[Task[Result]], n_jobs: int) -> list[Result]:
@@ -92,6 +101,8 @@ def run(tasks: Sequence[Task[Result]], n_jobs: int) -> list[Result]:
 
     The first error, or Ctrl-C, ends the other fits after their epoch.
     """
+    if not tasks:
+        return []
     turns, all_there = _Turns(n_jobs), threading.Event()
 
     def work(task: Task[Result]) -> Result:
@@ -99,8 +110,7 @@ def run(tasks: Sequence[Task[Result]], n_jobs: int) -> list[Result]:
         # it does. So nothing is done before all are there.
         all_there.wait()
         with turns:
-            if turns.cancelled:
-                raise RuntimeError("cancelled")
+            turns.check()
             return task(turns)
 
     # So many share the cores that the tasks left after them fill whole rounds.
@@ -144,7 +154,13 @@ def one_target_a_sample(net: Network, X: Any, y: Any, weight: Any, lengths: Any,
 def fresh(net: Network, seed: int | None = None) -> Network:
     """Return an untrained network of the same make: the initial weights of `seed`, or of the network's own."""
     twin = Network(
-        net.layers, net.n_inputs, net.loss, net.dtype.name, net.seed if seed is None else seed, net.normalize_inputs
+        net.layers,
+        net.n_inputs,
+        net.loss,
+        net.dtype.name,
+        net.seed if seed is None else seed,
+        net.normalize_inputs,
+        net.normalize_targets,
     )
     twin.metadata = dict(net.metadata)
     return twin

@@ -9,17 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 import reprlib
 import threading
-from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from lamina.files import FilePath, open_regular, path_of, write_whole
+from lamina.storage.plain import difference, plain
 
-__all__ = ["SearchFileError", "TrialFile", "digest"]
+__all__ = ["SearchFileError", "TrialFile"]
 
 _BEGIN = b'{"lamina search": '
 _VERSION = 2
@@ -40,7 +37,7 @@ class TrialFile:
         self._known: dict[tuple[int, int], dict[str, Any]] = {}
         if self._path is None:
             return
-        header = {"lamina search": _VERSION, **{name: _plain(value) for name, value in search.items()}}
+        header = {"lamina search": _VERSION, **{name: plain(value) for name, value in search.items()}}
         self._of_header = _checksum(header, "")
         lines, rest = self._lines()
         if lines is None:
@@ -81,8 +78,8 @@ class TrialFile:
             raise SearchFileError(f"{self._path} has format {reprlib.repr(version)}; this lamina reads {_VERSION}")
         if not sound:
             raise SearchFileError(f"{self._path} was altered or damaged: the checksum of its first line does not match")
-        if found != header:
-            raise SearchFileError(f"{self._path} holds another search: {_difference(header, found)}; give another path")
+        if other := difference(header, found):
+            raise SearchFileError(f"{self._path} holds another search: {other}; give another path")
         for number, line in enumerate(lines[1:], 2):
             try:
                 trial = json.loads(line)
@@ -101,7 +98,7 @@ class TrialFile:
         known = self._known.get((number, rung))
         if known is None or known.get("error"):  # what failed is tried again
             return None
-        if known["params"] != {name: _plain(value) for name, value in params.items()}:
+        if known["params"] != {name: plain(value) for name, value in params.items()}:
             had = known["params"]
             raise SearchFileError(f"{self._path} holds another search: trial {number} had {had}; give another path")
         other = [name for name, value in made.items() if known.get(name) != value]
@@ -115,7 +112,7 @@ class TrialFile:
         """Append a trial that has ended."""
         if self._path is None:
             return
-        kept = {**trial, "params": {name: _plain(value) for name, value in params.items()}}
+        kept = {**trial, "params": {name: plain(value) for name, value in params.items()}}
         line = _line(kept, self._of_header)
         with self._lock, open(self._path, "ab", buffering=0) as file:
             end = file.seek(0, os.SEEK_END)
@@ -148,27 +145,3 @@ def _line(entry: dict[str, Any], of_header: str) -> bytes:
 
 def _checksum(entry: dict[str, Any], of_header: str) -> str:
     return hashlib.sha256((of_header + json.dumps(entry, sort_keys=True)).encode()).hexdigest()[:16]
-
-
-def digest(value: Any) -> str:
-    """Return a short digest of what may be kept as JSON."""
-    return hashlib.sha256(json.dumps(_plain(value), sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _plain(value: Any) -> Any:
-    """A value as JSON keeps it, the same in the next run: an array by its digest, an object by its repr."""
-    if isinstance(value, (int, float, str, bool, type(None))):
-        return value
-    if isinstance(value, np.ndarray):
-        return f"{value.shape} {value.dtype} {hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()[:16]}"
-    if isinstance(value, Mapping):
-        return {str(name): _plain(part) for name, part in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(part) for part in value]
-    if callable(value) and hasattr(value, "__qualname__"):
-        return value.__qualname__
-    return re.sub(r" at 0x[0-9a-f]+", "", repr(value))
-
-
-def _difference(wanted: dict[str, Any], found: dict[str, Any]) -> str:
-    return "; ".join(f"its {k} is {found.get(k)!r}, not {v!r}" for k, v in wanted.items() if found.get(k) != v)

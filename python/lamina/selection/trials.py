@@ -18,8 +18,9 @@ from lamina.data.splits import validation_rows
 from lamina.data.targets import classes_of, target_array
 from lamina.network.network import Network
 from lamina.selection.cross_validation import Fold, fit_fold, folds_of, mean_curve
+from lamina.selection.kept_fits import described_network
 from lamina.selection.side_by_side import FIT_OPTIONS, Hook, one_target_a_sample
-from lamina.selection.trial_file import digest
+from lamina.storage.plain import digest
 from lamina.training.callbacks import callbacks_of
 from lamina.training.scoring import Scoring, score_of
 
@@ -90,7 +91,7 @@ class Trainer:
 
     def digest(self, net: Network, options: dict[str, Any]) -> str:
         """Return what tells one `build` from another: a digest of the network it makes, and of its fit options."""
-        return digest([net.architecture(), {k: v for k, v in options.items() if self.options.get(k) is not v}])
+        return digest([described_network(net), {k: v for k, v in options.items() if self.options.get(k) is not v}])
 
     def score(self, net: Network, options: dict[str, Any], epochs: int | None, hook: Hook) -> dict[str, Any]:
         """Train on each part and return the record of the trial; a score of None means that training diverged.

@@ -26,20 +26,45 @@ from lamina.files import open_regular, path_of, write_whole
 from lamina.storage.forms import SCALES, ArrayForm, Forms, check_finite, form_of
 from lamina.storage.parts import ModelFileError
 
-__all__ = ["Contents", "Restorable", "as_strings", "read", "understood", "write"]
+__all__ = ["MODEL", "Contents", "Kind", "Restorable", "as_strings", "read", "understood", "write"]
 
 _KEY = "lamina"
 _VERSION = 1
 # Bytes of a header, as many as safetensors itself reads.
 _LONGEST_HEADER = 100_000_000
-_NO_MODEL = "is not a lamina model: it is no safetensors file"
-_NO_WHOLE_MODEL = "is not a lamina model, or is cut short: it is no whole safetensors file"
 # Values and brackets in a header, or in the description inside it: Python takes about 100 bytes for each, where the
 # file may have three; a text costs what it is long. A network of 10,000 layers has less.
 _MOST_PARTS = 2**18
 _TYPES = {"F32": "float32", "F64": "float64"}
 # What comes of taking a description for what it is not.
 _OF_A_WRONG_DESCRIPTION = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of file in this format.
+
+    Attributes
+    ----------
+    name : str
+        What such a file is called.
+    holds : str
+        What it is about, in the singular.
+    error : type of ValueError
+        What is raised for a file that is none of them.
+    finite : bool
+        Whether NaN and infinity are refused in its arrays.
+    """
+
+    name: str = "model"
+    holds: str = "network"
+    error: type[ValueError] = ModelFileError
+    finite: bool = True
+
+
+MODEL = Kind()
+# What the entry `kind` says of models, which have none.
+_MODEL = MODEL.name
 
 
 class Restorable(Protocol):
@@ -108,20 +133,22 @@ def _checksum(description: dict[str, Any], tensors: dict[str, Any]) -> str:
     return digest.hexdigest()
 
 
-def write(path: Any, contents: Contents, free: frozenset[str] = frozenset()) -> None:
-    """Write a model file, whole or not at all; ValueError for weights that `read` would refuse.
+def write(path: Any, contents: Contents, kind: Kind = MODEL, free: frozenset[str] = frozenset()) -> None:
+    """Write a file of this kind, whole or not at all; ValueError for weights that `read` would refuse.
 
     The arrays called `free` may hold any number.
     """
     from safetensors.numpy import save as to_bytes
 
     target = path_of(path)
-    try:
-        check_finite(contents.arrays, free)
-    except ValueError as error:
-        raise ValueError(f"the network cannot be saved: {error}, which no model file may") from None
+    if kind.finite:
+        try:
+            check_finite(contents.arrays, free)
+        except ValueError as error:
+            raise ValueError(f"the {kind.holds} cannot be saved: {error}, which no {kind.name} file may") from None
     description: dict[str, Any] = {
         "format_version": _VERSION,
+        **({} if kind.name == _MODEL else {"kind": kind.name}),
         "architecture": contents.architecture,
         "user": contents.metadata,
     }
@@ -129,13 +156,13 @@ def write(path: Any, contents: Contents, free: frozenset[str] = frozenset()) -> 
     data = to_bytes(contents.arrays, {_KEY: json.dumps(description)})
     try:
         length = _checked_length(int.from_bytes(data[:8], "little"))
-        _parsed(data[8 : 8 + length])
+        _parsed(data[8 : 8 + length], kind)
     except ValueError as error:
-        raise ValueError(f"the network cannot be saved: its description, metadata included, {error}") from None
+        raise ValueError(f"the {kind.holds} cannot be saved: its description, metadata included, {error}") from None
     write_whole(target, data)
 
 
-def read(path: Any, forms_of: Callable[[dict[str, Any]], Forms]) -> Contents:
+def read(path: Any, forms_of: Callable[[dict[str, Any]], Forms], kind: Kind = MODEL) -> Contents:
     """Return what the file at `path` holds; `forms_of` tells the arrays that an architecture needs.
 
     Raises
@@ -143,29 +170,29 @@ def read(path: Any, forms_of: Callable[[dict[str, Any]], Forms]) -> Contents:
     FileNotFoundError
         There is no such file.
     ModelFileError
-        It is cut short, altered, not a lamina model, or from a later format.
+        It is cut short, altered, not a lamina model, or from a later format; of another kind its own error.
     """
     name = path_of(path)
     try:
         file = open_regular(name)  # a missing or unreadable file keeps its own error
     except ValueError as error:
-        raise ModelFileError(f"{error}, and holds no model") from None
+        raise kind.error(f"{error}, and holds no {kind.name}") from None
     with file:
-        return _read(file, name, forms_of)
+        return _read(file, name, forms_of, kind)
 
 
 @contextmanager
-def understood(path: str) -> Iterator[None]:
-    """Make a ModelFileError of what a description raises that is not what it is taken for."""
+def understood(path: str, kind: Kind = MODEL) -> Iterator[None]:
+    """Make the kind's error of what a description raises that is not what it is taken for."""
     try:
         yield
     except _OF_A_WRONG_DESCRIPTION as error:
-        raise ModelFileError(
-            f"{path} does not describe a network that this version of lamina can build: {error}"
+        raise kind.error(
+            f"{path} does not describe a {kind.holds} that this version of lamina can build: {error}"
         ) from error
 
 
-def _read(file: BinaryIO, name: str, forms_of: Callable[[dict[str, Any]], Forms]) -> Contents:
+def _read(file: BinaryIO, name: str, forms_of: Callable[[dict[str, Any]], Forms], kind: Kind) -> Contents:
     from safetensors import SafetensorError
     from safetensors.numpy import load as from_bytes
 
@@ -173,15 +200,15 @@ def _read(file: BinaryIO, name: str, forms_of: Callable[[dict[str, Any]], Forms]
     length = int.from_bytes(file.read(8), "little")
     if not 2 <= length <= size - 8:
         cut = size < 8 or (length <= _LONGEST_HEADER and file.read(1) in (b"{", b""))  # as a part of a model may be
-        raise ModelFileError(f"{name} {_NO_WHOLE_MODEL if cut else _NO_MODEL}")
+        raise kind.error(f"{name} {_no_whole(kind) if cut else _none(kind)}")
     try:
         header = file.read(_checked_length(length))
-        description, found = _parsed(header)
+        description, found = _parsed(header, kind)
     except ModelFileError as error:
-        raise ModelFileError(f"{name} {error}") from error.__cause__
+        raise kind.error(f"{name} {error}") from error.__cause__
     except _OF_A_WRONG_DESCRIPTION as error:
-        raise ModelFileError(f"{name} was altered or damaged: its header cannot be read: {error}") from error
-    with understood(name):
+        raise kind.error(f"{name} was altered or damaged: its header cannot be read: {error}") from error
+    with understood(name, kind):
         architecture, metadata = description["architecture"], _strings(description["user"])
         try:
             forms = forms_of(architecture)
@@ -189,18 +216,19 @@ def _read(file: BinaryIO, name: str, forms_of: Callable[[dict[str, Any]], Forms]
             raise ValueError("no memory holds its arrays") from None
         forms.check(found)
     if size != 8 + length + sum(form.size for form in found.values()):
-        raise ModelFileError(f"{name} is not a whole lamina model: it does not end where its arrays do")
+        raise kind.error(f"{name} is not a whole lamina {kind.name}: it does not end where its arrays do")
     try:
         file.seek(0)
         arrays = from_bytes(file.read(size))
     except (SafetensorError, ValueError) as error:
-        raise ModelFileError(f"{name} is not a whole lamina model: {error}") from error
-    with understood(name):
+        raise kind.error(f"{name} is not a whole lamina {kind.name}: {error}") from error
+    with understood(name, kind):
         forms.check({key: form_of(array) for key, array in arrays.items()})
         sound = description.get("checksum") == _checksum(description, arrays)
-        check_finite(arrays, forms.free)
+        if kind.finite:
+            check_finite(arrays, forms.free)
     if not sound:
-        raise ModelFileError(f"{name} was altered or damaged: its checksum does not match")
+        raise kind.error(f"{name} was altered or damaged: its checksum does not match")
     return Contents(architecture, arrays, metadata)
 
 
@@ -226,21 +254,31 @@ def _checked_parts(text: bytes) -> bytes:
     raise ValueError(f"has more than {_MOST_PARTS} values")
 
 
-def _parsed(header: bytes) -> tuple[dict[str, Any], dict[str, ArrayForm]]:
+def _parsed(header: bytes, kind: Kind) -> tuple[dict[str, Any], dict[str, ArrayForm]]:
     """The description in a header, and the forms of the arrays that it announces.
 
     The words of a ModelFileError go on from the file's name.
     """
     if not header.startswith(b"{"):
-        raise ModelFileError(_NO_MODEL)
+        raise ModelFileError(_none(kind))
     if f'"{_KEY}"'.encode() not in header:
-        raise ModelFileError("is not a lamina model, though a safetensors file")
+        raise ModelFileError(f"is not a lamina {kind.name}, though a safetensors file")
     tensors = json.loads(_checked_parts(header))
     description = json.loads(_checked_parts(tensors.pop("__metadata__")[_KEY].encode()))
     if description["format_version"] != _VERSION:
         raise ModelFileError(f"has format {reprlib.repr(description['format_version'])}; this lamina reads {_VERSION}")
+    if (other := description.get("kind", _MODEL)) != kind.name:
+        raise ModelFileError(f"is not a lamina {kind.name}, but a {reprlib.repr(other)[1:-1]}")
     found = {
         name: ArrayForm(_TYPES.get(tensor["dtype"], tensor["dtype"]), tuple(tensor["shape"]))
         for name, tensor in tensors.items()
     }
     return description, found
+
+
+def _none(kind: Kind) -> str:
+    return f"is not a lamina {kind.name}: it is no safetensors file"
+
+
+def _no_whole(kind: Kind) -> str:
+    return f"is not a lamina {kind.name}, or is cut short: it is no whole safetensors file"

@@ -21,6 +21,7 @@ from lamina.network.network import Network
 from lamina.selection.cross_validation import Fold
 from lamina.storage.container import Contents, write
 from lamina.storage.forms import Forms
+from lamina.storage.plain import plain
 from lamina.tabular import model
 from lamina.tabular.frame import FrameEncoder
 from lamina.tabular.members import Plan, Trained, combined, train
@@ -45,6 +46,8 @@ _OF_THE_RECIPE = (
     *("width", "depth", "activation", "dropout", "embeddings", "learning_rate", "weight_decay", "label_smoothing"),
     *("batch_size", "epochs", "patience"),
 )
+# Parameters that have no say in the bits, or, as a seed that is drawn from, are told apart by what comes of them.
+_NOT_COMPARED = {"n_jobs", "verbose", "max_time", "random_state"}
 # What arrays beside the networks' are called.
 _CENTER, _SCALE, _IMPORTANCES, _LEARNED = "columns.center", "columns.scale", "columns.importance", "learned."
 # Rows by which importances are told at most, and the share of the training's work that they may take.
@@ -138,6 +141,7 @@ class BaseTabular(BaseLamina):
         y_val: Any = None,
         sample_weight_val: Any = None,
         groups: Any = None,
+        checkpoint: FilePath | None = None,
     ) -> BaseTabular:
         """Learn the columns of a table, and train on it.
 
@@ -152,6 +156,13 @@ class BaseTabular(BaseLamina):
             A validation set of your own, in place of `validation`.
         groups : array-like, (rows,), optional
             With `n_folds`: rows of one group stay in one fold.
+        checkpoint : path-like, optional
+            A file that keeps each network as it ends: of each fold, member or quantile. The same call, made again after
+            it was broken off by whatever, trains the others alone, and makes the bits of a fit that was never
+            interrupted, for any `n_jobs`; where all had ended, it trains none. Compared are the table as the networks
+            see it, targets, folds and parameters, and the seed: `random_state` has to be a number. With `max_time` the
+            seconds of each call count on their own. CheckpointError, a ValueError, for a file of another fit, or one
+            that was damaged.
         """
         check_parameters(self, self._rules())
         self._check_together(X_val, y_val, sample_weight_val, groups)
@@ -176,7 +187,7 @@ class BaseTabular(BaseLamina):
         self._prepare(data)
         self._seed = self._network_seed()
         self.metadata_ = {}
-        self._train(data, self._apart(X_val, y_val, sample_weight_val), groups)
+        self._train(data, self._apart(X_val, y_val, sample_weight_val), groups, checkpoint)
         if kept is not None and self.out_of_fold_ is not None:
             everywhere = np.full((n_given, *self.out_of_fold_.shape[1:]), np.nan)
             everywhere[kept] = self.out_of_fold_
@@ -265,7 +276,7 @@ class BaseTabular(BaseLamina):
             self._warn_at_the_end(told)
         return [fold]
 
-    def _train(self, data: Data, apart: Data | None, groups: Array | None) -> None:
+    def _train(self, data: Data, apart: Data | None, groups: Array | None, checkpoint: FilePath | None) -> None:
         """Train all networks, and judge them by what each has not seen."""
         slots, n_outputs = self._slots()
         parts: list[Fold | None] = [None] if apart is not None else self._parts(data, groups)
@@ -286,6 +297,8 @@ class BaseTabular(BaseLamina):
             self._seed,
             self.max_time,
             bool(self.verbose),
+            checkpoint,
+            {name: plain(value) for name, value in self.get_params(deep=False).items() if name not in _NOT_COMPARED},
         )
         trained = train(plan, self._threads())
         if trained.interrupted:

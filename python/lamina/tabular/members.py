@@ -5,16 +5,21 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from lamina.data.arrays import Array
 from lamina.data.records import Samples
+from lamina.files import FilePath
 from lamina.network.network import Network
 from lamina.selection.cross_validation import Fold
-from lamina.selection.side_by_side import Hook, Task, jobs, options_of, run
+from lamina.selection.kept_fits import described_network, described_options, kept_fit, network_of
+from lamina.selection.side_by_side import CancelledFitError, Hook, Task, jobs, options_of, run
+from lamina.storage.forms import ArrayForm, Forms, form_of
+from lamina.storage.plain import described_samples, digest
+from lamina.storage.run_file import Part, RunFile
 from lamina.training.callbacks import Epoch
 from lamina.training.progress import Progress
 
@@ -22,6 +27,8 @@ __all__ = ["Member", "Plan", "Trained", "combined", "train"]
 
 # Batches of which the seconds of an epoch are guessed, and the share of a limit that is given out by that guess.
 _BATCHES_TO_TIME, _SHARE_OF_TIME = 20, 0.9
+# What a checkpoint calls predictions of what a network has not seen, and the epochs that a limit of time allows.
+_HELD, _EPOCHS = "held", "epochs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +54,10 @@ class Plan:
     max_time : float or None
         Seconds for all of it.
     verbose : bool
+    checkpoint : path-like or None
+        What keeps each network as it ends.
+    asked : dict
+        What the estimator was asked for, by name: a checkpoint compares it.
     """
 
     make: Callable[[int, int, int], Network]
@@ -59,6 +70,8 @@ class Plan:
     seed: int
     max_time: float | None = None
     verbose: bool = False
+    checkpoint: FilePath | None = None
+    asked: dict[str, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.parts) * self.n_members * self.n_slots
@@ -115,24 +128,28 @@ def train(plan: Plan, n_jobs: int | None) -> Trained:
     """Train every network of the plan, `n_jobs` of them at a time on one thread each; one alone on `n_jobs` threads.
 
     The bits do not depend on `n_jobs`. Ctrl-C leaves what there is: the networks that have come to an end, and of those
-    under way the best weights so far.
+    under way the best weights so far. The plan's checkpoint keeps the former alone, and gives those that it has.
     """
     together = min(jobs(n_jobs), len(plan))
     options = dict(plan.options)
     overview = Overview(plan, options["epochs"])
-    if plan.max_time is not None:
-        options["epochs"] = overview.epochs = _epochs_in_time(plan, options, together)
     places = [
         (part, member, slot)
         for part in range(len(plan.parts))
         for member in range(plan.n_members)
         for slot in range(plan.n_slots)
     ]
-    done: dict[tuple[int, int, int], Member] = {}
+    file = _file_of(plan)
+    done = _kept(plan, file, places)
+    rest = [place for place in places if place not in done]
+    for _ in done:
+        overview.ended()
+    if plan.max_time is not None and rest:
+        options["epochs"] = overview.epochs = _epochs_kept(plan, file, options, together)
 
     def fit(part: int, member: int, slot: int, own: dict[str, Any]) -> bool:
         """Train one network, and return whether Ctrl-C ended that."""
-        net, interrupted = plan.make(slot, part + member, (plan.seed + member) % 2**63), False
+        net, interrupted = _untrained(plan, part, member, slot), False
         fold, given, apart = plan.parts[part], plan.samples, plan.apart
         if apart is None:
             own["validation"] = fold
@@ -140,7 +157,7 @@ def train(plan: Plan, n_jobs: int | None) -> Trained:
             own |= {"validation": (apart.x, apart.targets), "validation_sample_weight": apart.weights}
         try:
             net.fit(given.x, given.targets, sample_weight=given.weights, **own)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, CancelledFitError):
             if net.history is None:  # training had not begun
                 raise
             interrupted = True
@@ -148,6 +165,8 @@ def train(plan: Plan, n_jobs: int | None) -> Trained:
         unseen = apart.x if apart is not None else None if fold is None else given.x[fold.held]
         held = None if unseen is None else net.predict(unseen, n_threads=own["n_threads"])
         done[part, member, slot] = Member(net, part, slot, held)
+        if file.path is not None and not interrupted:
+            file.add({_name(part, member, slot): kept_fit(net, {} if held is None else {_HELD: held})})
         return interrupted
 
     def task(place: tuple[int, int, int]) -> Task[bool]:
@@ -155,10 +174,12 @@ def train(plan: Plan, n_jobs: int | None) -> Trained:
 
     with overview:
         try:
-            if len(plan) == 1:
+            if not rest:
+                interrupted = False
+            elif len(plan) == 1:
                 interrupted = fit(*places[0], {**options, "callbacks": [overview.hook()], "n_threads": n_jobs})
             else:
-                interrupted = any(run([task(place) for place in places], together))
+                interrupted = any(run([task(place) for place in rest], together))
         except KeyboardInterrupt:
             interrupted = True
             whole = {p[:2] for p in places} - {p[:2] for p in places if p not in done}
@@ -185,6 +206,64 @@ def _averaged(predictions: Sequence[Array], n_slots: int) -> Array:
             total += each
         slots.append(total / len(own))
     return np.concatenate(slots, axis=1)
+
+
+def _untrained(plan: Plan, part: int, member: int, slot: int) -> Network:
+    return plan.make(slot, part + member, (plan.seed + member) % 2**63)
+
+
+def _name(part: int, member: int, slot: int) -> str:
+    """What a network is called in a checkpoint."""
+    return f"{part}.{member}.{slot}"
+
+
+def _file_of(plan: Plan) -> RunFile:
+    """The checkpoint, which compares all that decides what the networks become."""
+
+    def run() -> dict[str, Any]:
+        return {
+            "parameters": plan.asked,
+            "network": described_network(plan.make(0, 0, plan.seed)),
+            "networks": [len(plan.parts), plan.n_members, plan.n_slots],
+            "data": described_samples(plan.samples),
+            "validation": None if plan.apart is None else described_samples(plan.apart),
+            "folds": digest([None if fold is None else [fold.train, fold.held] for fold in plan.parts]),
+            "options": described_options(plan.options),
+            "max_time": plan.max_time is not None,
+        }
+
+    return RunFile(plan.checkpoint, "the fit of a tabular model", run)
+
+
+def _kept(plan: Plan, file: RunFile, places: Sequence[tuple[int, int, int]]) -> dict[tuple[int, int, int], Member]:
+    """The networks that the checkpoint has; CheckpointError where it has others."""
+    found = file.known([*(_name(*place) for place in places), _EPOCHS])[:-1]
+    done = {}
+    for place, kept in zip(places, found, strict=True):
+        if kept is None:
+            continue
+        net, held, fold = _untrained(plan, *place), kept.arrays.get(_HELD), plan.parts[place[0]]
+        seen_apart = plan.apart if plan.apart is not None else None if fold is None else fold.held
+        needed = {} if seen_apart is None else {_HELD: ArrayForm(net.dtype.name, (len(seen_apart), net.n_outputs))}
+        try:
+            Forms(needed).check({} if held is None else {_HELD: form_of(held)})
+        except ValueError as error:
+            raise file.damaged(error) from error
+        done[place] = Member(network_of(kept, net, file, [_HELD]), place[0], place[2], held)
+    return done
+
+
+def _epochs_kept(plan: Plan, file: RunFile, options: dict[str, Any], together: int) -> int:
+    """As `_epochs_in_time`; where the checkpoint has networks, those that they had."""
+    before = file.parts.get(_EPOCHS)
+    if before is not None:
+        try:
+            return before.value(_EPOCHS, int, 1, options["epochs"])
+        except ValueError as error:
+            raise file.damaged(error) from error
+    epochs = _epochs_in_time(plan, options, together)
+    file.add({_EPOCHS: Part({}, {_EPOCHS: epochs})})
+    return epochs
 
 
 def _epochs_in_time(plan: Plan, options: dict[str, Any], together: int) -> int:

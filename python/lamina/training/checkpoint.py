@@ -431,7 +431,7 @@ class CheckpointFile:
 
     def _write(self, kept: KeptFit) -> None:
         contents = kept.contents()
-        write(self._checkpoint.path, contents, _free(contents.arrays))
+        write(self._checkpoint.path, contents, free=_free(contents.arrays))
         if self._waiting is kept:
             self._waiting = None
 

@@ -1,0 +1,662 @@
+"""Runs of whole parts that were broken off and made again: the same bits, and no part of another run, or of a ruin."""
+
+import inspect
+import itertools
+import json
+import os
+import random
+import resource
+import signal
+import struct
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load as from_bytes
+from safetensors.numpy import save as to_bytes
+
+import lamina
+from conftest import TIMES
+from lamina.selection.side_by_side import FIT_OPTIONS
+from lamina.storage import container
+from runs import LABELS, RUNS, VALUES, WEIGHT, Ticks, X, cascade, digest, frame, network
+
+REFUSED = (lamina.CheckpointError, lamina.SearchFileError)
+ALL = pytest.mark.parametrize("name", RUNS)
+IN_CONTAINER = pytest.mark.parametrize("name", [name for name in RUNS if name != "search"])
+
+
+def made(name, path=None, n_jobs=2, ticks=None, **changes):
+    return RUNS[name].start(path, n_jobs, (ticks or Ticks()).hook(), **changes)
+
+
+def outcome(name, *args, **options):
+    return digest(RUNS[name].outcome(made(name, *args, **options)))
+
+
+@pytest.fixture(scope="module")
+def whole():
+    """By run: the digest of its result, how many callbacks and how many seconds it takes."""
+    found = {}
+    for name in RUNS:
+        ticks, started = Ticks(), time.perf_counter()
+        result = made(name, ticks=ticks)
+        count, seconds = ticks.count, time.perf_counter() - started
+        found[name] = (digest(RUNS[name].outcome(result)), count, seconds)
+    return found
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """By run: the bytes of the file when it has ended."""
+    folder, found = tmp_path_factory.mktemp("runs"), {}
+    for name in RUNS:
+        made(name, folder / name)
+        found[name] = (folder / name).read_bytes()
+    return found
+
+
+def test_every_function_that_keeps_a_checkpoint_is_tested_here():
+    found = set()
+    for public in lamina.__all__:
+        thing = getattr(lamina, public)
+        for name, function in [(public, thing), *((f"{public}.fit", thing.fit) for _ in "f" if hasattr(thing, "fit"))]:
+            if inspect.isfunction(function) and "checkpoint" in inspect.signature(function).parameters:
+                found.add(name)
+    assert found == RUNS.keys() - {"search"}
+
+
+# The same bits --------------------------------------------------------------------------------------------------------
+
+
+@ALL
+def test_a_file_changes_nothing(name, whole, tmp_path):
+    assert outcome(name, tmp_path / "run") == whole[name][0]
+
+
+@ALL
+@pytest.mark.parametrize("n_jobs", [1, 3])
+def test_a_finished_run_is_there_at_once(name, n_jobs, whole, finished, tmp_path, monkeypatch):
+    (tmp_path / "run").write_bytes(finished[name])
+    ticks = Ticks()
+    with monkeypatch.context() as patch:
+        patch.setattr(lamina.Network, "fit", lambda *_, **__: pytest.fail("nothing is to be trained"))
+        result = made(name, os.fsencode(tmp_path / "run"), n_jobs, ticks)
+    assert ticks.count == 0
+    assert digest(RUNS[name].outcome(result)) == whole[name][0]
+    assert (tmp_path / "run").read_bytes() == finished[name]
+
+
+def interrupt():
+    signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+
+def broken_off(name, path, n_jobs, ticks):
+    """Whether Ctrl-C has come before the end, and then the digest of the result or None."""
+    try:
+        return outcome(name, path, n_jobs, ticks)
+    except KeyboardInterrupt:
+        return None
+
+
+@pytest.mark.skipif(threading.current_thread() is not threading.main_thread(), reason="signals reach the main thread")
+@ALL
+@pytest.mark.parametrize("seed", range(3 * TIMES))
+def test_ctrl_c_at_random_epochs(name, seed, whole, tmp_path):
+    wanted, n_ticks, _ = whole[name]
+    draw, path, spent = random.Random(seed), tmp_path / "run", 0
+    for _ in range(4):
+        ticks = Ticks(draw.randint(1, n_ticks), interrupt)
+        found = broken_off(name, path, draw.randint(1, 3), ticks)
+        spent += ticks.count
+        assert found in (None, wanted)
+        if found:
+            break
+    ticks = Ticks()
+    assert outcome(name, path, draw.randint(1, 3), ticks) == wanted
+    assert [file.name for file in tmp_path.iterdir()] == ["run"]
+
+
+@pytest.mark.skipif(threading.current_thread() is not threading.main_thread(), reason="signals reach the main thread")
+@ALL
+def test_ctrl_c_at_random_moments(name, whole, tmp_path):
+    """At any moment, in the midst of writing too."""
+    wanted, _, seconds = whole[name]
+    draw, started = random.Random(7), signal.signal(signal.SIGALRM, signal.default_int_handler)
+    try:
+        for number in range(6 * TIMES):
+            path, found = tmp_path / str(number), None
+            for delay in (draw.uniform(0, seconds), draw.uniform(0, seconds / 2)):
+                try:
+                    signal.setitimer(signal.ITIMER_REAL, delay + 1e-3)
+                    found = made(name, path, draw.randint(1, 3))
+                    signal.setitimer(signal.ITIMER_REAL, 0)
+                except KeyboardInterrupt:
+                    pass
+            assert outcome(name, path, 2) == wanted
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, started)
+    assert found is None or digest(RUNS[name].outcome(found)) == wanted
+    assert len(list(tmp_path.iterdir())) == 6 * TIMES
+
+
+@ALL
+def test_killed_processes(name, whole, tmp_path):
+    """In callbacks and at random moments, in the midst of writing too."""
+    wanted, n_ticks, seconds = whole[name]
+    draw, path, program = random.Random(3), tmp_path / "run", str(Path(__file__).with_name("runs.py"))
+    kills = 1 if name.startswith("Tabular") else 2  # whose process takes seconds to begin
+    ends = [(draw.randint(n_ticks // 2, n_ticks), 0) for _ in range(kills * TIMES)]
+    ends += [(0, draw.uniform(1e-3, 2 * seconds)) for _ in range(kills * TIMES)]
+    for limit, moment in [*draw.sample(ends, len(ends)), (0, 0)]:
+        command = [sys.executable, program, name, str(path), str(draw.randint(1, 3)), str(limit), str(moment)]
+        run = subprocess.run(command, capture_output=True, text=True, check=False)
+        if run.returncode == 0:
+            assert run.stdout.strip() == wanted
+        else:
+            assert run.returncode in (-signal.SIGKILL, -signal.SIGALRM), run.stderr
+    assert run.returncode == 0
+    assert [file.name for file in tmp_path.iterdir()] == ["run"]
+
+
+@IN_CONTAINER  # of a search an error in a trial is a matter of the trial
+def test_an_error_keeps_what_has_ended(name, whole, tmp_path):
+    class BadLuckError(Exception):
+        pass
+
+    def fail():
+        raise BadLuckError
+
+    ticks = Ticks(whole[name][1] - 1, fail)
+    with pytest.raises(BadLuckError):
+        made(name, tmp_path / "run", 1, ticks)
+    rest = Ticks()
+    result = made(name, tmp_path / "run", 1, rest)
+    assert 0 < rest.count < whole[name][1] / 2
+    assert digest(RUNS[name].outcome(result)) == whole[name][0]
+
+
+def test_a_callback_that_ended_growth_has_ended_it(tmp_path):
+    def tick(stage):
+        if stage.units == 2:
+            stage.stop()
+
+    net, again = cascade(), cascade()
+    options = {"tolerance": 0.01, "callbacks": tick, "output_epochs": 20, "candidate_epochs": 20}
+    history = net.fit(X, VALUES, **options)
+    assert history.stop_reason == "stopped by a callback"
+    again.fit(X, VALUES, checkpoint=tmp_path / "run", **options)
+    description, arrays = parts_of((tmp_path / "run").read_bytes())
+    del description["architecture"]["parts"]["end"]  # as of a process that was killed right then
+    (tmp_path / "run").write_bytes(file_of(description, arrays))
+    assert cascade().fit(X, VALUES, checkpoint=tmp_path / "run", **options) == history
+
+
+def test_a_stage_whose_error_is_not_finite_is_told_of_with_the_end(tmp_path):
+    net = lamina.CascadeNetwork(4, 1, 3, 4, "identity", output="identity")
+    held = (np.full((5, 4), 3e38), np.full(5, 1e30))
+    for _ in range(2):
+        with pytest.warns(lamina.DivergenceWarning):
+            net.fit(X, VALUES, validation=held, checkpoint=tmp_path / "run")
+    assert "end" in parts_of((tmp_path / "run").read_bytes())[0]["architecture"]["parts"]
+
+
+# Another run ----------------------------------------------------------------------------------------------------------
+
+OTHER_OPTIONS = {
+    "epochs": 9,
+    "batch_size": 16,
+    "optimizer": lamina.SGD(0.1),
+    "schedule": lamina.schedules.Step(),
+    "decay_schedule": lamina.schedules.Cosine(),
+    "dropout_schedule": lamina.schedules.Cosine(),
+    "rates": {0: 0.5},
+    "decays": {"bias": 0.5},
+    "average": 0.9,
+    "l1": 1e-3,
+    "l2": 1e-3,
+    "clip": lamina.AGC(),
+    "early_stopping": lamina.EarlyStopping(3),
+    "class_weight": "balanced",
+    "max_time": 1000.0,
+    "shuffle": False,
+    "penalty_per_batch": True,
+}
+DATA = {"X": X + 1, "y": 1 - LABELS}
+NETS = [
+    (network(units=7), r"its network\['layers'\]\[0\]\['units'\] is 6, not 7"),
+    (network(seed=4), r"its network\['seed'\] is 3, not 4"),
+    (network(dtype="float64"), r"its network\['dtype'\]"),
+    (lamina.Network([lamina.Dense(2)], 4, "cross_entropy", seed=3), r"its network\['layers'\] has 4 entries, not 1"),
+]
+CASCADES = [
+    (cascade(seed=4), r"its network\['seed'\] is 3, not 4"),
+    (cascade(dtype="float64"), r"its network\['dtype'\]"),
+    (lamina.CascadeNetwork(4, 1, 5, 8, "tanh"), r"its network\['max_units'\] is 7, not 8"),
+]
+OF_FITS = [({name: value}, rf"its options\['{name}'\]") for name, value in OTHER_OPTIONS.items()]
+RUNS["cross_validate"].others = [
+    *(other for other in OF_FITS if "shuffle" not in other[0]),  # which is about the folds here
+    *(({name: value}, rf"its data\['{name}'\]") for name, value in {**DATA, "sample_weight": WEIGHT}.items()),
+    *(({"net": net}, words) for net, words in NETS),
+    ({"k": 5}, "its k is 4, not 5"),
+    ({"k": [(np.arange(60), np.arange(60, 120))]}, "its k is 4, where none is given"),
+    ({"seed": 1}, "its seed is 0, not 1"),
+    ({"stratify": False}, "its stratify is True, not False"),
+    ({"shuffle": False}, "its shuffle is True, not False"),
+    ({"groups": np.arange(120) // 5}, "its groups is None, not"),
+    ({"scoring": None}, "its scoring is 'accuracy', not None"),
+    ({"scoring": lambda net, X, y: 1.0}, "its scoring is 'accuracy', not '<lambda>'"),
+    ({"validation": 0.1}, r"its options\['validation'\] is None, not 0.1"),
+    ({"validation": lamina.Split(0.1)}, r"its options\['validation'\]"),
+]
+RUNS["Ensemble.fit"].others = [
+    *OF_FITS,
+    *(({name: value}, rf"its data\['{name}'\]") for name, value in {**DATA, "sample_weight": None}.items()),
+    *(({"net": net}, words.replace("network", r"members\[0\]", 1)) for net, words in NETS),
+    ({"members": 6}, "its members has 5 entries, not 6"),
+    ({"validation": (X, LABELS)}, r"its options\['validation'\] is 0.1, not"),
+    ({"scoring": "accuracy"}, r"its options\['scoring'\] is None, not 'accuracy'"),
+]
+OTHER_GROWTH = {
+    "validation": 0.3,
+    "patience": 6,
+    "optimizer": "rprop",
+    "tolerance": 0.02,
+    "output_epochs": 61,
+    "output_patience": 13,
+    "output_threshold": 0.02,
+    "candidate_epochs": 61,
+    "candidate_patience": 13,
+    "candidate_threshold": 0.02,
+    "mu": 1.0,
+    "decay": 1e-3,
+}
+RUNS["CascadeNetwork.fit"].others = [
+    *(({name: value}, rf"its options\['{name}'\]") for name, value in OTHER_GROWTH.items()),
+    ({"validation": (X, VALUES), "validation_sample_weight": WEIGHT}, r"its options\['validation'\]"),
+    *(({name: value}, rf"its data\['{name}'\]") for name, value in {"X": X + 1, "sample_weight": WEIGHT}.items()),
+    *(({"net": net}, words) for net, words in CASCADES),
+]
+OTHER_TABULAR = {
+    "preset": "fast",
+    "width": 7,
+    "depth": 2,
+    "activation": "relu",
+    "dropout": 0.3,
+    "embeddings": "none",
+    "learning_rate": 0.02,
+    "weight_decay": 0.01,
+    "batch_size": 16,
+    "epochs": 5,
+    "patience": 3,
+    "validation": 0.3,
+    "categorical_features": ["x0"],
+}
+OTHER_CLASSIFIER = {
+    "n_folds": 4,
+    "n_members": 3,
+    "metric": "log_loss",
+    "label_smoothing": 0.1,
+    "class_weight": "balanced",
+    "calibrate": False,
+}
+OTHER_REGRESSOR = {"n_folds": 3, "n_members": 3, "metric": "mae", "loss": "huber", "quantiles": [0.7]}
+WITH = {"loss": {"quantiles": None}, "metric": {"quantiles": None}}
+for own, others, y in (("Classifier", OTHER_CLASSIFIER, 1 - LABELS), ("Regressor", OTHER_REGRESSOR, 1 + VALUES)):
+    RUNS[f"Tabular{own}.fit"].others = [
+        *(
+            ({name: value, **(WITH.get(name, {}) if own == "Regressor" else {})}, rf"its parameters\['{name}'\]")
+            for name, value in {**OTHER_TABULAR, **others}.items()
+        ),
+        ({"random_state": 4}, r"its network\['seed'\] is 3, not 4"),
+        ({"X": frame().assign(x0=X[:, 0] ** 3)}, r"its data\['X'\]"),
+        ({"y": y}, r"its data\['y'\]"),
+        ({"sample_weight": WEIGHT}, r"its data\['sample_weight'\] is None, not"),
+        ({"max_time": 1000.0}, "its max_time is False, not True"),
+    ]
+RUNS["TabularRegressor.fit"].others.append(({"X_val": frame(), "y_val": VALUES}, "its validation is None, not"))
+RUNS["search"].others = [
+    *(({name: value}, rf"its options(\['{name}'\])?") for name, value in OTHER_OPTIONS.items() if name != "l2"),
+    *(({name: value}, r"its data\[") for name, value in DATA.items()),
+    ({"k": 3}, "its k is 2, not 3"),
+    ({"seed": 1}, "its seed is 0, not 1"),
+    ({"factor": 2}, "its factor is 3, not 2"),
+]
+
+
+def test_every_option_is_compared():
+    own = {"scoring", "lengths", "callbacks", "resume_from"}  # in the runs' own lists, or of another network
+    assert FIT_OPTIONS - own == OTHER_OPTIONS.keys()
+    asked = inspect.signature(lamina.CascadeNetwork.fit).parameters.keys()
+    own = {"self", "X", "y", "sample_weight", "validation_sample_weight", "callbacks", "n_threads", "verbose"}
+    assert asked - own - {"checkpoint"} == OTHER_GROWTH.keys()
+    own = {"max_time", "n_jobs", "random_state", "verbose"}
+    assert lamina.TabularClassifier().get_params().keys() - own == OTHER_TABULAR.keys() | OTHER_CLASSIFIER.keys()
+    assert lamina.TabularRegressor().get_params().keys() - own == OTHER_TABULAR.keys() | OTHER_REGRESSOR.keys()
+
+
+@pytest.mark.filterwarnings("ignore:y has")
+@pytest.mark.parametrize(
+    ("name", "change", "words"),
+    [
+        pytest.param(name, change, words, id=f"{name}-{'-'.join(change)}")
+        for name, run in RUNS.items()
+        for change, words in run.others
+    ],
+)
+def test_another_run_is_refused_by_name(name, change, words, finished, tmp_path):
+    (tmp_path / "run").write_bytes(finished[name])
+    with pytest.raises(
+        (lamina.CheckpointError, lamina.SearchFileError), match=f"(is of another|holds another search): .*{words}"
+    ):
+        made(name, tmp_path / "run", **change)
+    assert (tmp_path / "run").read_bytes() == finished[name]
+
+
+@pytest.mark.parametrize("name", [name for name in RUNS if not name.startswith("Tabular")])
+def test_callbacks_are_compared_by_their_names(name, finished, tmp_path):
+    (tmp_path / "run").write_bytes(finished[name])
+
+    class Other(Ticks):
+        def hook(self):
+            return print
+
+    with pytest.raises(REFUSED, match=r"its options\['callbacks'\]"):
+        made(name, tmp_path / "run", ticks=Other())
+
+
+@IN_CONTAINER
+@pytest.mark.parametrize("other", [*RUNS, "model", "text", "nothing"])
+def test_a_file_of_something_else_is_refused(name, other, finished, tmp_path):
+    path = tmp_path / "run"
+    if other == name:
+        return
+    if other == "model":
+        network().save(path)
+    else:
+        path.write_bytes({"text": b"dear diary\n", "nothing": b""}.get(other) or finished.get(other, b""))
+    before = path.read_bytes()
+    with pytest.raises(lamina.CheckpointError, match=r"is not a lamina checkpoint|must be one of .*; .* is of"):
+        made(name, path)
+    assert path.read_bytes() == before
+
+
+@IN_CONTAINER
+def test_a_checkpoint_is_no_model(name, finished, tmp_path):
+    (tmp_path / "run").write_bytes(finished[name])
+    with pytest.raises(lamina.ModelFileError, match="is not a lamina model, but a checkpoint of a run"):
+        lamina.load(tmp_path / "run")
+
+
+@IN_CONTAINER
+def test_what_cannot_be_written_is_found_out_before_anything_is_trained(name, tmp_path):
+    ticks = Ticks()
+    with pytest.raises(FileNotFoundError):
+        made(name, tmp_path / "nowhere" / "run", ticks=ticks)
+    assert ticks.count == 0
+    for wrong, error in ((3.5, TypeError), ("", ValueError)):
+        with pytest.raises(error, match="checkpoint must"):
+            made(name, wrong)
+
+
+@IN_CONTAINER
+def test_a_pipe_is_refused_at_once(name, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(lamina.CheckpointError, match="no regular file"):
+        made(name, tmp_path / "pipe")
+
+
+def test_what_was_begun_by_another_version_is_warned_of(finished, tmp_path):
+    description, arrays = parts_of(finished["cross_validate"])
+    description["architecture"]["lamina_version"] = "0.0.7"
+    (tmp_path / "run").write_bytes(file_of(description, arrays))
+    with pytest.warns(lamina.VersionWarning, match=r"begun by version 0\.0\.7") as met:
+        made("cross_validate", tmp_path / "run")
+    assert Path(met[0].filename).name == "runs.py"
+
+
+# A file that was cut, altered, or made up -----------------------------------------------------------------------------
+
+
+def parts_of(data):
+    """The description in a file, and its arrays."""
+    header = json.loads(data[8 : 8 + struct.unpack("<Q", data[:8])[0]])
+    return json.loads(header["__metadata__"]["lamina"]), from_bytes(data)
+
+
+def file_of(description, arrays):
+    """A file that says this, and whose checksum is right."""
+    description = {**description, "checksum": container._checksum(description, arrays)}
+    return to_bytes(arrays, {"lamina": json.dumps(description)})
+
+
+def sections(data):
+    """Where the parts of a file begin and end."""
+    length = struct.unpack("<Q", data[:8])[0]
+    header = json.loads(data[8 : 8 + length])
+    ends = {8 + length + at for name, of in header.items() if name != "__metadata__" for at in of["data_offsets"]}
+    return sorted({0, 8, 8 + length, len(data)} | ends)
+
+
+@IN_CONTAINER
+def test_a_file_that_was_cut_in_any_section_is_refused(name, finished, tmp_path):
+    data, path = finished[name], tmp_path / "run"
+    ends = sections(data)
+    for cut in {end + step for end in ends for step in (-1, 0, 1)} & set(range(len(data))):
+        path.write_bytes(data[:cut])
+        with pytest.raises(lamina.CheckpointError, match="is not a"):
+            made(name, path)
+        assert path.read_bytes() == data[:cut]
+
+
+@IN_CONTAINER
+def test_an_altered_byte_of_any_section_is_noticed(name, whole, finished, tmp_path):
+    data, path = finished[name], tmp_path / "run"
+    ends = sections(data)
+    inside = [at for begin, end in itertools.pairwise(ends) for at in (begin, (begin + end) // 2, end - 1)]
+    for at in sorted({*inside, *np.linspace(8, ends[2], 100).astype(int).tolist()} & set(range(len(data)))):
+        altered = bytearray(data)
+        altered[at] ^= 0x01
+        path.write_bytes(altered)
+        try:  # the last digit of a number may be another one, and the number the same
+            result = made(name, path)
+        except lamina.CheckpointError:
+            assert path.read_bytes() == altered
+        else:
+            assert data[at : at + 1].isdigit()
+            assert digest(RUNS[name].outcome(result)) == whole[name][0]
+
+
+def test_what_is_refused_has_changed_nothing(finished, tmp_path):
+    (tmp_path / "run").write_bytes(finished["Ensemble.fit"][:-1])
+    ensemble = lamina.Ensemble(network(), 5)
+    before = ensemble.members
+    with pytest.raises(lamina.CheckpointError):
+        ensemble.fit(X, LABELS, checkpoint=tmp_path / "run")
+    assert ensemble.members is before
+    assert before[0].history is None
+
+
+VALUES_THAT_ARE_NONE = [None, -1, 2**70, "", "x", [], {}, [[[]]], 1.5, True]
+
+
+@pytest.mark.filterwarnings("ignore::lamina.VersionWarning", "ignore::lamina.DivergenceWarning")
+@IN_CONTAINER
+def test_made_up_values_are_refused_or_harmless(name, finished, tmp_path):
+    """Whatever a description says, with the right checksum: one error, or a result."""
+    path, (description, arrays) = tmp_path / "run", parts_of(finished[name])
+    parts = description["architecture"]["parts"]
+    for part in (min(parts), max(parts)):
+        for value in VALUES_THAT_ARE_NONE:
+            made_up = json.loads(json.dumps(description))
+            made_up["architecture"]["parts"][part] = value
+            with pytest.raises(lamina.CheckpointError):
+                refused_or_harmless(name, path, made_up, arrays, always=True)
+        for key in parts[part]:
+            for value in VALUES_THAT_ARE_NONE:
+                made_up = json.loads(json.dumps(description))
+                made_up["architecture"]["parts"][part][key] = value
+                refused_or_harmless(name, path, made_up, arrays)
+            del made_up["architecture"]["parts"][part][key]
+            with pytest.raises(lamina.CheckpointError):
+                refused_or_harmless(name, path, made_up, arrays, always=True)
+    for key in description["architecture"]:
+        for value in VALUES_THAT_ARE_NONE:
+            refused_or_harmless(name, path, {**description, "architecture": {key: value}}, arrays)
+            refused_or_harmless(
+                name, path, {**description, "architecture": {**description["architecture"], key: value}}, arrays
+            )
+
+
+@IN_CONTAINER
+def test_made_up_arrays_are_refused(name, finished, tmp_path):
+    path, (description, arrays) = tmp_path / "run", parts_of(finished[name])
+    others = [
+        {**arrays, "0/another": np.zeros(1)},
+        {**arrays, "another": np.zeros(1)},
+        {**arrays, "99/0.weight": np.zeros(1)},
+    ]
+    for key in list(arrays)[:12]:
+        array = arrays[key]
+        others += [{name: array for name, array in arrays.items() if name != key}]
+        twin = np.float64 if array.dtype == np.float32 else np.float32
+        for other in (array[..., None], np.zeros(array.shape, np.int64), array.astype(twin)):
+            others += [{**arrays, key: other}]
+        if "history" not in key:
+            others += [{**arrays, key: array.reshape(-1)[:0]}]
+    for made_up in others:
+        with pytest.raises(lamina.CheckpointError, match=r"altered or damaged|does not describe"):
+            refused_or_harmless(name, path, description, made_up, always=True)
+
+
+def refused_or_harmless(name, path, description, arrays, always=False):
+    """Nothing may be trained: what a made up file leaves to do is broken off at once."""
+
+    class Broken(BaseException):
+        pass
+
+    def stop():
+        raise Broken
+
+    path.write_bytes(file_of(description, arrays))
+    try:
+        made(name, path, 1, Ticks(1, stop))
+    except Broken:
+        assert not always
+    except lamina.CheckpointError as error:
+        if always or str(path) not in str(error):
+            raise
+
+
+@IN_CONTAINER
+def test_a_full_disk_leaves_a_whole_file(name, whole, finished, tmp_path):
+    path, limits = tmp_path / "run", resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(finished[name]) - 9, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            made(name, path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert [file.name for file in tmp_path.iterdir()] == ["run"]
+    ticks = Ticks()
+    result = made(name, path, ticks=ticks)
+    assert digest(RUNS[name].outcome(result)) == whole[name][0]
+    assert ticks.count < whole[name][1]
+
+
+# What they keep -------------------------------------------------------------------------------------------------------
+
+
+def test_a_fit_that_ctrl_c_has_cut_short_is_no_result(whole, tmp_path):
+    """Those beside the one that was met end after their epoch: they have not come to their end."""
+    ticks = Ticks(whole["search"][1] // 3, interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        made("search", tmp_path / "run", 2, ticks)
+    kept = [json.loads(line) for line in (tmp_path / "run").read_text().splitlines()[1:]]
+    scores = {(trial["trial"], trial["rung"]): trial["score"] for trial in made("search").trials}
+    assert all(scores[trial["trial"], trial["rung"]] == trial["score"] for trial in kept)
+
+
+def test_custom_parts_are_compared_by_name(tmp_path):
+    def net(scale):
+        def value(y, t):
+            return scale * ((y - t) ** 2).sum(axis=1)
+
+        loss = lamina.losses.custom(value, lambda y, t: 2 * scale * (y - t))
+        return lamina.Network([lamina.Dense(3, "tanh"), lamina.Dense(1)], 4, loss)
+
+    options = {"k": 3, "epochs": 3, "checkpoint": tmp_path / "run"}
+    first = lamina.cross_validate(net(1.0), X, VALUES, **options)
+    assert lamina.cross_validate(net(2.0), X, VALUES, **options).scores.tolist() == first.scores.tolist()
+    with pytest.raises(lamina.CheckpointError, match="its network"):
+        lamina.cross_validate(lamina.Network([lamina.Dense(3, "tanh"), lamina.Dense(1)], 4), X, VALUES, **options)
+
+
+def test_a_custom_loss_can_be_searched_with(tmp_path):
+    def build(units):
+        loss = lamina.losses.custom(lambda y, t: ((y - t) ** 2).sum(axis=1), lambda y, t: 2 * (y - t))
+        return lamina.Network([lamina.Dense(units, "tanh"), lamina.Dense(1)], 4, loss)
+
+    found = lamina.search(build, {"units": [2, 3]}, X, VALUES, k=2, epochs=2, path=tmp_path / "run")
+    assert all(trial["score"] is not None for trial in found.trials)
+
+
+def test_numbers_that_are_not_finite_are_kept(tmp_path):
+    def scoring(net, X, y):
+        return float("nan")
+
+    options = {"k": 2, "epochs": 2, "optimizer": lamina.SGD(1e30), "scoring": scoring, "checkpoint": tmp_path / "run"}
+    net = lamina.Network([lamina.Dense(3, "relu"), lamina.Dense(1)], 4)
+    with pytest.warns(lamina.DivergenceWarning):
+        first = lamina.cross_validate(net, X, VALUES, **options)
+    again = lamina.cross_validate(net, X, VALUES, **options)
+    assert np.isnan(again.scores).all()
+    assert [repr(vars(history)) for history in again.histories] == [repr(vars(history)) for history in first.histories]
+
+
+def test_long_lists_of_an_option_are_no_matter(tmp_path):
+    options = {"groups": list(range(60)) * 2, "net": lamina.Network([lamina.Dense(2)], 4, "cross_entropy")}
+    for _ in range(2):
+        made("cross_validate", tmp_path / "run", **options)
+    assert len(json.dumps(parts_of((tmp_path / "run").read_bytes())[0]["architecture"]["run"])) < 5000
+    with pytest.raises(lamina.CheckpointError, match="its groups is '120 entries"):
+        made("cross_validate", tmp_path / "run", **{**options, "groups": list(range(40)) * 3})
+
+
+def test_a_limit_of_time_is_shared_out_once(tmp_path):
+    options = {"max_time": 1000.0, "n_members": 2}
+    first = made("TabularRegressor.fit", tmp_path / "run", **options)
+    description, arrays = parts_of((tmp_path / "run").read_bytes())
+    parts = description["architecture"]["parts"]
+    assert parts["epochs"] == {"epochs": 4}
+    parts["epochs"]["epochs"] = 2  # as if there had been less time
+    lost = next(name for name in parts if name.startswith("0.1"))
+    del parts[lost]
+    arrays = {name: array for name, array in arrays.items() if not name.startswith(f"{lost}/")}
+    (tmp_path / "run").write_bytes(file_of(description, arrays))
+    again = made("TabularRegressor.fit", tmp_path / "run", **options)
+    assert [history.epochs for history in first.history_] == [4] * 6
+    assert sorted(history.epochs for history in again.history_) == [2, 4, 4, 4, 4, 4]
+
+
+def test_progress_says_what_comes_from_the_checkpoint(tmp_path, capfd):
+    for _ in range(2):
+        made("cross_validate", tmp_path / "run", verbose=1)
+        made("Ensemble.fit", tmp_path / "members", verbose=1)
+        made("CascadeNetwork.fit", tmp_path / "units", verbose=1)
+    said = capfd.readouterr().err
+    assert said.count("from the checkpoint") == 4 + 5 + 1
+    assert "fold 4/4" in said
+
+
+def test_folds_and_members_have_the_scale_of_targets_that_the_network_has():
+    net = lamina.Network([lamina.Dense(3, "tanh"), lamina.Dense(1)], 4, normalize_targets=True)
+    found = lamina.cross_validate(net, X, 1000 + VALUES, k=2, epochs=2)
+    assert abs(found.out_of_fold - 1000).max() < 10
+    assert abs(lamina.Ensemble(net, 2).fit(X, 1000 + VALUES, epochs=2).predict(X) - 1000).max() < 10
