@@ -8,18 +8,18 @@ import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils import column_or_1d
-from sklearn.utils.metaestimators import available_if
 
-from lamina import losses
+from lamina import losses, metrics
 from lamina.data.arguments import number, whole_number
 from lamina.data.arrays import Array
-from lamina.data.targets import mean_and_scale
-from lamina.estimators.estimator import of_one_fit
+from lamina.estimators.estimator import available_if, of_one_fit
 from lamina.estimators.parameters import Rule, one_of
 from lamina.tabular.base import BaseTabular, Data
 from lamina.tabular.recipe import METRICS
-from lamina.tabular.scores import interval_factor, measure
+from lamina.tabular.scores import interval_factor
+from lamina.tabular.target_scale import TargetScale
 from lamina.tabular.targets import number_targets
+from lamina.text import counted
 
 __all__ = ["TabularRegressor"]
 
@@ -34,7 +34,8 @@ class TabularRegressor(RegressorMixin, BaseTabular):  # type: ignore[misc]
     """A regressor for tables as they are: numbers, text, categories, booleans, dates and missing values in any column.
 
     Nothing has to be scaled, encoded or filled in, targets neither. Predictions stay within the range of the training
-    targets.
+    targets. Where one of a hundred targets at most is ten standard deviations of the others from their median, these are
+    learned on a logarithmic scale, so that they do not spoil the others, with a warning that tells their values.
 
     Parameters
     ----------
@@ -45,7 +46,7 @@ learning_rate, weight_decay, batch_size, epochs, patience, max_time, n_jobs, ran
         What the best epoch is chosen by, on the validation part; None is "rmse", with an absolute error as loss "mae".
         With `quantiles` it is their own loss, and the parameter is refused.
     loss : {"squared_error", "absolute_error", "huber", "log_cosh"}, default="squared_error"
-        What training lowers, on targets brought to zero mean and unit variance.
+        What training lowers, on targets brought to zero mean and unit variance (but for those far from all others).
     quantiles : list of float, default=None
         Learn these quantiles of the target, each with a network of its own, and the median, which `predict` then gives.
 
@@ -132,7 +133,7 @@ learning_rate, weight_decay, batch_size, epochs, patience, max_time, n_jobs, ran
         """Return the prediction for each row, (n,) for one target, else (n, targets); the median with `quantiles`."""
         return self._point(self._values(self._outputs(X)))
 
-    @available_if(lambda self: self._check_quantiles())  # type: ignore[untyped-decorator]
+    @available_if(lambda self: self._check_quantiles())
     @of_one_fit
     def predict_quantiles(self, X: Any) -> Any:
         """Return the quantiles of `quantiles_`, (n, quantiles), none of which crosses another."""
@@ -164,10 +165,24 @@ learning_rate, weight_decay, batch_size, epochs, patience, max_time, n_jobs, ran
         """Return R squared."""
         return float(r2_score(number_targets(y), self.predict(X), sample_weight=sample_weight))
 
-    def _check_quantiles(self) -> bool:
-        if self.quantiles is None:
-            raise AttributeError("predict_quantiles needs quantiles=[...]; see also predict_interval")
-        return True
+    def _check_quantiles(self) -> None:
+        learned = self.quantiles_.size if hasattr(self, "quantiles_") else self.quantiles is not None
+        if not learned:
+            raise AttributeError(
+                f"predict_quantiles needs TabularRegressor(quantiles=[...]) and a fit; this one has loss={self.loss!r}. "
+                "predict_interval gives intervals without"
+            )
+
+    def _told_of_far(self, values: Array, column: int) -> str:
+        """Say which values of a target are far from the others, and what becomes of them."""
+        shown = ", ".join(f"{value:g}" for value in values[:3]) + (", ..." if len(values) > 3 else "")
+        where = "y" if self.n_outputs_ == 1 else f"column {column} of y"
+        low, high = self.targets_.near_low[column], self.targets_.near_high[column]
+        return (
+            f"{where} has {counted(len(values), 'value')} far from all others, which lie between {low:g} and {high:g}: "
+            f"{shown}. Beyond those, targets are learned on a logarithmic scale; leave out rows whose target is a "
+            "mistake or stands for a missing one"
+        )
 
     def _widths(self, values: Array, coverage: float) -> tuple[Array, Array]:
         """How far an interval goes to either side of the prediction, but for a factor.
@@ -176,7 +191,7 @@ learning_rate, weight_decay, batch_size, epochs, patience, max_time, n_jobs, ran
         """
         below = above = np.ones(len(values))
         q, point = self.quantiles_, self._point(values)
-        least = _LEAST_WIDTH * self.targets_[1, 0]
+        least = _LEAST_WIDTH * self.targets_.scale[0]
         if (q < 0.5).any():
             lower = np.abs(np.where(q < 0.5, q, np.inf) - (1 - coverage) / 2).argmin()
             below = above = np.maximum(point - values[:, lower], least)
@@ -214,12 +229,13 @@ learning_rate, weight_decay, batch_size, epochs, patience, max_time, n_jobs, ran
     def _prepare(self, data: Data) -> None:
         given = () if self.quantiles is None else {0.5, *(float(q) for q in self.quantiles)}
         self.quantiles_, self.residuals_ = np.array(sorted(given)), None
-        mean, scale = mean_and_scale(data.targets, data.weights)
-        self.targets_ = np.stack([mean, scale, data.targets.min(axis=0), data.targets.max(axis=0)])
+        self.targets_ = TargetScale.of(data.targets, data.weights)
+        for column, far in enumerate(self.targets_.far(data.targets).T):
+            if far.any():
+                self._warn_at_the_end(self._told_of_far(data.targets[far, column], column))
 
     def _for_network(self, targets: Array) -> Array:
-        mean, scale = self.targets_[:2]
-        return ((targets - mean) / scale).astype(np.float32)  # type: ignore[no-any-return]
+        return self.targets_.learned(targets).astype(np.float32)
 
     def _slots(self) -> tuple[list[Any], int]:
         if self.quantiles_.size:
@@ -234,8 +250,7 @@ learning_rate, weight_decay, batch_size, epochs, patience, max_time, n_jobs, ran
 
     def _values(self, outputs: Array) -> Array:
         """Return outputs in the targets' units, within their range; quantiles in order."""
-        mean, scale, low, high = self.targets_
-        values: Array = np.clip(outputs * scale + mean, low, high)
+        values = self.targets_.values(outputs)
         return np.sort(values, axis=1) if self.quantiles_.size else values
 
     def _point(self, values: Array) -> Array:
@@ -247,8 +262,8 @@ learning_rate, weight_decay, batch_size, epochs, patience, max_time, n_jobs, ran
         values = self._values(outputs)
         if self.quantiles_.size:
             self.validation_score_ = float(np.average(self._loss_by_row(targets, outputs), weights=weight))
-        else:
-            self.validation_score_ = measure(self._watched(), targets, values, weight)
+        elif self._watched() != "r2" or len(targets) > 1:  # a single target has no variance to explain
+            self.validation_score_ = metrics.get(self._watched())(targets, values, weight)
         if self.n_outputs_ == 1:
             residuals = np.column_stack([targets - values, np.ones(len(targets)) if weight is None else weight])
             order = np.random.default_rng(self._seed % 2**63).permutation(len(residuals))[:_MOST_RESIDUALS]
@@ -259,11 +274,12 @@ learning_rate, weight_decay, batch_size, epochs, patience, max_time, n_jobs, ran
         return values if self.quantiles_.size else self._point(values)
 
     def _loss_by_row(self, targets: Array, outputs: Array) -> Array:
-        """Return squared errors in units of the targets' variance, or the mean pinball loss of the quantiles."""
+        """Return squared errors of targets as they are learned, or the mean pinball loss of the quantiles."""
         error = targets - self._values(outputs)
         if self.quantiles_.size:
             return np.mean(np.maximum(self.quantiles_ * error, (self.quantiles_ - 1) * error), axis=1)  # type: ignore[no-any-return]
-        return np.mean((error / self.targets_[1]) ** 2, axis=1)  # type: ignore[no-any-return]
+        error = self.targets_.learned(targets) - self.targets_.learned(self._values(outputs))
+        return np.mean(error**2, axis=1)  # type: ignore[no-any-return]
 
     def described(self) -> dict[str, Any]:
         """Return what it has learned, as plain JSON values."""
@@ -271,26 +287,33 @@ learning_rate, weight_decay, batch_size, epochs, patience, max_time, n_jobs, ran
             "quantiles": self.quantiles_.tolist(),
             "targets": int(self.n_outputs_),
             "residuals": 0 if self.residuals_ is None else len(self.residuals_),
+            **({"bent": True} if self.targets_.bent else {}),
         }
 
     def learned_arrays(self) -> dict[str, Array]:
-        """Return the targets' mean, scale and range, and the errors on rows held out."""
-        own = {"targets": self.targets_}
+        """Return how targets are learned, and the errors on rows held out."""
+        scale = self.targets_
+        own = {"targets": np.stack([scale.mean, scale.scale, scale.low, scale.high])}
+        if scale.bent:
+            own["near"] = np.stack([scale.near_low, scale.near_high])
         return own if self.residuals_ is None else {**own, "residuals": self.residuals_}
 
     @staticmethod
     def learned_forms(described: dict[str, Any]) -> dict[str, tuple[int, ...]]:
         """Return the shapes of `learned_arrays`."""
         rows, columns = described["residuals"], max(1, len(described["quantiles"])) + 1
-        return {"targets": (4, described["targets"])} | ({"residuals": (rows, columns)} if rows else {})
+        own = {"targets": (4, described["targets"])} | ({"residuals": (rows, columns)} if rows else {})
+        return own | ({"near": (2, described["targets"])} if described.get("bent") else {})
 
     def restore(self, described: dict[str, Any], arrays: dict[str, Array]) -> None:
         """Take back what was `described` and `learned_arrays`; ValueError or TypeError where that cannot be."""
         self.quantiles_ = np.array([number(q, "a quantile") for q in described["quantiles"]])
         self.n_outputs_ = whole_number(described["targets"], "targets", 1)
-        self.targets_, self.residuals_ = arrays["targets"], arrays.get("residuals")
-        mean_to_high, q = self.targets_, self.quantiles_
-        if (mean_to_high[1] <= 0).any() or (mean_to_high[2] > mean_to_high[3]).any():
+        mean, scale, low, high = arrays["targets"]
+        near_low, near_high = arrays.get("near", (low, high))
+        self.targets_, self.residuals_ = TargetScale(mean, scale, low, high, near_low, near_high), arrays.get("residuals")
+        q = self.quantiles_
+        if not ((scale > 0) & (low <= near_low) & (near_low <= near_high) & (near_high <= high)).all():
             raise ValueError("the targets' scale and range are none")
         if q.size and (0.5 not in q or not (np.diff(q) > 0).all() or q[0] <= 0 or q[-1] >= 1 or self.n_outputs_ > 1):
             raise ValueError("quantiles lie between 0 and 1, the median among them")
