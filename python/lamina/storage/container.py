@@ -99,7 +99,9 @@ def as_strings(metadata: Mapping[Any, Any]) -> dict[str, str]:
         for what, each in (("names", name), (f"metadata[{name!r}]", text)):
             if not isinstance(each, str):
                 whose = "metadata must have names that are text" if what == "names" else f"{what} must be text"
-                raise TypeError(f"{whose}; got {each!r:.60} of type {type(each).__name__}. Write it as text, as json.dumps does")
+                raise TypeError(
+                    f"{whose}; got {each!r:.60} of type {type(each).__name__}. Write it as text, as json.dumps does"
+                )
     return {str(name): str(text) for name, text in metadata.items()}
 
 

@@ -507,9 +507,7 @@ def _encode(column: Column, table: Table, place: int) -> _Encoded:
     return _Encoded([found[part] for part in column.numbers], indicator)
 
 
-def _check_categories(
-    column: Column, values: Values, labels: list[str], known: dict[str, int], name: str
-) -> None:
+def _check_categories(column: Column, values: Values, labels: list[str], known: dict[str, int], name: str) -> None:
     """Raise TypeError for numbers and the like in place of text, and warn of texts none of which the fit had."""
     if not labels or any(label in known for label in labels):
         return

@@ -311,7 +311,10 @@ learning_rate, weight_decay, batch_size, epochs, patience, max_time, n_jobs, ran
         self.n_outputs_ = whole_number(described["targets"], "targets", 1)
         mean, scale, low, high = arrays["targets"]
         near_low, near_high = arrays.get("near", (low, high))
-        self.targets_, self.residuals_ = TargetScale(mean, scale, low, high, near_low, near_high), arrays.get("residuals")
+        self.targets_, self.residuals_ = (
+            TargetScale(mean, scale, low, high, near_low, near_high),
+            arrays.get("residuals"),
+        )
         q = self.quantiles_
         if not ((scale > 0) & (low <= near_low) & (near_low <= near_high) & (near_high <= high)).all():
             raise ValueError("the targets' scale and range are none")

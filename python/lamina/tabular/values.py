@@ -424,7 +424,9 @@ def is_text(values: Values) -> bool:
     """Whether all values that are there are text, as those of a categorical column may be."""
     if values.kind == "text":
         return True
-    return values.kind == "label" and all(isinstance(each, str) or _is_missing(each) for each in _numbered(values.data)[0])
+    return values.kind == "label" and all(
+        isinstance(each, str) or _is_missing(each) for each in _numbered(values.data)[0]
+    )
 
 
 def strange_number(values: Values) -> str | None:
