@@ -39,8 +39,8 @@ def run(options: Namespace) -> int:
         outputs.append(Output(options.report, "report", "--report"))
     inputs = [options.data, *([options.test] if isinstance(options.test, str) else [])]
     if isinstance(options.test, str) and same_file(options.data, options.test):
-        raise TableError(f"--test {options.test} is the table that is trained on: its scores would tell nothing of other "
-                         "rows. Name a table of other rows, or a share of these, such as --test 0.2")  # fmt: skip
+        raise TableError(f"--test {options.test} is the table that is trained on: its scores would tell nothing of "
+                         "others. Name a table of other rows, or a share of these, such as --test 0.2")  # fmt: skip
     check_outputs(inputs, outputs, force=options.force)
     check_picture(picture)
     if kind == "tabular":

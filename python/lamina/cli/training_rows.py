@@ -228,8 +228,8 @@ def _told_of_trained_rows(features: pd.DataFrame, values: pd.Series, own: int, o
     known, usual = test.isin(training), training.duplicated(keep=False).mean()
     if known.mean() <= max(_MANY_ALIKE, 2 * usual):
         return []
-    return [f"{int(known.sum()):,} of {counted(len(test), 'test row')} of {options.test} are rows of {options.data}, too: "
-            "scores on them tell little of others"]  # fmt: skip
+    return [f"{int(known.sum()):,} of {counted(len(test), 'test row')} of {options.test} are rows of {options.data}, "
+            "too: scores on them tell little of others"]  # fmt: skip
 
 
 def _weights(frame: pd.DataFrame, options: Namespace, training: Any) -> Any:

@@ -76,7 +76,7 @@ class _Available:
 
     def __init__(self, method: Callable[..., Any], check: Callable[[Any], object]) -> None:
         self._method, self._check = method, check
-        functools.update_wrapper(self, method)
+        functools.update_wrapper(cast(Any, self), method)
 
     def __get__(self, estimator: Any, owner: type) -> Any:
         if estimator is None:

@@ -94,7 +94,7 @@ class Contents:
 
 
 def as_strings(metadata: Mapping[Any, Any]) -> dict[str, str]:
-    """Return what a caller keeps with a network, as a file keeps it; TypeError for what is no text, or has such a name."""
+    """Return what a caller keeps with a network, as a file keeps it; TypeError for what is no text, by its name."""
     for name, text in metadata.items():
         for what, each in (("names", name), (f"metadata[{name!r}]", text)):
             if not isinstance(each, str):

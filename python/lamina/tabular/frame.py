@@ -513,13 +513,13 @@ def _check_categories(column: Column, values: Values, labels: list[str], known: 
         return
     if column.text and not is_text(values):
         raise TypeError(
-            f"column {name} of X held text at the fit; got {what_is(values)}, none of which, written as text, is one of "
-            f"its {len(known)} categories"
+            f"column {name} of X held text at the fit; got {what_is(values)}, none of which, written as text, is one "
+            f"of its {len(known)} categories"
         )
     if len(labels) >= _STRANGERS:
         warnings.warn(
-            f"column {name} of X has {len(labels)} different values, none of which is one of the {len(known)} categories "
-            f"of the fit, such as {reprlib.repr(labels[0])}: is it another column, or written in another way?",
+            f"column {name} of X has {len(labels)} different values, such as {reprlib.repr(labels[0])}, and none of "
+            f"them is one of the {len(known)} categories of the fit: is it another column, or written in another way?",
             UserWarning,
             stacklevel=2,
         )

@@ -12,13 +12,13 @@ from sklearn.utils import column_or_1d
 from lamina import losses, metrics
 from lamina.data.arguments import number, whole_number
 from lamina.data.arrays import Array
+from lamina.data.targets import mean_and_scale
 from lamina.estimators.estimator import available_if, of_one_fit
 from lamina.estimators.parameters import Rule, one_of
 from lamina.tabular.base import BaseTabular, Data
 from lamina.tabular.recipe import METRICS
 from lamina.tabular.scores import interval_factor
-from lamina.tabular.target_scale import TargetScale
-from lamina.tabular.targets import number_targets
+from lamina.tabular.targets import far_from_the_others, number_targets
 from lamina.text import counted
 
 __all__ = ["TabularRegressor"]
@@ -34,8 +34,8 @@ class TabularRegressor(RegressorMixin, BaseTabular):  # type: ignore[misc]
     """A regressor for tables as they are: numbers, text, categories, booleans, dates and missing values in any column.
 
     Nothing has to be scaled, encoded or filled in, targets neither. Predictions stay within the range of the training
-    targets. Where one of a hundred targets at most is ten standard deviations of the others from their median, these are
-    learned on a logarithmic scale, so that they do not spoil the others, with a warning that tells their values.
+    targets. So that a wrong one does not spoil the others, a few targets that lie far from all others (ten standard
+    deviations, and three times as far as the next) count as the nearest of those; a warning tells their values.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ learning_rate, weight_decay, batch_size, epochs, patience, max_time, n_jobs, ran
         What the best epoch is chosen by, on the validation part; None is "rmse", with an absolute error as loss "mae".
         With `quantiles` it is their own loss, and the parameter is refused.
     loss : {"squared_error", "absolute_error", "huber", "log_cosh"}, default="squared_error"
-        What training lowers, on targets brought to zero mean and unit variance (but for those far from all others).
+        What training lowers, on targets brought to zero mean and unit variance.
     quantiles : list of float, default=None
         Learn these quantiles of the target, each with a network of its own, and the median, which `predict` then gives.
 
@@ -169,20 +169,25 @@ learning_rate, weight_decay, batch_size, epochs, patience, max_time, n_jobs, ran
         learned = self.quantiles_.size if hasattr(self, "quantiles_") else self.quantiles is not None
         if not learned:
             raise AttributeError(
-                f"predict_quantiles needs TabularRegressor(quantiles=[...]) and a fit; this one has loss={self.loss!r}. "
-                "predict_interval gives intervals without"
+                "predict_quantiles needs TabularRegressor(quantiles=[...]) and a fit; this one has "
+                f"loss={self.loss!r}. predict_interval gives intervals without"
             )
 
-    def _told_of_far(self, values: Array, column: int) -> str:
-        """Say which values of a target are far from the others, and what becomes of them."""
-        shown = ", ".join(f"{value:g}" for value in values[:3]) + (", ..." if len(values) > 3 else "")
-        where = "y" if self.n_outputs_ == 1 else f"column {column} of y"
-        low, high = self.targets_.near_low[column], self.targets_.near_high[column]
-        return (
-            f"{where} has {counted(len(values), 'value')} far from all others, which lie between {low:g} and {high:g}: "
-            f"{shown}. Beyond those, targets are learned on a logarithmic scale; leave out rows whose target is a "
-            "mistake or stands for a missing one"
-        )
+    def _scale_of(self, t: Array, column: int, weights: Array | None) -> tuple[float, float, float, float]:
+        """Return mean, scale and range of a target (n,), what is far from the others being the nearest of those."""
+        far = far_from_the_others(t)
+        if far.any():
+            where = "y" if self.n_outputs_ == 1 else f"column {column} of y"
+            shown = ", ".join(f"{value:g}" for value in t[far][:3]) + (", ..." if np.count_nonzero(far) > 3 else "")
+            self._warn_at_the_end(
+                f"{where} has {counted(int(np.count_nonzero(far)), 'value')} far from all others, which lie between "
+                f"{t[~far].min():g} and {t[~far].max():g}: {shown}. Such a target counts as the nearest of the others, "
+                "and predictions stay between those. Leave the row out where it is a mistake or stands for a missing "
+                "value; where it is right, learn a logarithm of the targets"
+            )
+            t = np.clip(t, t[~far].min(), t[~far].max())
+        mean, scale = mean_and_scale(t[:, np.newaxis], weights)
+        return float(mean[0]), float(scale[0]), float(t.min()), float(t.max())
 
     def _widths(self, values: Array, coverage: float) -> tuple[Array, Array]:
         """How far an interval goes to either side of the prediction, but for a factor.
@@ -191,7 +196,7 @@ learning_rate, weight_decay, batch_size, epochs, patience, max_time, n_jobs, ran
         """
         below = above = np.ones(len(values))
         q, point = self.quantiles_, self._point(values)
-        least = _LEAST_WIDTH * self.targets_.scale[0]
+        least = _LEAST_WIDTH * self.targets_[1, 0]
         if (q < 0.5).any():
             lower = np.abs(np.where(q < 0.5, q, np.inf) - (1 - coverage) / 2).argmin()
             below = above = np.maximum(point - values[:, lower], least)
@@ -229,13 +234,12 @@ learning_rate, weight_decay, batch_size, epochs, patience, max_time, n_jobs, ran
     def _prepare(self, data: Data) -> None:
         given = () if self.quantiles is None else {0.5, *(float(q) for q in self.quantiles)}
         self.quantiles_, self.residuals_ = np.array(sorted(given)), None
-        self.targets_ = TargetScale.of(data.targets, data.weights)
-        for column, far in enumerate(self.targets_.far(data.targets).T):
-            if far.any():
-                self._warn_at_the_end(self._told_of_far(data.targets[far, column], column))
+        columns = [self._scale_of(t, column, data.weights) for column, t in enumerate(data.targets.T)]
+        self.targets_ = np.array(columns).T
 
     def _for_network(self, targets: Array) -> Array:
-        return self.targets_.learned(targets).astype(np.float32)
+        mean, scale, low, high = self.targets_
+        return ((np.clip(targets, low, high) - mean) / scale).astype(np.float32)  # type: ignore[no-any-return]
 
     def _slots(self) -> tuple[list[Any], int]:
         if self.quantiles_.size:
@@ -250,7 +254,8 @@ learning_rate, weight_decay, batch_size, epochs, patience, max_time, n_jobs, ran
 
     def _values(self, outputs: Array) -> Array:
         """Return outputs in the targets' units, within their range; quantiles in order."""
-        values = self.targets_.values(outputs)
+        mean, scale, low, high = self.targets_
+        values: Array = np.clip(outputs * scale + mean, low, high)
         return np.sort(values, axis=1) if self.quantiles_.size else values
 
     def _point(self, values: Array) -> Array:
@@ -261,7 +266,7 @@ learning_rate, weight_decay, batch_size, epochs, patience, max_time, n_jobs, ran
     def _judge(self, targets: Array, weight: Array | None, outputs: Array) -> None:
         values = self._values(outputs)
         if self.quantiles_.size:
-            self.validation_score_ = float(np.average(self._loss_by_row(targets, outputs), weights=weight))
+            self.validation_score_ = float(np.average(self._pinball(targets, values), weights=weight))
         elif self._watched() != "r2" or len(targets) > 1:  # a single target has no variance to explain
             self.validation_score_ = metrics.get(self._watched())(targets, values, weight)
         if self.n_outputs_ == 1:
@@ -274,12 +279,17 @@ learning_rate, weight_decay, batch_size, epochs, patience, max_time, n_jobs, ran
         return values if self.quantiles_.size else self._point(values)
 
     def _loss_by_row(self, targets: Array, outputs: Array) -> Array:
-        """Return squared errors of targets as they are learned, or the mean pinball loss of the quantiles."""
-        error = targets - self._values(outputs)
+        """Return squared errors in units of the variance, or the quantiles' loss, of targets as they are learned."""
+        _, scale, low, high = self.targets_
+        targets, values = np.clip(targets, low, high), self._values(outputs)
         if self.quantiles_.size:
-            return np.mean(np.maximum(self.quantiles_ * error, (self.quantiles_ - 1) * error), axis=1)  # type: ignore[no-any-return]
-        error = self.targets_.learned(targets) - self.targets_.learned(self._values(outputs))
-        return np.mean(error**2, axis=1)  # type: ignore[no-any-return]
+            return self._pinball(targets, values)
+        return np.mean(((targets - values) / scale) ** 2, axis=1)  # type: ignore[no-any-return]
+
+    def _pinball(self, targets: Array, values: Array) -> Array:
+        """Return the mean loss of the quantiles, by row."""
+        error = targets - values
+        return np.mean(np.maximum(self.quantiles_ * error, (self.quantiles_ - 1) * error), axis=1)  # type: ignore[no-any-return]
 
     def described(self) -> dict[str, Any]:
         """Return what it has learned, as plain JSON values."""
@@ -287,36 +297,26 @@ learning_rate, weight_decay, batch_size, epochs, patience, max_time, n_jobs, ran
             "quantiles": self.quantiles_.tolist(),
             "targets": int(self.n_outputs_),
             "residuals": 0 if self.residuals_ is None else len(self.residuals_),
-            **({"bent": True} if self.targets_.bent else {}),
         }
 
     def learned_arrays(self) -> dict[str, Array]:
-        """Return how targets are learned, and the errors on rows held out."""
-        scale = self.targets_
-        own = {"targets": np.stack([scale.mean, scale.scale, scale.low, scale.high])}
-        if scale.bent:
-            own["near"] = np.stack([scale.near_low, scale.near_high])
+        """Return the targets' mean, scale and range, and the errors on rows held out."""
+        own = {"targets": self.targets_}
         return own if self.residuals_ is None else {**own, "residuals": self.residuals_}
 
     @staticmethod
     def learned_forms(described: dict[str, Any]) -> dict[str, tuple[int, ...]]:
         """Return the shapes of `learned_arrays`."""
         rows, columns = described["residuals"], max(1, len(described["quantiles"])) + 1
-        own = {"targets": (4, described["targets"])} | ({"residuals": (rows, columns)} if rows else {})
-        return own | ({"near": (2, described["targets"])} if described.get("bent") else {})
+        return {"targets": (4, described["targets"])} | ({"residuals": (rows, columns)} if rows else {})
 
     def restore(self, described: dict[str, Any], arrays: dict[str, Array]) -> None:
         """Take back what was `described` and `learned_arrays`; ValueError or TypeError where that cannot be."""
         self.quantiles_ = np.array([number(q, "a quantile") for q in described["quantiles"]])
         self.n_outputs_ = whole_number(described["targets"], "targets", 1)
-        mean, scale, low, high = arrays["targets"]
-        near_low, near_high = arrays.get("near", (low, high))
-        self.targets_, self.residuals_ = (
-            TargetScale(mean, scale, low, high, near_low, near_high),
-            arrays.get("residuals"),
-        )
-        q = self.quantiles_
-        if not ((scale > 0) & (low <= near_low) & (near_low <= near_high) & (near_high <= high)).all():
+        self.targets_, self.residuals_ = arrays["targets"], arrays.get("residuals")
+        mean_to_high, q = self.targets_, self.quantiles_
+        if (mean_to_high[1] <= 0).any() or (mean_to_high[2] > mean_to_high[3]).any():
             raise ValueError("the targets' scale and range are none")
         if q.size and (0.5 not in q or not (np.diff(q) > 0).all() or q[0] <= 0 or q[-1] >= 1 or self.n_outputs_ > 1):
             raise ValueError("quantiles lie between 0 and 1, the median among them")
