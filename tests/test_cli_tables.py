@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import re
 import subprocess
 import sys
 import time
@@ -161,6 +162,37 @@ def test_the_metrics_that_may_be_asked_for_are_those_of_the_estimators():
     assert {name: tasks[target] for target, names in OF_TARGETS.items() for name in names} == METRICS
     for name, task in METRICS.items():
         assert tasks[lamina.metrics.get(name).targets] == task
+
+
+REFUSED = {
+    ("--folds", "240"): "--folds must be at most the number of rows that count, 192; got 240",
+    ("--validation", "0", "--metric", "auc"): "--metric auc needs something to validate on; --validation 0",
+    ("--target", "price", "--class-weight", "balanced"): "--class-weight needs classes; the target 'price' is one of",
+    ("--text", "nothing"): "there is no column 'nothing' to read as text",
+}
+
+
+@pytest.mark.parametrize("words", REFUSED, ids=" ".join)
+def test_errors_and_warnings_speak_of_options(folder, words, capsys):
+    train(*TABULAR, *words, code=2, drop="")
+    said = capsys.readouterr()
+    assert REFUSED[words] in said.err
+    assert not re.search(PYTHONS, said.err + said.out)
+
+
+PYTHONS = r"n_folds|validation=|validation is|n_members|class_weight|sample_weight|_features|metric=|\bX\b|\by has"
+
+
+def test_what_training_warns_of_is_in_the_report(folder, capsys):
+    frame = table()[:24]
+    frame.loc[3, "price"] = 1e12
+    frame.to_csv("data.csv", index=False)
+    train(*TABULAR, "--test", "0", "--validation", "0.04", "--report", "r.html", target="price", drop="")
+    said, page = capsys.readouterr().out, Path("r.html").read_text()
+    for words in ("the target has 1 value far from all others", "Give --validation 0 to learn all, or --folds"):
+        assert words in said
+        assert words in page
+    assert not re.search(PYTHONS, said)
 
 
 def test_weights_by_a_column(folder, kind, capsys):

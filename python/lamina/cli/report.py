@@ -102,8 +102,7 @@ def results(part: str, classes: list[Any] | None, truth: Any, outputs: Any, base
     rows = [[name, *(column[name] for column in columns)] for name in columns[0]]
     print_table(title, header, rows, stderr=stderr)
     if baseline is not None:
-        note("log loss: beside it that of the classes' shares in training, as probabilities of every row",
-             stderr=stderr)  # fmt: skip
+        note("the log loss on the right is that of the classes' shares in training", stderr=stderr)
     per_class = list(zip(
         map(str, classes), *(scores[k].tolist() for k in ("precision", "recall", "f1", "rows")), strict=True
     ))  # fmt: skip

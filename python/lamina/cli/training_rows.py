@@ -265,7 +265,7 @@ def _task(values: pd.Series, reading: Reading, options: Namespace) -> str:
     if options.task == "auto" and task == "classification":
         _refuse_no_classes(values)
     if options.class_weight != "none" and task == "regression":
-        raise TableError(f"--class-weight needs classes; the target {options.target!r} is {why}")
+        raise TableError(f"--class-weight needs classes; the target {options.target!r} is one of numbers: {why}")
     report.note(f"{task}: the target {options.target!r}: {why}")
     if doubt is not None and options.task == "auto" and doubt.rows >= NEARLY_ALL and not doubt.code:
         report.note(f"note: the target {options.target!r} is read as text: {doubt.why}; {doubt.remedy}")
