@@ -228,6 +228,17 @@ def test_the_summary_of_a_column(name):
     assert [found.kind, found.missing, found.distinct, found.shown] == wanted
 
 
+def test_a_phone_reads_words_in_place_of_the_columns_headers():
+    columns = [
+        ColumnSummary("x", "number", 3, 7, "1 to 9"),
+        ColumnSummary("y", "text", 0, 2, "a (50%), b (50%)", "target"),
+    ]
+    shown = Page(page(ReportData("t", {}, rows=10, columns=columns)))
+    cells = [attributes for tag, attributes in shown.tags if tag == "td" and "data-label" in attributes]
+    assert [cell["data-label"] for cell in cells] == ["missing", "distinct"] * 2
+    assert [cell.get("class") for cell in cells] == [None, None, "none", None]
+
+
 def suspicious(target, classification, **columns):
     found = suspicions(pd.DataFrame(columns), pd.Series(target), classification)
     return {(one.column, one.kind) for one in found}
