@@ -656,5 +656,7 @@ def _refuse_fractions(layers: Sequence[Any], x: Array) -> None:
                         f"X must hold numbers of categories in column {column}, which an Embedding looks up; got "
                         f"{values[fractions][0]:g} in row {int(np.argwhere(fractions)[0, 0])}"
                     )
-        # What a layer does not name comes first, and what it makes of the others behind.
-        source = [column for place, column in enumerate(source) if place not in layer.columns]
+        # What a layer does not name comes first, and what it makes of the others behind; of numbers no name means all.
+        source = (
+            [] if not layer.columns else [column for place, column in enumerate(source) if place not in layer.columns]
+        )
