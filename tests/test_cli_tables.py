@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import re
 import subprocess
 import sys
 import time
@@ -124,7 +125,9 @@ def test_a_test_file_of_other_rows(folder, kind, capsys):
     assert "Results on 100 test rows" in said
     accuracy = float(next(line for line in said.splitlines() if "accuracy" in line).split("│")[2])
     assert accuracy == pytest.approx((predictions(data="other.csv")["prediction"] == other["bought"]).mean(), abs=1e-4)
-    train(*kind, "--test", "data.csv", out="data.lamina")
+    for same in ("data.csv", "./data.csv", str(Path("data.csv").resolve())):
+        train(*kind, "--test", same, code=2)
+        assert f"--test {same} is the table that is trained on" in capsys.readouterr().err
     train(*kind, "--test", "other.csv", out="other.csv", code=2)
     assert "is the file other.csv that is read" in capsys.readouterr().err
     for change, message in {
@@ -139,6 +142,88 @@ def test_a_test_file_of_other_rows(folder, kind, capsys):
     assert "other.csv has the class 'perhaps' of the target, which data.csv has not" in capsys.readouterr().err
     train(*kind, "--test", "none.csv", code=2)
     assert "there is no file 'none.csv'" in capsys.readouterr().err
+
+
+def test_test_rows_that_are_trained_on_are_told_of(folder, kind, capsys):
+    own, other = table(), table(1, 100)
+    for frame, known in ((own, 240), (pd.concat([own[:30], other]), 30), (other, 0)):
+        frame.to_csv("other.csv", index=False)
+        train(*kind, "--test", "other.csv", "--report", "r.html", drop="member")
+        words = f"{known} of {len(frame)} test rows of other.csv are rows of data.csv, too"
+        assert (f"warning: {words}" in capsys.readouterr().out) == (known > 0)
+        assert (words in Path("r.html").read_text()) == (known > 0)
+    few = pd.DataFrame({"city": own["city"], "bought": own["bought"]})  # all of them come again and again
+    few[:120].to_csv("data.csv", index=False)
+    few[120:].to_csv("other.csv", index=False)
+    train(*kind, "--test", "other.csv", drop="")
+    assert "are rows of" not in capsys.readouterr().out
+
+
+def test_scores_on_the_terminal_are_those_of_scikit_learn(folder, kind, capsys):
+    """A class without a test row, which is not predicted either, has no part in the mean of the F1."""
+    from sklearn.metrics import f1_score, log_loss, roc_auc_score
+
+    frame, other = table(), table(1, 100)
+    frame.loc[:9, ["bought", "age"]] = ["never", 300]
+    frame.to_csv("data.csv", index=False)
+    other.to_csv("other.csv", index=False)
+    train(*kind, "--test", "other.csv")
+    said = capsys.readouterr().out
+    assert main(["predict", "m.lamina", "other.csv", "--out", "p.csv", "--proba"]) == 0
+    again, found = capsys.readouterr().err, pd.read_csv("p.csv")
+    probabilities = found[[f"probability_{label}" for label in ("never", "no", "yes")]].to_numpy()
+    truth = other["bought"]
+    for title, wanted in {
+        "accuracy": (found["prediction"] == truth).mean(),
+        "F1, mean of the classes": f1_score(truth, found["prediction"], average="macro"),
+        "log loss": log_loss(
+            truth, probabilities / probabilities.sum(axis=1, keepdims=True), labels=["never", "no", "yes"]
+        ),
+        "AUC": np.mean([roc_auc_score(truth == label, found[f"probability_{label}"]) for label in ("no", "yes")]),
+    }.items():
+        for printed in (said, again):
+            line = next(line for line in printed.splitlines() if f"│ {title} " in line)
+            assert float(line.split("│")[2]) == pytest.approx(wanted, rel=1e-3)
+
+
+def test_the_metrics_that_may_be_asked_for_are_those_of_the_estimators():
+    from lamina.tabular.recipe import METRICS as OF_TARGETS
+
+    tasks = {"classes": "classification", "numbers": "regression"}
+    assert {name: tasks[target] for target, names in OF_TARGETS.items() for name in names} == METRICS
+    for name, task in METRICS.items():
+        assert tasks[lamina.metrics.get(name).targets] == task
+
+
+REFUSED = {
+    ("--folds", "240"): "--folds must be at most the number of rows that count, 192; got 240",
+    ("--validation", "0", "--metric", "auc"): "--metric auc needs something to validate on; --validation 0",
+    ("--target", "price", "--class-weight", "balanced"): "--class-weight needs classes; the target 'price' is one of",
+    ("--text", "nothing"): "there is no column 'nothing' to read as text",
+}
+
+
+@pytest.mark.parametrize("words", REFUSED, ids=" ".join)
+def test_errors_and_warnings_speak_of_options(folder, words, capsys):
+    train(*TABULAR, *words, code=2, drop="")
+    said = capsys.readouterr()
+    assert REFUSED[words] in said.err
+    assert not re.search(PYTHONS, said.err + said.out)
+
+
+PYTHONS = r"n_folds|validation=|validation is|n_members|class_weight|sample_weight|_features|metric=|\bX\b|\by has"
+
+
+def test_what_training_warns_of_is_in_the_report(folder, capsys):
+    frame = table()[:24]
+    frame.loc[3, "price"] = 1e12
+    frame.to_csv("data.csv", index=False)
+    train(*TABULAR, "--test", "0", "--validation", "0.04", "--report", "r.html", target="price", drop="")
+    said, page = capsys.readouterr().out, Path("r.html").read_text()
+    for words in ("the target has 1 value far from all others", "Give --validation 0 to learn all, or --folds"):
+        assert words in said
+        assert words in page
+    assert not re.search(PYTHONS, said)
 
 
 def test_weights_by_a_column(folder, kind, capsys):

@@ -108,6 +108,27 @@ def test_what_is_no_category_gives_zeros():
     np.testing.assert_array_equal(two.forward([[0.0], [1], [2], [-1]]), [[1], [-1], [0], [0]])
 
 
+def test_fractions_in_columns_of_categories_are_refused():
+    """And unknown numbers are not: they are the zeros of a missing value, in `fit` as in `predict`."""
+    rng = np.random.default_rng(0)
+    X = np.column_stack([rng.normal(size=(40, 2)), rng.integers(-1, 9, 40), rng.integers(0, 3, 40)])
+    fronts = {
+        3: [lamina.Embedding((2, 3), (4, 3), 2)],
+        2: [lamina.NumericEmbedding((0, 1)), lamina.Embedding((1, 0), (3, 4), 2)],
+    }
+    for column, front in fronts.items():
+        net = lamina.Network([*front, lamina.Dense(1)], 4, seed=0)
+        net.fit(X, X[:, 0], epochs=1)
+        wrong, before = X.copy(), net.copy()
+        wrong[7, column] = 1.5
+        with pytest.raises(ValueError, match=f"numbers of categories in column {column}, which .*; got 1.5 in row 7"):
+            net.fit(wrong, X[:, 0])
+        np.testing.assert_array_equal(net.predict(X), before.predict(X))
+        with_zeros = X.copy()
+        with_zeros[7, column] = -1
+        np.testing.assert_array_equal(net.predict(wrong), net.predict(with_zeros))
+
+
 def test_every_category_is_a_float():
     most = 2**24
     net = lamina.Network([lamina.Embedding((0,), (most,), 1)], 1)

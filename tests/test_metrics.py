@@ -75,6 +75,62 @@ def test_as_scikit_learn_has_it_for_numbers(name, weights):
     )
 
 
+@pytest.mark.parametrize("weights", WEIGHTS)
+@pytest.mark.parametrize("name", lamina.metrics.names())
+def test_arrays_have_the_metric_of_a_network_that_predicts_them(name, weights):
+    metric, w = lamina.metrics.get(name), WEIGHTS[weights]
+    tasks = [numbers()] if metric.targets == "numbers" else [classes(2), classes(3), classes(2, "binary_cross_entropy")]
+    for net, y in tasks:
+        y = y.astype(net.dtype) if metric.targets == "numbers" else y
+        found = metric(y, net.predict(X), w)
+        assert found == net.evaluate(X, y, sample_weight=w, metric=name)
+        assert found == metric(y.tolist(), net.predict(X).tolist(), None if w is None else w.tolist())
+
+
+def test_metrics_by_name():
+    for entry in lamina.metrics.describe():
+        metric = lamina.metrics.get(entry["name"])
+        assert lamina.metrics.get(metric) is metric
+        assert all(lamina.metrics.get(alias) == metric for alias in entry["aliases"])
+        assert (metric.name, metric.targets, metric.greater_is_better) == tuple(
+            entry[part] for part in ("name", "targets", "greater_is_better")
+        )
+    with pytest.raises(ValueError, match="unknown metric 'aucc'; did you mean 'auc'"):
+        lamina.metrics.get("aucc")
+    with pytest.raises(TypeError, match="metric must be a name or a metric; got int"):
+        lamina.metrics.get(3)
+
+
+def test_metrics_of_arrays_that_have_none():
+    get = lamina.metrics.get
+    assert np.isnan(get("auc")([1, 1], [0.1, 0.2]))
+    assert np.isnan(get("rmse")([1, 1], [0.1, np.nan]))
+    assert get("auc")([0, 1, 1], [0.5, np.nan, 0.7], [1, 0, 1]) == 1.0
+    half = [[0.5, 0.5], [0.5, 0.5]]
+    for call, words in {
+        lambda: get("rmse")([1.0], [1.0, 2.0]): "as many rows, at least one",
+        lambda: get("rmse")([], []): "as many rows, at least one",
+        lambda: get("rmse")([[1.0, 2.0]], [[1.0]]): r"targets must have the shape of predicted, \(1, 1\)",
+        lambda: get("rmse")([np.nan], [1.0]): "targets must be finite",
+        lambda: get("error")([0, 2], half): r"class numbers in 0 \.\. 1",
+        lambda: get("error")([0, 0.5], half): r"class numbers in 0 \.\. 1",
+        lambda: get("auc")([0, 2], [0.1, 0.2]): "targets must be 0 and 1",
+        lambda: get("mae")([1.0], [1.0], [1.0, 2.0]): "sample_weight must have one entry for each of the 1 rows",
+        lambda: get("mae")([1.0], [1.0], [-1.0]): "sample_weight must be finite, not below 0",
+    }.items():
+        with pytest.raises(ValueError, match=words):
+            call()
+
+
+@pytest.mark.parametrize("size", [1e-200, 1e-3, 1.0, 1e200, 1e307])
+def test_metrics_of_numbers_of_any_size(size):
+    rng = np.random.default_rng(1)
+    t, y = rng.normal(size=(50, 2)), rng.normal(size=(50, 2))
+    for name in ("rmse", "mae"):
+        assert lamina.metrics.get(name)(t * size, y * size) == pytest.approx(size * of_numbers(name, t, y, None))
+    assert lamina.metrics.get("r2")(t * size, y * size) == pytest.approx(of_numbers("r2", t, y, None))
+
+
 def test_ties_of_the_auc_count_half():
     net = lamina.Network([lamina.Dense(2, initializer="zeros")], 4, "cross_entropy")
     assert net.evaluate(X, X[:, 0] > 0, metric="auc") == 0.5

@@ -1,5 +1,6 @@
 """The report's page: what it shows, that nothing in a table becomes markup, and how a browser takes it."""
 
+import datetime as dt
 import re
 import shutil
 import subprocess
@@ -227,6 +228,17 @@ def test_the_summary_of_a_column(name):
     assert [found.kind, found.missing, found.distinct, found.shown] == wanted
 
 
+def test_a_phone_reads_words_in_place_of_the_columns_headers():
+    columns = [
+        ColumnSummary("x", "number", 3, 7, "1 to 9"),
+        ColumnSummary("y", "text", 0, 2, "a (50%), b (50%)", "target"),
+    ]
+    shown = Page(page(ReportData("t", {}, rows=10, columns=columns)))
+    cells = [attributes for tag, attributes in shown.tags if tag == "td" and "data-label" in attributes]
+    assert [cell["data-label"] for cell in cells] == ["missing", "distinct"] * 2
+    assert [cell.get("class") for cell in cells] == [None, None, "none", None]
+
+
 def suspicious(target, classification, **columns):
     found = suspicions(pd.DataFrame(columns), pd.Series(target), classification)
     return {(one.column, one.kind) for one in found}
@@ -256,6 +268,33 @@ def test_ids_are_found():
     target = rng.normal(size=rows)
     assert suspicious(target, False, **columns, **fine) == {(name, "id") for name in columns}
     assert suspicious(target[:15], False, **{name: values[:15] for name, values in columns.items()}) == set()
+
+
+def test_texts_that_are_dates_are_dates():
+    """As the estimators have them; an id they are not, however many there are."""
+    rng = np.random.default_rng(0)
+    days = pd.Timestamp("2001-01-01") + pd.to_timedelta(rng.permutation(300), "D")
+    at = days + pd.to_timedelta(rng.integers(0, 1440, 300), "min")
+    columns = {
+        "day": days.strftime("%Y-%m-%d"),
+        "gaps": days.strftime("%Y-%m-%d").where(days.day > 3, "NA"),
+        "at": at.strftime("%Y-%m-%d %H:%M"),
+        "zoned": at.strftime("%Y-%m-%dT%H:%M:00+02:00"),
+        "objects": days.date,
+        "real": days,
+    }
+    frame = pd.DataFrame(columns).assign(none=lambda f: f["day"].where(np.arange(300) % 3 > 0))
+    assert suspicious(rng.normal(size=300), False, **frame) == set()
+    for name, values in frame.items():
+        found = summary(name, values)
+        assert (found.kind, found.shown[:9], found.shown[10:14]) == ("date", "2001-01-0", " to "), name
+        assert found.missing == {"gaps": (days.day <= 3).sum(), "none": 100}.get(name, 0)
+    assert suspicious(days.to_series().astype("int64").to_numpy(), False, day=columns["day"]) == {("day", "leak")}
+    for other in (["2024-02-30"] * 30, ["2024-01-01", "soon"] * 15, ["2024-01-01", "2024-01-01T00:00Z"] * 15):
+        assert summary("no dates", pd.Series(other)).kind == "text"
+    assert summary("yes", pd.Series([True, None, False], dtype=object)).kind == "boolean"
+    clock = summary("clock", pd.Series([dt.time(8, 30), None, dt.time(17)]))
+    assert (clock.kind, clock.missing) == ("duration", 1)
 
 
 def test_leaks_are_found():

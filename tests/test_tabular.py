@@ -1,6 +1,8 @@
 """The estimators for tables: what they learn, keep, promise and refuse."""
 
+import datetime as dt
 import pickle
+import re
 import subprocess
 import sys
 import warnings
@@ -18,6 +20,8 @@ import lamina
 pd = pytest.importorskip("pandas")
 pl = pytest.importorskip("polars")
 pytest.importorskip("narwhals")
+
+from lamina.tabular.targets import far_from_the_others  # noqa: E402 (what it needs may not be there)
 
 EMBEDDINGS = ("periodic", "linear", "piecewise_linear", "none")
 TINY = {"width": 16, "depth": 1, "epochs": 8, "batch_size": 16, "dropout": 0.0, "random_state": 0, "n_members": 1}
@@ -160,19 +164,68 @@ def test_the_networks_own_parameters_are_heeded(name):
     assert stopped.history_[0].epochs < 200
 
 
+def raw(n=N, later=False):
+    """Python's own values by column, of every kind a data frame may have; `later` with categories of its own."""
+    frame, _ = awkward(n)
+    rng = np.random.default_rng(2 + later)
+    gone = rng.random(n) < 0.1
+    wanted = {name: values.astype(object).where(values.notna(), None).tolist() for name, values in frame.items()}
+    wanted["day"] = [day.date() for day in frame["day"]]
+    wanted["clock"] = [None if gone[i] else dt.time(int(h), int(h) * 2) for i, h in enumerate(rng.integers(0, 24, n))]
+    wanted["moment"] = [None if gone[i] else day.to_pydatetime() for i, day in enumerate(frame["day"])]
+    wanted["zoned"] = [moment.to_pydatetime() for moment in frame["zoned"]]
+    wanted["long"] = [None if gone[i] else span.to_pytimedelta() for i, span in enumerate(frame["long"])]
+    wanted["written"] = [str(day) for day in wanted["day"]]
+    wanted["town"] = [f"town {number}" for number in rng.integers(0, 60 + 40 * later, n)]
+    wanted["words"] = rng.choice(["NA", "", "a", "b"], n).tolist()
+    wanted["numbers"] = [str(number) if number < 2 else "?" for number in rng.normal(size=n).round(2)]
+    if later:
+        wanted["colour"] = ["mauve", *wanted["colour"][1:]]
+        wanted["nothing"] = [1.5] * n
+        wanted["same"] = [8] * n
+        wanted = {name: wanted[name] for name in reversed(wanted)} | {"more": [0] * n}
+    return wanted
+
+
+def as_frame(library, data):
+    if library == "polars":
+        return pl.DataFrame(data, strict=False)
+    if library == "pyarrow":
+        return pytest.importorskip("pyarrow").table(data)
+    objects = {"mixed": [[1, "a", 2.5, None, True][i % 5] for i in range(len(data["x"]))]}
+    frame = pd.DataFrame({name: pd.Series(values, dtype=object) for name, values in {**data, **objects}.items()})
+    return frame.astype({"x": float, "kind": "category", "yes": "boolean", "whole": "Int64"}).assign(
+        zoned=pd.to_datetime(frame["zoned"], utc=True).dt.tz_convert("Europe/Berlin"),
+        long=pd.to_timedelta(frame["long"]),
+    )
+
+
 @every
-def test_a_new_process_predicts_the_same_bits(name, tmp_path):
-    model = fitted(name)
+@pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow"])
+def test_a_new_process_predicts_the_same_bits(name, library, tmp_path):
+    """Of a frame of every awkward kind of column, fitted, saved, and predicted with other ones, in another order."""
+    learned, later = as_frame(library, raw()), as_frame(library, raw(later=True))
+    model = make(name).fit(learned, KINDS[name])
+    assert sorted(model.dropped_columns_) == ["id", "nothing", "same"]
     model.save(tmp_path / "model")
-    FRAME.to_pickle(tmp_path / "frame")
+    (tmp_path / "frames").write_bytes(pickle.dumps([learned, later]))
     code = """
-import sys, numpy, pandas, lamina
-model, frame = lamina.load(sys.argv[1]), pandas.read_pickle(sys.argv[2])
-numpy.save(sys.argv[3], model.predict_proba(frame) if hasattr(model, "predict_proba") else model.predict(frame))
+import pickle, sys, numpy, lamina
+model, frames = lamina.load(sys.argv[1]), pickle.load(open(sys.argv[2], "rb"))
+predict = model.predict_proba if hasattr(model, "predict_proba") else model.predict
+numpy.savez(sys.argv[3], *map(predict, frames))
 """
-    paths = [tmp_path / part for part in ("model", "frame", "found.npy")]
+    paths = [tmp_path / part for part in ("model", "frames", "found.npz")]
     subprocess.run([sys.executable, "-c", code, *paths], check=True)
-    np.testing.assert_array_equal(np.load(paths[-1]), predicted(model, FRAME))
+    found = np.load(paths[-1])
+    for place, frame in enumerate((learned, later)):
+        assert len(np.unique(predicted(model, frame))) > N / 2
+        np.testing.assert_array_equal(found[f"arr_{place}"], predicted(model, frame))
+    twice = pd.concat([FRAME, FRAME[["x"]]], axis=1)
+    with pytest.raises(ValueError, match="X must have columns of different names; got 'x' 2 times"):
+        make(name).fit(twice, KINDS[name])
+    with pytest.raises(ValueError, match="X must have columns of different names; got 'x' 2 times"):
+        model.predict(twice)
 
 
 @every
@@ -266,6 +319,14 @@ def test_rows_of_weight_zero_are_not_there(name):
     assert len(model.out_of_fold_) == N
 
 
+def test_weights_of_classes_that_a_validation_set_has_not():
+    """Nor need all classes be named."""
+    one = LABELS == "much"
+    model = make("TabularClassifier", class_weight={"little": 2.0})
+    model.fit(FRAME, LABELS, X_val=FRAME[one], y_val=LABELS[one])
+    assert model.validation_score_ is not None
+
+
 def test_class_weights():
     rare = np.array(["often", "seldom"])[(VALUES > 2.5).astype(int)]
     plain = make("TabularClassifier", epochs=20).fit(FRAME, rare)
@@ -340,6 +401,60 @@ def test_targets_of_any_size_stay_within_their_range():
         assert np.corrcoef((found - offset) / scale, VALUES)[0, 1] > 0.8
 
 
+def far_out(places, value):
+    y = VALUES.copy()
+    y[places] = value
+    return y
+
+
+@pytest.mark.parametrize("quantiles", [None, [0.1, 0.9]], ids=str)
+@pytest.mark.parametrize("value", [30.0, -1e3, 1e9, 1e300])
+def test_a_target_far_out_does_not_spoil_the_others(value, quantiles, tmp_path):
+    """It counts as the nearest of the others, in the held-out part, too."""
+    others = np.delete(VALUES[:180], 7)
+    low, high = others.min(), others.max()
+    y, clipped = far_out(7, value), far_out(7, low if value < 0 else high)
+    how = {"epochs": 60, "quantiles": quantiles}
+    told = re.escape(f"which lie between {low:g} and {high:g}: {value:g}. Such a target counts as the nearest")
+    with pytest.warns(UserWarning, match=f"y has 1 value far from all others, {told}"):
+        model = make("TabularRegressor", **how).fit(FRAME[:180], y[:180])
+    usual = make("TabularRegressor", **how).fit(FRAME[:180], clipped[:180])
+    np.testing.assert_array_equal(model.predict(FRAME), usual.predict(FRAME))
+    np.testing.assert_array_equal(model.feature_importances_, usual.feature_importances_)
+    assert usual.score(FRAME[180:], VALUES[180:]) > 0.6
+    assert low <= model.predict(FRAME).min() <= model.predict(FRAME).max() <= high
+    model.save(tmp_path / "model")
+    np.testing.assert_array_equal(lamina.load(tmp_path / "model").predict(FRAME), model.predict(FRAME))
+
+
+def test_several_targets_are_looked_at_one_by_one():
+    both = np.column_stack([VALUES, far_out(7, 1e5)])
+    with pytest.warns(UserWarning, match="column 1 of y has 1 value far from all others"):
+        model = make("TabularRegressor", epochs=60).fit(FRAME, both)
+    assert model.score(FRAME[10:], np.column_stack([VALUES, VALUES])[10:]) > 0.6
+
+
+def test_which_targets_are_far_from_the_others():
+    rng = np.random.default_rng(0)
+    bulk = rng.normal(size=500)
+    tails = [bulk, np.exp(bulk), np.exp(1.5 * rng.normal(size=2000)), rng.exponential(size=1000), rng.uniform(size=30)]
+    few = [np.array([0.0, 1e9]), np.arange(3.0), np.full(9, 2.5), np.array([1.0] * 9 + [1e6])]
+    often = [np.where(rng.random(500) < share, 1e6, bulk) for share in (0.1, 0.5, 0.9)]
+    for y in (*tails, *few, *often, (rng.random(500) < 0.004) * 9.0):
+        assert not far_from_the_others(y).any()
+        assert not far_from_the_others(-y * 1e-200).any()
+    for values in (
+        [12.0],
+        [300.0, -300.0],
+        [50.0, 60.0, 1e4, -1e6],
+        [1e300],
+        [np.finfo(float).max, -np.finfo(float).max],
+    ):
+        for scale in (1.0, -1e-3, 1e-300) if max(values) < 1e7 else (1.0,):
+            y = np.concatenate([values, bulk]) * scale
+            assert far_from_the_others(y).nonzero()[0].tolist() == list(range(len(values)))
+
+
 @pytest.mark.parametrize("metric", ["error", "log_loss", "auc", "rmse", "mae", "r2"])
 def test_the_metric_chooses_and_is_told(metric):
     name = "TabularClassifier" if metric in ("error", "log_loss", "auc") else "TabularRegressor"
@@ -393,7 +508,13 @@ def test_quantiles():
     np.testing.assert_array_equal(found[:, 1], model.predict(NOISY[TEST]))
     for q, below in zip(model.quantiles_, (NOISE[TEST, np.newaxis] < found).mean(axis=0), strict=True):
         assert below == pytest.approx(q, abs=0.1)
-    assert not hasattr(make("TabularRegressor").fit(NOISY, NOISE), "predict_quantiles")
+    other = make("TabularRegressor", loss="huber").fit(NOISY, NOISE)
+    assert not hasattr(other, "predict_quantiles")
+    words = r"predict_quantiles needs TabularRegressor\(quantiles=\[...\]\) and a fit; this one has loss='huber'"
+    with pytest.raises(AttributeError, match=words):
+        other.predict_quantiles(NOISY)
+    with pytest.raises(AttributeError, match=words):
+        other.set_params(quantiles=[0.1]).predict_quantiles(NOISY)
 
 
 def test_coverage_that_nobody_can_promise():
@@ -515,6 +636,11 @@ CASES = {
         "X_val, y_val or .*: X must have the columns of the fit",
     ),
     "groups": ({}, {"groups": np.ones(N)}, "give n_folds, too"),
+    "more folds than groups": (
+        {"n_folds": 5},
+        {"groups": np.arange(N) % 3},
+        "n_folds must be at most the number of groups, 3; got 5",
+    ),
     "groups of others": (
         {"n_folds": 2},
         {"groups": np.ones(3)},
@@ -555,6 +681,11 @@ def test_misuse_is_refused_and_changes_nothing(name, case):
         ({}, VALUES, "Unknown label type: continuous"),
         ({}, np.column_stack([LABELS, LABELS]), "one label a row|Unknown label type|several columns"),
         ({"class_weight": {"little": -1}}, LABELS, "class_weight must be finite and at least 0; got -1"),
+        (
+            {"class_weight": {"little": 1, "much": 2, "none": 3}},
+            LABELS,
+            r"class_weight must name classes of y; got 'none', and y has \['little', 'much'\]",
+        ),
         ({"class_weight": {"little": 0, "much": 0}}, LABELS, "must leave a row a weight above 0"),
     ],
 )
@@ -579,6 +710,19 @@ def test_misuse_of_the_classifier(parameters, y, words):
 def test_misuse_of_the_regressor(parameters, y, words):
     with pytest.raises((ValueError, TypeError), match=words):
         make("TabularRegressor", **parameters).fit(FRAME, y)
+
+
+@every
+@pytest.mark.parametrize("value", [1, None, True, ["a"], b"a"], ids=str)
+def test_metadata_are_text(name, value, tmp_path):
+    model = make(name, epochs=1).fit(FRAME[["x"]], KINDS[name])
+    model.metadata_["note"] = value
+    with pytest.raises(TypeError, match=r"metadata\['note'\] must be text; got .* of type "):
+        model.save(tmp_path / "model")
+    model.metadata_ = {1: "text"}
+    with pytest.raises(TypeError, match="metadata must have names that are text; got 1 of type int"):
+        model.save(tmp_path / "model")
+    assert not (tmp_path / "model").exists()
 
 
 def test_a_refused_refit_leaves_the_model():

@@ -233,6 +233,46 @@ def test_unseen_categories():
     assert encoder.transform(new).tolist() == [[-1, -1], [0, 1], [-1, 0]]
 
 
+TOWNS = [f"town {i % 6}" for i in range(30)]
+STRANGE_KINDS = {
+    "numbers": [1.5] * 30,
+    "True and False": [True, False] * 15,
+    "dates": [dt.datetime(2024, 1, 1)] * 30,
+    "durations": [dt.timedelta(1)] * 30,
+}
+
+
+@pytest.mark.parametrize("library", [pd.DataFrame, pl.DataFrame])
+@pytest.mark.parametrize("kind", STRANGE_KINDS)
+def test_other_values_in_place_of_text_are_refused(kind, library):
+    words = rf"column 'x' of X held text at the fit; got {kind}, none of which, written as text, is one of its 6 categ"
+    for texts in (library({"x": TOWNS}), pd.DataFrame({"x": pd.Categorical(TOWNS)})):
+        encoder, _ = encode(texts)
+        for each in (encoder, kept(encoder)):
+            with pytest.raises(TypeError, match=words):
+                each.transform(library({"x": STRANGE_KINDS[kind]}))
+            assert (
+                each.transform(library({"x": pl.Series([None] * 3, dtype=pl.Float64).to_list()})).tolist() == [[-1]] * 3
+            )
+    # What is equal is one label, whoever has read it; new ones of numbers that were named as categories may come.
+    assert encode(library({"x": ["1", "2", "c"] * 3}))[0].transform(library({"x": [1, 2, 3]})).tolist() == [
+        [0],
+        [1],
+        [-1],
+    ]
+    encoder, _ = encode(library({"x": [STRANGE_KINDS[kind][0], None]}), ["x"])
+    encoder.transform(library({"x": [5, 6]}))
+
+
+def test_texts_none_of_which_is_known_are_told():
+    encoder, _ = encode(pd.DataFrame({"x": TOWNS}))
+    others = [f"city {i}" for i in range(5)]
+    with pytest.warns(UserWarning, match="column 'x' of X has 5 different values, such as 'city 0', and none .* 6 cat"):
+        assert encoder.transform(pd.DataFrame({"x": others})).tolist() == [[-1]] * 5
+    encoder.transform(pd.DataFrame({"x": others[:4]}))
+    encoder.transform(pd.DataFrame({"x": [*others, "town 1"]}))
+
+
 def test_rare_categories_are_one_which_stands_for_unseen_ones():
     words = [f"often {i}" for i in range(10) for _ in range(3)] + [f"once {i}" for i in range(5)]
     encoder, matrix = encode(pd.DataFrame({"x": words}))

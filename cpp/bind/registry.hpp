@@ -265,7 +265,10 @@ template <class Variant> py::list describe() {
       d["initializer"] = name_of(suited_initializer(S{}));
     }
     if constexpr (says_full_batch<S>) d["full_batch"] = S::full_batch;
-    if constexpr (says_greater<S>) d["greater_is_better"] = S::greater;
+    if constexpr (says_greater<S>) {
+      d["greater_is_better"] = S::greater;
+      d["targets"] = S::classes ? "classes" : "numbers";
+    }
     py::dict parameters;
     for (const AnyField& field : fields_of<S>().all)
       parameters[field.name] = py::make_tuple(field.get(&entry), field.doc);

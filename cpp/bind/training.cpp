@@ -1,7 +1,36 @@
 /// Options, reports and history of a fit as Python records.
+#include <optional>
+
 #include "bind/callable.hpp"
+#include "bind/lock.hpp"
+#include "bind/numpy.hpp"
 
 namespace lamina::bind {
+namespace {
+
+using Doubles = py::array_t<double, py::array::c_style>;
+using Labels = py::array_t<std::int32_t, py::array::c_style>;
+
+/// A metric of predictions (rows, outputs): targets are labels (rows,), or values (rows, outputs), and weights (rows,).
+double metric_value(const Metric& metric, const py::array& targets, const Doubles& predicted,
+                    const std::optional<Doubles>& weights) {
+  if (predicted.ndim() != 2) throw py::value_error("predicted must be (rows, outputs)");
+  Scored<double> s;
+  s.predicted = Matrix<const double>(predicted.data(), predicted.shape(0), predicted.shape(1));
+  const bool labels = py::isinstance<Labels>(targets) && targets.ndim() == 1;
+  const bool values = py::isinstance<Doubles>(targets) && targets.ndim() == 2 && targets.shape(1) == s.outputs();
+  if (!(labels || values) || targets.shape(0) != s.count() || (weights && weights->size() != s.count()))
+    throw py::value_error("targets must be int32 (rows,) or float64 (rows, outputs), and weights (rows,)");
+  if (labels) s.rows.targets.labels = static_cast<const std::int32_t*>(targets.data());
+  else s.rows.targets.values = Matrix<const double>(static_cast<const double*>(targets.data()), s.count(), s.outputs());
+  if (weights) s.rows.weights = Vector<const double>(weights->data(), s.count());
+  const bool classes = std::visit([](const auto& m) { return m.classes; }, metric);
+  s.kind = !classes ? TargetKind::real : labels ? TargetKind::classes : TargetKind::binary;
+  const Unlocked unlocked;
+  return metric_of(metric, s);
+}
+
+}  // namespace
 
 void bind_training(py::module_& m) {
   py::class_<Progress> progress(m, "Progress", "How far training is; what a schedule gets.");
@@ -19,6 +48,13 @@ void bind_training(py::module_& m) {
 
   m.def("metric_names", &names<Metric>);
   m.def("metric_describe", &describe<Metric>);
+  m.def(
+      "metric_name", [](const Metric& metric) { return name_of(metric); }, py::arg("metric"),
+      "The name that a metric's name or alias stands for.");
+  m.def("metric_value", &metric_value, py::arg("metric"), py::arg("targets").noconvert(),
+        py::arg("predicted").noconvert(), py::arg("sample_weight").noconvert(),
+        "A metric of predictions (rows, outputs), float64: targets are int32 labels (rows,), or float64 (rows, "
+        "outputs).");
 
   py::class_<EpochReport> report(m, "EpochReport", "What is known at the end of an epoch.");
   report.def(py::init<const EpochReport&>(), py::arg("report"));

@@ -39,7 +39,8 @@ template <class T> double metric_of(const Metric& metric, const Scored<T>& score
       if (std::isnan(scored.prediction(i, j))) return std::numeric_limits<double>::quiet_NaN();
     }
   }
-  return std::visit([&](const auto& m) { return m.value(scored); }, metric);
+  constexpr double none = std::numeric_limits<double>::quiet_NaN();
+  return std::visit([&](const auto& m) { return m.has(scored) ? m.value(scored) : none; }, metric);
 }
 template void check_metric_of<float>(const Metric&, const Scored<float>&);
 template void check_metric_of<double>(const Metric&, const Scored<double>&);

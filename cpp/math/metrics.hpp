@@ -68,6 +68,18 @@ template <class T> struct Scored {
   }
 };
 
+/// What numbers are divided by so that none of their squares overflows or vanishes: 1 where they are of usual size,
+/// else a power of two, which costs no digit.
+template <class T> double unit_of(const Scored<T>& s) {
+  double largest = 0;
+  for (Index i = 0; i < s.count(); ++i) {
+    for (Index j = 0; s.weight(i) != 0 && j < s.outputs(); ++j)
+      largest = std::max({largest, std::abs(s.target(i, j)), std::abs(s.prediction(i, j))});
+  }
+  const bool usual = largest == 0 || (largest > 1e-100 && largest < 1e100) || !std::isfinite(largest);
+  return usual ? 1 : std::ldexp(1.0, std::ilogb(largest));
+}
+
 struct MetricEntry : Entry {
   static constexpr bool greater = false;
   static constexpr bool classes = false;
@@ -190,10 +202,11 @@ struct Rmse : MetricEntry {
   static constexpr const char* formula = "sqrt of the mean of (t - y)^2, over rows and outputs";
   static constexpr const char* source = "scikit-learn documentation, root_mean_squared_error";
   template <class T> double value(const Scored<T>& s) const {
-    return std::sqrt(s.average_of_all([&](Index i, Index j) {
-      const double e = s.target(i, j) - s.prediction(i, j);
-      return e * e;
-    }));
+    const double unit = unit_of(s);
+    return unit * std::sqrt(s.average_of_all([&](Index i, Index j) {
+             const double e = s.target(i, j) / unit - s.prediction(i, j) / unit;
+             return e * e;
+           }));
   }
 };
 
@@ -203,7 +216,9 @@ struct Mae : MetricEntry {
   static constexpr const char* formula = "mean of |t - y|, over rows and outputs";
   static constexpr const char* source = "scikit-learn documentation, mean_absolute_error";
   template <class T> double value(const Scored<T>& s) const {
-    return s.average_of_all([&](Index i, Index j) { return std::abs(s.target(i, j) - s.prediction(i, j)); });
+    const double unit = unit_of(s);
+    return unit * s.average_of_all(
+                      [&](Index i, Index j) { return std::abs(s.target(i, j) / unit - s.prediction(i, j) / unit); });
   }
 };
 
@@ -213,12 +228,13 @@ struct R2 : MetricEntry {
   static constexpr const char* source = "scikit-learn documentation, r2_score";
   static constexpr bool greater = true;
   template <class T> double value(const Scored<T>& s) const {
+    const double unit = unit_of(s);
     double sum = 0;
     for (Index j = 0; j < s.outputs(); ++j) {
-      const double middle = s.average([&](Index i) { return s.target(i, j); });
+      const double middle = s.average([&](Index i) { return s.target(i, j) / unit; });
       const auto square = [](double e) { return e * e; };
-      const double left = s.average([&](Index i) { return square(s.target(i, j) - s.prediction(i, j)); });
-      const double spread = s.average([&](Index i) { return square(s.target(i, j) - middle); });
+      const double left = s.average([&](Index i) { return square(s.target(i, j) / unit - s.prediction(i, j) / unit); });
+      const double spread = s.average([&](Index i) { return square(s.target(i, j) / unit - middle); });
       // A constant column is predicted exactly or not at all, as scikit-learn has it.
       sum += spread > 0 ? 1 - left / spread : left == 0 ? 1 : 0;
     }
@@ -239,7 +255,7 @@ inline bool greater_is_better(const Metric& m) {
 void check_metric(const Metric& metric, const Loss& loss);
 /// Throws std::invalid_argument where no predictions of these targets would have a value; none are looked at.
 template <class T> void check_metric_of(const Metric& metric, const Scored<T>& scored);
-/// NaN where the prediction of a row of weight above 0 is.
+/// NaN where the prediction of a row of weight above 0 is, and where the targets do not have what the metric wants.
 template <class T> double metric_of(const Metric& metric, const Scored<T>& scored);
 
 }  // namespace lamina

@@ -23,6 +23,7 @@ __all__ = [
     "check_outputs",
     "is_checkpoint",
     "is_model",
+    "same_file",
 ]
 
 # The names of the columns of predictions: the first, how those of classes begin, and those of an interval.
@@ -130,10 +131,10 @@ def check_outputs(inputs: Iterable[str], outputs: Iterable[Output], *, force: bo
     for output in outputs:
         path = Path(output.path)
         for other in given:
-            if _same_file(output.path, other):
+            if same_file(output.path, other):
                 raise OutputError(f"{output.how} {output.path} is the file {other} that is read; name another")
         for earlier in before:
-            if _same_file(output.path, earlier.path):
+            if same_file(output.path, earlier.path):
                 raise OutputError(f"the {output.kind} would be written over the {earlier.kind}, {earlier.path}; "
                                   f"name another file by {output.how}")  # fmt: skip
         before.append(output)
@@ -143,7 +144,7 @@ def check_outputs(inputs: Iterable[str], outputs: Iterable[Output], *, force: bo
                               "file, or replace it by --force")  # fmt: skip
 
 
-def _same_file(one: str, other: str) -> bool:
+def same_file(one: str, other: str) -> bool:
     """Whether both are one file, by whatever links; /dev/null and its like, which hold nothing, never are."""
     try:
         if not stat.S_ISREG(os.stat(one).st_mode):

@@ -9,7 +9,7 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from lamina.report.scores import classification_scores, regression_scores
+from lamina.report.scores import METRICS, classification_scores, metrics_of, regression_scores
 from lamina.text import aligned, counted
 
 __all__ = ["classification_scores", "let_go", "note", "print_table", "regression_scores", "results"]
@@ -64,6 +64,13 @@ def print_table(title: str, header: Iterable[str], rows: Iterable[Iterable[Any]]
     _print(captured.get().rstrip("\n"), stderr=stderr)
 
 
+def _of_classes(truth: Any, outputs: Any, classes: int) -> dict[str, float]:
+    """Return the scores of probabilities (n, classes), by what they are called; without one that is not defined."""
+    scores = classification_scores(truth, np.argmax(outputs, axis=1), classes)
+    found = {METRICS[name].title: value for name, value in metrics_of(truth, outputs).items() if name != "accuracy"}
+    return {"accuracy": scores["accuracy"], "F1, mean of the classes": scores["mean_f1"], **found}
+
+
 def results(part: str, classes: list[Any] | None, truth: Any, outputs: Any, baseline: Any, *, stderr: bool) -> None:
     """Print the scores on one part of the data next to those of the baseline.
 
@@ -75,8 +82,8 @@ def results(part: str, classes: list[Any] | None, truth: Any, outputs: Any, base
         The labels; None for regression.
     truth, outputs : numpy.ndarray
         Class numbers (n,) and probabilities (n, classes), or numbers (n,) and (n,), in the target's units.
-    baseline : int or float, optional
-        The class, or the number, that the baseline predicts for every row; None for no baseline.
+    baseline : numpy.ndarray or float, optional
+        What the training rows had: the shares of the classes, (classes,), or the mean; None for no baseline.
     """
     title = f"Results on {len(truth)} {part} rows"
     if classes is None:
@@ -87,13 +94,15 @@ def results(part: str, classes: list[Any] | None, truth: Any, outputs: Any, base
         return
     predicted = np.argmax(outputs, axis=1)
     scores = classification_scores(truth, predicted, len(classes))
-    rows = [["accuracy", scores["accuracy"]], ["F1, mean of the classes", float(np.mean(scores["f1"]))]]
+    columns = [_of_classes(truth, outputs, len(classes))]
     header = ["", "model"]
     if baseline is not None:
-        always = classification_scores(truth, np.full(len(truth), baseline), len(classes))
-        header.append(f"always {classes[baseline]!r}")
-        rows = [rows[0] + [always["accuracy"]], rows[1] + [float(np.mean(always["f1"]))]]
+        header.append(f"always {classes[int(np.argmax(baseline))]!r}")
+        columns.append(_of_classes(truth, np.tile(baseline, (len(truth), 1)), len(classes)))
+    rows = [[name, *(column[name] for column in columns)] for name in columns[0]]
     print_table(title, header, rows, stderr=stderr)
+    if baseline is not None:
+        note("the log loss on the right is that of the classes' shares in training", stderr=stderr)
     per_class = list(zip(
         map(str, classes), *(scores[k].tolist() for k in ("precision", "recall", "f1", "rows")), strict=True
     ))  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,15 @@ from lamina.cli.tables import TableError, Target, check_columns, check_finite, u
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["columns_of", "described", "outputs_of", "strangers_to", "target_and_cells", "widened"]
+__all__ = [
+    "as_the_command_says",
+    "columns_of",
+    "described",
+    "outputs_of",
+    "strangers_to",
+    "target_and_cells",
+    "widened",
+]
 
 
 def described(target: Target, cells: CellRules) -> str:
@@ -65,7 +74,32 @@ def outputs_of(model: Any, frame: pd.DataFrame, target: Target) -> Any:
             return np.asarray(model.predict(frame), dtype=np.float64)
         return widened(model, model.predict_proba(frame), target)
     except (TypeError, ValueError) as error:
-        raise TableError(str(error).replace(" of X ", " ").replace(" at the fit", " in training")) from None
+        raise TableError(as_the_command_says(str(error))) from None
+
+
+# What an estimator calls its parameters and arguments, and what they are on the command line.
+_WORDS = {
+    r"validation=None|validation is None": "--validation 0",
+    r"metric='(\w+)'": r"--metric \1",
+    r"\bn_folds\b": "--folds",
+    r"\bclass_weight\b": "--class-weight",
+    r"\bsample_weight\b": "--weights",
+    r"\bmax_time\b": "--time",
+    r"\brandom_state\b": "--seed",
+    r"\bcategorical_features\b": "--text",
+    r"^(Input )?y\b": "the target",
+    r"^X\b": "the table",
+    r" of X\b": "",
+    r"\bat the fit\b": "in training",
+    r"\bof the fit\b": "of training",
+}
+
+
+def as_the_command_says(message: str) -> str:
+    """Return what an estimator has to say in the words of who gave a table and options, and no arguments."""
+    for theirs, ours in _WORDS.items():
+        message = re.sub(theirs, ours, message)
+    return message
 
 
 def widened(model: Any, probabilities: Any, target: Target) -> Any:

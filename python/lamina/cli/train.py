@@ -11,7 +11,7 @@ import numpy as np
 
 from lamina.cli import report
 from lamina.cli.arguments import OPTIONS_OF
-from lamina.cli.outputs import Output, check_outputs
+from lamina.cli.outputs import Output, check_outputs, same_file
 from lamina.cli.pictures import check_picture
 from lamina.cli.tables import TableError
 from lamina.cli.train_network import train_network
@@ -40,6 +40,9 @@ def run(options: Namespace) -> int:
     if options.checkpoint:
         outputs.append(Output(options.checkpoint, "checkpoint", "--checkpoint"))
     inputs = [options.data, *([options.test] if isinstance(options.test, str) else [])]
+    if isinstance(options.test, str) and same_file(options.data, options.test):
+        raise TableError(f"--test {options.test} is the table that is trained on: its scores would tell nothing of "
+                         "others. Name a table of other rows, or a share of these, such as --test 0.2")  # fmt: skip
     check_outputs(inputs, outputs, force=options.force)
     check_picture(picture)
     if kind == "tabular":
@@ -99,5 +102,5 @@ def _report_part(part: str, rows: Rows, index: Any, outputs: Any) -> None:
         truth = rows.values.to_numpy(dtype=np.float64)[index]
         report.results(part, None, truth, outputs, rows.target.mean, stderr=False)
     else:
-        baseline = int(np.argmax(np.bincount(rows.encoded[training], minlength=len(rows.target.classes))))
+        baseline = np.bincount(rows.encoded[training], minlength=len(rows.target.classes)) / len(training)
         report.results(part, rows.target.labels, rows.encoded[index], outputs, baseline, stderr=False)

@@ -13,7 +13,7 @@ from pandas.api.types import is_float_dtype
 from lamina.cli import report
 from lamina.cli.arguments import METRICS
 from lamina.cli.tables import TableError, check_finite
-from lamina.cli.tabular_model import described, outputs_of, widened
+from lamina.cli.tabular_model import as_the_command_says, described, outputs_of, widened
 from lamina.cli.trained import Trained
 from lamina.cli.training_rows import Rows
 from lamina.diagnosis import diagnose
@@ -37,12 +37,15 @@ def train_tabular(rows: Rows, options: Namespace) -> Trained:
     X, values = rows.features.iloc[training], rows.values.iloc[training]
     weights = None if rows.weights is None else rows.weights[training]
     started = time.perf_counter()
-    interrupted, notes = _fit(model, X, values, weights, options.checkpoint)
+    interrupted, doubts = _fit(model, X, values, weights, options.checkpoint)
     seconds = time.perf_counter() - started
     unused = dict(model.dropped_columns_)
-    for line in [*(f"column {name!r} is left out: {why}" for name, why in unused.items()), *notes]:
+    for line in (f"column {name!r} is left out: {why}" for name, why in unused.items()):
         report.note(f"note: {line}")
         rows.notes.append(line)
+    for line in doubts:
+        report.note(f"warning: {line}")
+        rows.warnings.append(line)
     histories = [history for history in model.history_ if history is not None and history.loss]
     if interrupted and not histories:
         raise KeyboardInterrupt("before the first epoch was over: nothing is saved")
@@ -120,16 +123,18 @@ def _estimator(rows: Rows, options: Namespace) -> Any:
 
 
 def _fit(model: Any, X: Any, values: Any, weights: Any, checkpoint: str | None) -> tuple[bool, list[str]]:
-    """Train, and return whether Ctrl-C ended it, and what training had to say."""
+    """Train, and return whether Ctrl-C ended it, and what training had to warn of; TableError for what it refuses."""
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             model.fit(X, values, sample_weight=weights, checkpoint=checkpoint)
     except KeyboardInterrupt:
         raise KeyboardInterrupt("before the first epoch was over: nothing is saved") from None
+    except (TypeError, ValueError) as error:
+        raise TableError(as_the_command_says(str(error))) from None
     said = [str(one.message) for one in caught]
     # What was left out is told of all such columns.
-    others = [line for line in said if "interrupted" not in line and "was left out" not in line]
+    others = [as_the_command_says(line) for line in said if "interrupted" not in line and "was left out" not in line]
     return any("interrupted" in line for line in said), others
 
 

@@ -42,8 +42,8 @@ def training_report(options: Namespace, rows: Rows, trained: Trained, judged: tu
             remarks=trained.remarks(),
             columns=[summary(str(column), values, _use(str(column), options, trained))
                      for column, values in rows.frame.items()],
-            warnings=[*trained.warnings, *(f"Column {one.column!r} {one.why}; {remedy_of(one)}."
-                                           for one in rows.suspicions)],
+            warnings=[*trained.warnings, *rows.warnings, *(f"Column {one.column!r} {one.why}; {remedy_of(one)}."
+                                           for one in rows.suspicions if one.column not in trained.unused)],
             notes=[rows.reading.told, *rows.notes],
         )
     )  # fmt: skip

@@ -21,6 +21,8 @@ from lamina.text import counted
 
 __all__ = ["Rows", "read_rows", "remedy_of"]
 
+# A share of the test rows.
+_MANY_ALIKE = 0.1
 PARTS = ("training", "validation", "test")
 
 
@@ -48,6 +50,8 @@ class Rows:
     parts : dict
         The row numbers of "training", "validation" and "test".
     suspicions : list of Suspicion
+    warnings : list of str
+        What the user should look at before trusting the scores.
     notes : list of str
         What was said of the table.
     """
@@ -62,6 +66,7 @@ class Rows:
     encoded: Any
     parts: dict[str, Any]
     suspicions: list[Suspicion]
+    warnings: list[str]
     notes: list[str]
 
 
@@ -103,8 +108,11 @@ def read_rows(options: Namespace, *, gaps: bool, validation: float) -> Rows:
     found = suspicions(features[:own], values[:own], task == "classification")
     for one in found:
         report.note(f"warning: column {one.column!r} {one.why}; {remedy_of(one)}")
+    warnings = [] if more is None else _told_of_trained_rows(features, values, own, options)
+    for line in warnings:
+        report.note(f"warning: {line}")
     return Rows(reading, frame, features, values, _weights(frame, options, training), task, target, encoded, parts,
-                found, told.notes)  # fmt: skip
+                found, warnings, told.notes)  # fmt: skip
 
 
 def remedy_of(one: Suspicion) -> str:
@@ -206,6 +214,24 @@ def _test_rows(options: Namespace, reading: Reading, frame: pd.DataFrame, task: 
     return rows
 
 
+def _told_of_trained_rows(features: pd.DataFrame, values: pd.Series, own: int, options: Namespace) -> list[str]:
+    """Return a warning where many test rows, all but the first `own`, are rows that are trained on.
+
+    As many as training rows that are there twice are no wonder.
+    """
+    every = pd.concat([features, values], axis=1)
+    try:
+        keys = pd.util.hash_pandas_object(every, index=False)
+    except TypeError:  # values of several kinds in a column
+        keys = pd.util.hash_pandas_object(every.astype(str), index=False)
+    training, test = keys[:own], keys[own:]
+    known, usual = test.isin(training), training.duplicated(keep=False).mean()
+    if known.mean() <= max(_MANY_ALIKE, 2 * usual):
+        return []
+    return [f"{int(known.sum()):,} of {counted(len(test), 'test row')} of {options.test} are rows of {options.data}, "
+            "too: scores on them tell little of others"]  # fmt: skip
+
+
 def _weights(frame: pd.DataFrame, options: Namespace, training: Any) -> Any:
     """Return what each row counts; 1 for test rows of which it is not told."""
     if not options.weights:
@@ -239,7 +265,7 @@ def _task(values: pd.Series, reading: Reading, options: Namespace) -> str:
     if options.task == "auto" and task == "classification":
         _refuse_no_classes(values)
     if options.class_weight != "none" and task == "regression":
-        raise TableError(f"--class-weight needs classes; the target {options.target!r} is {why}")
+        raise TableError(f"--class-weight needs classes; the target {options.target!r} is one of numbers: {why}")
     report.note(f"{task}: the target {options.target!r}: {why}")
     if doubt is not None and options.task == "auto" and doubt.rows >= NEARLY_ALL and not doubt.code:
         report.note(f"note: the target {options.target!r} is read as text: {doubt.why}; {doubt.remedy}")

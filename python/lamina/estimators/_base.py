@@ -410,11 +410,10 @@ class BaseMLP(BaseLamina):
     def intercepts_(self, values: Any) -> None:
         self.intercepts_[:] = values
 
-    def _check_solver(self) -> bool:
+    def _check_solver(self) -> None:
         if full_batch_solver(self) is not None:
             name = self.solver if isinstance(self.solver, str) else type(self.solver).__name__
             raise AttributeError(f"partial_fit is only available for stochastic optimizers. {name} is not stochastic.")
-        return True
 
 
 def _take_over(to: Network, trained: Network) -> None:

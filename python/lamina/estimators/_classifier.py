@@ -5,12 +5,11 @@ from typing import Any
 import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import unique_labels
 
 from lamina import losses
 from lamina.estimators._base import BaseMLP
-from lamina.estimators.estimator import all_or_nothing, of_one_fit
+from lamina.estimators.estimator import all_or_nothing, available_if, of_one_fit
 from lamina.estimators.labels import labels_of, shares_of
 from lamina.estimators.samples import class_labels, two_classes, weighted
 
@@ -169,7 +168,7 @@ feature_names_in_, n_iter_, n_layers_, n_outputs_, out_activation_
         self._fit(X, y, sample_weight, False, (X_val, y_val, sample_weight_val))
         return self
 
-    @available_if(lambda self: self._check_solver())  # type: ignore[untyped-decorator]
+    @available_if(lambda self: self._check_solver())
     @all_or_nothing
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> "MLPClassifier":
         """Train one epoch more; the first call needs `classes`, every label there will be."""
@@ -188,31 +187,34 @@ feature_names_in_, n_iter_, n_layers_, n_outputs_, out_activation_
         """Return the label of each row, (n,), or the indicator matrix (n, labels)."""
         return self._labels(self._outputs(X))
 
-    @available_if(lambda self: self._check_probabilities())  # type: ignore[untyped-decorator]
+    @available_if(lambda self: self._check_probabilities())
     @of_one_fit
     def predict_proba(self, X: Any) -> Any:
         """Return the probability of each class, (n, classes), in the order of `classes_`."""
         outputs = self._outputs(X)
         return outputs if self.out_activation_ == "softmax" else shares_of(outputs, self._multilabel)
 
-    @available_if(lambda self: self._check_probabilities())  # type: ignore[untyped-decorator]
+    @available_if(lambda self: self._check_probabilities())
     @of_one_fit
     def predict_log_proba(self, X: Any) -> Any:
         """Return the logarithm of `predict_proba`."""
         with np.errstate(divide="ignore"):
             return np.log(self.predict_proba(X))
 
-    @available_if(lambda self: self._loss_name() in MARGINS)  # type: ignore[untyped-decorator]
+    @available_if(lambda self: self._check_margins())
     @of_one_fit
     def decision_function(self, X: Any) -> Any:
         """Return the margins of a loss such as "hinge": (n,) for two classes, else (n, classes)."""
         outputs = self._outputs(X)
         return outputs[:, 0] if outputs.shape[1] == 1 else outputs
 
-    def _check_probabilities(self) -> bool:
+    def _check_probabilities(self) -> None:
         if self._loss_name() in MARGINS:
             raise AttributeError(f"loss={self._loss_name()!r} gives margins, no probabilities; see decision_function")
-        return True
+
+    def _check_margins(self) -> None:
+        if self._loss_name() not in MARGINS:
+            raise AttributeError(f"loss={self._loss_name()!r} gives probabilities, no margins; see predict_proba")
 
     def _network_loss(self) -> Any:
         if self._loss_name() == "log_loss":
@@ -265,7 +267,7 @@ feature_names_in_, n_iter_, n_layers_, n_outputs_, out_activation_
             return weight
         if incremental and self.class_weight == "balanced":
             raise ValueError("class_weight='balanced' needs all rows; give partial_fit a dictionary or sample_weight")
-        return weighted(self.class_weight, y, weight)
+        return weighted(self.class_weight, y, weight, self.classes_)
 
     def _labels(self, outputs: Any) -> Any:
         """Return labels for the network's outputs, (n, outputs)."""

@@ -8,11 +8,10 @@ from scipy.special import xlogy
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils import column_or_1d
-from sklearn.utils.metaestimators import available_if
 
 from lamina import losses
 from lamina.estimators._base import BaseMLP, Rows
-from lamina.estimators.estimator import all_or_nothing, of_one_fit
+from lamina.estimators.estimator import all_or_nothing, available_if, of_one_fit
 
 __all__ = ["MLPRegressor"]
 
@@ -151,7 +150,7 @@ feature_names_in_, n_iter_, n_layers_, n_outputs_, out_activation_, coefs_, inte
         self._fit(X, y, sample_weight, False, (X_val, y_val, sample_weight_val))
         return self
 
-    @available_if(lambda self: self._check_solver())  # type: ignore[untyped-decorator]
+    @available_if(lambda self: self._check_solver())
     @all_or_nothing
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> "MLPRegressor":
         """Train one epoch more on these rows, from where the last call stopped."""

@@ -6,6 +6,7 @@ from abc import ABC
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from numbers import Integral
+from types import MethodType
 from typing import Any, TypeVar, cast
 
 import joblib
@@ -18,7 +19,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from lamina.data.arrays import refuse_masked
 from lamina.estimators.samples import counted, numbers
 
-__all__ = ["BaseLamina", "all_or_nothing", "of_one_fit"]
+__all__ = ["BaseLamina", "all_or_nothing", "available_if", "of_one_fit"]
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
@@ -60,6 +61,28 @@ def of_one_fit(predict: Method) -> Method:
         return predict(_twin(self), *args, **kwargs)
 
     return cast(Method, steady)
+
+
+def available_if(check: Callable[[Any], object]) -> Callable[[Callable[..., Any]], Any]:
+    """Make of a method one that an estimator has unless `check` of it raises AttributeError, which says what to do.
+
+    scikit-learn's own keeps the reason to itself.
+    """
+    return lambda method: _Available(method, check)
+
+
+class _Available:
+    """What stands in a class for a method that not every estimator of it has."""
+
+    def __init__(self, method: Callable[..., Any], check: Callable[[Any], object]) -> None:
+        self._method, self._check = method, check
+        functools.update_wrapper(cast(Any, self), method)
+
+    def __get__(self, estimator: Any, owner: type) -> Any:
+        if estimator is None:
+            return self._method
+        self._check(estimator)
+        return MethodType(self._method, estimator)
 
 
 def _twin(estimator: Any) -> Any:

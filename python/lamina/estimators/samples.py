@@ -1,5 +1,6 @@
 """Samples at an estimator's door: which rows count, what labels and weights may be, and how large targets."""
 
+import reprlib
 from numbers import Number
 from typing import Any
 
@@ -73,6 +74,9 @@ def class_labels(y: Any) -> Any:
         if len(kinds) > 1 or not kinds <= {"text", "numbers"}:
             found = ", ".join(sorted(kinds)[:3])
             raise ValueError(f"Unknown label type: y must hold labels of one kind, text or numbers; got {found}")
+        # As objects they are booleans where a data frame has missing ones, or had.
+        if all(isinstance(each, (bool, np.bool_)) for each in y.flat):
+            y = y.astype(bool)
     check_classification_targets(y)
     if y.ndim == 2 and not type_of_target(y).startswith("multilabel"):
         raise ValueError("y with several columns must hold 0 and 1 alone, one column a label")
@@ -100,13 +104,30 @@ def balanced(y: Any, weight: Any) -> Any:
     return factors
 
 
-def weighted(class_weight: Any, y: Any, weight: Any) -> Any:
-    """Return the weights of rows times those of their classes, by "balanced" or a dictionary (a list for labels)."""
+def weighted(class_weight: Any, y: Any, weight: Any, classes: Any) -> Any:
+    """Return the weights of rows times those of their classes, by "balanced" or a dictionary (a list for labels).
+
+    A dictionary names some of all `classes`; of those that it does not name a row counts 1.
+    """
     for weights in [class_weight] if isinstance(class_weight, dict) else class_weight:
         for label, value in weights.items() if isinstance(weights, dict) else ():
             class_factor(value, label)
-    of_class = balanced(y, weight) if isinstance(class_weight, str) else compute_sample_weight(class_weight, y)
+    if isinstance(class_weight, str):
+        of_class = balanced(y, weight)
+    elif isinstance(class_weight, dict) and y.ndim == 1:
+        of_class = _by_label(class_weight, classes)[np.searchsorted(classes, y)]
+    else:
+        of_class = compute_sample_weight(class_weight, y)
     return of_class if weight is None else weight * of_class
+
+
+def _by_label(class_weight: Any, classes: Any) -> Any:
+    """Return the weight of each class, by a dictionary."""
+    known = classes.tolist()
+    for label in class_weight:
+        if label not in known:
+            raise ValueError(f"class_weight must name classes of y; got {label!r}, and y has {reprlib.repr(known)}")
+    return np.array([float(class_weight.get(label, 1.0)) for label in known])
 
 
 def check_scale(targets: Any, loss: Any, dtype: Any) -> None:

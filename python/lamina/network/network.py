@@ -284,7 +284,8 @@ class Network:
         rates, decays : dict, optional
             Factors of the learning rate, and of decoupled decay, for a parameter (``"0.weight"``), a layer (``0``) or a
             kind of parameter (``"weight"``, ``"bias"``, ``"gain"``, ``"slope"``), of which the most specific one
-            counts. A rate of 0 freezes; a layer all of whose rates are 0 keeps its running statistics, too. `Rprop`
+            counts. A rate of 0 freezes; a layer all of whose rates are 0 keeps its running statistics, too (and while
+            training goes on, a frozen `BatchNorm` still normalises by the batch: unlike Keras, as PyTorch). `Rprop`
             and `Quickprop` know no other rates than 0 and 1. Decay is 1 for weights and 0 for all else unless `decays`
             says so; it takes an optimizer with decoupled decay (`AdamW`, `Lion`), as does `decay_schedule`.
         average : float, default 0.0
@@ -340,6 +341,8 @@ class Network:
         if unknown:
             raise unexpected(Network.fit, unknown, _OTHER_WORDS)
         given = counted_samples(self._spec, X, y, sample_weight, lengths)
+        if given.lengths is None:
+            _refuse_fractions(self.layers, given.x)
         if not resume:
             self._core.need_two_classes(given)
         training = set_aside(self._spec, given, validation, validation_sample_weight, self._seed)
@@ -645,3 +648,26 @@ def _normalizing(given: Any) -> str:
     raise (TypeError if not isinstance(given, str) else ValueError)(
         f"normalize_inputs must be False, True, 'standard' or 'robust'; got {given!r}"
     )
+
+
+def _refuse_fractions(layers: Sequence[Any], x: Array) -> None:
+    """Raise ValueError where a column of categories, as the `Embedding` layers in front name them, holds a fraction."""
+    source: list[int | None] = list(range(x.shape[-1]))  # of each of a layer's inputs: the column of x
+    for layer in layers:
+        if not isinstance(layer, (_core.Embedding, _core.NumericEmbedding)):
+            return
+        if isinstance(layer, _core.Embedding):
+            for column in (source[chosen] for chosen in layer.columns if chosen < len(source)):
+                if column is None:
+                    continue
+                values = x[..., column]
+                fractions = values != np.floor(values)
+                if fractions.any():
+                    raise ValueError(
+                        f"X must hold numbers of categories in column {column}, which an Embedding looks up; got "
+                        f"{values[fractions][0]:g} in row {int(np.argwhere(fractions)[0, 0])}"
+                    )
+        # What a layer does not name comes first, and what it makes of the others behind; of numbers no name means all.
+        source = (
+            [] if not layer.columns else [column for place, column in enumerate(source) if place not in layer.columns]
+        )

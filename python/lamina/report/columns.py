@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lamina.data.dates import date_of, is_date
+from lamina.data.missing import stands_for_missing
 from lamina.report.data import ColumnSummary
 
 if TYPE_CHECKING:
@@ -46,6 +48,7 @@ class Suspicion:
 
 def summary(name: str, values: pd.Series, use: str = "") -> ColumnSummary:
     """Return what a column holds; `use` is what became of it, for what is no input."""
+    values = _as_meant(values)
     known = values.dropna()
     missing, kind = len(values) - len(known), _kind(values)
     try:
@@ -69,6 +72,42 @@ def summary(name: str, values: pd.Series, use: str = "") -> ColumnSummary:
         low, middle, high = (f"{value:.6g}" for value in (numbers.min(), np.median(numbers), numbers.max()))
         shown = low if distinct == 1 else f"{low} to {high}, median {middle}"
     return ColumnSummary(name, kind, missing, distinct, shown, use)
+
+
+def _as_meant(values: pd.Series) -> pd.Series:
+    """Return texts that are dates as such, and booleans and times among missing values as types of their own."""
+    import pandas as pd
+    from pandas.api import types
+
+    if not (types.is_object_dtype(values) or types.is_string_dtype(values)) or types.is_bool_dtype(values):
+        return values
+    found = types.infer_dtype(values, skipna=True)
+    if found == "boolean":
+        return values.astype("boolean")
+    if found == "time":
+        return pd.to_timedelta(values.map(str, na_action="ignore"))
+    if found == "date":
+        return pd.to_datetime(values)
+    return _as_dates(values) if found == "string" else values
+
+
+def _as_dates(values: pd.Series) -> pd.Series:
+    """Return texts as moments where all of them are dates, but for those that stand for missing values."""
+    import pandas as pd
+
+    known = values.dropna()
+    if not len(known) or not (is_date(known.iloc[0]) or stands_for_missing(known.iloc[0])):
+        return values
+    texts = known.unique()
+    dates = [text for text in texts if not stands_for_missing(text)]
+    if not dates or not all(map(is_date, dates)):
+        return values
+    try:
+        moments = {text: date_of(text) for text in dates}
+        zoned = {moment.tzinfo is not None for moment in moments.values()}
+        return pd.to_datetime(values.map(moments), utc=True) if zoned == {True} else pd.to_datetime(values.map(moments))
+    except ValueError:  # 2024-02-30; with a time zone and without
+        return values
 
 
 def _kind(values: pd.Series) -> str:
@@ -110,7 +149,8 @@ def suspicions(features: pd.DataFrame, target: pd.Series, classification: bool) 
     found = []
     step = max(1, len(target) // _LOOKED_AT)
     truth = pd.factorize(target[::step])[0] if classification else target[::step].to_numpy(dtype=np.float64)
-    for name, values in features.items():
+    for name, given in features.items():
+        values = _as_meant(given)
         why = _like_an_id(values)
         if why:
             found.append(Suspicion(str(name), "id", why))

@@ -319,11 +319,14 @@ def _columns(data: ReportData) -> Content:
         return None
     rows: list[Sequence[Content]] = []
     for column in data.columns:
-        missing = f"{column.missing:,}" if column.missing else "·"
         share = f" ({column.missing / data.rows:.0%})" if column.missing and data.rows else ""
+        # A phone has no room for columns, but for words behind the numbers.
+        missing = element("td", f"{column.missing:,}{share}" if column.missing else "·", data_label="missing",
+                          class_=None if column.missing else "none")  # fmt: skip
+        distinct = element("td", f"{column.distinct:,}", data_label="distinct")
         use = element("small", " ", column.use) if column.use else None
         shown = element("td", name_of(column.shown), class_="text")
-        rows.append([[name_of(column.name), use], column.kind, missing + share, f"{column.distinct:,}", shown])
+        rows.append([[name_of(column.name), use], column.kind, missing, distinct, shown])
     header = ["column", "kind", "missing", "distinct", "range, or the most frequent"]
     content: list[Content] = [element("p", f"{counted(data.rows, 'row')}, {counted(len(data.columns), 'column')}."),
                               _table(header, rows[:_COLUMNS], "columns")]  # fmt: skip

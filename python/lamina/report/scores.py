@@ -20,34 +20,31 @@ def confusion(labels: Any, predicted: Any, classes: int) -> Any:
 
 
 def classification_scores(labels: Any, predicted: Any, classes: int) -> dict[str, Any]:
-    """Return accuracy, and precision, recall and F1 of each class, from class numbers (n,); 0 where undefined."""
+    """Return accuracy, and precision, recall and F1 of each class, from class numbers (n,); 0 where undefined.
+
+    Besides the mean of the F1, over the classes that are there: among the true or the predicted ones.
+    """
     counts = confusion(labels, predicted, classes).astype(np.float64)
     hits, rows = np.diag(counts), counts.sum(axis=1)
 
     def share(part: Any, whole: Any) -> Any:
         return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
 
+    found = counts.sum(axis=0)
+    f1 = share(2 * hits, found + rows)
     return {
         "accuracy": float(hits.sum() / max(len(labels), 1)),
-        "precision": share(hits, counts.sum(axis=0)),
+        "precision": share(hits, found),
         "recall": share(hits, rows),
-        "f1": share(2 * hits, counts.sum(axis=0) + rows),
+        "f1": f1,
+        "mean_f1": float(f1[found + rows > 0].mean()),
         "rows": rows.astype(int),
     }
 
 
 def regression_scores(values: Any, predicted: Any) -> dict[str, float]:
-    """Return R squared, the root mean square error and the mean absolute error; R squared is 0 for equal values."""
-    # In a unit in which no sum or square overflows or vanishes.
-    unit = float(max(np.abs(values).max(), np.abs(predicted).max())) or 1.0
-    truth, found = np.asarray(values) / unit, np.asarray(predicted) / unit
-    error, spread = truth - found, truth - truth.mean()
-    total = float(np.sum(spread**2))
-    return {
-        "R2": 1 - float(np.sum(error**2)) / total if total > 0 else 0.0,
-        "RMSE": float(np.sqrt(np.mean(error**2))) * unit,
-        "MAE": float(np.mean(np.abs(error))) * unit,
-    }
+    """Return R squared, the root mean square error and the mean absolute error."""
+    return {title: metrics.get(name)(values, predicted) for title, name in _OF_NUMBERS.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,37 +56,17 @@ class Metric:
 
 
 _TITLES = {"accuracy": "accuracy", "log_loss": "log loss", "auc": "AUC", "rmse": "RMSE", "mae": "MAE", "r2": "R²"}
-_MORE_IS_BETTER = {entry["name"]: entry["greater_is_better"] for entry in metrics.describe()}
 #: By the names that metrics have in training.
-METRICS = {name: Metric(title, _MORE_IS_BETTER[name]) for name, title in _TITLES.items()}
+METRICS = {name: Metric(title, metrics.get(name).greater_is_better) for name, title in _TITLES.items()}
+_OF_NUMBERS = {"R2": "r2", "RMSE": "rmse", "MAE": "mae"}
 
 
 def metrics_of(truth: Any, outputs: Any) -> dict[str, float]:
     """Return the metrics, by name, of probabilities (n, classes) for class numbers, or of numbers (n,) for numbers.
 
-    The area under the ROC curve is the mean of each class against the others; it is left out where a class has no row,
-    or all rows.
+    One that is not defined, as the area under the ROC curve where all rows are of one class, is left out; of several
+    classes that is the mean over those that are there, each against the others.
     """
-    outputs = np.asarray(outputs, dtype=np.float64)
-    if outputs.ndim == 1:
-        found = regression_scores(truth, outputs)
-        return {"rmse": found["RMSE"], "mae": found["MAE"], "r2": found["R2"]}
-    rows = np.arange(len(truth))
-    own = outputs[rows, truth] / outputs.sum(axis=1)
-    found = {
-        "accuracy": float(np.mean(outputs.argmax(axis=1) == truth)),
-        "log_loss": float(-np.log(np.maximum(own, np.finfo(np.float64).eps)).mean()),
-    }
-    classes = range(1, 2) if outputs.shape[1] == 2 else range(outputs.shape[1])
-    counts = np.bincount(truth, minlength=outputs.shape[1])
-    if all(0 < counts[label] < len(truth) for label in classes):
-        found["auc"] = float(np.mean([_area(truth == label, outputs[:, label]) for label in classes]))
-    return found
-
-
-def _area(hit: Any, stated: Any) -> float:
-    """Return how often a row of the class has a higher probability than another; half of the times for equal ones."""
-    _, place, counts = np.unique(stated, return_inverse=True, return_counts=True)
-    rank = (np.cumsum(counts) - (counts - 1) / 2)[place]
-    n = int(hit.sum())
-    return float((rank[hit].sum() - n * (n + 1) / 2) / (n * (len(hit) - n)))
+    kind = "numbers" if np.ndim(outputs) == 1 else "classes"
+    found = {name: metrics.get(name)(truth, outputs) for name in METRICS if metrics.get(name).targets == kind}
+    return {name: value for name, value in found.items() if not np.isnan(value)}

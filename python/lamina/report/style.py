@@ -59,7 +59,7 @@ td.bars .bar {{ display: block; height: .8rem; margin-top: .35rem; min-width: 1p
   background: var(--first); }}
 td.text {{ text-align: left; white-space: normal; min-width: 14rem; overflow-wrap: anywhere; }}
 table.columns th:last-child {{ text-align: left; }}
-.columns th small {{ display: block; }}
+.columns th small {{ display: block; max-width: 14rem; white-space: normal; }}
 details {{ margin: .75rem 0; }}
 summary {{ cursor: pointer; color: var(--soft); }}
 figure {{ margin: 0; max-width: 40rem; }}
@@ -73,6 +73,14 @@ svg text {{ fill: var(--ink); font-family: inherit !important; }}
   th, td {{ padding: .3rem .5rem; }}
   th bdi {{ max-width: 8rem; }}
   td.bars {{ min-width: 3rem; }}
+  .columns, .columns tbody {{ display: block; }}
+  .columns thead, .columns .none {{ display: none; }}
+  .columns tr {{ display: block; padding: .4rem 0; border-bottom: 1px solid var(--line); }}
+  .columns th, .columns td {{ display: inline; padding: 0 .8rem 0 0; border: 0; }}
+  .columns tbody th {{ display: block; position: static; text-align: left; }}
+  .columns th bdi, .columns th small {{ max-width: none; }}
+  .columns td[data-label]::after {{ content: " " attr(data-label); color: var(--soft); font-size: .85rem; }}
+  .columns td.text {{ display: block; padding: 0; color: var(--soft); }}
 }}
 @media print {{
   body {{ font-size: 10.5pt; }}

@@ -119,7 +119,14 @@ class Contents:
 
 
 def as_strings(metadata: Mapping[Any, Any]) -> dict[str, str]:
-    """Return what a caller keeps with a network, as a file keeps it."""
+    """Return what a caller keeps with a network, as a file keeps it; TypeError for what is no text, by its name."""
+    for name, text in metadata.items():
+        for what, each in (("names", name), (f"metadata[{name!r}]", text)):
+            if not isinstance(each, str):
+                whose = "metadata must have names that are text" if what == "names" else f"{what} must be text"
+                raise TypeError(
+                    f"{whose}; got {each!r:.60} of type {type(each).__name__}. Write it as text, as json.dumps does"
+                )
     return {str(name): str(text) for name, text in metadata.items()}
 
 

@@ -262,6 +262,8 @@ class BaseTabular(BaseLamina):
             k = int(self.n_folds)
             if k > n:
                 raise ValueError(f"n_folds must be at most the number of rows that count, {n}; got {k}")
+            if groups is not None and (given := len(np.unique(groups))) < k:
+                raise ValueError(f"n_folds must be at most the number of groups, {given}; got {k}")
             if labels is not None and np.bincount(labels)[np.unique(labels)].min() < k:
                 labels = None  # a class with fewer members than folds: not in every fold, whatever one does
             home = fold_indices(n, k, labels, self._seed, groups=groups)

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 
+from lamina import metrics
 from lamina.data.arguments import number
 from lamina.data.arrays import Array
 from lamina.estimators.estimator import of_one_fit
@@ -15,7 +16,7 @@ from lamina.estimators.samples import two_classes, weighted
 from lamina.tabular import model
 from lamina.tabular.base import BaseTabular, Data
 from lamina.tabular.recipe import METRICS
-from lamina.tabular.scores import fitted_temperature, measure, with_temperature
+from lamina.tabular.scores import fitted_temperature, with_temperature
 from lamina.tabular.targets import class_targets
 
 __all__ = ["TabularClassifier"]
@@ -186,7 +187,7 @@ patience : default=None
     def _class_weighted(self, targets: Array, weight: Array | None) -> Array | None:
         if self.class_weight is None:
             return weight
-        found: Array = weighted(self.class_weight, self.classes_[targets], weight)
+        found: Array = weighted(self.class_weight, self.classes_[targets], weight, self.classes_)
         return found
 
     def _prepare(self, data: Data) -> None:
@@ -203,7 +204,7 @@ patience : default=None
 
     def _judge(self, targets: Array, weight: Array | None, outputs: Array) -> None:
         self.temperature_ = fitted_temperature(targets, outputs, weight) if self.calibrate else 1.0
-        self.validation_score_ = measure(self._watched(), targets, self._finished(outputs), weight)
+        self.validation_score_ = metrics.get(self._watched())(targets, self._finished(outputs), weight)
 
     def _finished(self, outputs: Array) -> Array:
         return with_temperature(outputs, self.temperature_)

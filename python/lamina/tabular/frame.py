@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import reprlib
+import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -17,6 +18,7 @@ from lamina.tabular.values import (
     Table,
     Values,
     in_zone,
+    is_text,
     is_zone,
     labels_of,
     parsed,
@@ -34,6 +36,8 @@ __all__ = ["Column", "FrameEncoder"]
 _MOST_CATEGORIES, _MOST_IN_ALL, _SHARE = 1024, 2**17, 1 / 8
 # From so many categories on, those that are there once are one: a single row says little of others.
 _FEW = 10
+# So many different categories, none of which the fit had, are no accident.
+_STRANGERS = 5
 # What an encoded number is at most, in distances of the quartiles: squares of it are still numbers in float32.
 _FARTHEST = 1e6
 _KINDS = ("number", "boolean", "category", "datetime", "time", "duration")
@@ -65,6 +69,8 @@ class Column:
         Those of them that take two values alone.
     categories : tuple of str
         Of a category, in the order of their numbers.
+    text : bool
+        Whether all categories were text, and not numbers, dates or booleans that count as such.
     others : bool
         Whether a further category stands for all that are rare, and for those that come up later.
     indicator : bool
@@ -79,6 +85,7 @@ class Column:
     numbers: tuple[str, ...] = ()
     binary: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
+    text: bool = False
     others: bool = False
     indicator: bool = False
     zone: str | None = None
@@ -99,7 +106,7 @@ class Column:
         column = cls(**plain)
         known = [] if column.kind not in _NUMBERS else ["", *PARTS] if column.kind in ("datetime", "time") else [""]
         of_text = all(isinstance(each, str) for each in (*column.numbers, *column.binary, *column.categories))
-        flags = isinstance(column.others, bool) and isinstance(column.indicator, bool)
+        flags = all(isinstance(flag, bool) for flag in (column.text, column.others, column.indicator))
         if column.kind not in _KINDS or not of_text or not flags:
             raise ValueError(f"there is no column such as {reprlib.repr(given)}")
         right = [name for name in known if name in column.numbers] == list(column.numbers)
@@ -108,7 +115,7 @@ class Column:
         zoned = column.zone is None or (column.kind == "datetime" and is_zone(column.zone))
         if not (right and distinct and zoned) or not (column.dropped is None or column.dropped in DROPPED):
             raise ValueError(f"there is no column such as {reprlib.repr(given)}")
-        if column.kind != "category" and (column.categories or column.others):
+        if column.kind != "category" and (column.categories or column.others or column.text):
             raise ValueError(f"a column of kind {column.kind} has no categories")
         return column
 
@@ -452,7 +459,9 @@ def _learn_categories(values: Values, most: int) -> _Learned:
     if rare.all():
         return Column("category", dropped="distinct"), _NOTHING
     kept = sorted((label, i) for i, label in enumerate(labels) if not rare[i])
-    column = Column("category", categories=tuple(label for label, _ in kept), others=bool(rare.any()))
+    column = Column(
+        "category", categories=tuple(label for label, _ in kept), text=is_text(values), others=bool(rare.any())
+    )
     table = np.full(len(labels) + 1, -1.0)
     table[:-1][rare] = len(kept)
     table[[i for _, i in kept]] = np.arange(len(kept))
@@ -471,6 +480,7 @@ def _encode(column: Column, table: Table, place: int) -> _Encoded:
         if column.indicator:
             return _Encoded([], [codes < 0])
         known = {label: i for i, label in enumerate(column.categories)}
+        _check_categories(column, values, labels, known, table.called(place))
         strange = len(known) if column.others else -1
         own = np.array([*(known.get(label, strange) for label in labels), -1], np.float64)
         return _Encoded([], [own[codes]])
@@ -495,6 +505,24 @@ def _encode(column: Column, table: Table, place: int) -> _Encoded:
     _refuse_infinite(found[""], table.called(place))
     indicator = [np.isnan(found[""])] if column.indicator else []
     return _Encoded([found[part] for part in column.numbers], indicator)
+
+
+def _check_categories(column: Column, values: Values, labels: list[str], known: dict[str, int], name: str) -> None:
+    """Raise TypeError for numbers and the like in place of text, and warn of texts none of which the fit had."""
+    if not labels or any(label in known for label in labels):
+        return
+    if column.text and not is_text(values):
+        raise TypeError(
+            f"column {name} of X held text at the fit; got {what_is(values)}, none of which, written as text, is one "
+            f"of its {len(known)} categories"
+        )
+    if len(labels) >= _STRANGERS:
+        warnings.warn(
+            f"column {name} of X has {len(labels)} different values, such as {reprlib.repr(labels[0])}, and none of "
+            f"them is one of the {len(known)} categories of the fit: is it another column, or written in another way?",
+            UserWarning,
+            stacklevel=2,
+        )
 
 
 def _all_missing(column: Column, n_rows: int) -> _Encoded:

@@ -8,18 +8,18 @@ import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils import column_or_1d
-from sklearn.utils.metaestimators import available_if
 
-from lamina import losses
+from lamina import losses, metrics
 from lamina.data.arguments import number, whole_number
 from lamina.data.arrays import Array
 from lamina.data.targets import mean_and_scale
-from lamina.estimators.estimator import of_one_fit
+from lamina.estimators.estimator import available_if, of_one_fit
 from lamina.estimators.parameters import Rule, one_of
 from lamina.tabular.base import BaseTabular, Data
 from lamina.tabular.recipe import METRICS
-from lamina.tabular.scores import interval_factor, measure
-from lamina.tabular.targets import number_targets
+from lamina.tabular.scores import interval_factor
+from lamina.tabular.targets import far_from_the_others, number_targets
+from lamina.text import counted
 
 __all__ = ["TabularRegressor"]
 
@@ -34,7 +34,8 @@ class TabularRegressor(RegressorMixin, BaseTabular):  # type: ignore[misc]
     """A regressor for tables as they are: numbers, text, categories, booleans, dates and missing values in any column.
 
     Nothing has to be scaled, encoded or filled in, targets neither. Predictions stay within the range of the training
-    targets.
+    targets. So that a wrong one does not spoil the others, a few targets that lie far from all others (ten standard
+    deviations, and three times as far as the next) count as the nearest of those; a warning tells their values.
 
     Parameters
     ----------
@@ -132,7 +133,7 @@ learning_rate, weight_decay, batch_size, epochs, patience, max_time, n_jobs, ran
         """Return the prediction for each row, (n,) for one target, else (n, targets); the median with `quantiles`."""
         return self._point(self._values(self._outputs(X)))
 
-    @available_if(lambda self: self._check_quantiles())  # type: ignore[untyped-decorator]
+    @available_if(lambda self: self._check_quantiles())
     @of_one_fit
     def predict_quantiles(self, X: Any) -> Any:
         """Return the quantiles of `quantiles_`, (n, quantiles), none of which crosses another."""
@@ -164,10 +165,29 @@ learning_rate, weight_decay, batch_size, epochs, patience, max_time, n_jobs, ran
         """Return R squared."""
         return float(r2_score(number_targets(y), self.predict(X), sample_weight=sample_weight))
 
-    def _check_quantiles(self) -> bool:
-        if self.quantiles is None:
-            raise AttributeError("predict_quantiles needs quantiles=[...]; see also predict_interval")
-        return True
+    def _check_quantiles(self) -> None:
+        learned = self.quantiles_.size if hasattr(self, "quantiles_") else self.quantiles is not None
+        if not learned:
+            raise AttributeError(
+                "predict_quantiles needs TabularRegressor(quantiles=[...]) and a fit; this one has "
+                f"loss={self.loss!r}. predict_interval gives intervals without"
+            )
+
+    def _scale_of(self, t: Array, column: int, weights: Array | None) -> tuple[float, float, float, float]:
+        """Return mean, scale and range of a target (n,), what is far from the others being the nearest of those."""
+        far = far_from_the_others(t)
+        if far.any():
+            where = "y" if self.n_outputs_ == 1 else f"column {column} of y"
+            shown = ", ".join(f"{value:g}" for value in t[far][:3]) + (", ..." if np.count_nonzero(far) > 3 else "")
+            self._warn_at_the_end(
+                f"{where} has {counted(int(np.count_nonzero(far)), 'value')} far from all others, which lie between "
+                f"{t[~far].min():g} and {t[~far].max():g}: {shown}. Such a target counts as the nearest of the others, "
+                "and predictions stay between those. Leave the row out where it is a mistake or stands for a missing "
+                "value; where it is right, learn a logarithm of the targets"
+            )
+            t = np.clip(t, t[~far].min(), t[~far].max())
+        mean, scale = mean_and_scale(t[:, np.newaxis], weights)
+        return float(mean[0]), float(scale[0]), float(t.min()), float(t.max())
 
     def _widths(self, values: Array, coverage: float) -> tuple[Array, Array]:
         """How far an interval goes to either side of the prediction, but for a factor.
@@ -214,12 +234,12 @@ learning_rate, weight_decay, batch_size, epochs, patience, max_time, n_jobs, ran
     def _prepare(self, data: Data) -> None:
         given = () if self.quantiles is None else {0.5, *(float(q) for q in self.quantiles)}
         self.quantiles_, self.residuals_ = np.array(sorted(given)), None
-        mean, scale = mean_and_scale(data.targets, data.weights)
-        self.targets_ = np.stack([mean, scale, data.targets.min(axis=0), data.targets.max(axis=0)])
+        columns = [self._scale_of(t, column, data.weights) for column, t in enumerate(data.targets.T)]
+        self.targets_ = np.array(columns).T
 
     def _for_network(self, targets: Array) -> Array:
-        mean, scale = self.targets_[:2]
-        return ((targets - mean) / scale).astype(np.float32)  # type: ignore[no-any-return]
+        mean, scale, low, high = self.targets_
+        return ((np.clip(targets, low, high) - mean) / scale).astype(np.float32)  # type: ignore[no-any-return]
 
     def _slots(self) -> tuple[list[Any], int]:
         if self.quantiles_.size:
@@ -246,9 +266,9 @@ learning_rate, weight_decay, batch_size, epochs, patience, max_time, n_jobs, ran
     def _judge(self, targets: Array, weight: Array | None, outputs: Array) -> None:
         values = self._values(outputs)
         if self.quantiles_.size:
-            self.validation_score_ = float(np.average(self._loss_by_row(targets, outputs), weights=weight))
-        else:
-            self.validation_score_ = measure(self._watched(), targets, values, weight)
+            self.validation_score_ = float(np.average(self._pinball(targets, values), weights=weight))
+        elif self._watched() != "r2" or len(targets) > 1:  # a single target has no variance to explain
+            self.validation_score_ = metrics.get(self._watched())(targets, values, weight)
         if self.n_outputs_ == 1:
             residuals = np.column_stack([targets - values, np.ones(len(targets)) if weight is None else weight])
             order = np.random.default_rng(self._seed % 2**63).permutation(len(residuals))[:_MOST_RESIDUALS]
@@ -259,11 +279,17 @@ learning_rate, weight_decay, batch_size, epochs, patience, max_time, n_jobs, ran
         return values if self.quantiles_.size else self._point(values)
 
     def _loss_by_row(self, targets: Array, outputs: Array) -> Array:
-        """Return squared errors in units of the targets' variance, or the mean pinball loss of the quantiles."""
-        error = targets - self._values(outputs)
+        """Return squared errors in units of the variance, or the quantiles' loss, of targets as they are learned."""
+        _, scale, low, high = self.targets_
+        targets, values = np.clip(targets, low, high), self._values(outputs)
         if self.quantiles_.size:
-            return np.mean(np.maximum(self.quantiles_ * error, (self.quantiles_ - 1) * error), axis=1)  # type: ignore[no-any-return]
-        return np.mean((error / self.targets_[1]) ** 2, axis=1)  # type: ignore[no-any-return]
+            return self._pinball(targets, values)
+        return np.mean(((targets - values) / scale) ** 2, axis=1)  # type: ignore[no-any-return]
+
+    def _pinball(self, targets: Array, values: Array) -> Array:
+        """Return the mean loss of the quantiles, by row."""
+        error = targets - values
+        return np.mean(np.maximum(self.quantiles_ * error, (self.quantiles_ - 1) * error), axis=1)  # type: ignore[no-any-return]
 
     def described(self) -> dict[str, Any]:
         """Return what it has learned, as plain JSON values."""

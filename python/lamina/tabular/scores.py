@@ -1,4 +1,4 @@
-"""How good predictions are, and how sure one may be of them: metrics, temperature, intervals, importances."""
+"""How sure one may be of predictions, and what they depend on: temperature, intervals, importances."""
 
 from __future__ import annotations
 
@@ -6,46 +6,14 @@ from collections.abc import Callable
 
 import numpy as np
 from scipy.optimize import minimize_scalar
-from sklearn.metrics import log_loss, mean_absolute_error, mean_squared_error, r2_score, roc_auc_score
 
 from lamina.data.arrays import Array
 
-__all__ = ["fitted_temperature", "interval_factor", "measure", "permuted_rises", "with_temperature"]
+__all__ = ["fitted_temperature", "interval_factor", "permuted_rises", "with_temperature"]
 
 _TINY = float(np.finfo(np.float32).tiny)
 # So far may a temperature be from 1, either way.
 _LARGEST_TEMPERATURE = 20.0
-
-
-def measure(metric: str, targets: Array, predicted: Array, weights: Array | None) -> float:
-    """Return a metric of predictions: probabilities (n, classes) for class numbers, or values as the targets are.
-
-    NaN where it is not defined, as the area under a curve of one class.
-    """
-    if metric == "error":
-        return float(np.average(predicted.argmax(axis=1) != targets, weights=weights))
-    if metric == "log_loss":
-        return float(log_loss(targets, predicted, sample_weight=weights, labels=np.arange(predicted.shape[1])))
-    if metric == "auc":
-        return _area(targets, predicted, weights)
-    # Of any size, whose squares float64 may not hold.
-    size = float(np.abs(targets).max()) or 1.0
-    targets, predicted = targets / size, predicted / size
-    if metric == "r2":
-        return float(r2_score(targets, predicted, sample_weight=weights)) if len(targets) > 1 else float("nan")
-    if metric == "mae":
-        return size * float(mean_absolute_error(targets, predicted, sample_weight=weights))
-    return size * float(np.sqrt(mean_squared_error(targets, predicted, sample_weight=weights)))
-
-
-def _area(targets: Array, predicted: Array, weights: Array | None) -> float:
-    """The area under the ROC curve; of several classes the mean over those that are there, each against the rest."""
-    areas = []
-    for number in range(predicted.shape[1]):
-        own = targets == number
-        if 0 < np.count_nonzero(own) < len(own):
-            areas.append(roc_auc_score(own, predicted[:, number], sample_weight=weights))
-    return float(np.mean(areas)) if areas else float("nan")
 
 
 # Calibration -----------------------------------------------------------------------------------------------------

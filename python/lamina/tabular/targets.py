@@ -8,9 +8,14 @@ import narwhals as nw
 import numpy as np
 
 from lamina.data.arrays import Array
+from lamina.data.targets import mean_and_scale
 from lamina.estimators.samples import class_labels, numbers
 
-__all__ = ["class_targets", "number_targets"]
+__all__ = ["class_targets", "far_from_the_others", "number_targets"]
+
+# A target is far from the others at so many of their standard deviations from the median, and at so many times the
+# distance of the next one; at most such a share of the rows is, or one row.
+_FAR, _GAP, _SHARE = 10.0, 3.0, 0.01
 
 
 def class_targets(y: Any) -> Array:
@@ -37,6 +42,28 @@ def number_targets(y: Any) -> Array:
         what = "NaN" if np.isnan(array).any() else "infinity"
         raise ValueError(f"Input y contains {what}: y must be finite; see row {row}. Leave out rows without a target")
     return array
+
+
+def far_from_the_others(t: Array) -> Array:
+    """Tell what of the values (n,) lie alone, far from all others; a long tail, in which each has a next one, does not.
+
+    Of such values alone would a mean and a standard deviation tell.
+    """
+    n, most = len(t), max(1, int(_SHARE * len(t)))
+    none = np.zeros(n, bool)
+    with np.errstate(over="ignore"):
+        distance = np.abs(t - np.median(t))
+    order = np.argsort(distance, kind="stable")
+    others = t[order[:-most]]
+    if len(others) < 2 or others.min() == others.max():
+        return none
+    farthest, within = distance[order[n - most :]], distance[order[n - most - 1 : -1]]
+    spread = mean_and_scale(others[:, np.newaxis], None)[1][0]
+    begins = np.flatnonzero((farthest > _FAR * spread) & (farthest / _GAP > within))
+    if not len(begins):
+        return none
+    none[order[n - most + begins[0] :]] = True
+    return none
 
 
 def _array_of(y: Any) -> Any:

@@ -18,7 +18,8 @@ import narwhals as nw
 import numpy as np
 
 from lamina.data.arrays import Array
-from lamina.data.missing import MISSING_NUMBERS
+from lamina.data.dates import date_of, is_date
+from lamina.data.missing import stands_for_missing
 
 __all__ = [
     "PARTS",
@@ -26,6 +27,7 @@ __all__ = [
     "Table",
     "Values",
     "in_zone",
+    "is_text",
     "is_zone",
     "labels_of",
     "parsed",
@@ -52,7 +54,6 @@ _WORDS = {
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
 # A code, such as 007 or 01234, and no number.
 _CODE = re.compile(r"\s*[+-]?0\d")
-_DATE = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:?\d\d)?)?")
 _EPOCH = np.datetime64(0, "us")
 _UTC = datetime.timezone.utc
 
@@ -400,7 +401,7 @@ def parsed(values: Values, wanted: str | None = None) -> Values:
     if values.kind != "text":
         return values
     distinct, codes = _numbered(values.data)
-    distinct = [None if isinstance(text, str) and _stands_for_missing(text) else text for text in distinct]
+    distinct = [None if isinstance(text, str) and stands_for_missing(text) else text for text in distinct]
     texts = [text for text in distinct if isinstance(text, str)]
     if not texts:
         gone = all(not isinstance(text, str) for text in values.data)
@@ -410,18 +411,22 @@ def parsed(values: Values, wanted: str | None = None) -> Values:
         return Values(
             "number", np.array([float(each) if isinstance(each, str) else np.nan for each in distinct])[codes]
         )
-    if date and all(_DATE.fullmatch(text) for text in texts):
+    if date and all(map(is_date, texts)):
         try:
-            dates = _moments_of([_date_of(each) if isinstance(each, str) else None for each in distinct])
+            dates = _moments_of([date_of(each) if isinstance(each, str) else None for each in distinct])
         except (ValueError, TypeError):  # 2024-02-30; with a time zone and without
             return values
         return Values("datetime", Moments(dates.at[codes], dates.clock[codes], dates.zone))
     return values
 
 
-def _stands_for_missing(text: str) -> bool:
-    word = text.strip().casefold()
-    return not word or word in MISSING_NUMBERS
+def is_text(values: Values) -> bool:
+    """Whether all values that are there are text, as those of a categorical column may be."""
+    if values.kind == "text":
+        return True
+    return values.kind == "label" and all(
+        isinstance(each, str) or _is_missing(each) for each in _numbered(values.data)[0]
+    )
 
 
 def strange_number(values: Values) -> str | None:
@@ -431,7 +436,7 @@ def strange_number(values: Values) -> str | None:
     distinct, codes = _numbered(values.data)
     first, others, numbers = None, 0, 0
     for text, rows in zip(distinct, np.bincount(codes).tolist(), strict=True):
-        if not isinstance(text, str) or _stands_for_missing(text):
+        if not isinstance(text, str) or stands_for_missing(text):
             continue
         if _NUMBER.fullmatch(text):
             numbers += rows
@@ -440,13 +445,6 @@ def strange_number(values: Values) -> str | None:
         if others > len(codes) // 10:  # whatever else there is
             return None
     return first if others <= (numbers + others) // 10 else None
-
-
-def _date_of(text: str) -> datetime.datetime:
-    text = text[:-1] + "+00:00" if text.endswith("Z") else text
-    text = re.sub(r"([+-]\d\d)(\d\d)$", r"\1:\2", text) if len(text) > 10 else text
-    text = re.sub(r"\.(\d+)", lambda found: f".{found[1]:<06}", text)
-    return datetime.datetime.fromisoformat(text)
 
 
 # Labels ----------------------------------------------------------------------------------------------------------

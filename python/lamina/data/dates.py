@@ -1,0 +1,23 @@
+"""Texts that are dates, as ISO 8601 writes them."""
+
+from __future__ import annotations
+
+import datetime
+import re
+
+__all__ = ["date_of", "is_date"]
+
+_DATE = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:?\d\d)?)?")
+
+
+def is_date(text: str) -> bool:
+    """Whether a text is written as a date is: 2024-05-17, 2024-05-17 08:30, 2024-05-17T08:30:00+02:00."""
+    return _DATE.fullmatch(text) is not None
+
+
+def date_of(text: str) -> datetime.datetime:
+    """Return the date that such a text is; ValueError for one that there is not, as 2024-02-30."""
+    text = text[:-1] + "+00:00" if text.endswith("Z") else text
+    text = re.sub(r"([+-]\d\d)(\d\d)$", r"\1:\2", text) if len(text) > 10 else text
+    text = re.sub(r"\.(\d+)", lambda found: f".{found[1]:<06}", text)
+    return datetime.datetime.fromisoformat(text)
