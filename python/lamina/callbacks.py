@@ -1,5 +1,17 @@
 """What happens between epochs, by its public name."""
 
-from lamina.training.callbacks import DivergenceWarning, EarlyStopping, Epoch, History, ProgressBar, TimeLimit
+from lamina.training.callbacks import DivergenceWarning, EarlyStopping, Epoch, FitRun, History, ProgressBar, TimeLimit
+from lamina.training.loggers import CSVLogger, MLflow, TensorBoard
 
-__all__ = ["DivergenceWarning", "EarlyStopping", "Epoch", "History", "ProgressBar", "TimeLimit"]
+__all__ = [
+    "CSVLogger",
+    "DivergenceWarning",
+    "EarlyStopping",
+    "Epoch",
+    "FitRun",
+    "History",
+    "MLflow",
+    "ProgressBar",
+    "TensorBoard",
+    "TimeLimit",
+]

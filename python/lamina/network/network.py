@@ -57,7 +57,6 @@ _OTHER_WORDS = {
     **dict.fromkeys(("alpha", "weight_decay"), "write l2=1e-4 for a penalty, or optimizer=lamina.AdamW() for decay"),
     **dict.fromkeys(("seed", "random_state"), "the seed is the network's: lamina.Network(..., seed=0)"),
     **dict.fromkeys(("loss", "loss_function"), "the loss is the network's: lamina.Network(..., loss='cross_entropy')"),
-    "metrics": "write scoring='accuracy' for a score after every epoch",
     "n_jobs": "write n_threads=2",
 }
 
@@ -252,6 +251,7 @@ class Network:
         validation_sample_weight: Any = None,
         class_weight: Any = None,
         scoring: str | Callable[..., float] | None = None,
+        metrics: Any = (),
         max_time: float | None = None,
         shuffle: bool = True,
         callbacks: Iterable[Callable[[Epoch], Any]] = (),
@@ -305,12 +305,17 @@ class Network:
         scoring : str or callable, optional
             One of `lamina.metrics.names()`, or a callable of (network, X, y), of which more is better: early stopping
             keeps the best epoch.
+        metrics : list of str and callables, or dict, optional
+            What else to know of the validation part after every epoch, in the history and for callbacks: names of
+            `lamina.metrics.names()`, and callables of (network, X, y), by their names or those of a dict. Each is one
+            more prediction of the validation part, unless it is what `scoring` names.
         max_time : float, optional
             Seconds after which training ends with its epoch; then the number of epochs depends on the machine.
         shuffle : bool, default True
             Draw the rows in a new order each epoch.
         callbacks : iterable of callables
-            Each gets an `Epoch` after every epoch, and may call its `stop`.
+            Each gets an `Epoch` after every epoch, and may call its `stop`. `lamina.callbacks` has some that write
+            logs; its `FitRun` says how one is told of the beginning and the end.
         n_threads : int, optional
             By default as many as pay off; never a different result. On busy cores a number can be far slower than one.
         verbose : int, default 0
@@ -351,6 +356,7 @@ class Network:
             clip=clip,
             early_stopping=early_stopping,
             scoring=scoring,
+            metrics=metrics,
             max_time=max_time,
             shuffle=shuffle,
             callbacks=callbacks,

@@ -128,7 +128,7 @@ class CrossValidation:
         """
         given = self._samples
         options = {**self._options, "sample_weight": given.weights, **changes}
-        options.update(validation=None, early_stopping=None)
+        options.update(validation=None, early_stopping=None, metrics=())
         last = self.best_epoch
 
         def stop(epoch: Epoch) -> None:

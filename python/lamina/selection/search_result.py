@@ -68,7 +68,7 @@ class SearchResult:
             if epoch.epoch >= best["best_epoch"]:
                 epoch.stop("the best epoch of the search")
 
-        options = {**options, **changes, "validation": None, "early_stopping": None}
+        options = {**options, **changes, "validation": None, "early_stopping": None, "metrics": ()}
         options["callbacks"] = [*options.get("callbacks", ()), stop]
         net.fit(trainer.x, trainer.y, **options)
         return net

@@ -6,8 +6,8 @@ All that Python says to the core's `FitOptions` and hears from its history is in
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import nullcontext
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -15,7 +15,16 @@ from lamina._dispatch import core as _core
 from lamina import metrics, optimizers, schedules
 from lamina.data.arguments import boolean, number, thread_count, verbosity, whole_number
 from lamina.data.records import SampleSpec, TrainingSet
-from lamina.training.callbacks import EarlyStopping, Epoch, History, ProgressBar, TimeLimit, callbacks_of
+from lamina.training.callbacks import (
+    EarlyStopping,
+    Epoch,
+    FitRun,
+    History,
+    ProgressBar,
+    TimeLimit,
+    callbacks_of,
+)
+from lamina.training.held_out_metrics import HeldOutMetrics, named_metrics
 from lamina.training.model import Model
 from lamina.training.scoring import Scoring, score_of
 
@@ -45,6 +54,7 @@ class FitOptions:
     clip: Any
     early_stopping: EarlyStopping | None
     scoring: Scoring
+    metrics: Any
     max_time: float | None
     shuffle: bool
     callbacks: Iterable[Callable[[Epoch], Any]]
@@ -67,7 +77,7 @@ class Fit:
     """
 
     def __init__(self, network: Model, spec: SampleSpec, training: TrainingSet, options: FitOptions) -> None:
-        self._network, self._training = network, training
+        self._network, self._training, self._options = network, training, options
         self._scores: list[float] = []
         self._scored = False  # whether they are filled
         self._core_history = _core.History()
@@ -90,12 +100,12 @@ class Fit:
         self._set_early_stopping(options.early_stopping)
         if options.scoring is not None:
             self._watch_score(options.scoring, options.early_stopping, spec)
-        self._bar = ProgressBar(out.epochs) if verbosity(options.verbose) else None
         self._set_schedules(options)
+        self._metrics = self._held_out_metrics(options, spec)
         self._set_hooks(options)
 
     def _set_optimizer(self, optimizer: Any) -> None:
-        chosen = _core.Adam() if optimizer is None else optimizers.get(optimizer)
+        self._optimizer = chosen = _core.Adam() if optimizer is None else optimizers.get(optimizer)
         if isinstance(chosen, optimizers.SAM):
             self._core_options.sam_rho = chosen.rho
             chosen = chosen.base
@@ -116,7 +126,7 @@ class Fit:
         if stopping.monitor in metrics.names():
             self._need_held_out(f"monitor={stopping.monitor!r}")
             self._core_options.metric = stopping.monitor
-        self._core_options.monitor = stopping.monitor_hook(self._network)
+        self._core_options.monitor = stopping.monitor_hook(self._epoch)
 
     def _watch_score(self, scoring: Scoring, stopping: EarlyStopping | None, spec: SampleSpec) -> None:
         """Have the core watch a score of the samples held out."""
@@ -155,31 +165,72 @@ class Fit:
                     f"{name} must be a schedule such as lamina.schedules.Cosine() or a callable; got {schedule!r}"
                 )
 
+    def _held_out_metrics(self, options: FitOptions, spec: SampleSpec) -> HeldOutMetrics | None:
+        """What is asked for as `metrics`, ready to be computed; it comes after what says what the core watches."""
+        wanted = named_metrics(options.metrics)
+        if not wanted:
+            return None
+        held = self._need_held_out("metrics").taken()
+        return HeldOutMetrics(wanted, self._network, held, spec, self._core_options.metric, options.n_threads)
+
     def _set_hooks(self, options: FitOptions) -> None:
         """Tell the core what to call at the end of an epoch."""
-        network, hooks = self._network, callbacks_of(options.callbacks)
+        self._hooks = hooks = callbacks_of(options.callbacks)
         if options.max_time is not None:
             hooks.append(TimeLimit(options.max_time))
-        if self._bar is not None:
-            hooks.append(self._bar)
-        if not hooks:
+        if verbosity(options.verbose):
+            hooks.append(ProgressBar(self._core_options.epochs))
+        if not hooks and self._metrics is None:
             return
 
         def run(report: Any) -> Epoch:
-            epoch = Epoch(report, network)
+            epoch = self._epoch(report)
             for hook in hooks:
                 hook(epoch)
             return epoch
 
         self._core_options.on_epoch = run
 
+    def _epoch(self, report: Any) -> Epoch:
+        """The core's report of an epoch as monitors and callbacks get it."""
+        found = None if self._metrics is None else self._metrics.of(report)
+        return Epoch(report, self._network, found, self._scores[-1] if self._scores else None)
+
     def run(self, core: Any, normalize_inputs: str, normalize_targets: bool) -> None:
         """Train the core's network, which keeps the best weights so far whatever ends this."""
         known = core.scales
         self._core_options.normalize_inputs = "none" if "input.mean" in known else normalize_inputs
         self._core_options.normalize_targets = normalize_targets and "target.mean" not in known
-        with self._bar if self._bar is not None else nullcontext():
+        if not self._hooks:
             core.fit(self._training, self._core_options, self._core_history)
+            return
+        with self._begun_and_ended():
+            core.fit(self._training, self._core_options, self._core_history)
+
+    @contextmanager
+    def _begun_and_ended(self) -> Iterator[None]:
+        """Tell the callbacks that want to know of the beginning, and of the end, however it comes."""
+        training = self._training
+        asked = {field.name: getattr(self._options, field.name) for field in fields(FitOptions)}
+        run = FitRun(
+            self._network,
+            {**asked, "optimizer": self._optimizer},
+            len(training.samples if training.rows is None else training.rows),
+            0 if (held := training.held_out) is None else len(held.samples if held.rows is None else held.rows),
+        )
+        with ExitStack() as ends:
+            try:
+                for hook in self._hooks:
+                    if (begin := getattr(hook, "on_begin", None)) is not None:
+                        begin(run)
+                    if (end := getattr(hook, "on_end", None)) is not None:
+                        ends.callback(end, run)
+                yield
+            except BaseException as error:
+                run.error = error
+                raise
+            finally:
+                run.history = self.history()
 
     @property
     def began(self) -> bool:
@@ -197,6 +248,8 @@ class Fit:
         if self._scored:
             unscored = len(told["loss"]) - len(self._scores) if self._core_history.diverged else 0
             told["validation_score"] = self._scores + [math.nan] * unscored
+        if self._metrics is not None:
+            told["metrics"] = self._metrics.curves(len(told["loss"]))
         return History(**told)
 
     def divergence(self, layer: str) -> str:
