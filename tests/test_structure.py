@@ -26,6 +26,7 @@ FLOORS = [
     {"runtime", "text", "files", "extras"},
     {"activations", "losses", "initializers", "layers", "metrics", "optimizers", "schedules"},
     {"plots"},
+    {"html"},
     {"data"},
     {"storage"},
     {"training"},

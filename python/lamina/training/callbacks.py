@@ -98,6 +98,14 @@ class History:
             parts.append(f" best_epoch {self.best_epoch}: {self._losses_of(self.best_epoch)}")
         return ";\n".join(parts) + f"; stop_reason {self.stop_reason!r}>"
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the curves, and how the fit ended."""
+        from lamina.html import notebook  # when a notebook asks for it
+
+        if not self.loss:
+            return notebook.panel("History of no epoch")
+        return notebook.panel(f"History of {counted(self.epochs, 'epoch')}", notebook.history_part(self))
+
     def _losses_of(self, epoch: int) -> str:
         known = {"loss": self.loss, "validation": self.validation_loss, "score": self.validation_score}
         return ", ".join(f"{name} {own[epoch - 1]:.4g}" for name, own in known.items() if len(own) >= epoch)

@@ -91,28 +91,24 @@ class HeldOutMetrics:
             # What is refused is refused before training; of rows of one class there is no area under a curve.
             if math.isnan(self._scores[name](network, held)) and np.isfinite(self._predicted()).all():
                 raise ValueError(f"metrics: {name!r} has no value on the {len(held)} samples held out")
-        self._curves: dict[str, list[float]] = {name: [] for name in wanted}
-        self._known: tuple[int, dict[str, float]] = (0, {})
+        self._by_epoch: dict[int, dict[str, float]] = {}
 
     def _predicted(self) -> Any:
         return self._network.predict(self._held.x, lengths=self._held.lengths)
 
     def of(self, report: Any) -> dict[str, float]:
         """Return the metrics after the core's epoch, computed once however often they are asked for."""
-        epoch, values = self._known
-        if epoch != report.epoch:
-            values = {
+        if report.epoch not in self._by_epoch:
+            self._by_epoch[report.epoch] = {
                 name: float(report.score) if name in self._watched else score(self._network, self._held)
                 for name, score in self._scores.items()
             }
-            self._known = report.epoch, values
-            for name, value in values.items():
-                self._curves[name].append(value)
-        return dict(values)
+        return dict(self._by_epoch[report.epoch])
 
     def curves(self, epochs: int) -> dict[str, list[float]]:
-        """Return the values by epoch; an epoch that ended before its validation, by divergence, has NaN."""
-        return {name: curve + [math.nan] * (epochs - len(curve)) for name, curve in self._curves.items()}
+        """Return the values by epoch; one that was not validated, since it diverged, has NaN."""
+        known = [self._by_epoch.get(epoch, {}) for epoch in range(1, epochs + 1)]
+        return {name: [values.get(name, math.nan) for values in known] for name in self._scores}
 
 
 def _of_the_core(metric: str, n_threads: int | None) -> Score:
