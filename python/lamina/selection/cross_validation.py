@@ -336,9 +336,11 @@ def _checked(pair: Any, fold: int, n_rows: int) -> tuple[Indices, Indices]:
     return train.astype(np.int64), held.astype(np.int64)
 
 
-def fit_fold(net: Network, given: Samples, fold: Fold, hook: Hook, options: dict[str, Any]) -> Network:
+def fit_fold(
+    net: Network, given: Samples, fold: Fold, hook: Hook, options: dict[str, Any], n_threads: int = 1
+) -> Network:
     """Return a fresh network trained on the fold's rows, by default with those held out as its validation set."""
-    options = options_of(options, hook)
+    options = options_of(options, hook, n_threads)
     given, fold = fold.of_counted(given)
     inner = options.pop("validation", None)
     if isinstance(inner, (tuple, list)):

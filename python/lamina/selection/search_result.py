@@ -24,7 +24,8 @@ class SearchResult:
     ----------
     trials : list of dict
         ``trial``, ``rung``, ``params``, ``score`` (None where training diverged or the trial failed), ``std`` over the
-        folds, ``best_epoch``, ``seconds``, ``error`` (what a trial failed by, else None).
+        folds, ``best_epoch``, ``seconds``, ``error`` (what a trial failed by, else None). With a pruner also ``pruned``
+        (a trial that was has no score) and ``reports``, what the pruner was told: pairs of (step, score).
     lower_is_better : bool
         Whether scores are losses.
     """
@@ -86,16 +87,15 @@ class SearchResult:
         lines = [["", *names, "score", *(name.replace("_", " ") for name in rest)]]
         for place, trial in enumerate(self.ranked[:rows], 1):
             cells = [_cell(trial["params"][name]) for name in names]
-            score = ("failed" if trial["error"] else "diverged") if trial["score"] is None else _cell(trial["score"])
-            lines.append([str(place), *cells, score, *(_cell(trial[name]) for name in rest)])
+            lines.append([str(place), *cells, _outcome(trial), *(_cell(trial[name]) for name in rest)])
         return lines
 
     def to_frame(self, library: str = "pandas") -> Any:
         """Return the trials as a data frame of pandas, polars or pyarrow: the best first, a column a parameter."""
         names = list(self.trials[0]["params"])
-        rest = [name for name in self.trials[0] if name != "params"]
+        rest = [name for name in self.trials[0] if name not in ("params", "reports")]
         columns = {name: [trial["params"][name] for trial in self.ranked] for name in names}
-        return frame_of({**columns, **{name: [trial[name] for trial in self.ranked] for name in rest}}, library)
+        return frame_of({**columns, **{name: [trial.get(name) for trial in self.ranked] for name in rest}}, library)
 
     def to_pandas(self) -> Any:
         """Return `to_frame` of pandas."""
@@ -160,6 +160,12 @@ class SearchProgress:
             progress.move(self._done, best)
         else:
             progress.line(f"trial {self._done}/{self._total}  score {_cell(score)}  {best}")
+
+
+def _outcome(trial: dict[str, Any]) -> str:
+    if trial["score"] is not None:
+        return _cell(trial["score"])
+    return "failed" if trial["error"] else "pruned" if trial.get("pruned") else "diverged"
 
 
 def _cell(value: Any) -> str:

@@ -171,4 +171,5 @@ def _plain(value: Any) -> Any:
 
 
 def _difference(wanted: dict[str, Any], found: dict[str, Any]) -> str:
-    return "; ".join(f"its {k} is {found.get(k)!r}, not {v!r}" for k, v in wanted.items() if found.get(k) != v)
+    names = [name for name in {**wanted, **found} if found.get(name) != wanted.get(name)]
+    return "; ".join(f"its {name} is {found.get(name)!r}, not {wanted.get(name)!r}" for name in names)
