@@ -59,8 +59,9 @@ class Layout:
     bars: tuple[Bar, ...]
 
 
-# In the units of a drawing, in which a letter is about 6 wide.
-_LETTER, _GAP, _LEAST, _LINE = 6.2, 16.0, 64.0, 14.0
+# In the units of a drawing, in which letters are so wide.
+_LETTER, _BOLD = 6.2, 7.2
+_GAP, _LEAST, _LINE = 16.0, 64.0, 14.0
 _TALLEST, _MARGIN, _RING = 110.0, 24.0, 12.0
 _HALF, _HALF_WITHOUT = 9.0, 4.5
 
@@ -72,8 +73,8 @@ def layout(blocks: Sequence[Block]) -> Layout:
     middle = margin + _TALLEST / 2
     bars, x = [], 0.0
     for block in blocks:
-        letters = max(len(block.name), len(block.detail), len(_parameters(block)))
-        room = max(_LEAST, _LETTER * letters + _GAP)
+        name, *rest = (len(line) for line in lines_below(block))
+        room = max(_LEAST, _BOLD * name + _GAP, *(_LETTER * letters + _GAP for letters in rest))
         half_height = _TALLEST / 2 * (0.16 + 0.84 * math.log2(1 + block.width) / max(math.log2(1 + most), 1.0))
         half = _HALF if block.is_input or block.parameters else _HALF_WITHOUT
         bars.append(Bar(x + room / 2, half, middle - half_height, middle + half_height, block))

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from lamina import metrics
+from lamina.data.arguments import thread_count
 from lamina.data.records import Samples, SampleSpec
 from lamina.training.callbacks import CURVES
 from lamina.training.model import Model
@@ -80,6 +81,7 @@ class HeldOutMetrics:
     ) -> None:
         if spec.each_step:
             raise ValueError("metrics need one target a sequence; the last Recurrent has return_sequences=True")
+        held = held.counted()
         self._network, self._held = network, held
         self._watched = {name for name, one in wanted.items() if one == watched}
         self._scores: dict[str, Score] = {}
@@ -112,4 +114,6 @@ class HeldOutMetrics:
 
 
 def _of_the_core(metric: str, n_threads: int | None) -> Score:
-    return lambda net, s: net.evaluate(s.x, s.targets, s.weights, n_threads=n_threads, lengths=s.lengths, metric=metric)
+    """A metric of samples that are checked already."""
+    threads = thread_count(n_threads)
+    return lambda net, s: float(net.core.score(s, threads, metric))

@@ -20,6 +20,10 @@ class Model(Protocol):
     def seed(self) -> int:
         """The seed."""
 
+    @property
+    def core(self) -> Any:
+        """The core's own network."""
+
     def predict(self, X: Any, n_threads: int | None = None, lengths: Any = None) -> Array:
         """Return the prediction for each sample."""
 
