@@ -649,3 +649,37 @@ def test_mlflow_writes_to_the_run_that_is_active(store, monkeypatch):
         assert mlflow.get_run(logger.run_id).info.status == "FINISHED"
     finally:
         mlflow.set_tracking_uri(before)
+
+
+# Estimators -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["MLPClassifier", "MLPRegressor"])
+def test_estimators_have_metrics_of_their_validation_set(kind):
+    pytest.importorskip("sklearn")
+    name = "auc" if kind == "MLPClassifier" else "mae"
+    options = {"metrics": [name], "random_state": 0, "max_iter": 5, "early_stopping": True, "warm_start": True}
+    estimator = getattr(lamina, kind)((4,), **options)
+    for fits in (1, 2):
+        with pytest.warns(Warning, match="Maximum iterations"):
+            estimator.fit(X, Y)
+        assert len(estimator.metric_curves_[name]) == 5 * fits
+    assert estimator.metric_curves_[name][-5:] == estimator.network_.history.metrics[name]
+    before = {name: list(curve) for name, curve in estimator.metric_curves_.items()}
+
+    def fail(epoch):
+        raise LookupError
+
+    estimator.set_params(callbacks=fail)
+    with pytest.raises(LookupError):
+        estimator.fit(X, Y)
+    assert estimator.metric_curves_ == before
+    estimator.set_params(callbacks=None, warm_start=False, early_stopping=False)
+    with pytest.raises(ValueError, match="metrics need a validation set"):
+        estimator.fit(X, Y)
+    with pytest.warns(Warning, match="Maximum iterations"):
+        estimator.fit(X[:150], Y[:150], X_val=X[150:], y_val=Y[150:])
+    expected = estimator.network_.evaluate(X[150:], Y[150:] if kind == "MLPRegressor" else Y[150:, None], metric=name)
+    assert estimator.metric_curves_[name][-1] == pytest.approx(expected, rel=1e-6)
+    with pytest.raises(TypeError, match=r"metrics of MLP\w+ must be None or a list of .*; got \['f1'\]"):
+        estimator.set_params(metrics=["f1"]).fit(X, Y, X_val=X, y_val=Y)

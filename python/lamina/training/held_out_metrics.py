@@ -20,7 +20,7 @@ __all__ = ["HeldOutMetrics", "named_metrics"]
 
 def named_metrics(given: Any) -> dict[str, Any]:
     """Return what `fit(metrics=...)` asks for by name: the name of a metric, or a callable of (network, X, y)."""
-    if given is None:
+    if given is None or (isinstance(given, (tuple, list, dict)) and not given):  # a fit may be over in microseconds
         return {}
     if isinstance(given, str) or callable(given):
         given = [given]
