@@ -664,7 +664,8 @@ def test_estimators_have_metrics_of_their_validation_set(kind):
         with pytest.warns(Warning, match="Maximum iterations"):
             estimator.fit(X, Y)
         assert len(estimator.metric_curves_[name]) == 5 * fits
-    assert estimator.metric_curves_[name][-5:] == estimator.network_.history.metrics[name]
+        if fits == 1:  # a further fit that does not improve puts the network back
+            assert estimator.metric_curves_[name] == estimator.network_.history.metrics[name]
     before = {name: list(curve) for name, curve in estimator.metric_curves_.items()}
 
     def fail(epoch):
