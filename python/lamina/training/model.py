@@ -13,16 +13,16 @@ class Model(Protocol):
     """A network, as far as this room goes; `lamina.Network` is one."""
 
     @property
+    def core(self) -> Any:
+        """The core's own network."""
+
+    @property
     def loss(self) -> Any:
         """The loss."""
 
     @property
     def seed(self) -> int:
         """The seed."""
-
-    @property
-    def core(self) -> Any:
-        """The core's own network."""
 
     def predict(self, X: Any, n_threads: int | None = None, lengths: Any = None) -> Array:
         """Return the prediction for each sample."""
