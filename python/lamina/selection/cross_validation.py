@@ -337,7 +337,7 @@ def _checked(pair: Any, fold: int, n_rows: int) -> tuple[Indices, Indices]:
 
 
 def fit_fold(
-    net: Network, given: Samples, fold: Fold, hook: Hook, options: dict[str, Any], n_threads: int = 1
+    net: Network, given: Samples, fold: Fold, hook: Hook, options: dict[str, Any], n_threads: int | None = 1
 ) -> Network:
     """Return a fresh network trained on the fold's rows, by default with those held out as its validation set."""
     options = options_of(options, hook, n_threads)

@@ -78,7 +78,8 @@ def search(
     sampler : "optuna" or a sampler of optuna.samplers, optional
         Who proposes the sets, each by the scores of those before it; by name Optuna's `TPESampler` with `seed`, while
         an object has its own seed. Trials then come one after the other, `n_trials` of them even where lists hold
-        fewer sets, and `n_jobs` are the threads of each fit: same seed, same result, however many there are.
+        fewer sets, and `n_jobs` are the threads of each fit (None: as many as pay off), which change no result: it is
+        the same for the same seed.
     pruner : pruner of optuna.pruners, optional
         Who gives trials up early, beside a `sampler`: by what a hold-out part scores after every epoch, or by the mean
         of the folds so far after every fold.
@@ -122,6 +123,7 @@ def search(
     if groups is not None and validation is not None:
         raise ValueError("groups goes with k folds; make a grouped hold-out part with lamina.split(..., groups=...)")
     whole_number(factor, "factor", 2)
+    n_threads = None if n_jobs is None else jobs(n_jobs)
     n_jobs, verbose = jobs(n_jobs), verbosity(verbose)
     drawn = candidates(space, n_trials, seed)
     check_fit_options(fit_options, "search", {"sample_weight"})
@@ -153,7 +155,7 @@ def search(
     with progress, warnings.catch_warnings():
         warnings.simplefilter("ignore", DivergenceWarning)  # a trial's record says so
         if study is not None:
-            result.trials.extend(_one_after_the_other(study, runner, n_trials, n_jobs))
+            result.trials.extend(_one_after_the_other(study, runner, n_trials, n_threads))
         else:
             result.trials.extend(_side_by_side(drawn, ladder, runner, n_jobs))
     causes = runner.causes
@@ -191,7 +193,7 @@ class _Runner:
         params: dict[str, Any],
         hook: Hook,
         proposal: Proposal | None = None,
-        n_threads: int = 1,
+        n_threads: int | None = 1,
     ) -> dict[str, Any]:
         """Return the record of the trial at `place`, a number and a rung, of `limit` epochs."""
         number, rung = place
@@ -235,7 +237,9 @@ def _side_by_side(
         survivors.sort(key=lambda number: (sign * by_number[number], number))
 
 
-def _one_after_the_other(study: Study, runner: _Runner, n_trials: int, n_threads: int) -> Iterator[dict[str, Any]]:
+def _one_after_the_other(
+    study: Study, runner: _Runner, n_trials: int, n_threads: int | None
+) -> Iterator[dict[str, Any]]:
     """The trials that a study proposes, each by what became of those before it."""
     for number in range(n_trials):
         proposal = study.ask()

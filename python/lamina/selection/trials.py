@@ -102,7 +102,7 @@ class Trainer:
         epochs: int | None,
         hook: Hook,
         watch: Watch | None = None,
-        n_threads: int = 1,
+        n_threads: int | None = 1,
     ) -> dict[str, Any]:
         """Train on each part and return the record of the trial; a score of None means that training diverged.
 

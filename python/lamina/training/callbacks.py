@@ -107,7 +107,7 @@ class History:
         return notebook.panel(f"History of {counted(self.epochs, 'epoch')}", notebook.history_part(self))
 
     def _losses_of(self, epoch: int) -> str:
-        known = {"loss": self.loss, "validation": self.validation_loss, "score": self.validation_score}
+        known = {"loss": self.loss, "validation": self.validation_loss, "score": self.validation_score, **self.metrics}
         return ", ".join(f"{name} {own[epoch - 1]:.4g}" for name, own in known.items() if len(own) >= epoch)
 
 
