@@ -160,7 +160,7 @@ def check_fit_options(options: Iterable[str], caller: str, own: set[str]) -> Non
 
 
 def options_of(options: dict[str, Any], hook: Hook, n_threads: int | None = 1) -> dict[str, Any]:
-    """Return the options of a fit, with `hook` after the caller's own callbacks; `n_threads` as `Network.fit` has it."""
+    """Return the options of a fit: with `hook` after the caller's own callbacks, and `n_threads` as there."""
     for name in ("n_threads", "verbose", "resume"):
         if name in options:
             raise TypeError(f"{name} is no option here: every fit is a fresh one on one thread")
