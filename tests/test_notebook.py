@@ -44,6 +44,12 @@ CELLS = [
     ("picture, ax = plt.subplots()\nplots.learning_curves(history, ax=ax)", 1),
     ("plt.plot([1, 2])\nplots.learning_curves(history)\nplt.plot([2, 1])\nassert len(plt.gca().lines) == 2", 2),
     ("assert plt.get_fignums() == []", 0),
+    ("net.plot()", 1),
+    ("lamina.plots.metric_curves(net.fit(X, y, epochs=2, metrics=['auc']))", 1),
+    ("net", 0),
+    ("history", 0),
+    ("found", 0),
+    ("grown", 0),
     ("lamina.search(lambda units: net, {'units': [1, 2]}, X, y, epochs=2, verbose=1);", 0),
 ]
 
@@ -74,6 +80,13 @@ def test_each_picture_is_drawn_once(outputs, number, cell):
     assert len(drawn) == wanted, f"{source}\n{outputs[number]}"
     for picture in drawn:
         assert base64.b64decode(picture)[:4] == b"\x89PNG"
+
+
+@pytest.mark.parametrize("name", ["net", "history", "found", "grown"])
+def test_what_a_cell_returns_is_shown_with_a_drawing(outputs, name):
+    (shown,) = outputs[[source for source, _ in CELLS].index(name)]
+    assert "<svg" in shown.data["text/html"]
+    assert shown.data["text/plain"]
 
 
 def test_nothing_is_missing_and_nobody_warns(outputs):

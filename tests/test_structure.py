@@ -26,6 +26,7 @@ FLOORS = [
     {"runtime", "text", "files", "extras"},
     {"activations", "losses", "initializers", "layers", "metrics", "optimizers", "schedules"},
     {"plots"},
+    {"html"},
     {"data"},
     {"storage"},
     {"training"},
@@ -227,7 +228,10 @@ assert loaded == {"lamina._core", "lamina._cpu", "lamina._dispatch"}, loaded
 for name in lamina.__all__:
     if not name.endswith(("estimators", "Classifier", "Regressor")):
         getattr(lamina, name)
-early = {"joblib", "matplotlib", "narwhals", "pandas", "rich", "safetensors", "scipy", "sklearn"} & set(sys.modules)
+early = {
+    *("joblib", "matplotlib", "mlflow", "narwhals", "optuna", "pandas", "rich", "safetensors", "scipy", "sklearn"),
+    "tensorboard",
+} & set(sys.modules)
 assert not early, early
 """
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -9,11 +9,15 @@ __all__ = ["REQUIREMENTS", "how_to_install"]
 # By the name that is imported: what pip is asked for, as in pyproject.toml.
 REQUIREMENTS = {
     "matplotlib": "matplotlib>=3.7",
+    "mlflow": "mlflow-skinny>=2.15",
     "narwhals": "narwhals>=2",
+    "optuna": "optuna>=4",
     "pandas": "pandas>=2",
+    "polars": "polars>=1",
     "pyarrow": "pyarrow>=14",
     "rich": "rich>=13",
     "sklearn": "scikit-learn>=1.6",
+    "tensorboard": "tensorboard>=2.13",
 }
 
 

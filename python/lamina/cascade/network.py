@@ -37,6 +37,7 @@ from lamina.data.records import Samples, SampleSpec
 from lamina.files import FilePath
 from lamina.network.network import Network
 from lamina.plots.cascade import diagram
+from lamina.plots.layers import Block
 from lamina.storage.container import Contents, write
 from lamina.storage.forms import NORMALIZATION, Forms
 from lamina.storage.parts import described
@@ -560,6 +561,25 @@ class CascadeNetwork:
         net = cls.from_architecture(contents.architecture)
         contents.restore(net)
         return net
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: inputs, units and outputs, and the error by number of units."""
+        from lamina.html import notebook  # when a notebook asks for it
+        from lamina.html.drawings import layers
+
+        blocks = [
+            Block("Input", "", self.n_inputs, is_input=True),
+            *(Block(f"unit {k + 1}", f.name, 1, self.n_inputs + k + 1) for k, f in enumerate(self.units)),
+            Block("output", self.output, self.n_outputs, self.n_outputs * (self.n_inputs + self.n_units + 1)),
+        ]
+        history = self.history
+        return notebook.panel(
+            f"CascadeNetwork: {counted(self.n_inputs, 'input')}, {counted(self.n_units, 'unit')}, "
+            f"{counted(self.n_outputs, 'output')}",
+            notebook.facts({"dtype": str(self.dtype), "seed": str(self.seed)}),
+            notebook.wide(layers(blocks, repr(self))),
+            None if history is None or not history.error else notebook.growth_part(history),
+        )
 
     def plot(self, ax: Any = None, path: Any = None) -> Any:
         """Draw the network as it grew, in lines and boxes; see `lamina.plots_cascade.diagram`."""

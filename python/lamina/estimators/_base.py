@@ -31,6 +31,7 @@ from lamina.network import Network
 from lamina.optimizers import LevenbergMarquardt, rule_of
 from lamina.selection.cross_validation import Fold
 from lamina.training.callbacks import EarlyStopping, callbacks_of
+from lamina.training.held_out_metrics import named_metrics
 
 __all__ = ["BaseMLP"]
 
@@ -73,6 +74,7 @@ class BaseMLP(BaseLamina):
     """Training and the fitted attributes; the subclasses know targets, losses and predictions."""
 
     network_: Network
+    metrics: Any = None  # of pickles from before there were some
     best_validation_score_: float | None
 
     def _loss_name(self) -> str:
@@ -134,6 +136,8 @@ class BaseMLP(BaseLamina):
             seed = int(random_state.randint(np.iinfo(np.int32).max))
             self.network_ = build_network(self, self._network_loss(), X.dtype, seed, drawn)
             self._start_curves()
+        known = getattr(self, "metric_curves_", {})
+        self.metric_curves_: dict[str, list[float]] = {name: list(curve) for name, curve in known.items()}
         bring_back = None if first else snapshot(self.network_)
         try:
             if full_batch_solver(self) is not None:
@@ -182,6 +186,11 @@ class BaseMLP(BaseLamina):
             if self.scoring != "loss":
                 check_scoring(self, scoring=self.scoring)
         callbacks_of(self.callbacks if self.callbacks is not None else ())
+        stops = self.early_stopping and solver is None
+        if self.metrics is not None and named_metrics(self.metrics) and not stops and validation[0] is None:
+            raise ValueError(
+                "metrics need a validation set: early_stopping=True with a solver that can, or X_val, y_val"
+            )
         if (validation[0] is None) != (validation[1] is None):
             raise ValueError("X_val and y_val go together; only one of them was given")
         if validation[0] is None and validation[2] is not None:
@@ -235,6 +244,7 @@ class BaseMLP(BaseLamina):
         self.out_activation_ = self._out_activation()
         self.loss_curve_: list[float] = []
         self.validation_loss_curve_: list[float] = []
+        self.metric_curves_ = {}
         self.best_iteration_ = 0
         self.validation_scores_: list[float] | None = None
         self.best_loss_: float | None = None
@@ -356,6 +366,7 @@ class BaseMLP(BaseLamina):
             "sample_weight": parts.given.weight,
             "callbacks": [monitor, *callbacks_of(self.callbacks or None)],
             "n_threads": self._threads(),
+            "metrics": self.metrics,
         }
 
     def _scorer(self, rows: Rows) -> Callable[[Any], float]:

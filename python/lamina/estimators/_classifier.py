@@ -53,6 +53,9 @@ beta_1, beta_2, epsilon, n_iter_no_change, max_fun
         Seconds after which training stops at the end of the epoch.
     standardize : bool, default=False
         Bring each input to zero mean and unit variance, fitted on the training part alone.
+    metrics : list of str and callables, or dict, default=None
+        What else to know of the validation set after each epoch, as in `Network.fit`. Without a validation set it is
+        refused.
 
     Attributes
     ----------
@@ -60,6 +63,8 @@ beta_1, beta_2, epsilon, n_iter_no_change, max_fun
         The network itself; `coefs_` and `intercepts_` are writable views of its parameters.
     validation_loss_curve_ : list of float
         The loss of the validation set after each epoch; empty where there is none.
+    metric_curves_ : dict of str to list of float
+        Those of `metrics` after each epoch.
     best_iteration_ : int
         The epoch of the best validation score with early stopping, else of the lowest training loss; from 1.
     stop_reason_ : str
@@ -115,6 +120,7 @@ feature_names_in_, n_iter_, n_layers_, n_outputs_, out_activation_
         scoring: Any = None,
         max_time: float | None = None,
         standardize: bool = False,
+        metrics: Any = None,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -149,6 +155,7 @@ feature_names_in_, n_iter_, n_layers_, n_outputs_, out_activation_
         self.scoring = scoring
         self.max_time = max_time
         self.standardize = standardize
+        self.metrics = metrics
 
     @all_or_nothing
     def fit(

@@ -60,6 +60,8 @@ class IterationMonitor:
         est.loss_curve_.append(est.loss_)
         if epoch.validation_loss is not None:
             est.validation_loss_curve_.append(epoch.validation_loss)
+        for name, value in epoch.metrics.items():
+            est.metric_curves_.setdefault(name, []).append(value)
         self._say(f"Iteration {est.n_iter_}, loss = {est.loss_:.8f}")
 
     def _stop_in_time(self, epoch: Any) -> None:

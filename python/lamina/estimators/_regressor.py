@@ -36,12 +36,12 @@ beta_1, beta_2, epsilon, n_iter_no_change, max_fun
         As in scikit-learn. `activation` takes every name of `lamina.activations.names()`, an activation, or a list
         with one for each hidden layer; `solver` every name of `lamina.optimizers.names()`, "lm" (Levenberg-Marquardt),
         an optimizer or a solver.
-    dropout, batch_norm, l1, callbacks, n_jobs, scoring, max_time, standardize
+    dropout, batch_norm, l1, callbacks, n_jobs, scoring, max_time, standardize, metrics
         As in `MLPClassifier`; scoring=None is R squared.
 
     Attributes
     ----------
-    network_, validation_loss_curve_, best_iteration_, stop_reason_
+    network_, validation_loss_curve_, metric_curves_, best_iteration_, stop_reason_
         As in `MLPClassifier`.
     loss_, best_loss_, loss_curve_, validation_scores_, best_validation_score_, t_, n_features_in_, \
 feature_names_in_, n_iter_, n_layers_, n_outputs_, out_activation_, coefs_, intercepts_
@@ -91,6 +91,7 @@ feature_names_in_, n_iter_, n_layers_, n_outputs_, out_activation_, coefs_, inte
         scoring: Any = None,
         max_time: float | None = None,
         standardize: bool = False,
+        metrics: Any = None,
     ) -> None:
         # Before scikit-learn 1.7 the first two were the layer sizes and the activation. What is given twice stays where
         # it is, for `fit` to refuse.
@@ -131,6 +132,7 @@ feature_names_in_, n_iter_, n_layers_, n_outputs_, out_activation_, coefs_, inte
         self.scoring = scoring
         self.max_time = max_time
         self.standardize = standardize
+        self.metrics = metrics
 
     @all_or_nothing
     def fit(

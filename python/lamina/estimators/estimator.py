@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from lamina.data.arrays import refuse_masked
 from lamina.estimators.samples import counted, numbers
+from lamina.html.notebook import shown
 
 __all__ = ["BaseLamina", "all_or_nothing", "available_if", "of_one_fit"]
 
@@ -124,6 +125,21 @@ class BaseLamina(BaseEstimator, ABC):  # type: ignore[misc]
         if isinstance(self.random_state, Integral):
             return int(self.random_state)
         return int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+
+    # Notebooks ----------------------------------------------------------------------------------------------------
+
+    def _trained_html(self) -> str:
+        """What a notebook shows below scikit-learn's diagram once there is a network."""
+        return shown(self.__dict__.get("network_"))
+
+    def _repr_html_inner(self) -> str:
+        return str(super()._repr_html_inner()) + self._trained_html()
+
+    def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
+        shown: dict[str, Any] = super()._repr_mimebundle_(**options)
+        if "text/html" in shown:
+            shown["text/html"] = self._repr_html_inner()
+        return shown
 
     # Samples ------------------------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ import numpy as np
 from lamina import activations, optimizers
 from lamina.data.arguments import float_type
 from lamina.data.splits import Split
+from lamina.training.held_out_metrics import named_metrics
 
 __all__ = [
     "CASCADE",
@@ -129,6 +130,9 @@ RULES: dict[str, Rule] = {
     "scoring": _optional(_SCORING),
     "max_time": _optional(_number(0, open_low=True)),
     "standardize": _BOOLEAN,
+    "metrics": _optional(
+        _accepted_by(named_metrics, "a list of lamina.metrics.names() and of callables of (network, X, y), or a dict")
+    ),
     "random_state": _RANDOM_STATE,
     # Of the recurrent estimators
     "kind": _either(("elman", "jordan")),

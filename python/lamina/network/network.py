@@ -29,11 +29,13 @@ from lamina.data.samples import counted_rows, counted_samples, inputs
 from lamina.files import FilePath
 from lamina.network import stepping
 from lamina.network.old_pickles import memory_by_names
-from lamina.network.summary import short, table_of_layers
+from lamina.network.summary import blocks_of, short, table_of_layers
+from lamina.plots.layers import Block, layer_diagram
 from lamina.storage.container import Contents, write
 from lamina.storage.forms import NORMALIZATION, Forms, form_of
 from lamina.storage.parts import described, described_layer, layer_from
 from lamina.storage.pickles import with_version, without_version
+from lamina.text import counted
 from lamina.training.callbacks import DivergenceWarning, EarlyStopping, Epoch, History
 from lamina.training.fit import Fit, FitOptions
 
@@ -57,7 +59,6 @@ _OTHER_WORDS = {
     **dict.fromkeys(("alpha", "weight_decay"), "write l2=1e-4 for a penalty, or optimizer=lamina.AdamW() for decay"),
     **dict.fromkeys(("seed", "random_state"), "the seed is the network's: lamina.Network(..., seed=0)"),
     **dict.fromkeys(("loss", "loss_function"), "the loss is the network's: lamina.Network(..., loss='cross_entropy')"),
-    "metrics": "write scoring='accuracy' for a score after every epoch",
     "n_jobs": "write n_threads=2",
 }
 
@@ -211,15 +212,48 @@ class Network:
 
     def summary(self) -> str:
         """Return a table of the layers, their outputs and parameters."""
-        views, own = self._core.parameters(), [0] * len(self._layers)
-        for name in self._core.trained_names:
-            own[int(name.split(".")[0])] += views[name].size
+        rows = self._rows()
+        total = sum(own for _, _, own in rows)
         return "\n".join(
             [
                 f"Network: {self._n_inputs} inputs, loss {self._loss.name}, {self._dtype}",
-                *table_of_layers(zip(self._layers, self._core.layer_outputs, own, strict=True)),
-                f"{sum(own):,} parameters in all, {sum(own) * self._dtype.itemsize / 2**20:.2f} MiB",
+                *table_of_layers(rows),
+                f"{total:,} parameters in all, {total * self._dtype.itemsize / 2**20:.2f} MiB",
             ]
+        )
+
+    def _rows(self) -> list[tuple[Any, int, int]]:
+        """Each layer, its outputs and its parameters."""
+        views, own = self._core.parameters(), [0] * len(self._layers)
+        for name in self._core.trained_names:
+            own[int(name.split(".")[0])] += views[name].size
+        return list(zip(self._layers, self._core.layer_outputs, own, strict=True))
+
+    def blocks(self) -> list[Block]:
+        """Return what a drawing shows of the inputs and of each layer."""
+        return blocks_of(self._n_inputs, self._rows())
+
+    def plot(self, ax: Any = None, path: FilePath | None = None) -> Any:
+        """Draw the layers from input to output; see `lamina.plots.layer_diagram`."""
+        return layer_diagram(self, ax, path)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the layers, and the curves of the last fit."""
+        from lamina.html import notebook  # when a notebook asks for it
+        from lamina.html.drawings import layers
+
+        blocks = self.blocks()
+        known = {
+            "loss": self._loss.name,
+            "dtype": str(self._dtype),
+            "seed": str(self._seed),
+            "parameters": f"{sum(block.parameters for block in blocks):,}",
+        }
+        return notebook.panel(
+            f"Network: {counted(self._n_inputs, 'input')}, {counted(self.n_outputs, 'output')}",
+            notebook.facts(known),
+            notebook.wide(layers(blocks, repr(self))),
+            None if self.history is None else notebook.history_part(self.history),
         )
 
     def __repr__(self) -> str:
@@ -252,6 +286,7 @@ class Network:
         validation_sample_weight: Any = None,
         class_weight: Any = None,
         scoring: str | Callable[..., float] | None = None,
+        metrics: Any = (),
         max_time: float | None = None,
         shuffle: bool = True,
         callbacks: Iterable[Callable[[Epoch], Any]] = (),
@@ -307,12 +342,17 @@ class Network:
         scoring : str or callable, optional
             One of `lamina.metrics.names()`, or a callable of (network, X, y), of which more is better: early stopping
             keeps the best epoch.
+        metrics : list of str and callables, or dict, optional
+            What else to know of the validation part after every epoch, in the history and for callbacks: names of
+            `lamina.metrics.names()`, and callables of (network, X, y), by their names or those of a dict. Each is one
+            more prediction of the validation part, unless it is what `scoring` names.
         max_time : float, optional
             Seconds after which training ends with its epoch; then the number of epochs depends on the machine.
         shuffle : bool, default True
             Draw the rows in a new order each epoch.
         callbacks : iterable of callables
-            Each gets an `Epoch` after every epoch, and may call its `stop`.
+            Each gets an `Epoch` after every epoch, and may call its `stop`. `lamina.callbacks` has some that write
+            logs; its `FitRun` says how one is told of the beginning and the end.
         n_threads : int, optional
             By default as many as pay off; never a different result. On busy cores a number can be far slower than one.
         verbose : int, default 0
@@ -363,6 +403,7 @@ class Network:
             clip=clip,
             early_stopping=early_stopping,
             scoring=scoring,
+            metrics=metrics,
             max_time=max_time,
             shuffle=shuffle,
             callbacks=callbacks,

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from lamina.layers import Recurrent
+from lamina.plots.layers import Block
 from lamina.text import aligned
 
-__all__ = ["short", "table_of_layers"]
+__all__ = ["blocks_of", "short", "table_of_layers"]
 
 
 def table_of_layers(rows: Iterable[tuple[Any, int, int]]) -> list[str]:
@@ -19,10 +21,25 @@ def table_of_layers(rows: Iterable[tuple[Any, int, int]]) -> list[str]:
 
 def short(layer: Any) -> str:
     """Return the layer on a few characters, such as Dense(10, relu)."""
-    params = layer.params
-    main = [str(params["units"])] if "units" in params else []
+    units = layer.params.get("units")
+    main = [] if units is None else [str(units)]
+    return f"{type(layer).__name__}({', '.join([*main, *_about(layer)])})"
+
+
+def _about(layer: Any) -> list[str]:
+    """What a layer is, beside its kind and size."""
+    params, found = layer.params, []
     if "activation" in params:
-        main.append(params["activation"].name)
+        found.append(str(params["activation"].name))
     if len(params) == 1 and isinstance(number := next(iter(params.values())), float):
-        main.append(f"{number:g}")  # what the layer is about, as a dropout's rate
-    return f"{type(layer).__name__}({', '.join(main)})"
+        found.append(f"{number:g}")  # what the layer is about, as a dropout's rate
+    return found
+
+
+def blocks_of(n_inputs: int, rows: Iterable[tuple[Any, int, int]]) -> list[Block]:
+    """Return what a drawing shows of the inputs and of (layer, its outputs, its parameters)."""
+    return [
+        Block("Input", "", n_inputs, is_input=True),
+        *(Block(type(layer).__name__, ", ".join(_about(layer)), width, own, isinstance(layer, Recurrent))
+          for layer, width, own in rows),
+    ]  # fmt: skip

@@ -5,6 +5,7 @@ matplotlib has windows, call ``matplotlib.pyplot.show()`` after it.
 """
 
 from lamina.plots.figure import MARK, TRAINING, VALIDATION
+from lamina.plots.layers import layer_diagram
 from lamina.plots.predictions import calibration_curve, predicted_against_true, residuals
 from lamina.plots.training import (
     activations,
@@ -13,6 +14,7 @@ from lamina.plots.training import (
     fold_scores,
     gradient_flow,
     learning_curves,
+    metric_curves,
 )
 
 __all__ = [
@@ -25,7 +27,9 @@ __all__ = [
     "fold_curves",
     "fold_scores",
     "gradient_flow",
+    "layer_diagram",
     "learning_curves",
+    "metric_curves",
     "predicted_against_true",
     "residuals",
 ]

@@ -12,7 +12,15 @@ from lamina import activations as registry
 from lamina.files import FilePath
 from lamina.plots.figure import MARK, TRAINING, VALIDATION, axes, done, figure, write_picture
 
-__all__ = ["activations", "confusion_matrix", "fold_curves", "fold_scores", "gradient_flow", "learning_curves"]
+__all__ = [
+    "activations",
+    "confusion_matrix",
+    "fold_curves",
+    "fold_scores",
+    "gradient_flow",
+    "learning_curves",
+    "metric_curves",
+]
 
 
 def learning_curves(history: Any, ax: Any = None, path: FilePath | None = None) -> Any:
@@ -69,6 +77,46 @@ def learning_curves(history: Any, ax: Any = None, path: FilePath | None = None) 
     ax.set_xlabel("epoch")
     ax.set_ylabel("loss")
     ax.set_title(f"Learning curves; stopped after epoch {len(history.loss)}: {history.stop_reason}", fontsize=10)
+    ax.grid(alpha=0.25)
+    ax.legend(frameon=False)
+    return done(ax, path)
+
+
+def metric_curves(
+    history: Any, names: Sequence[str] | None = None, ax: Any = None, path: FilePath | None = None
+) -> Any:
+    """Draw metrics of the validation part by epoch, those that `fit` was asked for as `metrics`, and the best epoch.
+
+    Parameters
+    ----------
+    history : History, or a fitted network or estimator of lamina
+    names : sequence of str, optional
+        Some of the metrics, in this order; all of them without it. Those of very different size are better drawn apart.
+
+    Returns the matplotlib.axes.Axes.
+    """
+    history = _history_of(history)
+    known = getattr(history, "metrics", {})
+    chosen = list(known if names is None else names)
+    if not chosen:
+        raise ValueError("history has no metrics to draw; fit(..., metrics=['accuracy']) keeps some")
+    for name in chosen:
+        if name not in known:
+            raise ValueError(f"names must be of {', '.join(map(repr, known)) or 'no metric'}; got {name!r}")
+    ax = axes(ax, (7.0, 4.2))
+    from matplotlib.ticker import MaxNLocator
+
+    for number, name in enumerate(chosen):
+        curve = known[name]
+        colour = (VALIDATION, TRAINING)[number] if number < 2 else f"C{number}"
+        ax.plot(range(1, len(curve) + 1), curve, color=colour, label=name, marker="o" if len(curve) == 1 else None)
+    best = int(history.best_epoch)
+    if 1 <= best <= len(history.loss):
+        ax.axvline(best, color=MARK, linewidth=0.8, linestyle=":", label=f"best epoch: {best}")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set_xlabel("epoch")
+    ax.set_ylabel(chosen[0] if len(chosen) == 1 else "metric")
+    ax.set_title("Metrics of the validation part", fontsize=10)
     ax.grid(alpha=0.25)
     ax.legend(frameon=False)
     return done(ax, path)

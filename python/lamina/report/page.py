@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from lamina.html.elements import Content, Element, element, name_of, written
 from lamina.plots import calibration_curve, fold_curves, learning_curves, predicted_against_true, residuals
 from lamina.plots.figure import figure
 from lamina.report.data import Classes, Numbers, ReportData, Score
-from lamina.report.elements import Content, Element, element, name_of, written
 from lamina.report.pictures import STYLE, inline
 from lamina.report.scores import classification_scores, confusion
 from lamina.report.style import CSS

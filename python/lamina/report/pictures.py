@@ -7,8 +7,8 @@ import re
 from typing import Any
 from xml.etree import ElementTree
 
+from lamina.html.elements import Element, element
 from lamina.plots.figure import MARK, TRAINING, VALIDATION
-from lamina.report.elements import Element, element
 
 __all__ = ["STYLE", "inline"]
 

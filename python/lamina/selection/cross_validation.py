@@ -12,6 +12,7 @@ import numpy as np
 
 from lamina.data.arguments import boolean, verbosity
 from lamina.data.arrays import Array
+from lamina.data.frames import frame_of
 from lamina.data.records import Indices, Samples
 from lamina.data.splits import Split, fold_indices, validation_rows
 from lamina.data.targets import classes_of
@@ -32,6 +33,7 @@ from lamina.selection.side_by_side import (
 from lamina.storage.forms import ArrayForm, Forms, form_of
 from lamina.storage.plain import described_samples, digest, name_of
 from lamina.storage.run_file import Part, RunFile
+from lamina.text import counted
 from lamina.training.callbacks import Epoch, History, callbacks_of
 from lamina.training.progress import say
 from lamina.training.scoring import score_of
@@ -159,7 +161,7 @@ class CrossValidation:
         """
         given = self._samples
         options = {**self._options, "sample_weight": given.weights, **changes}
-        options.update(validation=None, early_stopping=None)
+        options.update(validation=None, early_stopping=None, metrics=())
         last = self.best_epoch
 
         def stop(epoch: Epoch) -> None:
@@ -177,6 +179,39 @@ class CrossValidation:
         return f"{n} fold{'s'[: n != 1]}: {self.mean:.4g} ± {self.std:.2g} ({each}); best epoch {self.best_epoch}"
 
     __repr__ = __str__
+
+    def to_frame(self, library: str = "pandas") -> Any:
+        """Return a data frame of pandas, polars or pyarrow of one row a fold: score, rows held out, epochs.
+
+        `History.to_frame` has a row for each epoch of a fold.
+        """
+        columns: dict[str, list[Any]] = {
+            "fold": list(range(len(self.scores))),
+            "score": [float(score) for score in self.scores],
+            "held_out": [int((self.folds == fold).sum()) for fold in range(len(self.scores))],
+            "epochs": [history.epochs for history in self.histories],
+            "best_epoch": [int(history.best_epoch) for history in self.histories],
+            "stop_reason": [history.stop_reason for history in self.histories],
+        }
+        return frame_of(columns, library)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the scores of the folds, and the curves of their fits."""
+        from lamina.html import notebook  # when a notebook asks for it
+        from lamina.html.drawings import strip
+
+        known = {
+            "mean": f"{self.mean:.4g}",
+            "standard deviation": f"{self.std:.2g}",
+            "best epoch": f"{self.best_epoch:,}",
+        }
+        return notebook.panel(
+            f"Cross-validation: {counted(len(self.scores), 'fold')}",
+            notebook.facts(known),
+            notebook.side_by_side(
+                strip(self.scores.tolist(), "Scores of the folds"), notebook.fits_part(self.histories)
+            ),
+        )
 
 
 def cross_validate(
@@ -367,9 +402,11 @@ def _checked(pair: Any, fold: int, n_rows: int) -> tuple[Indices, Indices]:
     return train.astype(np.int64), held.astype(np.int64)
 
 
-def fit_fold(net: Network, given: Samples, fold: Fold, hook: Hook, options: dict[str, Any]) -> Network:
+def fit_fold(
+    net: Network, given: Samples, fold: Fold, hook: Hook, options: dict[str, Any], n_threads: int | None = 1
+) -> Network:
     """Return a fresh network trained on the fold's rows, by default with those held out as its validation set."""
-    options = options_of(options, hook)
+    options = options_of(options, hook, n_threads)
     given, fold = fold.of_counted(given)
     inner = options.pop("validation", None)
     if isinstance(inner, (tuple, list)):

@@ -17,6 +17,7 @@ from lamina.storage.forms import ArrayForm, Forms
 from lamina.storage.pickles import with_version, without_version
 from lamina.storage.plain import described_samples
 from lamina.storage.run_file import RunFile
+from lamina.text import counted
 from lamina.training.callbacks import History, callbacks_of
 from lamina.training.progress import say
 from lamina.training.scoring import loss_of_predictions
@@ -52,6 +53,19 @@ class Ensemble:
 
     def __repr__(self) -> str:
         return f"<lamina.Ensemble of {len(self)}: {self.members[0]!r}>"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the layers of a member, and the curves of all members' fits."""
+        from lamina.html import notebook  # when a notebook asks for it
+        from lamina.html.drawings import layers
+
+        first = self.members[0]
+        return notebook.panel(
+            f"Ensemble: {counted(len(self), 'member')}",
+            notebook.facts({"loss": first.loss.name, "dtype": str(first.dtype), "seeds from": str(first.seed)}),
+            notebook.wide(layers(first.blocks(), repr(first))),
+            notebook.fits_part(self.histories),
+        )
 
     def summary(self) -> str:
         """Return a table of a member's layers, their outputs and parameters."""

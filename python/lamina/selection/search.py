@@ -5,17 +5,18 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lamina.data.arguments import verbosity, whole_number
 from lamina.files import FilePath
 from lamina.selection.cross_validation import is_number, row_pairs
+from lamina.selection.optuna_study import Proposal, Study
 from lamina.selection.search_result import SearchProgress, SearchResult
 from lamina.selection.side_by_side import Hook, Task, check_fit_options, jobs, run
-from lamina.selection.space import candidates
+from lamina.selection.space import candidates, parts_of
 from lamina.selection.trial_file import TrialFile
 from lamina.selection.trials import Scheme, Trainer, TrialFailedError
 from lamina.storage.plain import name_of
@@ -23,6 +24,9 @@ from lamina.training.callbacks import DivergenceWarning
 from lamina.training.scoring import score_of
 
 __all__ = ["rungs", "search"]
+
+#: How many sets of parameters are trained, for how many epochs (None: those asked for), rung by rung.
+Ladder = list[tuple[int, int | None]]
 
 
 def search(
@@ -37,6 +41,8 @@ def search(
     method: str = "random",
     *,
     factor: int = 3,
+    sampler: Any = None,
+    pruner: Any = None,
     scoring: str | Callable[..., float] | None = None,
     groups: Any = None,
     path: FilePath | None = None,
@@ -70,6 +76,14 @@ def search(
         ``epochs`` (successive halving; arXiv 1502.07943).
     factor : int, default 3
         By what halving divides the sets and multiplies the epochs.
+    sampler : "optuna" or a sampler of optuna.samplers, optional
+        Who proposes the sets, each by the scores of those before it; by name Optuna's `TPESampler` with `seed`, while
+        an object has its own seed. Trials then come one after the other, `n_trials` of them even where lists hold
+        fewer sets, and `n_jobs` are the threads of each fit (None: as many as pay off), which change no result: it is
+        the same for the same seed.
+    pruner : pruner of optuna.pruners, optional
+        Who gives trials up early, beside a `sampler`: by what a hold-out part scores after every epoch, or by the mean
+        of the folds so far after every fold.
     scoring : str or callable, optional
         "accuracy", "r2", or a callable of (network, X, y): higher is better. The loss, lower is better, without it.
     groups : array-like, (rows,), optional
@@ -78,7 +92,8 @@ def search(
         A file of JSON lines that keeps every trial as it ends; a search that finds its own file goes on from there, and
         finds what one would that was never interrupted, to the bit. Nothing else is written to, and no trial believed
         whose line was altered. Of functions (`build`, `scoring`, callbacks) the names are compared, and of `build` the
-        networks that it makes.
+        networks that it makes. A sampler is told of the trials of the file as it was the first time, so that it goes on
+        as if nothing had happened; where it proposes others, as one without a seed does, the file is refused.
     n_jobs : int, optional
         Trials at work at a time, each on one thread; by default `lamina.get_num_threads()`. Never another result.
     verbose : int, default 0
@@ -110,9 +125,15 @@ def search(
     if groups is not None and validation is not None:
         raise ValueError("groups goes with k folds; make a grouped hold-out part with lamina.split(..., groups=...)")
     whole_number(factor, "factor", 2)
+    n_threads = None if n_jobs is None else jobs(n_jobs)
     n_jobs, verbose = jobs(n_jobs), verbosity(verbose)
     drawn = candidates(space, n_trials, seed)
     check_fit_options(fit_options, "search", {"sample_weight"})
+    if sampler is None and pruner is not None:
+        raise ValueError("pruner goes with a sampler of Optuna's; give sampler='optuna'")
+    if sampler is not None and method != "random":
+        raise ValueError(f"sampler and method={method!r} both say what is tried; give one")
+    study = None if sampler is None else Study(sampler, pruner, parts_of(space), seed, scoring is None)
     epochs = int(fit_options.get("epochs", 100))
     if method == "halving" and "epochs" in space:
         raise ValueError("halving decides the epochs of each trial itself; take epochs out of the space")
@@ -128,46 +149,27 @@ def search(
     rest = {**fit_options, "validation": validation, "groups": groups, "sample_weight": trainer.weight}
     rest["callbacks"] = names
     how = {"method": method, "factor": factor, "seed": seed, "k": k, "space": space, "scoring": scoring}
+    if study is not None:
+        how |= study.description
     records = TrialFile(path, {**how, "options": rest, "data": [trainer.x, trainer.y]})
-    ladder = rungs(len(drawn), epochs, factor) if method == "halving" else [(len(drawn), None)]
+    ladder: Ladder = rungs(len(drawn), epochs, factor) if method == "halving" else [(len(drawn), None)]
     result = SearchResult([], lower_is_better=scoring is None, trainer=trainer)
-    survivors = list(range(len(drawn)))
-    causes: dict[tuple[int, int], BaseException | None] = {}
-    progress = SearchProgress(sum(count for count, _ in ladder), verbose)
+    progress = SearchProgress(n_trials if study is not None else sum(count for count, _ in ladder), verbose)
+    runner = _Runner(trainer, records, progress, result.lower_is_better)
     with progress, warnings.catch_warnings():
         warnings.simplefilter("ignore", DivergenceWarning)  # a trial's record says so
-        for rung, (count, limit) in enumerate(ladder):
-            survivors = survivors[:count]
-
-            def task(number: int, rung: int = rung, limit: int | None = limit) -> Task[dict[str, Any]]:
-                def work(hook: Hook) -> dict[str, Any]:
-                    started, known = time.perf_counter(), None
-                    what: dict[str, Any] = {"epochs": limit, "network": None}
-                    try:
-                        made = trainer.network(drawn[number])
-                        what["network"] = trainer.digest(*made)
-                        known = records.find(number, rung, drawn[number], what)
-                        found = known or trainer.score(*made, limit, hook)
-                    except TrialFailedError as failure:
-                        found = failure.record(time.perf_counter() - started)
-                        causes.setdefault((rung, number), failure.__cause__)
-                    trial = {"trial": number, "rung": rung, **what, "error": None, **found}
-                    if known is None:
-                        records.add(trial, drawn[number])
-                    trial["params"] = drawn[number]
-                    progress.step(trial, result.lower_is_better)
-                    return trial
-
-                return work
-
-            done = run([task(number) for number in survivors], n_jobs)
-            result.trials.extend(done)
-            worst = math.inf if result.lower_is_better else -math.inf
-            sign = 1 if result.lower_is_better else -1
-            by_number = {t["trial"]: worst if t["score"] is None else t["score"] for t in done}
-            survivors.sort(key=lambda number: (sign * by_number[number], number))
+        if study is not None:
+            result.trials.extend(_one_after_the_other(study, runner, n_trials, n_threads))
+        else:
+            result.trials.extend(_side_by_side(drawn, ladder, runner, n_jobs))
+    causes = runner.causes
     failed = [trial for trial in result.trials if trial["error"] is not None]
     if result.best["score"] is None and not failed:
+        pruned = sum(bool(trial.get("pruned")) for trial in result.trials)
+        if pruned:
+            raise ValueError(
+                f"no trial has a score: {pruned} of {len(result.trials)} were pruned; give a milder pruner"
+            )
         raise ValueError("every trial diverged; lower the learning rates in the space")
     if failed:
         how_many = f"{len(failed)} of {len(result.trials)} trials failed, the first by {failed[0]['error']}"
@@ -178,7 +180,79 @@ def search(
     return result
 
 
-def rungs(n: int, epochs: int, factor: int) -> list[tuple[int, int | None]]:
+@dataclass
+class _Runner:
+    """Trains trials, or finds them among those of an earlier run, and keeps what becomes of them."""
+
+    trainer: Trainer
+    records: TrialFile
+    progress: SearchProgress
+    lower_is_better: bool
+    causes: dict[tuple[int, int], BaseException | None] = field(default_factory=dict)
+
+    def run(
+        self,
+        place: tuple[int, int],
+        limit: int | None,
+        params: dict[str, Any],
+        hook: Hook,
+        proposal: Proposal | None = None,
+        n_threads: int | None = 1,
+    ) -> dict[str, Any]:
+        """Return the record of the trial at `place`, a number and a rung, of `limit` epochs."""
+        number, rung = place
+        started, known = time.perf_counter(), None
+        what: dict[str, Any] = {"epochs": limit, "network": None}
+        watch = proposal.report if proposal is not None and proposal.prunes else None
+        try:
+            made = self.trainer.network(params)
+            what["network"] = self.trainer.digest(*made)
+            known = self.records.find(number, rung, params, what)
+            found = known or self.trainer.score(*made, limit, hook, watch, n_threads)
+        except TrialFailedError as failure:
+            found = failure.record(time.perf_counter() - started)
+            self.causes.setdefault((rung, number), failure.__cause__)
+        trial = {"trial": number, "rung": rung, **what, "error": None, **found}
+        if watch is not None and known is None and proposal is not None:
+            trial = {**trial, "pruned": bool(found.get("pruned")), "reports": proposal.reports}
+        if known is None:
+            self.records.add(trial, params)
+        trial["params"] = params
+        self.progress.step(trial, self.lower_is_better)
+        return trial
+
+
+def _side_by_side(
+    drawn: list[dict[str, Any]], ladder: Ladder, runner: _Runner, n_jobs: int
+) -> Iterator[dict[str, Any]]:
+    """The trials of what is drawn beforehand, rung by rung."""
+    survivors = list(range(len(drawn)))
+    for rung, (count, limit) in enumerate(ladder):
+        survivors = survivors[:count]
+
+        def task(number: int, rung: int = rung, limit: int | None = limit) -> Task[dict[str, Any]]:
+            return lambda hook: runner.run((number, rung), limit, drawn[number], hook)
+
+        done = run([task(number) for number in survivors], n_jobs)
+        yield from done
+        worst = math.inf if runner.lower_is_better else -math.inf
+        sign = 1 if runner.lower_is_better else -1
+        by_number = {t["trial"]: worst if t["score"] is None else t["score"] for t in done}
+        survivors.sort(key=lambda number: (sign * by_number[number], number))
+
+
+def _one_after_the_other(
+    study: Study, runner: _Runner, n_trials: int, n_threads: int | None
+) -> Iterator[dict[str, Any]]:
+    """The trials that a study proposes, each by what became of those before it."""
+    for number in range(n_trials):
+        proposal = study.ask()
+        trial = runner.run((number, 0), None, proposal.params, lambda epoch: None, proposal, n_threads)
+        study.tell(proposal, trial)
+        yield trial
+
+
+def rungs(n: int, epochs: int, factor: int) -> Ladder:
     """Return (how many sets of parameters, for how many epochs) of each rung of successive halving."""
     depth = max(1, 1 + math.floor(math.log(n) / math.log(factor) + 1e-9))
     while depth > 1 and epochs // factor ** (depth - 1) < 1:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from typing import Any
 
+from lamina.data.frames import frame_of
 from lamina.network.network import Network
 from lamina.selection.side_by_side import fresh
 from lamina.selection.trials import Trainer
-from lamina.text import aligned
+from lamina.text import aligned, counted
 from lamina.training.callbacks import Epoch
 from lamina.training.progress import Progress
 
@@ -22,7 +24,8 @@ class SearchResult:
     ----------
     trials : list of dict
         ``trial``, ``rung``, ``params``, ``score`` (None where training diverged or the trial failed), ``std`` over the
-        folds, ``best_epoch``, ``seconds``, ``error`` (what a trial failed by, else None).
+        folds, ``best_epoch``, ``seconds``, ``error`` (what a trial failed by, else None). With a pruner also ``pruned``
+        (a trial that was has no score) and ``reports``, what the pruner was told: pairs of (step, score).
     lower_is_better : bool
         Whether scores are losses.
     """
@@ -68,28 +71,53 @@ class SearchResult:
             if epoch.epoch >= best["best_epoch"]:
                 epoch.stop("the best epoch of the search")
 
-        options = {**options, **changes, "validation": None, "early_stopping": None}
+        options = {**options, **changes, "validation": None, "early_stopping": None, "metrics": ()}
         options["callbacks"] = [*options.get("callbacks", ()), stop]
         net.fit(trainer.x, trainer.y, **options)
         return net
 
     def table(self, rows: int | None = None) -> str:
         """Return the trials as text, the best first; `rows` of them, or all."""
+        return "\n".join(aligned(self._cells(rows)))
+
+    def _cells(self, rows: int | None) -> list[list[str]]:
+        """The cells of `table`, below those of its header."""
         names = list(self.trials[0]["params"])
         rest = ["rung"] * any(t["rung"] for t in self.trials) + ["std", "best_epoch", "seconds"]
         lines = [["", *names, "score", *(name.replace("_", " ") for name in rest)]]
         for place, trial in enumerate(self.ranked[:rows], 1):
             cells = [_cell(trial["params"][name]) for name in names]
-            score = ("failed" if trial["error"] else "diverged") if trial["score"] is None else _cell(trial["score"])
-            lines.append([str(place), *cells, score, *(_cell(trial[name]) for name in rest)])
-        return "\n".join(aligned(lines))
+            lines.append([str(place), *cells, _outcome(trial), *(_cell(trial[name]) for name in rest)])
+        return lines
+
+    def to_frame(self, library: str = "pandas") -> Any:
+        """Return the trials as a data frame of pandas, polars or pyarrow: the best first, a column a parameter."""
+        names = list(self.trials[0]["params"])
+        rest = [name for name in self.trials[0] if name not in ("params", "reports")]
+        columns = {name: [trial["params"][name] for trial in self.ranked] for name in names}
+        return frame_of({**columns, **{name: [trial.get(name) for trial in self.ranked] for name in rest}}, library)
 
     def to_pandas(self) -> Any:
-        """Return the trials as a pandas data frame, the best first, one column for each parameter."""
-        import pandas
+        """Return `to_frame` of pandas."""
+        return self.to_frame()
 
-        rest = [{name: value for name, value in trial.items() if name != "params"} for trial in self.ranked]
-        return pandas.DataFrame([{**t["params"], **r} for t, r in zip(self.ranked, rest, strict=True)])
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the best trials, and how the best score came about."""
+        from lamina.html import notebook  # when a notebook asks for it
+        from lamina.html.drawings import trials
+
+        header, *rows = self._cells(10)
+        order = sorted(self.trials, key=lambda trial: (trial["rung"], trial["trial"]))
+        scores = [math.nan if trial["score"] is None else trial["score"] for trial in order]
+        known = {"best score": _cell(self.best["score"]), **{n: _cell(v) for n, v in self.best_params.items()}}
+        return notebook.panel(
+            f"Search: {counted(len(self.trials), 'trial')}",
+            notebook.facts(known),
+            notebook.side_by_side(
+                trials(scores, self.lower_is_better, "Scores of the trials, in order"), notebook.table(header, rows)
+            ),
+            f"the best {len(rows)} of {len(self.trials):,}" if len(rows) < len(self.trials) else None,
+        )
 
     def __str__(self) -> str:
         return self.table(10)
@@ -132,6 +160,12 @@ class SearchProgress:
             progress.move(self._done, best)
         else:
             progress.line(f"trial {self._done}/{self._total}  score {_cell(score)}  {best}")
+
+
+def _outcome(trial: dict[str, Any]) -> str:
+    if trial["score"] is not None:
+        return _cell(trial["score"])
+    return "failed" if trial["error"] else "pruned" if trial.get("pruned") else "diverged"
 
 
 def _cell(value: Any) -> str:

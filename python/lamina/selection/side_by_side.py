@@ -175,9 +175,9 @@ def check_fit_options(options: Iterable[str], caller: str, own: set[str]) -> Non
         raise TypeError(f"{caller} has no option {', '.join(unknown)}")
 
 
-def options_of(options: dict[str, Any], hook: Hook) -> dict[str, Any]:
-    """Return the options of a fit on one thread, with `hook` after the caller's own callbacks."""
+def options_of(options: dict[str, Any], hook: Hook, n_threads: int | None = 1) -> dict[str, Any]:
+    """Return the options of a fit: with `hook` after the caller's own callbacks, and `n_threads` as there."""
     for name in ("n_threads", "verbose", "resume"):
         if name in options:
             raise TypeError(f"{name} is no option here: every fit is a fresh one on one thread")
-    return {**options, "callbacks": [*callbacks_of(options.get("callbacks")), hook], "n_threads": 1}
+    return {**options, "callbacks": [*callbacks_of(options.get("callbacks")), hook], "n_threads": n_threads}

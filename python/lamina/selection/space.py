@@ -12,7 +12,7 @@ import numpy as np
 
 from lamina.data.arguments import whole_number
 
-__all__ = ["Choice", "Range", "candidates", "integer", "loguniform", "uniform"]
+__all__ = ["Choice", "Range", "candidates", "integer", "loguniform", "parts_of", "uniform"]
 
 
 @dataclass(frozen=True)
@@ -77,17 +77,22 @@ def candidates(space: Mapping[str, Any], n_trials: int, seed: int) -> list[dict[
 
     Trial i depends on the space, the seed and i alone.
     """
-    if not isinstance(space, Mapping):
-        raise TypeError(f"space must be a dict of name -> choices; got {type(space).__name__}")
-    if not space:
-        raise ValueError("space must have at least one parameter: with none there is no trial to run")
-    parts = {name: _part(name, value) for name, value in space.items()}
+    parts = parts_of(space)
     whole_number(n_trials, "n_trials", 1)
     lists = [part.options for part in parts.values() if isinstance(part, Choice)]
     if len(lists) == len(parts) and math.prod(len(options) for options in lists) <= n_trials:
         return [dict(zip(parts, values, strict=True)) for values in product(*lists)]
     finite = len(lists) == len(parts)
     return list(islice(_distinct(parts, seed) if finite else _draws(parts, seed), n_trials))
+
+
+def parts_of(space: Mapping[str, Any]) -> dict[str, Range | Choice]:
+    """Return what each name of a space stands for; ValueError or TypeError where it is none."""
+    if not isinstance(space, Mapping):
+        raise TypeError(f"space must be a dict of name -> choices; got {type(space).__name__}")
+    if not space:
+        raise ValueError("space must have at least one parameter: with none there is no trial to run")
+    return {name: _part(name, value) for name, value in space.items()}
 
 
 def _part(name: str, value: Any) -> Range | Choice:

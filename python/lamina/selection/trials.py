@@ -21,10 +21,13 @@ from lamina.selection.cross_validation import Fold, fit_fold, folds_of, mean_cur
 from lamina.selection.kept_fits import described_network
 from lamina.selection.side_by_side import FIT_OPTIONS, Hook, one_target_a_sample
 from lamina.storage.plain import digest
-from lamina.training.callbacks import callbacks_of
+from lamina.training.callbacks import Epoch, callbacks_of
 from lamina.training.scoring import Scoring, score_of
 
-__all__ = ["Scheme", "Trainer", "TrialFailedError"]
+__all__ = ["Scheme", "Trainer", "TrialFailedError", "Watch"]
+
+#: What gets a score after each step, from 1 on, and says whether the trial is to be given up.
+Watch = Callable[[int, float], bool]
 
 
 class TrialFailedError(Exception):
@@ -93,8 +96,19 @@ class Trainer:
         """Return what tells one `build` from another: a digest of the network it makes, and of its fit options."""
         return digest([described_network(net), {k: v for k, v in options.items() if self.options.get(k) is not v}])
 
-    def score(self, net: Network, options: dict[str, Any], epochs: int | None, hook: Hook) -> dict[str, Any]:
+    def score(
+        self,
+        net: Network,
+        options: dict[str, Any],
+        epochs: int | None,
+        hook: Hook,
+        watch: Watch | None = None,
+        n_threads: int | None = 1,
+    ) -> dict[str, Any]:
         """Train on each part and return the record of the trial; a score of None means that training diverged.
+
+        `watch` gets what a trial of one part scores after every epoch, and one of several parts after every part: the
+        mean so far. Where it returns True the trial ends, without a score.
 
         TrialFailedError for what a fit or a score raises; other errors are about the search as a whole.
         """
@@ -103,17 +117,34 @@ class Trainer:
             options["epochs"] = epochs
         given, folds = self._parts(net, options.get("lengths"))
         score = score_of(self.scheme.scoring, net.loss)
-        scores, curves = [], []
-        for fold in folds:
+        scores, curves, pruned = [], [], False
+
+        def after_epoch(epoch: Epoch) -> None:
+            nonlocal pruned
+            hook(epoch)
+            if watch is not None and len(folds) == 1:
+                seen = epoch.validation_loss if self.scheme.scoring is None else score(epoch.network, held)
+                assert seen is not None
+                if watch(epoch.epoch, float(seen)):
+                    pruned = True
+                    epoch.stop("pruned")
+
+        for number, fold in enumerate(folds, 1):
+            held = given.take(fold.held)
             try:
-                twin = fit_fold(net, given, fold, hook, options)
+                twin = fit_fold(net, given, fold, after_epoch, options, n_threads)
                 assert twin.history is not None
                 if twin.history.diverged:
                     scores = [math.nan]
                     break
-                scores.append(score(twin, given.take(fold.held)))
-                if callable(self.scheme.scoring) and not math.isfinite(scores[-1]):
-                    raise ValueError(f"scoring must return a finite number; got {scores[-1]}")
+                if not pruned:
+                    scores.append(score(twin, held))
+                    if callable(self.scheme.scoring) and not math.isfinite(scores[-1]):
+                        raise ValueError(f"scoring must return a finite number; got {scores[-1]}")
+                    pruned = watch is not None and number < len(folds) and watch(number, float(np.mean(scores)))
+                if pruned:
+                    scores = [math.nan]
+                    break
             except Exception as error:
                 raise TrialFailedError(error) from error
             curves.append(twin.history.validation_loss)
@@ -125,6 +156,7 @@ class Trainer:
             "best_epoch": int(np.argmin(mean_curve(curves))) + 1 if good else None,
             "seconds": time.perf_counter() - started,
             "error": None,
+            **({} if watch is None else {"pruned": pruned}),
         }
 
     def _parts(self, net: Network, lengths: Any) -> tuple[Samples, list[Fold]]:

@@ -37,6 +37,7 @@ from lamina.tabular.recipe import (
 )
 from lamina.tabular.scores import permuted_rises
 from lamina.tabular.values import Table, table_of
+from lamina.text import counted
 
 __all__ = ["BaseTabular"]
 
@@ -204,6 +205,18 @@ class BaseTabular(BaseLamina):
             "metric": one_of(METRICS[self._target], optional=True),
             "embeddings": one_of(EMBEDDINGS, optional=True),
         }
+
+    def _trained_html(self) -> str:
+        from lamina.html import notebook  # when a notebook asks for it
+
+        if "networks_" not in self.__dict__:
+            return ""
+        first = self.networks_[0]
+        return notebook.panel(
+            f"{counted(len(self.networks_), 'network')} of {counted(first.n_inputs, 'input')}",
+            notebook.facts({"best epoch": f"{self.best_epoch_:,}", "loss": first.loss.name}),
+            notebook.fits_part([history for history in self.history_ if history is not None]),
+        )
 
     def _check_together(self, X_val: Any, y_val: Any, weight_val: Any, groups: Any) -> None:
         """Raise ValueError for what is fine one by one and not together."""

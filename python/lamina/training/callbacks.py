@@ -9,18 +9,25 @@ from typing import Any
 from lamina._dispatch import core as _core
 from lamina import metrics
 from lamina.data.arguments import boolean, number, whole_number
+from lamina.data.frames import frame_of
 from lamina.text import counted
 from lamina.training.progress import Progress
 
 __all__ = [
+    "CURVES",
     "DivergenceWarning",
     "EarlyStopping",
     "Epoch",
+    "FitRun",
     "History",
     "ProgressBar",
     "TimeLimit",
     "callbacks_of",
 ]
+
+
+#: What is known of every epoch, or of none, in the order in which it is shown; metrics asked for by name come after it.
+CURVES = ("loss", "validation_loss", "validation_score", "learning_rate")
 
 
 class DivergenceWarning(RuntimeWarning):
@@ -46,6 +53,8 @@ class History:
         Whether the loss stopped being finite.
     evaluations : int
         How often a full-batch solver looked at all rows; 0 for the others.
+    metrics : dict of str to list of float
+        What `fit` was asked for as `metrics`, by name; one entry an epoch.
     """
 
     loss: list[float] = field(default_factory=list)
@@ -56,11 +65,30 @@ class History:
     diverged: bool = False
     evaluations: int = 0
     validation_score: list[float] = field(default_factory=list)
+    metrics: dict[str, list[float]] = field(default_factory=dict)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update({**vars(History()), **state})  # a pickle may be older than a field
 
     @property
     def epochs(self) -> int:
         """How many epochs were trained."""
         return len(self.loss)
+
+    def curves(self) -> dict[str, list[float]]:
+        """Return what there is of every epoch by name: losses, score, learning rate, then the metrics."""
+        known: dict[str, list[float]] = {name: getattr(self, name) for name in CURVES}
+        return {**{name: curve for name, curve in known.items() if len(curve)}, **self.metrics}
+
+    def to_frame(self, library: str = "pandas") -> Any:
+        """Return a data frame of one row an epoch, ``epoch`` (from 1) and `curves`, of pandas, polars or pyarrow.
+
+        Raises
+        ------
+        ImportError
+            Where the library is not installed.
+        """
+        return frame_of({"epoch": list(range(1, self.epochs + 1)), **self.curves()}, library)
 
     def __repr__(self) -> str:
         if not self.loss:
@@ -70,8 +98,16 @@ class History:
             parts.append(f" best_epoch {self.best_epoch}: {self._losses_of(self.best_epoch)}")
         return ";\n".join(parts) + f"; stop_reason {self.stop_reason!r}>"
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the curves, and how the fit ended."""
+        from lamina.html import notebook  # when a notebook asks for it
+
+        if not self.loss:
+            return notebook.panel("History of no epoch")
+        return notebook.panel(f"History of {counted(self.epochs, 'epoch')}", notebook.history_part(self))
+
     def _losses_of(self, epoch: int) -> str:
-        known = {"loss": self.loss, "validation": self.validation_loss, "score": self.validation_score}
+        known = {"loss": self.loss, "validation": self.validation_loss, "score": self.validation_score, **self.metrics}
         return ", ".join(f"{name} {own[epoch - 1]:.4g}" for name, own in known.items() if len(own) >= epoch)
 
 
@@ -85,7 +121,9 @@ class Epoch(_core.EpochReport):
     loss, validation_loss : float
         Training loss, penalty included, and validation loss; the latter is None without a validation set.
     score : float
-        The metric of the validation set; None without a metric.
+        What `scoring`, or the metric to watch, says of the validation set; None without one.
+    metrics : dict of str to float
+        What `fit` was asked for as `metrics`, of the validation set.
     seconds : float
         Since the fit began.
     learning_rate : float
@@ -94,12 +132,27 @@ class Epoch(_core.EpochReport):
         May predict and be copied, not fitted.
     """
 
-    def __init__(self, report: Any, network: Any) -> None:
+    def __init__(
+        self, report: Any, network: Any, metrics: dict[str, float] | None = None, score: float | None = None
+    ) -> None:
         super().__init__(report)
         self.network = network
+        self.metrics = {} if metrics is None else metrics
+        self._score, self._rate = score, self.learning_rate
+
+    @property
+    def score(self) -> float | None:
+        """What `scoring`, or the metric to watch, says of the validation set."""
+        return super().score if self._score is None else self._score
+
+    def values(self) -> dict[str, float]:
+        """Return what is known of the epoch by name, as `History.curves` has it; the rate is that of this epoch."""
+        known = dict(zip(CURVES, (self.loss, self.validation_loss, self.score, self._rate), strict=True))
+        return {**{name: value for name, value in known.items() if value is not None}, **self.metrics}
 
     def __repr__(self) -> str:
         held_out = "" if self.validation_loss is None else f", validation {self.validation_loss:.4g}"
+        held_out += "".join(f", {name} {value:.4g}" for name, value in self.metrics.items())
         return (
             f"<lamina.callbacks.Epoch {self.epoch}: loss {self.loss:.4g}{held_out}; "
             f"learning rate {self.learning_rate:.4g}, {self.seconds:.2f} s>"
@@ -108,6 +161,36 @@ class Epoch(_core.EpochReport):
     def stop(self, reason: str = "stopped by a callback") -> None:
         """End training after this epoch."""
         self.stop_reason = str(reason)
+
+
+@dataclass(eq=False)
+class FitRun:
+    """A fit as a whole, as a callback's `on_begin` and `on_end` get it.
+
+    A callback is called with an `Epoch` after every epoch. Where it has a method `on_begin`, that is called before the
+    first one, when all that Python can check has been checked; an error of it ends the fit before anything has changed.
+    Where it has a method `on_end`, that is called once the fit has ended, also by an error or by Ctrl-C.
+
+    Attributes
+    ----------
+    network : lamina.Network
+        At the end with the weights that the fit leaves.
+    options : dict
+        What `fit` was asked for beside its samples, by name.
+    n_samples, n_held_out : int
+        How many samples are trained on, and held out.
+    history : History
+        Of no epoch at the beginning.
+    error : BaseException or None
+        What ended the fit, if it was an exception; KeyboardInterrupt for Ctrl-C.
+    """
+
+    network: Any
+    options: dict[str, Any]
+    n_samples: int
+    n_held_out: int
+    history: History = field(default_factory=History)
+    error: BaseException | None = None
 
 
 class EarlyStopping:
@@ -165,13 +248,16 @@ class EarlyStopping:
         watched = {"monitor": self.monitor} if self.monitor in ("validation_loss", "loss") else {}
         return _core.EarlyStop(self.patience, self.min_delta, bool(self.restore_best), latest=self.latest, **watched)
 
-    def monitor_hook(self, network: Any) -> Callable[[Any], float] | None:
-        """Return what the core calls for the watched value, or None where it is a loss."""
+    def monitor_hook(self, epoch_of: Callable[[Any], Epoch]) -> Callable[[Any], float] | None:
+        """Return what the core calls for the watched value, or None where it is a loss or a metric of its own.
+
+        `epoch_of` makes of the core's report what a monitor gets.
+        """
         monitor = self.monitor
         if not callable(monitor):
             return None
         sign = -1.0 if self.mode == "max" else 1.0
-        return lambda report: sign * float(monitor(Epoch(report, network)))
+        return lambda report: sign * float(monitor(epoch_of(report)))
 
 
 class TimeLimit:
@@ -199,29 +285,31 @@ class TimeLimit:
 
 
 class ProgressBar:
-    """A bar on standard error with the losses; plain lines without `rich`, and in a notebook without ipywidgets."""
+    """A bar on standard error with losses and metrics; lines without `rich`, and in a notebook without ipywidgets."""
 
     def __init__(self, epochs: int) -> None:
         self.epochs = epochs
         self._progress = Progress("training", epochs)
         self._last = 0.0
 
-    def __enter__(self) -> ProgressBar:
+    def on_begin(self, run: FitRun) -> None:
+        """Show the bar."""
         self._progress.__enter__()
-        return self
 
     def __call__(self, epoch: Epoch) -> None:
         """Move the bar, or print a line once a second."""
         losses = f"loss {epoch.loss:.4g}"
         if epoch.validation_loss is not None:
             losses += f"  validation {epoch.validation_loss:.4g}"
+        losses += "".join(f"  {name} {value:.4g}" for name, value in epoch.metrics.items())
         if self._progress.draws:
             self._progress.move(epoch.epoch, losses)
         elif epoch.seconds - self._last >= 1 or epoch.epoch == self.epochs:
             self._last = epoch.seconds
             self._progress.line(f"epoch {epoch.epoch}/{self.epochs}  {losses}")
 
-    def __exit__(self, *_: object) -> None:
+    def on_end(self, run: FitRun) -> None:
+        """Leave the bar as it is."""
         self._progress.__exit__()
 
 

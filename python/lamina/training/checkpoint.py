@@ -34,6 +34,7 @@ from lamina.training.model import Model
 
 __all__ = [
     "KIND",
+    "METRIC",
     "AnotherFitError",
     "Checkpoint",
     "CheckpointFile",
@@ -47,6 +48,8 @@ __all__ = [
 
 #: What the architecture of a checkpoint calls itself, where that of a model has the kind of network.
 KIND = "Checkpoint"
+#: What the names of curves of `metrics` begin with, among those of a history.
+METRIC = "metrics."
 # Of an architecture: whether the start from data is still to come; never in the midst of a fit.
 _START_DUE = "data_start_due"
 _HISTORY = "history."
@@ -182,6 +185,9 @@ class KeptFit:
         for name, value in state["position"].items():
             if not isinstance(value, (int, float)):
                 raise TypeError(f"{name} must be a number; got {reprlib.repr(value)}")
+        curves = [curve for name, curve in lists.items() if name.startswith(METRIC)]
+        if any(len(curve) != len(lists["loss"]) for curve in curves):
+            raise ValueError("its metrics are not those of as many epochs as it counts")
         if not 0 <= state["history"]["best_epoch"] <= len(lists["loss"]) == state["position"]["epoch"]:
             raise ValueError("its history is not one of as many epochs as it counts")
         return cls(kept["of"], kept["options"], kept["data"], state, bool(kept["timed_out"]), dict(contents.metadata))
@@ -228,16 +234,21 @@ class KeptFit:
         return replace(self, state={**self.state, "position": {**position, "stopped": False}, "history": history})
 
     def for_core(self, scored: bool) -> dict[str, Any]:
-        """Return the state; where Python scores the epochs, the scores are not the core's."""
-        if not scored:
-            return self.state
-        return {**self.state, "history": {**self.state["history"], "validation_score": np.empty(0)}}
+        """Return the state as the core has it, which knows nothing of what Python computes after an epoch."""
+        history = {name: value for name, value in self.state["history"].items() if not name.startswith(METRIC)}
+        if scored:
+            history["validation_score"] = np.empty(0)
+        return {**self.state, "history": history}
 
     def history(self) -> History:
         """Return what the fit has done."""
         own = vars(History())
-        told = {name: value for name, value in self.state["history"].items() if name in own}
-        return History(**{k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in told.items()})
+        known = {
+            name: value.tolist() if isinstance(value, np.ndarray) else value
+            for name, value in self.state["history"].items()
+        }
+        curves = {name.removeprefix(METRIC): known[name] for name in known if name.startswith(METRIC)}
+        return History(**{name: value for name, value in known.items() if name in own}, metrics=curves)
 
     def left(self) -> dict[str, Array]:
         """Return the parameters and running statistics, flat, that the fit would leave if it ended here."""

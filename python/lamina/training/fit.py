@@ -6,8 +6,8 @@ All that Python says to the core's `FitOptions` and hears from its history is in
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import nullcontext
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, fields
 from itertools import combinations
 from typing import Any
@@ -20,8 +20,17 @@ from lamina.data.arguments import boolean, number, thread_count, verbosity, whol
 from lamina.data.records import SampleSpec, TrainingSet
 from lamina.files import FilePath, path_of
 from lamina.storage.container import understood
-from lamina.training.callbacks import EarlyStopping, Epoch, History, ProgressBar, TimeLimit, callbacks_of
+from lamina.training.callbacks import (
+    EarlyStopping,
+    Epoch,
+    FitRun,
+    History,
+    ProgressBar,
+    TimeLimit,
+    callbacks_of,
+)
 from lamina.training.checkpoint import (
+    METRIC,
     Checkpoint,
     CheckpointFile,
     KeptFit,
@@ -31,6 +40,7 @@ from lamina.training.checkpoint import (
     plain,
     same_file,
 )
+from lamina.training.held_out_metrics import HeldOutMetrics, named_metrics
 from lamina.training.model import Model
 from lamina.training.scoring import Scoring, score_of
 
@@ -60,6 +70,7 @@ class FitOptions:
     clip: Any
     early_stopping: EarlyStopping | None
     scoring: Scoring
+    metrics: Any
     max_time: float | None
     shuffle: bool
     callbacks: Iterable[Callable[[Epoch], Any]]
@@ -83,7 +94,7 @@ class Fit:
     """
 
     def __init__(self, network: Model, spec: SampleSpec, training: TrainingSet, options: FitOptions) -> None:
-        self._network, self._training = network, training
+        self._network, self._training, self._options = network, training, options
         self._scores: list[float] = []
         self._scored = False  # whether they are filled
         self._core_history = _core.History()
@@ -106,11 +117,11 @@ class Fit:
         self._set_early_stopping(options.early_stopping)
         if options.scoring is not None:
             self._watch_score(options.scoring, options.early_stopping, spec)
-        self._bar = ProgressBar(out.epochs) if verbosity(options.verbose) else None
         self._limit = None if options.max_time is None else TimeLimit(options.max_time)
         self._set_schedules(options)
+        self._metrics = self._held_out_metrics(options, spec)
         hooks = callbacks_of(options.callbacks)
-        self._set_hooks([hook for hook in hooks if not isinstance(hook, Checkpoint)])
+        self._set_hooks([hook for hook in hooks if not isinstance(hook, Checkpoint)], options.verbose)
         self._files: list[CheckpointFile] = []
         self._from: KeptFit | None = None
         self._source = ""
@@ -119,7 +130,7 @@ class Fit:
             self._keep(checkpoints, options, spec)
 
     def _set_optimizer(self, optimizer: Any) -> None:
-        chosen = _core.Adam() if optimizer is None else optimizers.get(optimizer)
+        self._optimizer = chosen = _core.Adam() if optimizer is None else optimizers.get(optimizer)
         if isinstance(chosen, optimizers.SAM):
             self._core_options.sam_rho = chosen.rho
             chosen = chosen.base
@@ -140,7 +151,7 @@ class Fit:
         if stopping.monitor in metrics.names():
             self._need_held_out(f"monitor={stopping.monitor!r}")
             self._core_options.metric = stopping.monitor
-        self._core_options.monitor = stopping.monitor_hook(self._network)
+        self._core_options.monitor = stopping.monitor_hook(self._epoch)
 
     def _watch_score(self, scoring: Scoring, stopping: EarlyStopping | None, spec: SampleSpec) -> None:
         """Have the core watch a score of the samples held out."""
@@ -179,23 +190,36 @@ class Fit:
                     f"{name} must be a schedule such as lamina.schedules.Cosine() or a callable; got {schedule!r}"
                 )
 
-    def _set_hooks(self, hooks: list[Callable[[Epoch], Any]]) -> None:
+    def _held_out_metrics(self, options: FitOptions, spec: SampleSpec) -> HeldOutMetrics | None:
+        """What is asked for as `metrics`, ready to be computed; it comes after what says what the core watches."""
+        wanted = named_metrics(options.metrics)
+        if not wanted:
+            return None
+        held = self._need_held_out("metrics").taken()
+        return HeldOutMetrics(wanted, self._network, held, spec, self._core_options.metric, options.n_threads)
+
+    def _set_hooks(self, hooks: list[Callable[[Epoch], Any]], verbose: int) -> None:
         """Tell the core what to call at the end of an epoch."""
-        network = self._network
+        self._hooks = hooks
         if self._limit is not None:
             hooks.append(self._limit)
-        if self._bar is not None:
-            hooks.append(self._bar)
-        if not hooks:
+        if verbosity(verbose):
+            hooks.append(ProgressBar(self._core_options.epochs))
+        if not hooks and self._metrics is None:
             return
 
         def run(report: Any) -> Epoch:
-            epoch = Epoch(report, network)
+            epoch = self._epoch(report)
             for hook in hooks:
                 hook(epoch)
             return epoch
 
         self._core_options.on_epoch = run
+
+    def _epoch(self, report: Any) -> Epoch:
+        """The core's report of an epoch as monitors and callbacks get it."""
+        found = None if self._metrics is None else self._metrics.of(report)
+        return Epoch(report, self._network, found, self._scores[-1] if self._scores else None)
 
     def _keep(self, checkpoints: list[Checkpoint], options: FitOptions, spec: SampleSpec) -> None:
         """Have the fit kept, and find out where it goes on."""
@@ -218,6 +242,8 @@ class Fit:
         self._from = kept.with_time_until(self._limit.seconds if self._limit is not None else math.inf)
         if self._scored:
             self._scores.extend(kept.history().validation_score)
+        if self._metrics is not None:
+            self._metrics.take_over(kept.history().metrics)
         for own, file in zip(checkpoints, self._files, strict=True):
             if source is not None and not same_file(own.path, source):
                 file.keep(kept.state, kept.timed_out, write=False)
@@ -234,6 +260,7 @@ class Fit:
             "clip": plain(told.clipping),
             "early_stopping": plain(options.early_stopping),
             "scoring": plain(options.scoring),
+            "metrics": plain(named_metrics(options.metrics)),
         }
         left = ("max_time", "callbacks", "n_threads", "verbose", "resume", "resume_from")
         names = [field.name for field in fields(FitOptions) if field.name not in left]
@@ -250,7 +277,10 @@ class Fit:
             with understood(self._source):
                 core.check_state(state)
         told = self._tell_files if self._files else None
-        with self._bar if self._bar is not None else nullcontext():
+        if not (self._hooks or self._files):
+            core.fit(self._training, self._core_options, self._core_history, state)
+            return
+        with self._begun_and_ended():
             try:
                 core.fit(self._training, self._core_options, self._core_history, state, told)
             finally:
@@ -260,9 +290,37 @@ class Fit:
     def _tell_files(self, state: dict[str, Any]) -> None:
         if self._scored:
             state["history"]["validation_score"] = np.array(self._scores)
+        if self._metrics is not None:
+            curves = self._metrics.curves(len(state["history"]["loss"]))
+            state["history"].update({METRIC + name: np.array(curve) for name, curve in curves.items()})
         timed_out = self._limit is not None and self._limit.reached
         for file in self._files:
             file.keep(state, timed_out)
+
+    @contextmanager
+    def _begun_and_ended(self) -> Iterator[None]:
+        """Tell the callbacks that want to know of the beginning, and of the end, however it comes."""
+        training = self._training
+        asked = {field.name: getattr(self._options, field.name) for field in fields(FitOptions)}
+        run = FitRun(
+            self._network,
+            {**asked, "optimizer": self._optimizer},
+            len(training.samples if training.rows is None else training.rows),
+            0 if (held := training.held_out) is None else len(held.samples if held.rows is None else held.rows),
+        )
+        with ExitStack() as ends:
+            try:
+                for hook in self._hooks:
+                    if (begin := getattr(hook, "on_begin", None)) is not None:
+                        begin(run)
+                    if (end := getattr(hook, "on_end", None)) is not None:
+                        ends.callback(end, run)
+                yield
+            except BaseException as error:
+                run.error = error
+                raise
+            finally:
+                run.history = self.history()
 
     @property
     def began(self) -> bool:
@@ -280,6 +338,8 @@ class Fit:
         if self._scored:
             unscored = len(told["loss"]) - len(self._scores) if self._core_history.diverged else 0
             told["validation_score"] = self._scores + [math.nan] * unscored
+        if self._metrics is not None:
+            told["metrics"] = self._metrics.curves(len(told["loss"]))
         return History(**told)
 
     def divergence(self, layer: str) -> str:

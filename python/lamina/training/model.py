@@ -15,6 +15,10 @@ class Model(Protocol):
     metadata: dict[str, str]
 
     @property
+    def core(self) -> Any:
+        """The core's own network."""
+
+    @property
     def loss(self) -> Any:
         """The loss."""
 

@@ -1,4 +1,4 @@
-"""Elements of a page, and the page they become: text in them is text, whatever it holds."""
+"""Elements of a page or a fragment, and what they become: text in them is text, whatever it holds."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import TypeAlias
 from xml.etree import ElementTree
 
-__all__ = ["Content", "Element", "element", "name_of", "written"]
+__all__ = ["Content", "Element", "element", "fragment", "name_of", "written"]
 
 Element: TypeAlias = ElementTree.Element
 Content: TypeAlias = "Element | str | Iterable[Content] | None"
@@ -45,6 +45,11 @@ def _text(given: str) -> str:
 def name_of(text: str) -> Element:
     """Return a name from the user's table, whose direction of writing does not reach what stands beside it."""
     return element("bdi", text)
+
+
+def fragment(part: Element) -> str:
+    """Return an element, none of those that never have content, as text for a page of somebody else's."""
+    return ElementTree.tostring(part, encoding="unicode", short_empty_elements=False)
 
 
 def written(page: Element) -> bytes:
