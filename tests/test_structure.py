@@ -35,6 +35,7 @@ FLOORS = [
     {"diagnosis"},
     {"estimators"},
     {"tabular"},
+    {"exchange"},
     {"model_file"},
     {"report"},
     {"cli"},
@@ -226,7 +227,7 @@ assert loaded == {"lamina._core", "lamina._cpu", "lamina._dispatch"}, loaded
 for name in lamina.__all__:
     if not name.endswith(("estimators", "Classifier", "Regressor")):
         getattr(lamina, name)
-early = {"joblib", "matplotlib", "narwhals", "pandas", "rich", "safetensors", "scipy", "sklearn"} & set(sys.modules)
+early = {"joblib", "keras", "matplotlib", "narwhals", "pandas", "rich", "safetensors", "scipy", "sklearn", "torch"} & set(sys.modules)
 assert not early, early
 """
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -8,12 +8,14 @@ __all__ = ["REQUIREMENTS", "how_to_install"]
 
 # By the name that is imported: what pip is asked for, as in pyproject.toml.
 REQUIREMENTS = {
+    "keras": "keras>=3.3",
     "matplotlib": "matplotlib>=3.7",
     "narwhals": "narwhals>=2",
     "pandas": "pandas>=2",
     "pyarrow": "pyarrow>=14",
     "rich": "rich>=13",
     "sklearn": "scikit-learn>=1.6",
+    "torch": "torch>=2.1",
 }
 
 
