@@ -37,6 +37,7 @@ FLOORS = [
     {"tabular"},
     {"exchange"},
     {"model_file"},
+    {"export"},
     {"report"},
     {"cli"},
     {"__main__"},

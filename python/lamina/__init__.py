@@ -60,6 +60,7 @@ _SUBMODULES = {
     "schedules",
     "callbacks",
     "estimators",
+    "export",
     "plots",
     "plots_cascade",
     "space",
