@@ -1,4 +1,4 @@
-"""Perceptrons that scikit-learn has fitted, as lamina's estimators: equal predictions, the same weights, and training on."""
+"""Perceptrons that scikit-learn has fitted, as lamina's estimators: predictions, weights, and training that goes on."""
 
 import warnings
 

@@ -27,7 +27,7 @@ def refuse(where: str, why: str) -> NoReturn:
     raise ValueError(f"{where} cannot be brought over: {why}")
 
 
-# Out -------------------------------------------------------------------------------------------------------------------
+# Out --------------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ def pieces_of(net: Network) -> list[Piece]:
     return pieces
 
 
-# In --------------------------------------------------------------------------------------------------------------------
+# In ---------------------------------------------------------------------------------------------------------------
 
 
 @dataclass(slots=True)
@@ -146,12 +146,10 @@ class Assembly:
         """Put an activation behind what is there: into a dense layer that has none yet, else as a layer."""
         self._check_open(where)
         arrays = {} if slope is None else {"slope": slope}
-        if self.parts and isinstance(last := self.parts[-1].layer, Dense) and last.activation.name == "identity":
-            if last.parametrization == "standard" and not last.parametric:
-                self.parts[-1] = _Part(
-                    Dense(last.units, f, last.initializer, last.use_bias), {**self.parts[-1].arrays, **arrays}, where
-                )
-                return
+        last = self.parts[-1] if self.parts else None
+        if last is not None and _is_plain(last.layer) and last.layer.activation.name == "identity":
+            self.parts[-1] = _Part(_with_activation(last.layer, f), {**last.arrays, **arrays}, where)
+            return
         if f.name != "identity":
             self.add(Activation(f), arrays, where)
 
@@ -203,7 +201,7 @@ class Assembly:
             refuse(where, "nothing follows what brings predictions to the targets' units")
 
     def _dtype(self) -> str:
-        kinds = {}
+        kinds: dict[str, str] = {}
         for part in self.parts:
             for name, array in part.arrays.items():
                 kinds.setdefault(array.dtype.name, f"{name} of {part.where}")
@@ -228,9 +226,8 @@ class Assembly:
             targets = any(name.startswith("target.") for name in self.scales)
             loss = losses.get("binary_cross_entropy" if logistic and not targets else "squared_error")
         if logistic and loss.link == "logistic":
-            if isinstance(last.layer, Dense) and last.layer.parametrization == "standard" and not last.layer.parametric:
-                plain = Dense(last.layer.units, "identity", last.layer.initializer, last.layer.use_bias)
-                self.parts[-1] = _Part(plain, last.arrays, last.where)
+            if _is_plain(last.layer):
+                self.parts[-1] = _Part(_with_activation(last.layer, "identity"), last.arrays, last.where)
             elif isinstance(last.layer, Activation) and not last.layer.parametric and len(self.parts) > 1:
                 del self.parts[-1]
         return loss
@@ -270,3 +267,12 @@ class Assembly:
             net.set_scales(scales)
         if net.core.data_start_due is not None:
             net.core.data_start_due = False
+
+
+def _is_plain(layer: Any) -> bool:
+    """Whether it is a dense layer as other libraries have it, too."""
+    return isinstance(layer, Dense) and layer.parametrization == "standard" and not layer.parametric
+
+
+def _with_activation(layer: Any, f: Any) -> Any:
+    return Dense(layer.units, f, layer.initializer, layer.use_bias)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from lamina import activations
 from lamina.export.expressions import Expression, expression
 from lamina.storage.parts import described
 
@@ -26,10 +27,6 @@ _RECIPROCAL_ROOT_TWO, _RECIPROCAL_ROOT_TWO_PI = 1 / math.sqrt(2), 1 / math.sqrt(
 def _bounded(ops: Any, x: Tensor) -> Tensor:
     """What an exponential can be taken of: infinity, in a branch that is not taken, would make a derivative NaN."""
     return ops.minimum(x, ops.full_like(x, _EXPONENT.get(str(x.dtype).rpartition(".")[2], 88.0)))
-
-
-def _logistic(ops: Any, x: Tensor) -> Tensor:
-    return ops.sigmoid(x)
 
 
 _FUNCTIONS: dict[str, Callable[..., Tensor]] = {
@@ -79,8 +76,6 @@ _OF_TENSORS = {"select", "max", "min", "copysign", "abs", "sqrt"}
 @lru_cache(maxsize=256)
 def _recorded(name: str, params: tuple[tuple[str, float], ...]) -> Expression:
     """The formula in one type: read in the target's, whichever that is."""
-    from lamina import activations
-
     return expression(activations.get(name, **dict(params)), "float64")
 
 

@@ -26,7 +26,7 @@ _FAR = 1e9
 
 
 def normalized(ops: Any, x: Tensor, mean: Tensor, scale: Tensor, limit: Tensor | None) -> Tensor:
-    """u = (x - mean) scale, and with limits u / sqrt(1 + (u / limit)^2)."""
+    """Return u = (x - mean) scale, and with limits u / sqrt(1 + (u / limit)^2)."""
     u = (x - mean) * scale
     if limit is None:
         return u
@@ -93,10 +93,8 @@ def _shared_dense(ops: Any, layer: Any, p: Parameters, x: Tensor, f: Activate) -
     x = ops.reshape(x, (*_free(front), x.shape[-1] // fan_in, fan_in))
     if "input_scale" in p:
         x = x * p["input_scale"]
-    if len(weight.shape) == 3:
-        z = ops.matmul(ops.expand_dims(x, -2), weight)[..., 0, :]
-    else:
-        z = ops.matmul(x, weight)
+    separate = len(weight.shape) == 3
+    z = ops.matmul(ops.expand_dims(x, -2), weight)[..., 0, :] if separate else ops.matmul(x, weight)
     if "output_scale" in p:
         z = z * p["output_scale"]
     if "bias" in p:
@@ -148,9 +146,12 @@ def _features(ops: Any, layer: Any, p: Parameters, x: Tensor) -> Tensor:
     if layer.kind == "linear":
         return x
     if layer.kind == "periodic":
-        angle = 2 * math.pi * p["frequency"] * x
+        turns = p["frequency"] * x
         if "phase" in p:
-            return ops.cos(angle + p["phase"])
+            turns = turns + p["phase"] * (1 / (2 * math.pi))
+        angle = 2 * math.pi * (turns - ops.round(turns))  # whole turns would take digits from the rest
+        if "phase" in p:
+            return ops.cos(angle)
         return ops.concatenate([ops.cos(angle), ops.sin(angle)], axis=-2)
     edges = p["edges"]
     lower, upper = edges[:-1], edges[1:]
@@ -170,7 +171,7 @@ def first_state(layer: Any) -> int:
 def recurrent_step(
     ops: Any, layer: Any, p: Parameters, x: Tensor, before: Tensor, f: Activate, of_outputs: Activate
 ) -> Tensor:
-    """h = f(x W + r U + b); elman: h, the output, is the next r; jordan: the output g(h V + c) is."""
+    """Return a step's outputs: h = f(x W + r U + b), the next r, of elman; g(h V + c), the next r, of jordan."""
     z = ops.matmul(x, p["weight"]) + ops.matmul(before, p["recurrent_weight"])
     hidden = f(z + p["bias"] if "bias" in p else z, p.get("slope"))
     if layer.kind == "elman":

@@ -51,7 +51,7 @@ def _need_keras() -> Any:
     return keras
 
 
-# Out -------------------------------------------------------------------------------------------------------------------
+# Out --------------------------------------------------------------------------------------------------------------
 
 
 def to_keras(net: Any, *, link: bool = True) -> Any:
@@ -59,8 +59,8 @@ def to_keras(net: Any, *, link: bool = True) -> Any:
 
     It is a `keras.Sequential` of Keras's own layers wherever there is one that is exactly the same, else of small
     registered layers with lamina's formulas; it can be compiled and trained further, and saved as ``.keras``. A program
-    that loads such a file imports `lamina.exchange.keras_layers` first. `lamina.from_keras` has the network back, to the
-    last bit of its weights.
+    that loads such a file imports `lamina.exchange.keras_layers` first. `lamina.from_keras` has the network back, to
+    the last bit of its weights.
 
     Parameters
     ----------
@@ -85,7 +85,8 @@ def to_keras(net: Any, *, link: bool = True) -> Any:
     Notes
     -----
     Keras multiplies matrices of float64 in float32, unless its backend is TensorFlow: outputs of float64 then agree to
-    float32's digits, while weights are kept whole. Its `BatchNormalization` has momentum 1 - m where lamina has m, and in training keeps the biased variance.
+    float32's digits, while weights are kept whole. Its `BatchNormalization` has momentum 1 - m where lamina has m, and
+    in training keeps the biased variance. In training an ensemble (`SharedDense`) learns the mean of its predictions.
     Sequences of different lengths go with a mask, as ``model(x, mask=mask)``; what lies beyond is then not 0.
 
     Examples
@@ -204,7 +205,7 @@ def _activation_layer(
     return own.Formula(f, **options), None
 
 
-# In --------------------------------------------------------------------------------------------------------------------
+# In ---------------------------------------------------------------------------------------------------------------
 
 
 def from_keras(model: Any, *, loss: Any = None, seed: int = 0) -> Network:
@@ -248,8 +249,9 @@ def from_keras(model: Any, *, loss: Any = None, seed: int = 0) -> Network:
     if not model.built:
         raise ValueError("model must be built: call it once, or give it a keras.Input")
     found = Assembly()
-    if model.inputs and len(model.inputs) == 1:
-        found.n_inputs = model.inputs[0].shape[-1]
+    inputs = getattr(model, "inputs", None)
+    if inputs and len(inputs) == 1:
+        found.n_inputs = inputs[0].shape[-1]
     for layer in _chain_of(keras, model):
         _add(keras, found, layer)
     if loss is None and getattr(model, "loss", None) is not None:
@@ -406,7 +408,7 @@ def _normalization(keras: Any, found: Assembly, layer: Any, where: str) -> None:
         refuse(where, "invert=True")
     arrays = _arrays({"mean": layer.mean, "variance": layer.variance})
     mean, variance = (array.reshape(-1) for array in arrays.values())
-    if mean.size not in (1, found.n_inputs):
+    if mean.size not in (1, found.n_inputs) and not found.parts:
         refuse(where, f"its axis {layer.axis} is not that of the inputs")
     deviation = np.maximum(np.sqrt(variance), mean.dtype.type(keras.config.epsilon()))
     found.normalization(mean, 1 / deviation, None, where)
@@ -432,6 +434,9 @@ def _softmax(keras: Any, found: Assembly, layer: Any, where: str) -> None:
     found.end_with("softmax", where)
 
 
+#: Functions of keras.activations that may be called on a tensor, by the name of the operation that they become.
+_OPERATIONS = {name: name.lower() for name in ("Relu", "Sigmoid", "Tanh", "Silu", "Softsign", "Mish", "Relu6")}
+
 #: By the name of Keras's class: what adds it.
 _LAYERS: dict[str, Any] = {
     "Dense": _dense,
@@ -452,15 +457,13 @@ _LAYERS: dict[str, Any] = {
     "Normalization": _normalization,
     "Rescaling": _rescaling,
     "Identity": lambda keras, found, layer, where: None,
-    # A function of keras.ops or keras.activations that was called on a tensor.
     **{
         operation: lambda keras, found, layer, where: _add_function(
             keras, found, getattr(keras.activations, _OPERATIONS[type(layer).__name__]), where
         )
-        for operation in ("Relu", "Sigmoid", "Tanh", "Silu", "Softsign", "Mish", "Relu6")
+        for operation in _OPERATIONS
     },
 }
-_OPERATIONS = {name: name.lower() for name in ("Relu", "Sigmoid", "Tanh", "Silu", "Softsign", "Mish", "Relu6")}
 
 
 def _own_layer(keras: Any, found: Assembly, layer: Any, where: str) -> None:
@@ -482,7 +485,7 @@ _OWN: dict[str, Any] = {
 }
 
 
-# The loss --------------------------------------------------------------------------------------------------------------
+# The loss ---------------------------------------------------------------------------------------------------------
 
 #: By Keras's function: the loss here, and its parameters by their names there.
 _LOSSES: dict[str, tuple[str, dict[str, str]]] = {
@@ -511,7 +514,7 @@ def _loss_of(keras: Any, found: Assembly, given: Any) -> Any:
     own, parameters = _LOSSES[name]
     if own.endswith("cross_entropy") and not options.get("from_logits") and not found.ends_in_link:
         raise ValueError(
-            f"the model's loss {name} takes probabilities, and the model's last layer gives none: give from_keras(model, "
-            "loss=...)"
+            f"the model's loss {name} takes probabilities, and the model's last layer gives none: give "
+            "from_keras(model, loss=...)"
         )
     return losses.get(own, **{ours: options[theirs] for theirs, ours in parameters.items() if theirs in options})

@@ -21,8 +21,10 @@ OPS = keras.ops
 _registered = keras.saving.register_keras_serializable(package="lamina")
 
 
-def _activate(function: Function, training: bool, seeds: Any) -> formulas.Activate:
+def _activate(function: Function | None, training: bool, seeds: Any) -> formulas.Activate:
     """The function of what goes in and of the slopes; in training random slopes are drawn, one an element."""
+    if function is None:
+        return lambda x, slope: x
 
     def activate(x: Any, slope: Any) -> Any:
         if slope is None and training and (limits := function.random_slopes) is not None:
@@ -110,14 +112,10 @@ class LaminaLayer(_WithParameters):
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         """Return the layer's outputs."""
-        f = _nothing if self.function is None else _activate(self.function, training, self.seeds)
+        f = _activate(self.function, training, self.seeds)
         p = {name: OPS.convert_to_tensor(weight) for name, weight in self.own.items()}
         y = formulas.LAYERS[type(self.layer).__name__](OPS, self.layer, p, inputs, f)
         return OPS.cast(y, self.compute_dtype)
-
-
-def _nothing(x: Any, slope: Any) -> Any:
-    return x
 
 
 @_registered
@@ -148,7 +146,8 @@ class _Scales(_Layer):
 
     def __init__(self, names: Any, **options: Any) -> None:
         super().__init__(**options)
-        self.names, self.own = list(names), {}
+        self.names = list(names)
+        self.own: dict[str, Any] = {}
 
     def build(self, input_shape: Any) -> None:
         """Make the numbers, one until they are set."""

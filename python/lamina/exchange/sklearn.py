@@ -6,8 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from lamina import estimators
-
 __all__ = ["from_sklearn"]
 
 
@@ -48,6 +46,8 @@ def from_sklearn(model: Any) -> Any:
     from sklearn.pipeline import Pipeline
     from sklearn.preprocessing import StandardScaler
     from sklearn.utils.validation import check_is_fitted
+
+    from lamina import estimators  # which says what is missing, where that is so
 
     scaler = None
     perceptron = model

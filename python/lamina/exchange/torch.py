@@ -51,7 +51,7 @@ def _need_torch() -> Any:
     return torch
 
 
-# Out -------------------------------------------------------------------------------------------------------------------
+# Out --------------------------------------------------------------------------------------------------------------
 
 
 def to_torch(net: Any, *, link: bool = False) -> Any:
@@ -204,7 +204,7 @@ _PLAIN: dict[str, Any] = {
 }
 
 
-# In --------------------------------------------------------------------------------------------------------------------
+# In ---------------------------------------------------------------------------------------------------------------
 
 
 def from_torch(
@@ -429,7 +429,7 @@ def _recurrent_arrays(state: Mapping[str, Array]) -> dict[str, Array]:
     return arrays
 
 
-# A module with a forward of its own ------------------------------------------------------------------------------------
+# A module with a forward of its own -------------------------------------------------------------------------------
 
 #: Functions and methods that are modules by another name.
 _FUNCTIONS = {
@@ -514,7 +514,7 @@ def _chain_of(graph: Any, where: str) -> list[Any]:
 
 
 def _steps_taken(following: Sequence[Any]) -> tuple[int, bool]:
-    """How many nodes take from the pair that an RNN gives its outputs or last state, and whether the last step alone."""
+    """How many nodes take outputs or last state from the pair that an RNN gives, and whether the last step alone."""
     import operator
 
     def index(node: Any) -> Any:
@@ -543,7 +543,9 @@ def _add_call(found: Assembly, node: Any, where: str) -> None:
         return
     if name not in _FUNCTIONS:
         refuse(where, "lamina has nothing that computes the same")
-    options = {key: value for key, value in node.kwargs.items() if key not in ("inplace", "training", "_stacklevel")}
+    options = {
+        key: value for key, value in node.kwargs.items() if key not in ("inplace", "training", "_stacklevel", "dtype")
+    }
     given = [value for value in node.args[1:] if not isinstance(value, (bool, type(node)))]
     try:
         module = getattr(nn, _FUNCTIONS[name])(*given, **options)
@@ -552,7 +554,7 @@ def _add_call(found: Assembly, node: Any, where: str) -> None:
     _add(found, module, where)
 
 
-# A state_dict ----------------------------------------------------------------------------------------------------------
+# A state_dict -----------------------------------------------------------------------------------------------------
 
 
 def _match(found: Assembly, state: Mapping[str, Any], layers: Sequence[Any]) -> None:
@@ -596,9 +598,9 @@ def _needs(layer: Any) -> list[str]:
 
 def _renamed(kind: str, group: Mapping[str, Array], where: str) -> dict[str, Array]:
     """The parameters of a group under the names that they have here."""
-    if kind == "Linear" and set(group) <= {"weight", "bias"} and np.ndim(group.get("weight")) == 2:
+    if kind == "Linear" and set(group) <= {"weight", "bias"} and "weight" in group and group["weight"].ndim == 2:
         return {name: array.T for name, array in group.items()}
-    if kind == "PReLU" and set(group) == {"weight"} and np.ndim(group["weight"]) == 1:
+    if kind == "PReLU" and set(group) == {"weight"} and group["weight"].ndim == 1:
         return {"slope": group["weight"]}
     names = {"weight": "gamma", "bias": "beta", "running_mean": "running_mean", "running_var": "running_variance"}
     if kind == "BatchNorm1d" and set(group) == set(names):

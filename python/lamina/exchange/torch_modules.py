@@ -67,8 +67,10 @@ def array_of(tensor: Any) -> Any:
     return np.array(tensor.detach().cpu().numpy(), order="C")
 
 
-def _activate(function: Function, training: bool) -> formulas.Activate:
+def _activate(function: Function | None, training: bool) -> formulas.Activate:
     """The function of what goes in and of the slopes; in training random slopes are drawn, one an element."""
+    if function is None:
+        return lambda x, slope: x
 
     def activate(x: Any, slope: Any) -> Any:
         if slope is None and training and (limits := function.random_slopes) is not None:
@@ -76,8 +78,9 @@ def _activate(function: Function, training: bool) -> formulas.Activate:
         y = function(OPS, x, slope)
         if not (training and function.activation.has_surrogate):
             return y
-        # What has no slope of its own is trained as if it had the surrogate's: the difference is 0, its derivative not.
-        return y.detach() + torch.from_numpy(function.slopes_of(array_of(x))).to(x.device) * (x - x.detach())
+        # Straight through: in training what has no slope of its own has that of a line between -1 and 1.
+        line = torch.clamp(x, -1.0, 1.0)
+        return y.detach() + (line - line.detach())
 
     return activate
 
@@ -121,16 +124,12 @@ class Layer(nn.Module):  # type: ignore[misc]
 
     def forward(self, x: Any) -> Any:
         """Return the layer's outputs."""
-        f = _nothing if self.function is None else _activate(self.function, self.training)
+        f = _activate(self.function, self.training)
         return formulas.LAYERS[type(self.layer).__name__](OPS, self.layer, self.arrays(), x, f)
 
     def extra_repr(self) -> str:
         """Return the layer, as lamina prints it."""
         return repr(self.layer)
-
-
-def _nothing(x: Any, slope: Any) -> Any:
-    return x
 
 
 class RecurrentLayer(Layer):
@@ -146,9 +145,8 @@ class RecurrentLayer(Layer):
         f, g = (_activate(function, self.training) for function in (self.function, self.of_outputs))
         state, outputs = x.new_zeros(x.shape[0], formulas.first_state(layer)), []
         for t in range(x.shape[1]):
-            if layer.truncate is not None and t % layer.truncate == 0:
-                state = state.detach()
-            after = formulas.recurrent_step(OPS, layer, p, x[:, t], state, f, g)
+            cut = layer.truncate is not None and t % layer.truncate == 0
+            after = formulas.recurrent_step(OPS, layer, p, x[:, t], state.detach() if cut else state, f, g)
             if mask is None:
                 state = after
             else:
