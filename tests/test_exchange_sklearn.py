@@ -1,5 +1,6 @@
 """Perceptrons that scikit-learn has fitted, as lamina's estimators: predictions, weights, and training that goes on."""
 
+import sys
 import warnings
 
 import numpy as np
@@ -141,6 +142,21 @@ def ours_targets(ours, y):
         return y.astype(float)
     places = np.searchsorted(ours.classes_, y)
     return places if ours.n_outputs_ > 1 else places.astype(float)
+
+
+@pytest.mark.parametrize(
+    ("missing", "call"),
+    [
+        ("torch", lambda: lamina.to_torch(lamina.Network([lamina.Dense(1)], 2))),
+        ("torch", lambda: lamina.from_torch(None)),
+        ("keras", lambda: lamina.to_keras(lamina.Network([lamina.Dense(1)], 2))),
+        ("keras", lambda: lamina.from_keras(None)),
+    ],
+)
+def test_a_library_that_is_missing_is_named(missing, call, monkeypatch):
+    monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(ImportError, match=rf'install with: pip install "{missing}>='):
+        call()
 
 
 def test_what_it_is_not_for_is_refused_by_name():

@@ -331,6 +331,21 @@ class OwnForward(nn.Module):
         return functional.softmax(self.last(x), dim=1)
 
 
+class Looping(nn.Module):
+    """Functions, a list of modules, and an output without an axis."""
+
+    def __init__(self):
+        super().__init__()
+        self.hidden = nn.ModuleList([nn.Linear(6, 5), nn.Linear(5, 5)])
+        self.out = nn.Linear(5, 1)
+
+    def forward(self, x):
+        x = torch.flatten(x, 1)
+        for linear in self.hidden:
+            x = functional.dropout(functional.relu(linear(x), inplace=True), 0.1, training=self.training)
+        return functional.hardtanh(self.out(x), -1.0, 1.0).squeeze(-1)
+
+
 class OfOneRNN(nn.Module):
     def __init__(self, state, layers=2):
         super().__init__()
@@ -364,6 +379,7 @@ MODULES = {
         nn.Linear(4, 2),
     ),
     "own forward": OwnForward,
+    "looping": Looping,
     "rnn, every step": lambda: OfOneRNN("all"),
     "rnn, last step": lambda: OfOneRNN("last"),
     "rnn, last state": lambda: OfOneRNN("state", 1),
@@ -384,7 +400,8 @@ def test_a_module_comes_in(name, dtype):
     module.eval()
     net = lamina.from_torch(module)
     assert net.dtype == {torch.float32: "float32", torch.float64: "float64"}[dtype]
-    assert_close(net.predict(x.numpy()), outputs(module, x.numpy()), net.dtype)
+    expected = outputs(module, x.numpy())
+    assert_close(net.predict(x.numpy()), expected[:, None] if expected.ndim == 1 else expected, net.dtype)
     state = [
         p for name, p in module.state_dict().items() if "num_batches" not in name and not name.endswith("bias_hh_l0")
     ]
@@ -445,7 +462,17 @@ class Deciding(nn.Module):
         return x if x.sum() > 0 else -x
 
 
+class OwnSequence(nn.Sequential):
+    def forward(self, x):
+        return super().forward(x) + 1
+
+
 REFUSED = {
+    "own sequence": (OwnSequence(nn.Linear(4, 4)), "add in the forward of the module OwnSequence"),
+    "parameter": (
+        nn.Sequential(nn.Linear(4, 4), nn.Dropout(1.0)),
+        r"module 1, Dropout\(p=1.0.*, cannot be .* rate of Dropout",
+    ),
     "conv": (
         nn.Sequential(nn.Linear(4, 4), nn.Sequential(nn.ReLU(), nn.Conv1d(4, 4, 1))),
         r"module 1\.1, Conv1d\(4, 4",

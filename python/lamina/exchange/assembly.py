@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -16,15 +17,30 @@ from lamina.layers import Activation, Dense, Recurrent
 from lamina.network import Network
 from lamina.storage.forms import check_finite
 
-__all__ = ["Assembly", "Piece", "network_of", "pieces_of", "refuse"]
+__all__ = ["Assembly", "Piece", "RefusedError", "network_of", "pieces_of", "refuse", "refused_by_place"]
 
 #: The loss that a network has where only its last module says what its outputs are.
 _LOSS_OF_LINK = {"softmax": "cross_entropy", "exponential": "poisson", "logistic": "binary_cross_entropy"}
 
 
+class RefusedError(ValueError):
+    """A part of another library's network has no equal here; the message has its place and name."""
+
+
 def refuse(where: str, why: str) -> NoReturn:
-    """Raise ValueError for a part that cannot be brought over, by its place and name."""
-    raise ValueError(f"{where} cannot be brought over: {why}")
+    """Raise RefusedError for a part that cannot be brought over, by its place and name."""
+    raise RefusedError(f"{where} cannot be brought over: {why}")
+
+
+@contextmanager
+def refused_by_place(where: str) -> Iterator[None]:
+    """Have what a layer or an activation says of its parameters say of which part they are."""
+    try:
+        yield
+    except RefusedError:
+        raise
+    except ValueError as error:
+        refuse(where, str(error))
 
 
 # Out --------------------------------------------------------------------------------------------------------------

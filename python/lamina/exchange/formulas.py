@@ -117,7 +117,7 @@ def _embedding(ops: Any, layer: Any, p: Parameters, x: Tensor, f: Activate) -> T
         known = (value >= 0) & (value < count) & (value == ops.floor(value))
         exists = ops.expand_dims(ops.cast(known, x.dtype), -1)
         if count > layer.one_hot:
-            row = ops.cast(ops.where(known, value, ops.zeros_like(value)), "int64")
+            row = ops.cast(ops.where(known, value, ops.zeros_like(value)), "int32")
             parts.append(ops.take(p["weight"], row + at, axis=0) * exists)
             at += count
         elif count == 2:

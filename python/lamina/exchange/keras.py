@@ -9,7 +9,7 @@ import numpy as np
 
 from lamina import activations, losses
 from lamina.data.arrays import Array
-from lamina.exchange.assembly import Assembly, Piece, network_of, pieces_of, refuse
+from lamina.exchange.assembly import Assembly, Piece, network_of, pieces_of, refuse, refused_by_place
 from lamina.extras import how_to_install
 from lamina.layers import Activation, BatchNorm, Dense, Dropout, GaussianNoise, Recurrent
 from lamina.network import Network
@@ -307,7 +307,8 @@ def _add(keras: Any, found: Assembly, layer: Any) -> None:
     adder = _OWN.get(kind) if type(layer).__module__ == "lamina.exchange.keras_layers" else _LAYERS.get(kind)
     if adder is None or not (type(layer).__module__.startswith(("keras.", "lamina."))):
         refuse(where, "lamina has nothing that computes the same")
-    adder(keras, found, layer, where)
+    with refused_by_place(where):
+        adder(keras, found, layer, where)
 
 
 def _function_of(keras: Any, function: Any, where: str) -> Any:

@@ -21,14 +21,14 @@ OPS = keras.ops
 _registered = keras.saving.register_keras_serializable(package="lamina")
 
 
-def _activate(function: Function | None, training: bool, seeds: Any) -> formulas.Activate:
+def _activate(function: Function | None, training: bool) -> formulas.Activate:
     """The function of what goes in and of the slopes; in training random slopes are drawn, one an element."""
     if function is None:
         return lambda x, slope: x
 
     def activate(x: Any, slope: Any) -> Any:
         if slope is None and training and (limits := function.random_slopes) is not None:
-            slope = keras.random.uniform(OPS.shape(x), *limits, dtype=x.dtype, seed=seeds)
+            slope = keras.random.uniform(OPS.shape(x), *limits, dtype=keras.backend.standardize_dtype(x.dtype))
         y = function(OPS, x, slope)
         if not (training and function.activation.has_surrogate):
             return y
@@ -45,7 +45,6 @@ class _Layer(keras.layers.Layer):  # type: ignore[misc]
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self.supports_masking = True
-        self.seeds = keras.random.SeedGenerator()
 
     def units(self, inputs: int) -> int:
         """Return how many outputs there are."""
@@ -66,7 +65,7 @@ class Formula(_Layer):
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         """Return f(x), element by element."""
-        return OPS.cast(_activate(self.function, training, self.seeds)(inputs, None), self.compute_dtype)
+        return OPS.cast(_activate(self.function, training)(inputs, None), self.compute_dtype)
 
     def get_config(self) -> dict[str, Any]:
         """Return what makes the layer."""
@@ -112,7 +111,7 @@ class LaminaLayer(_WithParameters):
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         """Return the layer's outputs."""
-        f = _activate(self.function, training, self.seeds)
+        f = _activate(self.function, training)
         p = {name: OPS.convert_to_tensor(weight) for name, weight in self.own.items()}
         y = formulas.LAYERS[type(self.layer).__name__](OPS, self.layer, p, inputs, f)
         return OPS.cast(y, self.compute_dtype)
@@ -130,7 +129,7 @@ class RecurrentCell(_WithParameters):
 
     def call(self, inputs: Any, states: Any, training: bool = False) -> Any:
         """Return the outputs of a step, and the states for the next one."""
-        f, g = (_activate(function, training, self.seeds) for function in (self.function, self.of_outputs))
+        f, g = (_activate(function, training) for function in (self.function, self.of_outputs))
         p = {name: OPS.convert_to_tensor(weight) for name, weight in self.own.items()}
         before = states[0]
         if self.layer.truncate:

@@ -10,7 +10,7 @@ import numpy as np
 
 from lamina import activations, losses
 from lamina.data.arrays import Array
-from lamina.exchange.assembly import Assembly, Piece, network_of, pieces_of, refuse
+from lamina.exchange.assembly import Assembly, Piece, network_of, pieces_of, refuse, refused_by_place
 from lamina.extras import how_to_install
 from lamina.layers import Activation, BatchNorm, Dense, Dropout, GaussianNoise, Recurrent
 from lamina.network import Network
@@ -300,12 +300,13 @@ def _walk(found: Assembly, module: Any, path: str) -> None:
 
     from lamina.exchange import torch_modules as own
 
-    if isinstance(module, nn.Sequential):
+    if isinstance(module, nn.Sequential) and type(module).forward in (nn.Sequential.forward, own.Steps.forward):
         for name, child in module.named_children():
             _walk(found, child, f"{path}.{name}" if path else name)
         return
     if isinstance(module, nn.Module) and type(module).__module__.startswith("torch.nn"):
-        _add(found, module, _place(path, module))
+        with refused_by_place(_place(path, module)):
+            _add(found, module, _place(path, module))
         return
     if type(module).__module__ == own.__name__:
         _add_own(found, module, path)
@@ -486,8 +487,18 @@ def _follow(found: Assembly, module: Any, path: str) -> None:
                 at += taken
             else:
                 _walk(found, called, inner)
-        else:
+        elif not (at == len(chain) and _drops_an_axis(node)):  # outputs are (rows, outputs) here, also a single one
             _add_call(found, node, _place(path, module))
+
+
+def _drops_an_axis(node: Any) -> bool:
+    """Whether a node makes (rows,) of (rows, 1)."""
+    called = node.target if node.op == "call_method" else getattr(node.target, "__name__", "")
+    return (
+        called == "squeeze"
+        and tuple(node.args[1:]) in ((), (-1,), (1,))
+        and node.kwargs in ({}, {"dim": -1}, {"dim": 1})
+    )
 
 
 def _chain_of(graph: Any, where: str) -> list[Any]:
@@ -551,7 +562,8 @@ def _add_call(found: Assembly, node: Any, where: str) -> None:
         module = getattr(nn, _FUNCTIONS[name])(*given, **options)
     except TypeError as error:
         refuse(where, str(error))
-    _add(found, module, where)
+    with refused_by_place(where):
+        _add(found, module, where)
 
 
 # A state_dict -----------------------------------------------------------------------------------------------------

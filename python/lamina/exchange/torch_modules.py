@@ -38,7 +38,7 @@ class _Ops:
     @staticmethod
     def take(x: Any, places: Any, axis: int) -> Any:
         if axis == 0:
-            return x[places]
+            return x[places.long()]
         return torch.index_select(x, axis, torch.as_tensor(places, device=x.device))
 
     @staticmethod
