@@ -170,6 +170,35 @@ def test_sequences_of_different_lengths(layer):
     assert_same_weights(lamina.from_keras(model), net)
 
 
+GRADIENTS = {
+    **{f"recurrent {i}": layer for i, layer in enumerate(RECURRENT) if layer.activation.name != "rrelu"},
+    "straight through": lamina.Dense(5, "heaviside"),
+    "parametric": lamina.Dense(5, "silu", parametric=True),
+    "shortcut": lamina.Shortcut(5, "prelu"),
+    "numbers": lamina.NumericEmbedding((2, 0)),
+}
+
+
+@pytest.mark.skipif(keras.backend.backend() != "torch", reason="derivatives are asked of PyTorch")
+@pytest.mark.parametrize("name", GRADIENTS)
+def test_derivatives_are_the_same(name):
+    layer = GRADIENTS[name]
+    net = lamina.Network([layer, lamina.Dense(2)], 3)
+    rng = np.random.default_rng(4)
+    steps = (5,) if net.spec.recurrent else ()
+    x = rng.normal(size=(30, *steps, 3)).astype("float32")
+    y = rng.normal(size=(30, *(steps if net.spec.each_step else ()), 2)).astype("float32")
+    model = lamina.to_keras(net)
+    loss = keras.ops.mean(keras.ops.sum(keras.ops.square(keras.ops.subtract(model(x, training=True), y)), axis=-1)) / 2
+    loss.backward()
+    for variable in model.trainable_variables:
+        variable.assign(variable.value.grad)
+    expected = net.loss_and_gradients(x, y)[1]
+    got = dict(zip(net.parameters, lamina.from_keras(model).parameters.values(), strict=True))
+    for parameter, gradient in expected.items():
+        assert_close(got[parameter], gradient.astype("float32"), 10)
+
+
 def test_what_comes_out_is_a_usual_model():
     net = lamina.Network(
         [lamina.Dense(8, "relu"), lamina.Dropout(0.3), lamina.BatchNorm(), lamina.Dense(3)], 5, "cross_entropy"

@@ -291,6 +291,24 @@ def test_what_comes_out_is_a_usual_module():
         assert repr(module)
 
 
+@pytest.mark.parametrize("layer", [lamina.Activation("rrelu"), lamina.Scale(), lamina.Shortcut(3, "rrelu")], ids=str)
+def test_slopes_are_drawn_in_training_alone(layer):
+    net = lamina.Network([layer, lamina.Dense(1)], 4, dtype="float64")
+    module, x = lamina.to_torch(net), torch.from_numpy(some(200, 4))
+    assert torch.equal(module(x), module(x))
+    module.train()
+    draws = 0 if isinstance(layer, lamina.Scale) else 1
+    assert torch.equal(module(x), module(x)) == (not draws)
+    low, high = 1 / 8, 1 / 3
+    if isinstance(layer, lamina.Activation):
+        slopes = (module[0](x) / x)[x < 0]
+        assert low <= slopes.min() < slopes.max() <= high
+    if isinstance(layer, lamina.Shortcut):
+        z = x @ module[0].weight + module[0].bias
+        slopes = (module[0](x)[:, 4:] / z)[z < 0]
+        assert low - 1e-9 <= slopes.min() < slopes.max() <= high + 1e-9
+
+
 @pytest.mark.parametrize("number", [0, 2, 3, 9])
 def test_training_goes_on_in_pytorch(number):
     net = zoo.build(number)

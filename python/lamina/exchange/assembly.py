@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
@@ -87,8 +87,11 @@ def network_of(given: Any, name: str) -> Network:
     return net
 
 
-def pieces_of(net: Network) -> list[Piece]:
-    """Return the layers with what they need to know, in order."""
+def pieces_of(net: Network, known: Collection[str]) -> list[Piece]:
+    """Return the layers with what they need to know, in order; refused where one is not `known` by its name."""
+    for i, layer in enumerate(net.layers):
+        if type(layer).__name__ not in known:
+            refuse(f"layers[{i}], {layer!r},", "it is only lamina's")
     outputs = list(net.core.layer_outputs)
     trained, each_step = set(net.core.trained_names), net.spec.recurrent
     pieces = []

@@ -9,6 +9,7 @@ import numpy as np
 
 from lamina import activations, losses
 from lamina.data.arrays import Array
+from lamina.exchange import formulas
 from lamina.exchange.assembly import Assembly, Piece, network_of, pieces_of, refuse, refused_by_place
 from lamina.extras import how_to_install
 from lamina.layers import Activation, BatchNorm, Dense, Dropout, GaussianNoise, Recurrent
@@ -37,6 +38,8 @@ _FUNCTIONS: dict[str, tuple[str, dict[str, float]]] = {
     "relu6": ("relu6", {}),
     "squareplus": ("squareplus", {"b": 4.0}),
 }
+#: Layers that Keras has, too.
+_STANDARD = ("BatchNorm", "Dropout", "GaussianNoise", "Recurrent")
 
 
 def _need_keras() -> Any:
@@ -120,7 +123,7 @@ def to_keras(net: Any, *, link: bool = True) -> Any:
 
     if scales["input."]:
         add(own.Normalization([*scales["input."]], dtype=dtype, name="input"), scales["input."])
-    pieces = pieces_of(net)
+    pieces = pieces_of(net, {*_STANDARD, *formulas.LAYERS})
     for piece in pieces:
         for layer, arrays in _layers_of(keras, own, piece, dtype):
             add(layer, arrays)

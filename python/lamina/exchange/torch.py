@@ -10,6 +10,7 @@ import numpy as np
 
 from lamina import activations, losses
 from lamina.data.arrays import Array
+from lamina.exchange import formulas
 from lamina.exchange.assembly import Assembly, Piece, network_of, pieces_of, refuse, refused_by_place
 from lamina.extras import how_to_install
 from lamina.layers import Activation, BatchNorm, Dense, Dropout, GaussianNoise, Recurrent
@@ -106,7 +107,7 @@ def to_torch(net: Any, *, link: bool = False) -> Any:
         of_inputs = {name.partition(".")[2]: array for name, array in scales.items() if name.startswith("input.")}
         if of_inputs:
             modules["input"] = own.Normalization(of_inputs)
-    pieces = pieces_of(net)
+    pieces = pieces_of(net, {*_PLAIN, *formulas.LAYERS, "Recurrent"})
     for piece in pieces:
         for suffix, module in _modules_of(piece).items():
             modules[f"{piece.place}{suffix}"] = module
