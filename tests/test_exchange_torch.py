@@ -480,12 +480,40 @@ class Deciding(nn.Module):
         return x if x.sum() > 0 else -x
 
 
+def calling(function, training=False):
+    """A module that calls a function between two linear ones."""
+
+    class Calling(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.one, self.two = nn.Linear(4, 4), nn.Linear(4, 4)
+
+        def forward(self, x):
+            return self.two(function(self.one(x)))
+
+    return Calling().train(training)
+
+
+class LastOfTwo(OfOneRNN):
+    def forward(self, x):
+        return self.head(self.rnn(x)[1][0])
+
+
 class OwnSequence(nn.Sequential):
     def forward(self, x):
         return super().forward(x) + 1
 
 
 REFUSED = {
+    "rows mixed": (calling(lambda x: x.view(-1, 2).view(-1, 4)), "view in the forward of .* rows have to stay rows"),
+    "all flat": (calling(lambda x: torch.flatten(x)), "flatten in the forward of"),
+    "always drops": (calling(lambda x: functional.dropout(x, 0.5)), "drops in evaluation, too"),
+    "first layer's state": (LastOfTwo("state"), r"module rnn, RNN.* is a pair"),
+    "softmax over steps": (
+        nn.Sequential(nn.RNN(4, 4, batch_first=True), nn.Softmax(dim=1)),
+        r"module 1, Softmax\(dim=1\), .* dim=-1; got dim=1",
+    ),
+    "bfloat16": (nn.Linear(4, 4).bfloat16(), "got torch.bfloat16"),
     "own sequence": (OwnSequence(nn.Linear(4, 4)), "add in the forward of the module OwnSequence"),
     "parameter": (
         nn.Sequential(nn.Linear(4, 4), nn.Dropout(1.0)),
@@ -529,6 +557,18 @@ REFUSED = {
 }
 
 
+def test_rows_that_stay_rows_are_no_matter():
+    for function in (
+        lambda x: x.view(-1, 4),
+        lambda x: x.reshape((x.size(0), -1)),
+        lambda x: torch.flatten(x, 1),
+        lambda x: functional.dropout(x, 0.5, False).relu_(),
+    ):
+        module = calling(function)
+        x = some(5, 4, "float32")
+        assert_close(lamina.from_torch(module).forward(x), outputs(module, x), "float32")
+
+
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_has_no_equal_is_refused_by_name(name):
     module, message = REFUSED[name]
@@ -555,6 +595,8 @@ def test_arguments_are_checked():
         lamina.from_torch(module, loss=nn.CTCLoss())
     with pytest.raises(ValueError, match="class_weight"):
         lamina.from_torch(module, loss=nn.CrossEntropyLoss(torch.ones(2)))
+    with pytest.raises(ValueError, match=r"loss=BCELoss\(\) takes probabilities"):
+        lamina.from_torch(module, loss=nn.BCELoss())
     with pytest.raises(ValueError, match="goes with the loss cross_entropy"):
         lamina.from_torch(nn.Sequential(module, nn.Softmax(1)), loss="squared_error")
     broken = nn.Linear(3, 2)

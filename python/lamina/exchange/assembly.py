@@ -13,7 +13,7 @@ from lamina import losses
 from lamina.cascade import CascadeNetwork
 from lamina.data.arguments import whole_number
 from lamina.data.arrays import Array
-from lamina.layers import Activation, Dense, Recurrent
+from lamina.layers import Activation, BatchNorm, Dense, Dropout, GaussianNoise, Recurrent
 from lamina.network import Network
 from lamina.storage.forms import check_finite
 
@@ -138,6 +138,16 @@ class Assembly:
     def each_step(self) -> bool:
         """Whether what comes next gets every step of a sequence."""
         return bool(self.parts) and self._steps_before(len(self.parts))
+
+    @property
+    def width(self) -> int | None:
+        """How many numbers a row has by now; None where the layers do not say it."""
+        for part in reversed(self.parts):
+            if isinstance(part.layer, Dense):
+                return int(part.layer.units)
+            if not isinstance(part.layer, (Activation, BatchNorm, Dropout, GaussianNoise)):
+                return None
+        return self.n_inputs
 
     @property
     def ends_in_link(self) -> bool:

@@ -249,6 +249,8 @@ def from_torch(
     >>> net.fit(X, y)
     """
     torch = _need_torch()
+    takes_probabilities = isinstance(loss, (torch.nn.BCELoss, torch.nn.NLLLoss))
+    given = repr(loss)
     if loss is not None and not isinstance(loss, (str, losses.LossFunction)):
         loss = _loss_of(loss)
     found = Assembly()
@@ -262,6 +264,8 @@ def from_torch(
         _match(found, module, layers)
     else:
         raise TypeError(f"module must be a torch.nn.Module or a state_dict; got {module!r}")
+    if takes_probabilities and not found.ends_in_link:
+        raise ValueError(f"loss={given} takes probabilities, or their logarithms, and the last module gives none")
     return found.network(loss, n_inputs, seed)
 
 
@@ -316,8 +320,13 @@ def _walk(found: Assembly, module: Any, path: str) -> None:
 
 
 def _arrays(tensors: Mapping[str, Any]) -> dict[str, Array]:
+    import torch
+
     from lamina.exchange.torch_modules import array_of
 
+    for name, tensor in tensors.items():
+        if tensor is not None and tensor.dtype not in (torch.float16, torch.float32, torch.float64):
+            raise ValueError(f"parameters must be all float32 or all float64; got {tensor.dtype} ({name})")
     return {name: array_of(tensor) for name, tensor in tensors.items() if tensor is not None}
 
 
@@ -367,8 +376,8 @@ def _add(found: Assembly, module: Any, where: str, each_step: bool = False) -> N
         if module.start_dim not in (1, -1) or found.each_step:
             refuse(where, "only what is flat already goes through it")
     elif isinstance(module, (nn.Softmax, nn.LogSoftmax)):
-        if module.dim not in (1, -1):
-            refuse(where, f"it goes over the outputs, dim=1 or -1; got dim={module.dim}")
+        if module.dim not in (-1, 2 if found.each_step else 1):
+            refuse(where, f"it has to go over the outputs, dim=-1; got dim={module.dim}")
         found.end_with("softmax", where)
     elif (f := _activation_of(module)) is not None:
         found.activation(f, where)
@@ -479,7 +488,7 @@ def _follow(found: Assembly, module: Any, path: str) -> None:
         if node.op == "call_module":
             called = module.get_submodule(node.target)
             if type(called).__name__ == "RNN":
-                taken, last = _steps_taken(chain[at:])
+                taken, last = _steps_taken(chain[at:], called.num_layers)
                 if taken == 0:
                     refuse(
                         _place(inner, called), "what it gives is a pair: take the outputs, or the last step's, of it"
@@ -489,7 +498,7 @@ def _follow(found: Assembly, module: Any, path: str) -> None:
             else:
                 _walk(found, called, inner)
         elif not (at == len(chain) and _drops_an_axis(node)):  # outputs are (rows, outputs) here, also a single one
-            _add_call(found, node, _place(path, module))
+            _add_call(found, node, _place(path, module), module.training)
 
 
 def _drops_an_axis(node: Any) -> bool:
@@ -525,7 +534,7 @@ def _chain_of(graph: Any, where: str) -> list[Any]:
     return chain[::-1]
 
 
-def _steps_taken(following: Sequence[Any]) -> tuple[int, bool]:
+def _steps_taken(following: Sequence[Any], layers: int) -> tuple[int, bool]:
     """How many nodes take outputs or last state from the pair that an RNN gives, and whether the last step alone."""
     import operator
 
@@ -539,26 +548,47 @@ def _steps_taken(following: Sequence[Any]) -> tuple[int, bool]:
         full = slice(None, None, None)
         last = second in ((full, -1), (full, -1, full))
         return (2, True) if last else (1, False)
-    if second in (-1, 0):
+    if second == -1 or (second == 0 and layers == 1):
         return 2, True
     squeezed = len(following) > 1 and following[1].op == "call_method" and following[1].target == "squeeze"
-    return (2, True) if squeezed else (0, False)
+    return (2, True) if squeezed and following[1].args[1:] == (0,) and layers == 1 else (0, False)
 
 
-def _add_call(found: Assembly, node: Any, where: str) -> None:
+def _add_reshape(found: Assembly, node: Any, where: str) -> None:
+    """See that a row stays a row: (rows, features), or what is to become of pictures in front of the first layer."""
+    shape = node.args[1] if len(node.args) == 2 and isinstance(node.args[1], (tuple, list)) else node.args[1:]
+    rows, columns = shape if len(shape) == 2 else (None, None)
+    kept = rows == -1 or isinstance(rows, type(node))
+    if found.each_step or not kept or not isinstance(columns, int) or columns not in (-1, found.width or columns):
+        refuse(where, "rows have to stay rows")
+    if columns != -1 and not found.parts and found.n_inputs is None:
+        found.n_inputs = columns
+    elif columns != -1 and found.width is None:
+        refuse(where, "whether rows stay rows cannot be seen")
+
+
+def _add_call(found: Assembly, node: Any, where: str, training: bool) -> None:
     """Add a function or method that is called on what goes through."""
     from torch import nn
 
     name = node.target if node.op == "call_method" else getattr(node.target, "__name__", str(node.target))
     where = f"{name} in the forward of {where.removesuffix(',')}"
-    if name in ("view", "reshape") and len(node.args) == 3 and not found.each_step:  # to (rows, features)
+    if name in ("view", "reshape"):
+        _add_reshape(found, node, where)
         return
+    name = name.rstrip("_")  # in place
     if name not in _FUNCTIONS:
         refuse(where, "lamina has nothing that computes the same")
     options = {
         key: value for key, value in node.kwargs.items() if key not in ("inplace", "training", "_stacklevel", "dtype")
     }
     given = [value for value in node.args[1:] if not isinstance(value, (bool, type(node)))]
+    if name == "flatten" and not given:
+        options.setdefault("start_dim", 0)  # of the module it is 1
+    if name == "dropout":
+        drops = node.kwargs.get("training", node.args[2] if len(node.args) > 2 else True)
+        if drops and not training:
+            refuse(where, "it drops in evaluation, too: give it training=self.training")
     try:
         module = getattr(nn, _FUNCTIONS[name])(*given, **options)
     except TypeError as error:
