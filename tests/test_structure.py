@@ -38,6 +38,7 @@ FLOORS = [
     {"tabular"},
     {"model_file"},
     {"export"},
+    {"exchange"},
     {"report"},
     {"cli"},
     {"__main__"},
@@ -229,8 +230,8 @@ for name in lamina.__all__:
     if not name.endswith(("estimators", "Classifier", "Regressor")):
         getattr(lamina, name)
 early = {
-    *("joblib", "matplotlib", "mlflow", "narwhals", "optuna", "pandas", "rich", "safetensors", "scipy", "sklearn"),
-    "tensorboard",
+    *("joblib", "keras", "matplotlib", "mlflow", "narwhals", "optuna", "pandas", "rich", "safetensors", "scipy", "sklearn"),
+    *("tensorboard", "torch"),
 } & set(sys.modules)
 assert not early, early
 """

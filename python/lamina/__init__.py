@@ -45,6 +45,11 @@ _HOMES = {
     "TabularClassifier": "tabular",
     "TabularRegressor": "tabular",
     "pad": "data.sequences",
+    "from_keras": "exchange.keras",
+    "from_sklearn": "exchange.sklearn",
+    "from_torch": "exchange.torch",
+    "to_keras": "exchange.keras",
+    "to_torch": "exchange.torch",
 }
 _SUBMODULES = {
     "activations",

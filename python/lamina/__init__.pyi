@@ -50,6 +50,11 @@ from lamina.estimators import MLPClassifier as MLPClassifier
 from lamina.estimators import MLPRegressor as MLPRegressor
 from lamina.estimators import RecurrentClassifier as RecurrentClassifier
 from lamina.estimators import RecurrentRegressor as RecurrentRegressor
+from lamina.exchange.keras import from_keras as from_keras
+from lamina.exchange.keras import to_keras as to_keras
+from lamina.exchange.sklearn import from_sklearn as from_sklearn
+from lamina.exchange.torch import from_torch as from_torch
+from lamina.exchange.torch import to_torch as to_torch
 from lamina.model_file import load as load
 from lamina.network.network import Network as Network
 from lamina.optimizers import SAM as SAM

@@ -8,6 +8,7 @@ __all__ = ["REQUIREMENTS", "how_to_install"]
 
 # By the name that is imported: what pip is asked for, as in pyproject.toml.
 REQUIREMENTS = {
+    "keras": "keras>=3.3",
     "matplotlib": "matplotlib>=3.7",
     "mlflow": "mlflow-skinny>=2.15",
     "narwhals": "narwhals>=2",
@@ -18,6 +19,7 @@ REQUIREMENTS = {
     "rich": "rich>=13",
     "sklearn": "scikit-learn>=1.6",
     "tensorboard": "tensorboard>=2.13",
+    "torch": "torch>=2.1",
 }
 
 

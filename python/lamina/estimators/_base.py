@@ -99,6 +99,10 @@ class BaseMLP(BaseLamina):
         """Return the network's targets of further rows, by what the fit decided."""
 
     @abstractmethod
+    def _adopt_targets(self, fitted: Any) -> None:
+        """Take what `_encode` makes of targets from a fitted perceptron of scikit-learn's."""
+
+    @abstractmethod
     def _out_activation(self) -> str:
         """Return scikit-learn's name of what turns the last layer's sums into predictions."""
 
@@ -257,6 +261,35 @@ class BaseMLP(BaseLamina):
             self.validation_scores_, self.best_validation_score_, self.best_loss_ = None, None, np.inf
         else:
             return
+        self._no_improvement_count = 0
+
+    def adopt(self, fitted: Any, scaler: Any = None) -> None:
+        """Become what a fitted perceptron of scikit-learn's with the same parameters is, behind a `StandardScaler`.
+
+        `lamina.from_sklearn` is what checks them, and calls this.
+        """
+        first = fitted if scaler is None else scaler
+        self.n_features_in_ = first.n_features_in_
+        if hasattr(first, "feature_names_in_"):
+            self.feature_names_in_ = first.feature_names_in_
+        self._adopt_targets(fitted)
+        self._architecture = architecture(self, self._network_loss())
+        weights = list(zip(fitted.coefs_, fitted.intercepts_, strict=True))
+        dtype = fitted.coefs_[0].dtype
+        self.network_ = build_network(self, self._network_loss(), dtype, self._network_seed(), weights)
+        if scaler is not None:
+            self.network_.input_normalization = (scaler.mean_, 1 / scaler.scale_)
+        self._start_curves()
+        for name in ("loss_", "best_loss_", "n_iter_", "t_", "best_validation_score_"):
+            if hasattr(fitted, name):
+                setattr(self, name, getattr(fitted, name))
+        self.loss_curve_.extend(getattr(fitted, "loss_curve_", []))
+        scores = getattr(fitted, "validation_scores_", None)
+        if scores is not None:
+            self.validation_scores_ = list(scores)
+        curve = self.loss_curve_ if scores is None else [-score for score in scores]
+        self.best_iteration_ = int(np.argmin(curve)) + 1 if curve else 0
+        self.stop_reason_ = "fitted by scikit-learn"
         self._no_improvement_count = 0
 
     def _optimizer(self) -> Any:

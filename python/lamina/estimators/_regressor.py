@@ -188,6 +188,9 @@ feature_names_in_, n_iter_, n_layers_, n_outputs_, out_activation_, coefs_, inte
             self.n_outputs_ = 1 if y.ndim == 1 else y.shape[1]
         return y, self._encode_more(y)
 
+    def _adopt_targets(self, fitted: Any) -> None:
+        self.n_outputs_ = int(fitted.n_outputs_)
+
     def _encode_more(self, y: Any) -> Any:
         targets = y.reshape(len(y), -1)
         if targets.shape[1] != self.n_outputs_:

@@ -1,0 +1,307 @@
+"""A network put together from what another library has, layer by layer; and what of ours goes the other way."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+import numpy as np
+
+from lamina import losses
+from lamina.cascade import CascadeNetwork
+from lamina.data.arguments import whole_number
+from lamina.data.arrays import Array
+from lamina.layers import Activation, BatchNorm, Dense, Dropout, GaussianNoise, Recurrent
+from lamina.network import Network
+from lamina.storage.forms import check_finite
+
+__all__ = ["Assembly", "Piece", "RefusedError", "network_of", "pieces_of", "refuse", "refused_by_place"]
+
+#: The loss that a network has where only its last module says what its outputs are.
+_LOSS_OF_LINK = {"softmax": "cross_entropy", "exponential": "poisson", "logistic": "binary_cross_entropy"}
+
+
+class RefusedError(ValueError):
+    """A part of another library's network has no equal here; the message has its place and name."""
+
+
+def refuse(where: str, why: str) -> NoReturn:
+    """Raise RefusedError for a part that cannot be brought over, by its place and name."""
+    raise RefusedError(f"{where} cannot be brought over: {why}")
+
+
+@contextmanager
+def refused_by_place(where: str) -> Iterator[None]:
+    """Have what a layer or an activation says of its parameters say of which part they are."""
+    try:
+        yield
+    except RefusedError:
+        raise
+    except ValueError as error:
+        refuse(where, str(error))
+
+
+# Out --------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A layer of a network on its way out.
+
+    Attributes
+    ----------
+    place : int
+        In the network's list of layers.
+    layer : layer
+    arrays : dict
+        Parameters by name, without the place.
+    trained : set of str
+        Those that are trained.
+    inputs, outputs : int
+    each_step : bool
+        Whether what it gets has an axis of steps.
+    """
+
+    place: int
+    layer: Any
+    arrays: dict[str, Array]
+    trained: set[str]
+    inputs: int
+    outputs: int
+    each_step: bool
+
+
+def network_of(given: Any, name: str) -> Network:
+    """Return the `Network` behind a network, a cascade or a fitted estimator; TypeError where there is none."""
+    net = getattr(given, "network_", given)
+    if isinstance(net, CascadeNetwork):
+        net = net.to_network()
+    if not isinstance(net, Network):
+        raise TypeError(f"{name} must be a lamina.Network, a CascadeNetwork or a fitted estimator; got {given!r}")
+    for layer in net.layers:
+        for part in (getattr(layer, "activation", None), getattr(layer, "output_activation", None)):
+            if part is not None and part.is_custom:
+                raise ValueError(f"the custom activation {part.name!r} is code that only lamina can call")
+    return net
+
+
+def pieces_of(net: Network, known: Collection[str]) -> list[Piece]:
+    """Return the layers with what they need to know, in order; refused where one is not `known` by its name."""
+    for i, layer in enumerate(net.layers):
+        if type(layer).__name__ not in known:
+            refuse(f"layers[{i}], {layer!r},", "it is only lamina's")
+    outputs = list(net.core.layer_outputs)
+    trained, each_step = set(net.core.trained_names), net.spec.recurrent
+    pieces = []
+    for i, layer in enumerate(net.layers):
+        named = {name.partition(".")[2]: view for name, view in net.parameters.items() if name.startswith(f"{i}.")}
+        own = {name for name in named if f"{i}.{name}" in trained}
+        pieces.append(Piece(i, layer, named, own, [net.n_inputs, *outputs][i], outputs[i], each_step))
+        each_step = each_step and getattr(layer, "return_sequences", True)
+    return pieces
+
+
+# In ---------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Part:
+    layer: Any
+    arrays: dict[str, Array]
+    where: str
+
+
+@dataclass(slots=True)
+class Assembly:
+    """The layers that were found so far, and what lies before and behind them.
+
+    Attributes
+    ----------
+    parts : list
+    scales : dict
+        As `Network.scales` has them.
+    n_inputs : int, optional
+        None where nothing has said it yet.
+    link : tuple of str, optional
+        The last module where it is a softmax or an exponential, and its place: the loss has it here.
+    """
+
+    parts: list[_Part] = field(default_factory=list)
+    scales: dict[str, Array] = field(default_factory=dict)
+    n_inputs: int | None = None
+    link: tuple[str, str] | None = None
+    _for_rows: list[tuple[int, str]] = field(default_factory=list)
+
+    @property
+    def each_step(self) -> bool:
+        """Whether what comes next gets every step of a sequence."""
+        return bool(self.parts) and self._steps_before(len(self.parts))
+
+    @property
+    def width(self) -> int | None:
+        """How many numbers a row has by now; None where the layers do not say it."""
+        for part in reversed(self.parts):
+            if isinstance(part.layer, Dense):
+                return int(part.layer.units)
+            if not isinstance(part.layer, (Activation, BatchNorm, Dropout, GaussianNoise)):
+                return None
+        return self.n_inputs
+
+    @property
+    def ends_in_link(self) -> bool:
+        """Whether the last module makes probabilities or rates."""
+        last = self.parts[-1].layer if self.parts else None
+        return self.link is not None or getattr(getattr(last, "activation", None), "name", "") == "logistic"
+
+    def for_rows(self, where: str) -> None:
+        """Take note that what comes next would compute something else of sequences."""
+        self._for_rows.append((len(self.parts), where))
+
+    def _steps_before(self, place: int) -> bool:
+        recurrent = [part.layer for part in self.parts[:place] if isinstance(part.layer, Recurrent)]
+        later = any(isinstance(part.layer, Recurrent) for part in self.parts[place:])
+        return later or (bool(recurrent) and all(layer.return_sequences for layer in recurrent))
+
+    def add(self, layer: Any, arrays: Mapping[str, Array], where: str, inputs: int | None = None) -> None:
+        """Put a layer at the end; `inputs` where it says how many it takes."""
+        self._check_open(where)
+        if self.n_inputs is None:
+            self.n_inputs = inputs
+        self.parts.append(_Part(layer, dict(arrays), where))
+
+    def activation(self, f: Any, where: str, slope: Array | None = None) -> None:
+        """Put an activation behind what is there: into a dense layer that has none yet, else as a layer."""
+        self._check_open(where)
+        arrays = {} if slope is None else {"slope": slope}
+        last = self.parts[-1] if self.parts else None
+        if last is not None and _is_plain(last.layer) and last.layer.activation.name == "identity":
+            self.parts[-1] = _Part(_with_activation(last.layer, f), {**last.arrays, **arrays}, where)
+            return
+        if f.name != "identity":
+            self.add(Activation(f), arrays, where)
+
+    def normalization(self, mean: Array, scale: Array, limit: Array | None, where: str) -> None:
+        """Have the inputs brought to size: (x - mean) scale."""
+        if self.parts or self.link or self.scales:
+            refuse(where, "inputs are normalised once, before the first layer")
+        self.scales.update({"input.mean": mean, "input.scale": scale})
+        if limit is not None:
+            self.scales["input.limit"] = limit
+        if mean.size > 1 and self.n_inputs is None:
+            self.n_inputs = mean.size
+
+    def target_scale(self, parts: Mapping[str, Array], where: str) -> None:
+        """Have predictions brought to the targets' units."""
+        self._check_open(where)
+        self.scales.update({f"target.{name}": array for name, array in parts.items()})
+
+    def end_with(self, link: str, where: str) -> None:
+        """Take note of a softmax or an exponential, which the loss has."""
+        self._check_open(where)
+        self.link = link, where
+
+    def network(self, loss: Any, n_inputs: int | None, seed: int) -> Network:
+        """Return the network; ValueError or TypeError where something does not fit together."""
+        if not self.parts:
+            raise ValueError("there is no layer in what was given")
+        found = whole_number(n_inputs, "n_inputs", 1) if n_inputs is not None else self.n_inputs
+        if found is None:
+            raise ValueError("n_inputs must be given: no layer says how many inputs it takes")
+        if n_inputs is not None and self.n_inputs not in (None, found):
+            raise ValueError(f"n_inputs must be {self.n_inputs}, what the first layer takes; got {n_inputs}")
+        for place, where in self._for_rows:
+            if self._steps_before(place):
+                refuse(where, "of sequences, (rows, steps, features), it takes the steps for its channels")
+        dtype = self._dtype()
+        made = self._with_its_link(None if loss is None else losses.get(loss))
+        try:
+            net = Network([part.layer for part in self.parts], found, made, dtype, seed)
+        except ValueError as error:
+            raise ValueError(f"the layers do not make a network: {error}") from None
+        self._fill(net)
+        return net
+
+    def _check_open(self, where: str) -> None:
+        if self.link is not None:
+            refuse(self.link[1], f"it has to be the last one, where the loss has it, and {where} follows")
+        if any(name.startswith("target.") for name in self.scales):
+            refuse(where, "nothing follows what brings predictions to the targets' units")
+
+    def _dtype(self) -> str:
+        kinds: dict[str, str] = {}
+        for part in self.parts:
+            for name, array in part.arrays.items():
+                kinds.setdefault(array.dtype.name, f"{name} of {part.where}")
+        odd = [kind for kind in kinds if kind not in ("float32", "float64")]
+        if odd or len(kinds) > 1:
+            found = ", ".join(f"{kind} ({where})" for kind, where in kinds.items())
+            raise ValueError(f"parameters must be all float32 or all float64; got {found}")
+        return next(iter(kinds), "float32")
+
+    def _with_its_link(self, loss: Any) -> Any:
+        """Return the loss, and take from the last layer what it has of the loss's link."""
+        last = self.parts[-1]
+        if self.link is not None:
+            link, where = self.link
+            loss = loss or losses.get(_LOSS_OF_LINK[link])
+            if loss.link != link:
+                wanted = [name for name in losses.names() if losses.get(name).link == link]
+                refuse(where, f"it goes with the loss {' or '.join(wanted)}; got loss={loss.name!r}")
+            return loss
+        logistic = self.ends_in_link
+        if loss is None:
+            targets = any(name.startswith("target.") for name in self.scales)
+            loss = losses.get("binary_cross_entropy" if logistic and not targets else "squared_error")
+        if logistic and loss.link == "logistic":
+            if _is_plain(last.layer):
+                self.parts[-1] = _Part(_with_activation(last.layer, "identity"), last.arrays, last.where)
+            elif isinstance(last.layer, Activation) and not last.layer.parametric and len(self.parts) > 1:
+                del self.parts[-1]
+        return loss
+
+    def _fill(self, net: Network) -> None:
+        """Write the arrays into the network, once all of them fit."""
+        new: dict[str, Array] = {}
+        for i, part in enumerate(self.parts):
+            for name, array in part.arrays.items():
+                new[f"{i}.{name}"] = array
+        places = {f"{i}.": part.where for i, part in enumerate(self.parts)}
+        for name, view in net.parameters.items():
+            place, _, own = name.partition(".")
+            where = places[f"{place}."]
+            if name not in new:
+                raise ValueError(f"{where} has no {own}, which should be {view.shape}")
+            array = new[name]
+            if array.shape != view.shape and array.size == 1 and own == "slope":  # one for all units
+                new[name] = array = np.full(view.shape, array.reshape(-1)[0])
+            if array.shape != view.shape:
+                raise ValueError(f"the {own} of {where} should be {view.shape}, (inputs, outputs); got {array.shape}")
+        for name in new:
+            if name not in net.parameters:
+                place, _, own = name.partition(".")
+                raise ValueError(f"{places[f'{place}.']} has a {own}, which a {net.layers[int(place)]!r} has not")
+        check_finite(new)
+        for name, view in net.parameters.items():
+            view[...] = new[name]
+        if self.scales:
+            sizes = {"input": net.n_inputs, "target": net.n_outputs}
+            scales = {}
+            for name, array in self.scales.items():
+                size = sizes[name.partition(".")[0]]
+                if array.size not in (1, size):
+                    raise ValueError(f"{name} should hold {size} numbers; got {array.size}")
+                scales[name] = np.full(size, array.reshape(-1), net.dtype)
+            net.set_scales(scales)
+        if net.core.data_start_due is not None:
+            net.core.data_start_due = False
+
+
+def _is_plain(layer: Any) -> bool:
+    """Whether it is a dense layer as other libraries have it, too."""
+    return isinstance(layer, Dense) and layer.parametrization == "standard" and not layer.parametric
+
+
+def _with_activation(layer: Any, f: Any) -> Any:
+    return Dense(layer.units, f, layer.initializer, layer.use_bias)

@@ -1,0 +1,434 @@
+"""Networks as Keras's models and back: outputs and weights; what has no equal is refused by name."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import lamina
+import zoo
+
+if "KERAS_BACKEND" not in os.environ:
+    pytest.importorskip("torch", reason="PyTorch, the backend of Keras that is tested with, is not installed")
+    os.environ["KERAS_BACKEND"] = "torch"
+keras = pytest.importorskip("keras", reason="Keras is not installed")
+
+# Keras's variables and NumPy 2.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
+
+#: Of the largest output, or of 1. Keras multiplies float64 in float32, unless its backend is TensorFlow.
+TOLERANCE = 1e-6
+OTHER_PARAMETERS = {
+    "leaky_relu": {"alpha": 0.2},
+    "elu": {"alpha": 0.3},
+    "celu": {"alpha": 0.5},
+    "squareplus": {"b": 1.5},
+}
+layers = keras.layers
+
+
+def assert_close(got, expected, factor=1):
+    assert got.dtype == expected.dtype
+    assert got.shape == expected.shape
+    size = max(1.0, float(np.abs(expected).max()))
+    np.testing.assert_allclose(got, expected, rtol=0, atol=factor * TOLERANCE * size)
+
+
+def outputs(model, x, lengths=None):
+    """The outputs of steps that count."""
+    if lengths is None:
+        return keras.ops.convert_to_numpy(model(x))
+    mask = np.arange(x.shape[1]) < lengths[:, None]
+    y = keras.ops.convert_to_numpy(model(x, mask=mask))
+    return y * mask[..., None] if y.ndim == 3 else y
+
+
+def some(n, features, dtype="float32", seed=0):
+    return np.random.default_rng(seed).normal(size=(n, features)).astype(dtype)
+
+
+def assert_same_weights(one, other):
+    """The same arrays in the same order, to the last bit."""
+    for (name, a), b in zip(one.parameters.items(), other.parameters.values(), strict=True):
+        assert a.dtype == b.dtype, name
+        np.testing.assert_array_equal(a, b, err_msg=name)
+    assert one.scales.keys() == other.scales.keys()
+    for name, array in one.scales.items():
+        np.testing.assert_array_equal(array, other.scales[name])
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """The networks of the zoo, each trained once, with samples."""
+    made = {}
+
+    def of(number):
+        if number not in made:
+            net, _, _ = zoo.train(number)
+            x, lengths = zoo.samples(number, np.random.default_rng(50 + number), 40)
+            made[number] = net, x.astype(net.dtype), lengths
+        return made[number]
+
+    return of
+
+
+@pytest.mark.parametrize("link", [False, True])
+@pytest.mark.parametrize("number", range(zoo.COUNT))
+def test_the_zoo_goes_there_and_back(number, link, trained):
+    net, x, lengths = trained(number)
+    model = lamina.to_keras(net, link=link)
+    expected = (net.predict if link else net.forward)(x, lengths=lengths)
+    assert_close(outputs(model, x, lengths), expected)
+    back = lamina.from_keras(model, loss=net.loss)
+    assert_same_weights(back, net)
+    assert back.dtype == net.dtype
+    np.testing.assert_array_equal(back.predict(x, lengths=lengths), net.predict(x, lengths=lengths))
+
+
+def test_predict_is_predict(trained):
+    for number in (1, 3, 4):
+        net, x, _ = trained(number)
+        assert_close(lamina.to_keras(net).predict(x, verbose=0), net.predict(x))
+
+
+@pytest.mark.parametrize("number", range(zoo.COUNT))
+def test_a_file_has_all_of_it(number, trained, tmp_path):
+    net, x, _ = trained(number)
+    model = lamina.to_keras(net)
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(outputs(again, x), outputs(model, x))
+    assert_same_weights(lamina.from_keras(again, loss=net.loss), net)
+
+
+def test_another_program_loads_the_file(trained, tmp_path):
+    net, x, _ = trained(1)
+    lamina.to_keras(net).save(tmp_path / "model.keras")
+    np.save(tmp_path / "x.npy", x)
+    code = """
+import keras, numpy as np, lamina.exchange.keras_layers
+print(float(np.sum(keras.saving.load_model("model.keras").predict(np.load("x.npy"), verbose=0)[:, 0])))
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) == pytest.approx(net.predict(x)[:, 0].sum(), abs=1e-4)
+
+
+def test_every_activation(activation):
+    f = lamina.activations.get(activation, **OTHER_PARAMETERS.get(activation, {}))
+    x = np.concatenate([some(50, 4), 10 * some(50, 4), np.zeros((1, 4), "float32")])
+    for first in (
+        lamina.Dense(6, f),
+        lamina.Activation(f),
+        lamina.Shortcut(5, f),
+        lamina.NumericEmbedding(activation=f),
+    ):
+        net = lamina.Network([first, lamina.Dense(2)], 4, seed=3)
+        model = lamina.to_keras(net)
+        assert_close(outputs(model, x), net.forward(x))
+        back = lamina.from_keras(model)
+        assert_same_weights(back, net)
+        np.testing.assert_array_equal(back.forward(x), net.forward(x))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("normalize", ["standard", "robust"])
+def test_inputs_and_targets_are_brought_to_size(normalize, dtype):
+    x = 100 + 30 * some(80, 4, dtype) ** 3
+    y = 1000 + 50 * some(80, 2, dtype)
+    net = lamina.Network(
+        [lamina.Dense(6, "tanh"), lamina.Dense(2)], 4, dtype=dtype, normalize_inputs=normalize, normalize_targets=True
+    )
+    net.fit(x, y, epochs=3)
+    for link, expected in ((False, net.forward(x)), (True, net.predict(x))):
+        model = lamina.to_keras(net, link=link)
+        assert_close(outputs(model, x), expected)
+        back = lamina.from_keras(model)
+        np.testing.assert_array_equal((back.predict if link else back.forward)(x), expected)
+
+
+RECURRENT = [
+    lamina.Recurrent(4),
+    lamina.Recurrent(4, "gaussian", return_sequences=True),
+    lamina.Recurrent(4, "relu", truncate=2, use_bias=False),
+    lamina.Recurrent(4, "prelu", "jordan", outputs=3, output_activation="prelu", return_sequences=True),
+    lamina.Recurrent(4, "rrelu", "jordan", truncate=3),
+]
+
+
+@pytest.mark.parametrize("layer", RECURRENT, ids=lambda layer: f"{layer.kind}-{layer.activation.name}")
+def test_sequences_of_different_lengths(layer):
+    between = [lamina.BatchNorm(), lamina.Dense(4, "prelu")]
+    net = lamina.Network([lamina.Recurrent(5, return_sequences=True), *between, layer, lamina.Dense(2)], 3)
+    rng = np.random.default_rng(3)
+    x, lengths = rng.normal(size=(20, 7, 3)).astype("float32"), rng.integers(1, 8, 20)
+    model = lamina.to_keras(net)
+    assert_close(outputs(model, x), net.predict(x))
+    assert_close(outputs(model, x, lengths), net.predict(x, lengths=lengths))
+    assert_same_weights(lamina.from_keras(model), net)
+
+
+GRADIENTS = {
+    **{f"recurrent {i}": layer for i, layer in enumerate(RECURRENT) if layer.activation.name != "rrelu"},
+    "straight through": lamina.Dense(5, "heaviside"),
+    "parametric": lamina.Dense(5, "silu", parametric=True),
+    "shortcut": lamina.Shortcut(5, "prelu"),
+    "numbers": lamina.NumericEmbedding((2, 0)),
+}
+
+
+@pytest.mark.skipif(keras.backend.backend() != "torch", reason="derivatives are asked of PyTorch")
+@pytest.mark.parametrize("name", GRADIENTS)
+def test_derivatives_are_the_same(name):
+    layer = GRADIENTS[name]
+    net = lamina.Network([layer, lamina.Dense(2)], 3)
+    rng = np.random.default_rng(4)
+    steps = (5,) if net.spec.recurrent else ()
+    x = rng.normal(size=(30, *steps, 3)).astype("float32")
+    y = rng.normal(size=(30, *(steps if net.spec.each_step else ()), 2)).astype("float32")
+    model = lamina.to_keras(net)
+    loss = keras.ops.mean(keras.ops.sum(keras.ops.square(keras.ops.subtract(model(x, training=True), y)), axis=-1)) / 2
+    loss.backward()
+    for variable in model.trainable_variables:
+        variable.assign(variable.value.grad)
+    expected = net.loss_and_gradients(x, y)[1]
+    got = dict(zip(net.parameters, lamina.from_keras(model).parameters.values(), strict=True))
+    for parameter, gradient in expected.items():
+        assert_close(got[parameter], gradient.astype("float32"), 10)
+
+
+def test_what_comes_out_is_a_usual_model():
+    net = lamina.Network(
+        [lamina.Dense(8, "relu"), lamina.Dropout(0.3), lamina.BatchNorm(), lamina.Dense(3)], 5, "cross_entropy"
+    )
+    model = lamina.to_keras(net)
+    kinds = [layers.Dense, layers.Dropout, layers.BatchNormalization, layers.Dense, layers.Activation]
+    assert [type(layer) for layer in model.layers] == kinds
+    assert model.layers[2].momentum == 0.9
+    np.testing.assert_array_equal(keras.ops.convert_to_numpy(model.layers[0].kernel), net.parameters["0.weight"])
+    assert net.parameters["2.gamma"].size == 8
+    assert model.input_shape == (None, 5)
+
+
+@pytest.mark.parametrize("number", [0, 1, 2, 3, 8, 9])
+def test_training_goes_on_in_keras(number, trained):
+    net, x, _ = trained(number)
+    model = lamina.to_keras(net)
+    model.compile("adam", "mse")
+    y = np.full(outputs(model, x).shape, 0.3, net.dtype)
+    before = model.evaluate(x, y, verbose=0)
+    model.fit(x, y, epochs=8, batch_size=10, verbose=0)
+    assert model.evaluate(x, y, verbose=0) < before
+    assert np.isfinite(lamina.from_keras(model, loss=net.loss).predict(x)).all()
+
+
+def test_cascades_and_estimators_are_taken_for_their_networks():
+    x = some(100, 3)
+    y = np.sin(x[:, 0]) * x[:, 1]
+    cascade = lamina.CascadeNetwork(3, max_units=3, candidates=2, activation=["tanh", "bipolar_relu"])
+    cascade.fit(x, y, output_epochs=20, candidate_epochs=20)
+    assert_close(outputs(lamina.to_keras(cascade), x), cascade.predict(x))
+    estimator = lamina.MLPClassifier((4,), solver="lbfgs", max_iter=2000, random_state=0).fit(x, y > 0)
+    assert_close(outputs(lamina.to_keras(estimator), x)[:, 0], estimator.predict_proba(x)[:, 1])
+
+
+# In ---------------------------------------------------------------------------------------------------------------
+
+
+def functional():
+    x = keras.Input((6,))
+    y = layers.Dense(5)(x)
+    y = layers.LeakyReLU(negative_slope=0.1)(layers.BatchNormalization(scale=False)(y))
+    y = layers.Dropout(0.2)(keras.activations.relu(layers.Dense(4)(y)))
+    return keras.Model(x, layers.Dense(3, activation="softmax")(y))
+
+
+def normalized():
+    first = layers.Normalization()
+    first.adapt(5 + 3 * some(100, 6))
+    return keras.Sequential(
+        [keras.Input((6,)), first, layers.Dense(3, "silu"), layers.Dense(2), layers.Rescaling(7.0, 3.0)]
+    )
+
+
+MODELS = {
+    "dense": lambda: keras.Sequential([keras.Input((6,)), layers.Dense(5, "relu"), layers.Dense(2, use_bias=False)]),
+    "nested": lambda: keras.Sequential(
+        [
+            *(keras.Input((6,)), layers.Flatten(), keras.Sequential([layers.Dense(4, "gelu"), layers.Dense(4)])),
+            *(layers.PReLU(), layers.GaussianNoise(0.1), layers.Identity(), layers.Dense(1, "sigmoid")),
+        ]
+    ),
+    "activations": lambda: keras.Sequential(
+        [
+            *(keras.Input((6,)), layers.Dense(5), layers.ReLU(), layers.Dense(5), layers.ReLU(max_value=6)),
+            *(layers.Dense(5, "leaky_relu"), layers.ELU(0.4), layers.Dense(5, "hard_silu"), layers.Activation("celu")),
+            *(layers.Dense(5, "softplus"), layers.Dense(3), layers.Softmax()),
+        ]
+    ),
+    "functional": functional,
+    "normalized": normalized,
+    "rescaled": lambda: keras.Sequential([keras.Input((6,)), layers.Rescaling(1 / 255, -0.5), layers.Dense(2)]),
+    "norms": lambda: keras.Sequential(
+        [keras.Input((6,)), layers.BatchNormalization(center=False, epsilon=0.01), layers.Dense(2)]
+    ),
+    "recurrent": lambda: keras.Sequential(
+        [
+            *(keras.Input((None, 6)), layers.SimpleRNN(5, return_sequences=True), layers.BatchNormalization()),
+            *(layers.Dense(4, "tanh"), layers.SimpleRNN(3, "relu", use_bias=False), layers.Dense(2)),
+        ]
+    ),
+    "every step": lambda: keras.Sequential(
+        [
+            keras.Input((5, 6)),
+            layers.SimpleRNN(4, return_sequences=True),
+            layers.PReLU(shared_axes=[1]),
+            layers.Dense(2),
+        ]
+    ),
+    "poisson": lambda: keras.Sequential([keras.Input((6,)), layers.Dense(2, "exponential")]),
+}
+
+
+def shaken(model):
+    """The model with other numbers in all that is 0 or 1 at first."""
+    rng = np.random.default_rng(0)
+    model.set_weights([w + rng.uniform(0, 0.3, np.shape(w)).astype(np.asarray(w).dtype) for w in model.get_weights()])
+    return model
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_model_comes_in(name):
+    keras.utils.set_random_seed(0)
+    model = MODELS[name]()
+    model = model if name == "normalized" else shaken(model)
+    steps = (5,) if len(model.input_shape) == 3 else ()
+    x = np.random.default_rng(1).normal(size=(30, *steps, 6)).astype("float32")
+    net = lamina.from_keras(model)
+    assert_close(net.predict(x), outputs(model, x))
+    held = {np.asarray(w).tobytes() for w in net.parameters.values()}
+    for layer in model.layers:
+        if isinstance(layer, (layers.Dense, layers.SimpleRNN)):
+            assert all(np.asarray(w).tobytes() in held for w in layer.get_weights())
+    rng = np.random.default_rng(0)
+    shape = (*x.shape[:-1], net.n_outputs) if net.spec.each_step else (30, net.n_outputs)
+    y = (
+        rng.integers(net.n_outputs, size=30)
+        if net.loss.targets == "classes"
+        else rng.integers(2, size=shape).astype(float)
+    )
+    before = net.evaluate(x, y)
+    net.fit(x, y, epochs=30, validation=None, optimizer=lamina.Adam(3e-3), early_stopping=None)
+    assert net.evaluate(x, y) < before
+
+
+@pytest.mark.parametrize(
+    ("last", "given", "expected"),
+    [
+        ("softmax", None, "cross_entropy"),
+        ("softmax", "sparse_categorical_crossentropy", "cross_entropy"),
+        (None, keras.losses.SparseCategoricalCrossentropy(from_logits=True), "cross_entropy"),
+        ("softmax", keras.losses.CategoricalCrossentropy(label_smoothing=0.1), "cross_entropy"),
+        ("sigmoid", None, "binary_cross_entropy"),
+        ("sigmoid", "binary_crossentropy", "binary_cross_entropy"),
+        ("sigmoid", "mse", "squared_error"),
+        (None, "mean_absolute_error", "absolute_error"),
+        (None, keras.losses.Huber(2.0), "huber"),
+        (None, keras.losses.mean_squared_error, "squared_error"),
+        ("exponential", "poisson", "poisson"),
+    ],
+    ids=str,
+)
+def test_the_loss_is_the_compiled_one(last, given, expected):
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(3, last)])
+    if given is not None:
+        model.compile("sgd", given)
+    net = lamina.from_keras(model)
+    assert net.loss.name == expected
+    assert net.loss.params.get("delta", 2.0) == 2.0
+    assert net.loss.params.get("label_smoothing", 0.0) == (0.1 if "Categorical" in str(type(given)) and last else 0.0)
+    x = some(9, 4)
+    assert_close(net.forward(x) if last is None else net.predict(x), outputs(model, x))
+
+
+def sequential(*inside, inputs=(4,)):
+    return keras.Sequential([keras.Input(inputs), *inside])
+
+
+def branching():
+    x = keras.Input((4,))
+    return keras.Model(x, layers.Add(name="sum")([x, layers.Dense(4)(x)]))
+
+
+class Subclass(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.dense = layers.Dense(2)
+
+    def call(self, x):
+        return self.dense(x)
+
+
+def built_subclass():
+    model = Subclass()
+    model(some(2, 4))
+    return model
+
+
+REFUSED = {
+    "convolution": (lambda: sequential(layers.Conv1D(2, 1, name="conv"), inputs=(4, 2)), r"'conv' \(Conv1D\)"),
+    "lstm": (lambda: sequential(layers.LSTM(2, name="memory"), inputs=(4, 2)), r"'memory' \(LSTM\)"),
+    "activation": (lambda: sequential(layers.Dense(2, "tanh_shrink", name="odd")), "'odd' .* activation 'tanh_shrink'"),
+    "own function": (lambda: sequential(layers.Dense(2, lambda x: x, name="own")), "'own' .* activation '<lambda>'"),
+    "relu": (lambda: sequential(layers.ReLU(max_value=3, name="cut")), "'cut' .* max_value=3"),
+    "early softmax": (
+        lambda: sequential(layers.Dense(2, "softmax", name="early"), layers.Dense(2)),
+        "'early' .* the last",
+    ),
+    "axis": (lambda: sequential(layers.BatchNormalization(axis=1, name="bn"), inputs=(3, 4)), "'bn' .* axis 1"),
+    "late": (
+        lambda: sequential(layers.Dense(2), layers.Normalization(mean=0.0, variance=1.0, name="late")),
+        "'late' .* before",
+    ),
+    "branches": (branching, r"'sum' \(Add\)"),
+    "both ways": (lambda: sequential(layers.Bidirectional(layers.SimpleRNN(2), name="two"), inputs=(4, 2)), "'two'"),
+    "backwards": (
+        lambda: sequential(layers.SimpleRNN(2, go_backwards=True, name="back"), inputs=(4, 2)),
+        "'back' .*go_backw",
+    ),
+    "subclass": (built_subclass, "its own call"),
+    "half": (lambda: sequential(layers.Dense(2, dtype="mixed_float16", name="half")), "'half' .* computes in float16"),
+    "flatten": (lambda: sequential(layers.Flatten(name="flat"), layers.Dense(2), inputs=(2, 2)), "'flat'"),
+    "mask": (
+        lambda: sequential(layers.Masking(name="mask"), layers.SimpleRNN(2), inputs=(2, 2)),
+        r"'mask' \(Masking\)",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_has_no_equal_is_refused_by_name(name):
+    model, message = REFUSED[name]
+    with pytest.raises(ValueError, match=message):
+        lamina.from_keras(model())
+
+
+def test_arguments_are_checked():
+    with pytest.raises(TypeError, match=r"net must be a lamina\.Network"):
+        lamina.to_keras(sequential(layers.Dense(2)))
+    with pytest.raises(TypeError, match="link must be True or False; got 1"):
+        lamina.to_keras(lamina.Network([lamina.Dense(2)], 3), link=1)
+    with pytest.raises(TypeError, match=r"model must be a keras\.Model"):
+        lamina.from_keras(layers.Dense(2))
+    with pytest.raises(ValueError, match="model must be built"):
+        lamina.from_keras(keras.Sequential([layers.Dense(2)]))
+    model = sequential(layers.Dense(2))
+    model.compile("sgd", "cosine_similarity")
+    with pytest.raises(ValueError, match=r"the model's loss cosine_similarity .* give from_keras\(model, loss="):
+        lamina.from_keras(model)
+    assert lamina.from_keras(model, loss="mse").loss.name == "squared_error"
+    model.compile("sgd", "binary_crossentropy")
+    with pytest.raises(ValueError, match="takes probabilities, and the model's last layer gives none"):
+        lamina.from_keras(model)

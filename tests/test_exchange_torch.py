@@ -1,0 +1,632 @@
+"""Networks as PyTorch's modules and back: outputs, gradients and weights; what has no equal is refused by name."""
+
+import copy
+import io
+import pickle
+
+import numpy as np
+import pytest
+
+import lamina
+import zoo
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+from torch import nn  # noqa: E402
+from torch.nn import functional  # noqa: E402
+
+torch.set_num_threads(1)
+#: Of the largest output, or of 1.
+TOLERANCE = {"float32": 1e-6, "float64": 1e-14}
+OTHER_PARAMETERS = {
+    "leaky_relu": {"alpha": 0.2},
+    "elu": {"alpha": 0.3},
+    "celu": {"alpha": 0.5},
+    "squareplus": {"b": 1.5},
+}
+
+
+def assert_close(got, expected, dtype, factor=1):
+    assert got.dtype == expected.dtype
+    assert got.shape == expected.shape
+    size = max(1.0, float(np.abs(expected).max()))
+    np.testing.assert_allclose(got, expected, rtol=0, atol=factor * TOLERANCE[np.dtype(dtype).name] * size)
+
+
+def outputs(module, x, lengths=None):
+    with torch.no_grad():
+        given = () if lengths is None else (torch.from_numpy(lengths),)
+        return module(torch.from_numpy(x), *given).numpy()
+
+
+def some(n, features, dtype="float64", seed=0):
+    return np.random.default_rng(seed).normal(size=(n, features)).astype(dtype)
+
+
+def assert_same_weights(one, other):
+    """The same arrays in the same order, to the last bit."""
+    for (name, a), b in zip(one.parameters.items(), other.parameters.values(), strict=True):
+        assert a.dtype == b.dtype, name
+        np.testing.assert_array_equal(a, b, err_msg=name)
+    assert one.scales.keys() == other.scales.keys()
+    for name, array in one.scales.items():
+        np.testing.assert_array_equal(array, other.scales[name])
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """The networks of the zoo, each trained once, with samples."""
+    made = {}
+
+    def of(number):
+        if number not in made:
+            net, _, _ = zoo.train(number)
+            x, lengths = zoo.samples(number, np.random.default_rng(50 + number), 40)
+            made[number] = net, x.astype(net.dtype), lengths
+        return made[number]
+
+    return of
+
+
+class TestZoo:
+    @pytest.mark.parametrize("link", [False, True])
+    @pytest.mark.parametrize("number", range(zoo.COUNT))
+    def test_outputs_are_equal(self, number, link, trained):
+        net, x, lengths = trained(number)
+        module = lamina.to_torch(net, link=link)
+        expected = (net.predict if link else net.forward)(x, lengths=lengths)
+        assert_close(outputs(module, x, lengths), expected, net.dtype)
+        assert_close(outputs(module, x[:1], None if lengths is None else lengths[:1]), expected[:1], net.dtype)
+
+    @pytest.mark.parametrize("link", [False, True])
+    @pytest.mark.parametrize("number", range(zoo.COUNT))
+    def test_there_and_back_weights_are_the_same(self, number, link, trained):
+        net, x, lengths = trained(number)
+        module = lamina.to_torch(net, link=link)
+        back = lamina.from_torch(module, loss=net.loss)
+        assert_same_weights(back, net)
+        assert back.dtype == net.dtype
+        assert back.loss == net.loss
+        np.testing.assert_array_equal(back.predict(x, lengths=lengths), net.predict(x, lengths=lengths))
+
+    @pytest.mark.parametrize("number", range(zoo.COUNT))
+    def test_a_state_and_the_layers_are_enough(self, number, trained):
+        net, _, _ = trained(number)
+        state = lamina.to_torch(net).state_dict()
+        assert_same_weights(lamina.from_torch(state, net.layers, n_inputs=net.n_inputs, loss=net.loss), net)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+class TestActivation:
+    def nets(self, activation, dtype):
+        f = lamina.activations.get(activation, **OTHER_PARAMETERS.get(activation, {}))
+        yield lamina.Network([lamina.Dense(6, f), lamina.Dense(2)], 4, dtype=dtype, seed=3)
+        yield lamina.Network([lamina.Activation(f), lamina.Dense(2)], 4, dtype=dtype, seed=3)
+        yield lamina.Network([lamina.Shortcut(5, f), lamina.Dense(2)], 4, dtype=dtype, seed=3)
+        yield lamina.Network([lamina.NumericEmbedding(activation=f), lamina.Dense(2)], 4, dtype=dtype, seed=3)
+
+    def test_outputs_are_equal(self, activation, dtype):
+        x = np.concatenate([some(50, 4, dtype), 10 * some(50, 4, dtype), np.zeros((1, 4), dtype)])
+        for net in self.nets(activation, dtype):
+            module = lamina.to_torch(net)
+            assert_close(outputs(module, x), net.forward(x), dtype)
+            assert_same_weights(lamina.from_torch(module), net)
+
+    def test_gradients_are_equal(self, activation, dtype):
+        if activation == "rrelu":
+            pytest.skip("what it draws in training is no one else's")
+        x = np.concatenate([some(40, 4, dtype), 30 * some(40, 4, dtype, 1), 1000 * some(4, 4, dtype, 2)])
+        y = some(len(x), 2, dtype)
+        # PyTorch has 1/6 in single precision there.
+        factor = 1e7 if (activation, dtype) == ("hard_sigmoid", "float64") else 100
+        for net in self.nets(activation, dtype):
+            far = not isinstance(net.layers[0], lamina.NumericEmbedding)  # whose waves have lost their digits there
+            assert_gradients_are_equal(net, x if far else np.clip(x, -2, 2), y, factor=factor)
+
+
+def assert_gradients_are_equal(net, x, y, lengths=None, factor=20):
+    """d loss / d weights of a training pass, squared error, by PyTorch and by lamina."""
+    module = lamina.to_torch(net).train()
+    given = () if lengths is None else (torch.from_numpy(lengths),)
+    out, t = module(torch.from_numpy(x), *given), torch.from_numpy(y)
+    if out.ndim == t.ndim + 1:  # members
+        out, t = out, t[:, None]
+    (((out - t) ** 2).sum(dim=-1).mean() / 2).backward()
+    _, expected = net.loss_and_gradients(x, y, lengths=lengths)
+    back = copy.deepcopy(module)
+    for parameter, source in zip(back.parameters(), module.parameters(), strict=True):
+        assert source.grad is not None
+        parameter.data = source.grad
+    got = lamina.from_torch(back).parameters
+    names = list(net.parameters)
+    got = dict(zip(names, got.values(), strict=True))
+    for name, gradient in expected.items():
+        assert_close(got[name], gradient.astype(net.dtype), net.dtype, factor)
+
+
+LAYERS = {
+    "ntk": lamina.Dense(5, "tanh", parametrization="ntk"),
+    "parametric": lamina.Dense(5, "silu", parametric=True),
+    "parametric activation": lamina.Activation("tanh", parametric=True),
+    "no bias": lamina.Dense(5, "relu", use_bias=False),
+    "piecewise": lamina.NumericEmbedding((0, 3), "piecewise_linear", 4),
+    "linear": lamina.NumericEmbedding(kind="linear", keep_input=False),
+    "periodic": lamina.NumericEmbedding((2, 1), frequencies=3, bias=False, activation="prelu"),
+    "one-hot": lamina.Embedding((0, 2), (2, 3), units=4, one_hot=2),
+    "all one-hot": lamina.Embedding((2, 0, 1), (5, 2, 3), units=4, one_hot=9),
+    **{kind: lamina.SharedDense(4, 3, "prelu", kind) for kind in ("mini", "full", "separate")},
+}
+LAYERS |= {name: zoo.example(name) for name in lamina.layers.names() if name != "Recurrent"}
+
+
+def net_of(layer, dtype="float64", **options):
+    last = (
+        lamina.SharedDense(2, layer.members, kind=layer.kind)
+        if isinstance(layer, lamina.SharedDense)
+        else lamina.Dense(2)
+    )
+    hidden = lamina.SharedDense(6, layer.members, "tanh") if isinstance(layer, lamina.SharedDense) else None
+    net = lamina.Network([layer, *([hidden] if hidden else []), last], 6, dtype=dtype, seed=1, **options)
+    rng = np.random.default_rng(5)
+    for name, parameter in net.parameters.items():
+        if name.endswith("edges"):
+            parameter[...] = np.sort(rng.normal(size=parameter.shape), axis=0)
+            parameter[-2:, 0] = parameter[-3, 0]  # a column with fewer bins
+        else:
+            parameter += 0.1 * rng.uniform(size=parameter.shape)
+    return net
+
+
+def rows_for(layer, dtype="float64"):
+    x = some(60, 6, dtype)
+    for column, count in zip(
+        (getattr(layer, "categories", None) and layer.columns) or (), getattr(layer, "categories", ()), strict=True
+    ):
+        x[:, column] = np.random.default_rng(0).choice([*range(count), count, -1, 0.5], len(x))
+    return x
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", LAYERS)
+def test_every_layer(name, dtype):
+    layer = LAYERS[name]
+    net, x = net_of(layer, dtype), rows_for(layer, dtype)
+    module = lamina.to_torch(net)
+    assert_close(outputs(module, x), net.forward(x), dtype)
+    assert_same_weights(lamina.from_torch(module), net)
+    if not isinstance(layer, (lamina.Dropout, lamina.GaussianNoise)):
+        assert_gradients_are_equal(net, x, some(60, 2, dtype))
+
+
+RECURRENT = {
+    f"{kind} {sequences} {cut} {f}": lamina.Recurrent(
+        5, f, kind, sequences, cut, **({"outputs": 3, "output_activation": "prelu"} if kind == "jordan" else {})
+    )
+    for kind in ("elman", "jordan")
+    for sequences in (False, True)
+    for cut, f in ((None, "tanh"), (2, "prelu"), (1, "gaussian"))
+}
+
+
+@pytest.mark.parametrize("with_lengths", [False, True])
+@pytest.mark.parametrize("name", RECURRENT)
+def test_sequences(name, with_lengths):
+    between = [lamina.BatchNorm(), lamina.Dense(4, "prelu")]
+    layers = [lamina.Recurrent(6, return_sequences=True), *between, RECURRENT[name], lamina.Dense(2)]
+    net = lamina.Network(layers, 3, dtype="float64", normalize_inputs=True)
+    rng = np.random.default_rng(3)
+    x, lengths = rng.normal(size=(20, 7, 3)), rng.integers(1, 8, 20) if with_lengths else None
+    y = rng.normal(size=(20, 7, 2) if net.spec.each_step else (20, 2))
+    net.fit(x, y, lengths=lengths, epochs=2)
+    module = lamina.to_torch(net)
+    assert_close(outputs(module, x, lengths), net.forward(x, lengths=lengths), "float64")
+    assert_same_weights(lamina.from_torch(module), net)
+    if not (with_lengths and net.spec.each_step):  # where the mean of the loss leaves out steps
+        assert_gradients_are_equal(net, x, y, lengths)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("normalize", ["standard", "robust"])
+def test_inputs_and_targets_are_brought_to_size(normalize, dtype):
+    x = 100 + 30 * some(80, 4, dtype) ** 3
+    y = 1000 + 50 * some(80, 2, dtype)
+    layers = [lamina.Dense(6, "tanh"), lamina.Dense(2)]
+    net = lamina.Network(layers, 4, dtype=dtype, normalize_inputs=normalize, normalize_targets=True)
+    net.fit(x, y, epochs=3)
+    far = np.concatenate([x, 1e4 * x, -1e12 * x])
+    for link, expected in ((False, net.forward(far)), (True, net.predict(far))):
+        module = lamina.to_torch(net, link=link)
+        assert_close(outputs(module, far), expected, dtype)
+        back = lamina.from_torch(module)
+        np.testing.assert_array_equal((back.predict if link else back.forward)(far), expected)
+    assert np.isfinite([p.grad.abs().sum() for p in backward(lamina.to_torch(net), far)]).all()
+
+
+def backward(module, x):
+    module(torch.from_numpy(x)).sum().backward()
+    return list(module.parameters())
+
+
+def test_batch_norm_keeps_the_same_statistics():
+    net = lamina.Network([lamina.BatchNorm(momentum=0.3, epsilon=1e-3), lamina.Dense(1)], 4, dtype="float64")
+    module = lamina.to_torch(net).train()
+    x = 3 + 2 * some(30, 4)
+    module(torch.from_numpy(x))
+    net.fit(x, x[:, :1], epochs=1, batch_size=30, optimizer=lamina.SGD(1e-300), validation=None, early_stopping=None)
+    np.testing.assert_allclose(module[0].running_mean, net.parameters["0.running_mean"], rtol=1e-14)
+    np.testing.assert_allclose(module[0].running_var, net.parameters["0.running_variance"], rtol=1e-14)
+
+
+def test_cascades_and_estimators_are_taken_for_their_networks():
+    x = some(100, 3)
+    y = np.sin(x[:, 0]) * x[:, 1]
+    cascade = lamina.CascadeNetwork(3, max_units=3, candidates=2, dtype="float64", activation=["tanh", "bipolar_relu"])
+    cascade.fit(x, y, output_epochs=20, candidate_epochs=20)
+    assert_close(outputs(lamina.to_torch(cascade), x), cascade.forward(x), "float64")
+    estimator = lamina.MLPClassifier((4,), solver="lbfgs", max_iter=2000, random_state=0, standardize=True)
+    estimator.fit(x, y > 0)
+    assert_close(outputs(lamina.to_torch(estimator, link=True), x)[:, 0], estimator.predict_proba(x)[:, 1], "float64")
+
+
+def test_what_comes_out_is_a_usual_module():
+    net = lamina.Network([lamina.Dense(8, "relu"), lamina.Dropout(0.3), lamina.BatchNorm(), lamina.Dense(3)], 5)
+    before = torch.random.get_rng_state()
+    module = lamina.to_torch(net)
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert [type(m) for m in module] == [nn.Linear, nn.ReLU, nn.Dropout, nn.BatchNorm1d, nn.Linear]
+    assert type(module) is nn.Sequential
+    assert not module.training
+    assert module.state_dict()["0.weight"].shape == (8, 5)
+    net.parameters["0.weight"][:] = 0
+    assert module.state_dict()["0.weight"].any()  # a copy
+    for net in (zoo.build(1), zoo.build(3), zoo.build(8)):
+        module = lamina.to_torch(net)
+        x = torch.from_numpy(
+            zoo.samples({1: 1, 3: 3, 8: 8}[net.seed], np.random.default_rng(0), 5)[0].astype(net.dtype)
+        )
+        file = io.BytesIO()
+        torch.save(module, file)
+        file.seek(0)
+        for again in (torch.load(file, weights_only=False), pickle.loads(pickle.dumps(module)), copy.deepcopy(module)):
+            assert torch.equal(again(x), module(x))
+        assert repr(module)
+
+
+@pytest.mark.parametrize("layer", [lamina.Activation("rrelu"), lamina.Scale(), lamina.Shortcut(3, "rrelu")], ids=str)
+def test_slopes_are_drawn_in_training_alone(layer):
+    net = lamina.Network([layer, lamina.Dense(1)], 4, dtype="float64")
+    module, x = lamina.to_torch(net), torch.from_numpy(some(200, 4))
+    assert torch.equal(module(x), module(x))
+    module.train()
+    draws = 0 if isinstance(layer, lamina.Scale) else 1
+    assert torch.equal(module(x), module(x)) == (not draws)
+    low, high = 1 / 8, 1 / 3
+    if isinstance(layer, lamina.Activation):
+        slopes = (module[0](x) / x)[x < 0]
+        assert low <= slopes.min() < slopes.max() <= high
+    if isinstance(layer, lamina.Shortcut):
+        z = x @ module[0].weight + module[0].bias
+        slopes = (module[0](x)[:, 4:] / z)[z < 0]
+        assert low - 1e-9 <= slopes.min() < slopes.max() <= high + 1e-9
+
+
+@pytest.mark.parametrize("number", [0, 2, 3, 9])
+def test_training_goes_on_in_pytorch(number):
+    net = zoo.build(number)
+    rng = np.random.default_rng(0)
+    x, _ = zoo.samples(number, rng, 60)
+    module = lamina.to_torch(net).train()
+    x = torch.from_numpy(x.astype(net.dtype))
+    optimizer = torch.optim.Adam(module.parameters(), 1e-2)
+    losses = []
+    for _ in range(20):
+        optimizer.zero_grad()
+        loss = (module(x) - 0.3).square().mean()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < losses[0]
+    assert np.isfinite(lamina.from_torch(module.eval()).forward(x.numpy())).all()
+
+
+# In ---------------------------------------------------------------------------------------------------------------
+
+
+class OwnForward(nn.Module):
+    """As most people write theirs."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Linear(6, 8)
+        self.norm = nn.BatchNorm1d(8)
+        self.block = nn.Sequential(nn.Linear(8, 7), nn.SiLU())
+        self.drop = nn.Dropout(0.2)
+        self.last = nn.Linear(7, 3)
+
+    def forward(self, x):
+        x = x.view(x.size(0), -1)
+        x = functional.leaky_relu(self.norm(self.first(x)), 0.2)
+        x = functional.gelu(self.drop(torch.tanh(self.block(x))), approximate="tanh").sigmoid()
+        return functional.softmax(self.last(x), dim=1)
+
+
+class Looping(nn.Module):
+    """Functions, a list of modules, and an output without an axis."""
+
+    def __init__(self):
+        super().__init__()
+        self.hidden = nn.ModuleList([nn.Linear(6, 5), nn.Linear(5, 5)])
+        self.out = nn.Linear(5, 1)
+
+    def forward(self, x):
+        x = torch.flatten(x, 1)
+        for linear in self.hidden:
+            x = functional.dropout(functional.relu(linear(x), inplace=True), 0.1, training=self.training)
+        return functional.hardtanh(self.out(x), -1.0, 1.0).squeeze(-1)
+
+
+class OfOneRNN(nn.Module):
+    def __init__(self, state, layers=2):
+        super().__init__()
+        self.rnn = nn.RNN(6, 5, layers, nonlinearity="relu", batch_first=True)
+        self.head = nn.Linear(5, 2)
+        self.state = state
+
+    def forward(self, x):
+        out, state = self.rnn(x)
+        if self.state == "state":
+            return self.head(state[-1])
+        return self.head(out[:, -1] if self.state == "last" else out)
+
+
+MODULES = {
+    "linear": lambda: nn.Linear(6, 2),
+    "nested": lambda: nn.Sequential(
+        nn.Flatten(),
+        nn.Sequential(nn.Linear(6, 5), nn.Identity(), nn.Sequential(nn.ELU(0.3))),
+        nn.Linear(5, 2, bias=False),
+    ),
+    "activations": lambda: nn.Sequential(
+        *(nn.Linear(6, 6), nn.LeakyReLU(0.2), nn.Linear(6, 6), nn.Hardtanh(), nn.Hardtanh(0, 6), nn.Linear(6, 4)),
+        *(nn.Softplus(), nn.PReLU(), nn.Linear(4, 3), nn.PReLU(3), nn.CELU(0.7), nn.GELU(), nn.Linear(3, 2)),
+    ),
+    "norms": lambda: nn.Sequential(
+        nn.BatchNorm1d(6, eps=1e-3, momentum=0.4),
+        nn.Linear(6, 4),
+        nn.BatchNorm1d(4, affine=False),
+        nn.Dropout(0.1),
+        nn.Linear(4, 2),
+    ),
+    "own forward": OwnForward,
+    "looping": Looping,
+    "rnn, every step": lambda: OfOneRNN("all"),
+    "rnn, last step": lambda: OfOneRNN("last"),
+    "rnn, last state": lambda: OfOneRNN("state", 1),
+    "softmax": lambda: nn.Sequential(nn.Linear(6, 3), nn.Softmax(1)),
+    "sigmoid": lambda: nn.Sequential(nn.Linear(6, 1), nn.Sigmoid()),
+}
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("name", MODULES)
+def test_a_module_comes_in(name, dtype):
+    torch.manual_seed(0)
+    module = MODULES[name]().to(dtype).train()
+    x = torch.randn(30, *((5,) if "rnn" in name else ()), 6, dtype=dtype)
+    with torch.no_grad():
+        for _ in range(3):
+            module(x)
+    module.eval()
+    net = lamina.from_torch(module)
+    assert net.dtype == {torch.float32: "float32", torch.float64: "float64"}[dtype]
+    expected = outputs(module, x.numpy())
+    assert_close(net.predict(x.numpy()), expected[:, None] if expected.ndim == 1 else expected, net.dtype)
+    state = [
+        p for name, p in module.state_dict().items() if "num_batches" not in name and not name.endswith("bias_hh_l0")
+    ]
+    got = {a.tobytes() for a in net.parameters.values()} | {a.T.tobytes() for a in net.parameters.values()}
+    if "rnn" not in name and name != "activations":
+        assert all(p.numpy().tobytes() in got for p in state)
+    rng = np.random.default_rng(0)
+    shape = (*x.shape[:-1], net.n_outputs) if net.spec.each_step else (30, net.n_outputs)
+    y = (
+        rng.integers(net.n_outputs, size=30)
+        if net.loss.targets == "classes"
+        else rng.integers(2, size=shape).astype(float)
+    )
+    before = net.evaluate(x.numpy(), y)
+    net.fit(x.numpy(), y, epochs=30, validation=None, optimizer=lamina.Adam(3e-3), early_stopping=None)
+    assert net.evaluate(x.numpy(), y) < before
+
+
+@pytest.mark.parametrize(
+    ("end", "given", "expected"),
+    [
+        (nn.Softmax(-1), None, "cross_entropy"),
+        (nn.LogSoftmax(1), nn.NLLLoss(), "cross_entropy"),
+        (nn.Sigmoid(), None, "binary_cross_entropy"),
+        (nn.Sigmoid(), nn.BCELoss(), "binary_cross_entropy"),
+        (nn.Sigmoid(), "squared_error", "squared_error"),
+        (nn.Identity(), None, "squared_error"),
+        (nn.Identity(), nn.CrossEntropyLoss(label_smoothing=0.1), "cross_entropy"),
+        (nn.Identity(), nn.BCEWithLogitsLoss(), "binary_cross_entropy"),
+        (nn.Identity(), nn.HuberLoss(delta=2.0), "huber"),
+        (nn.Identity(), nn.PoissonNLLLoss(), "poisson"),
+        (nn.Tanh(), "mae", "absolute_error"),
+    ],
+    ids=str,
+)
+def test_the_loss_has_the_end(end, given, expected):
+    module = nn.Sequential(nn.Linear(4, 3), end).double()
+    net = lamina.from_torch(module, loss=given)
+    assert net.loss.name == expected
+    assert net.loss.params.get("label_smoothing", 0) == (0.1 if getattr(given, "label_smoothing", 0) else 0)
+    x = some(9, 4)
+    raw = outputs(module, x)
+    got = net.predict(x) if net.loss.link == "identity" or not isinstance(end, nn.Identity) else net.forward(x)
+    np.testing.assert_allclose(got, np.exp(raw) if isinstance(end, nn.LogSoftmax) else raw, rtol=1e-12)
+
+
+class Branching(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.one = nn.Linear(4, 4)
+
+    def forward(self, x):
+        return x + self.one(x)
+
+
+class Deciding(nn.Module):
+    def forward(self, x):
+        return x if x.sum() > 0 else -x
+
+
+def calling(function, training=False):
+    """A module that calls a function between two linear ones."""
+
+    class Calling(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.one, self.two = nn.Linear(4, 4), nn.Linear(4, 4)
+
+        def forward(self, x):
+            return self.two(function(self.one(x)))
+
+    return Calling().train(training)
+
+
+class LastOfTwo(OfOneRNN):
+    def forward(self, x):
+        return self.head(self.rnn(x)[1][0])
+
+
+class OwnSequence(nn.Sequential):
+    def forward(self, x):
+        return super().forward(x) + 1
+
+
+REFUSED = {
+    "rows mixed": (calling(lambda x: x.view(-1, 2).view(-1, 4)), "view in the forward of .* rows have to stay rows"),
+    "all flat": (calling(lambda x: torch.flatten(x)), "flatten in the forward of"),
+    "always drops": (calling(lambda x: functional.dropout(x, 0.5)), "drops in evaluation, too"),
+    "first layer's state": (LastOfTwo("state"), r"module rnn, RNN.* is a pair"),
+    "softmax over steps": (
+        nn.Sequential(nn.RNN(4, 4, batch_first=True), nn.Softmax(dim=1)),
+        r"module 1, Softmax\(dim=1\), .* dim=-1; got dim=1",
+    ),
+    "bfloat16": (nn.Linear(4, 4).bfloat16(), "got torch.bfloat16"),
+    "own sequence": (OwnSequence(nn.Linear(4, 4)), "add in the forward of the module OwnSequence"),
+    "parameter": (
+        nn.Sequential(nn.Linear(4, 4), nn.Dropout(1.0)),
+        r"module 1, Dropout\(p=1.0.*, cannot be .* rate of Dropout",
+    ),
+    "conv": (
+        nn.Sequential(nn.Linear(4, 4), nn.Sequential(nn.ReLU(), nn.Conv1d(4, 4, 1))),
+        r"module 1\.1, Conv1d\(4, 4",
+    ),
+    "activation": (
+        nn.Sequential(nn.Linear(4, 4), nn.Tanhshrink()),
+        r"module 1, Tanhshrink\(\), cannot be brought over",
+    ),
+    "softplus": (nn.Sequential(nn.Linear(4, 4), nn.Softplus(2.0)), r"module 1, Softplus\(beta=2"),
+    "early softmax": (
+        nn.Sequential(nn.Linear(4, 4), nn.Softmax(1), nn.Linear(4, 2)),
+        r"module 1, Softmax.* has to be the last",
+    ),
+    "softmax over rows": (nn.Sequential(nn.Linear(4, 4), nn.Softmax(0)), "dim=0"),
+    "branches": (Branching(), "the module Branching .* no chain"),
+    "decides": (Deciding(), "the module Deciding .* cannot be followed"),
+    "lstm": (nn.Sequential(nn.LSTM(4, 4)), r"module 0, LSTM\(4, 4\)"),
+    "gru": (nn.GRU(4, 4), "GRU"),
+    "time first": (nn.Sequential(nn.RNN(4, 4)), "batch_first=True"),
+    "both ways": (nn.RNN(4, 4, batch_first=True, bidirectional=True), "both ways"),
+    "no statistics": (
+        nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4, track_running_stats=False)),
+        "no running statistics",
+    ),
+    "half": (nn.Linear(4, 4).half(), "all float32 or all float64; got float16"),
+    "mixed": (
+        nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4).double()),
+        r"got float32 .*, float64 \(weight of module 1",
+    ),
+    "width": (
+        nn.Sequential(nn.Linear(4, 3), nn.Linear(4, 3)),
+        r"the weight of module 1, Linear.* should be \(3, 3\).*got \(4, 3\)",
+    ),
+    "nothing": (nn.Sequential(), "no layer"),
+    "no width": (nn.Sequential(nn.ReLU()), "n_inputs must be given"),
+}
+
+
+def test_rows_that_stay_rows_are_no_matter():
+    for function in (
+        lambda x: x.view(-1, 4),
+        lambda x: x.reshape((x.size(0), -1)),
+        lambda x: torch.flatten(x, 1),
+        lambda x: functional.dropout(x, 0.5, False).relu_(),
+    ):
+        module = calling(function)
+        x = some(5, 4, "float32")
+        assert_close(lamina.from_torch(module).forward(x), outputs(module, x), "float32")
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_has_no_equal_is_refused_by_name(name):
+    module, message = REFUSED[name]
+    with pytest.raises(ValueError, match=message):
+        lamina.from_torch(module)
+
+
+def test_arguments_are_checked():
+    net = lamina.Network([lamina.Dense(2)], 3)
+    module = nn.Linear(3, 2)
+    with pytest.raises(TypeError, match=r"net must be a lamina\.Network"):
+        lamina.to_torch(module)
+    with pytest.raises(TypeError, match="link must be True or False; got 1"):
+        lamina.to_torch(net, link=1)
+    with pytest.raises(TypeError, match="module must be"):
+        lamina.from_torch(net)
+    with pytest.raises(TypeError, match="layers must be given"):
+        lamina.from_torch(module.state_dict())
+    with pytest.raises(TypeError, match="layers goes with a state_dict"):
+        lamina.from_torch(module, [lamina.Dense(2)])
+    with pytest.raises(ValueError, match="n_inputs must be 3"):
+        lamina.from_torch(module, n_inputs=4)
+    with pytest.raises(TypeError, match="loss must be a name"):
+        lamina.from_torch(module, loss=nn.CTCLoss())
+    with pytest.raises(ValueError, match="class_weight"):
+        lamina.from_torch(module, loss=nn.CrossEntropyLoss(torch.ones(2)))
+    with pytest.raises(ValueError, match=r"loss=BCELoss\(\) takes probabilities"):
+        lamina.from_torch(module, loss=nn.BCELoss())
+    with pytest.raises(ValueError, match="goes with the loss cross_entropy"):
+        lamina.from_torch(nn.Sequential(module, nn.Softmax(1)), loss="squared_error")
+    broken = nn.Linear(3, 2)
+    nn.init.constant_(broken.weight, float("nan"))
+    with pytest.raises(ValueError, match="holds NaN"):
+        lamina.from_torch(broken)
+    custom = lamina.activations.custom(np.sin, np.cos, "sine")
+    with pytest.raises(ValueError, match="custom activation 'sine'"):
+        lamina.to_torch(lamina.Network([lamina.Dense(2, custom)], 3))
+
+
+def test_a_state_that_does_not_fit_is_refused():
+    state = OwnForward().state_dict()
+    layers = [
+        lamina.Dense(8),
+        lamina.BatchNorm(),
+        lamina.Activation("leaky_relu"),
+        lamina.Dense(7, "silu"),
+        lamina.Dense(3),
+    ]
+    net = lamina.from_torch(state, layers)
+    np.testing.assert_array_equal(net.parameters["0.weight"], state["first.weight"].numpy().T)
+    np.testing.assert_array_equal(net.parameters["4.bias"], state["last.bias"].numpy())
+    with pytest.raises(ValueError, match=r"layers are too few: nothing takes 'last'"):
+        lamina.from_torch(state, layers[:-1])
+    with pytest.raises(ValueError, match=r"layers\[5\], .* finds no parameters"):
+        lamina.from_torch(state, [*layers, lamina.Dense(2)])
+    with pytest.raises(
+        ValueError, match=r"layers\[2\], .* takes 'norm' .* should be that of a Linear; got weight \(8,\)"
+    ):
+        lamina.from_torch(state, [layers[0], *layers[2:]])
+    with pytest.raises(ValueError, match=r"the weight of layers\[0\], .* should be \(6, 9\)"):
+        lamina.from_torch(state, [lamina.Dense(9), *layers[1:]])
