@@ -12,6 +12,7 @@ REQUIREMENTS = {
     "narwhals": "narwhals>=2",
     "pandas": "pandas>=2",
     "pyarrow": "pyarrow>=14",
+    "onnx": "onnx>=1.16",
     "rich": "rich>=13",
     "sklearn": "scikit-learn>=1.6",
 }
