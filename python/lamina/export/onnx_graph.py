@@ -180,7 +180,7 @@ class Graph:
     def numbers(self, name: str, array: Array) -> Value:
         """Return an array that the file holds under this name."""
         self._taken.add(name)
-        self._numbers[name] = np.ascontiguousarray(array).reshape(np.shape(array))
+        self._numbers[name] = np.ascontiguousarray(array).reshape(np.shape(array))  # (), too, stays so
         return Value(self, name, self._numbers[name].dtype)
 
     def constant(self, value: Any, dtype: Any = None) -> Value:

@@ -155,25 +155,44 @@ def _split(layer: Any, rows: Rows) -> tuple[list[Value], list[int]]:
 
 
 def _embedding(layer: Any, p: Parameters, rows: Rows) -> Value:
-    """Each category's vector: row k of the table, or a one at k; of what is no category zeros."""
-    graph = rows.x.graph
+    """Each category's vector: row k of the table, or +1 and -1, or a one at k; of what is no category zeros."""
+    graph, x = rows.x.graph, rows.x
     parts, columns = _split(layer, rows)
-    first = 0
-    for column, count in zip(columns, layer.categories, strict=True):
-        x = rows.x.take([column])
-        if count > layer.one_hot:
-            table = graph.apply("Slice", p["weight"], *map(graph.whole, ([first], [first + count], [0])))
-            zeros = graph.constant(np.zeros((1, layer.units)), x.dtype)
-            k = graph.apply("Floor", x)
-            known = graph.apply("And", graph.apply("And", x >= 0, x < count), k.equals(x))
-            place = known.where(k, count).cast(_INT64).reshape(-1)
-            parts.append(graph.apply("Gather", graph.concat([table, zeros], axis=0), place, axis=0))
-            first += count
-        elif count == 2:
-            parts.append(x.equals(0).cast(x.dtype) - x.equals(1).cast(x.dtype))
-        else:
-            parts.append(x.equals(np.arange(count)).cast(x.dtype))
-    return graph.concat(parts)
+    width = rows.width - len(columns)
+    places: dict[int, list[int]] = {}  # of each column's outputs, before they are brought into the columns' order
+
+    def place(columns: list[int], units: Callable[[int], int]) -> None:
+        nonlocal width
+        for column in columns:
+            places[column] = list(range(width, width + units(column)))
+            width += units(column)
+
+    count = dict(zip(columns, layer.categories, strict=True))
+    learned = [column for column in columns if count[column] > layer.one_hot]
+    if learned:
+        counts = np.array([count[column] for column in learned])
+        k, first = x.take(learned), np.cumsum(counts) - counts
+        whole = graph.apply("Floor", k).equals(k)
+        known = graph.apply("And", graph.apply("And", k >= 0, k < counts), whole)
+        row = known.where(k + first, counts.sum()).cast(_INT64)
+        table = graph.concat([p["weight"], graph.constant(np.zeros((1, layer.units)), x.dtype)], axis=0)
+        vectors = graph.apply("Gather", table, row, dtype=x.dtype, axis=0)
+        parts.append(vectors.reshape(0, len(learned) * layer.units))
+        place(learned, lambda column: int(layer.units))
+    of_two = [column for column in columns if column not in places and count[column] == 2]
+    if of_two:
+        k = x.take(of_two)
+        parts.append(k.equals(0).cast(x.dtype) - k.equals(1).cast(x.dtype))
+        place(of_two, lambda column: 1)
+    one_hot = [column for column in columns if column not in places]
+    if one_hot:
+        each = [(column, k) for column in one_hot for k in range(count[column])]
+        k = x.take([column for column, _ in each])
+        parts.append(k.equals([number for _, number in each]).cast(x.dtype))
+        place(one_hot, lambda column: int(count[column]))
+    order = [*range(rows.width - len(columns)), *(i for column in columns for i in places[column])]
+    out = graph.concat(parts)
+    return out if order == list(range(width)) else out.take(order)
 
 
 def _numeric_embedding(layer: Any, p: Parameters, rows: Rows) -> Value:

@@ -10,6 +10,7 @@ import numpy as np
 from lamina.data.arrays import Array
 from lamina.export.onnx_graph import Graph, Value
 from lamina.export.onnx_networks import check_parts, predicted, predicted_by_cascade, sequences_of
+from lamina.export.onnx_tables import class_shares, columns_of, matrix_of, mean_outputs, regressed
 from lamina.runtime import __version__
 
 __all__ = ["ABOUT", "model_of"]
@@ -106,7 +107,8 @@ def _of_classifier(estimator: Any) -> Any:
     else:
         graph.output(label_of(y, net.n_outputs, classes, labelling.border), "label", [rows])
     if labelling.link == "identity":
-        graph.output(y, "decision_function", [rows, net.n_outputs])
+        one = net.n_outputs == 1
+        graph.output(y.reshape(-1) if one else y, "decision_function", [rows] if one else [rows, net.n_outputs])
     else:
         shares = y if labelling.link == "softmax" else shares_of(y, net.n_outputs, labelling.several)
         graph.output(shares, "probabilities", [rows, len(classes)])
@@ -179,6 +181,47 @@ def shares_of(y: Value, outputs: int, several: bool) -> Value:
     return (total > 0).where(y / total, 1 / outputs)
 
 
+def _of_table(estimator: Any) -> tuple[Graph, Value, list[dict[str, Any]]]:
+    """A graph with the columns as inputs, and the networks' mean outputs."""
+    inputs = columns_of(_fitted(estimator).encoder_)
+    graph = Graph(estimator.networks_[0].dtype)
+    matrix = matrix_of(graph, estimator.encoder_, inputs)
+    return graph, mean_outputs(graph, estimator, matrix), inputs
+
+
+def _about_table(estimator: Any, inputs: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
+    own = {"version": __version__, "estimator": type(estimator).__name__, "metadata": dict(estimator.metadata_)}
+    return {ABOUT: own, "inputs": inputs, **more}
+
+
+def _named_apart(inputs: list[dict[str, Any]], *names: str) -> list[str]:
+    """Names of outputs, with an "output_" in front where a column has one of them."""
+    taken = {each["name"] for each in inputs}
+    return [next(f"{'output_' * i}{name}" for i in range(9) if f"{'output_' * i}{name}" not in taken) for name in names]
+
+
+def _of_table_classifier(estimator: Any) -> Any:
+    graph, outputs, inputs = _of_table(estimator)
+    classes = label_array(estimator.classes_)
+    label, probabilities = _named_apart(inputs, "label", "probabilities")
+    graph.output(label_of(outputs, len(classes), classes, 0.5), label, ["rows"])
+    graph.output(class_shares(outputs, estimator.temperature_), probabilities, ["rows", len(classes)])
+    return graph.model("lamina", repr(estimator), _about_table(estimator, inputs, classes=classes.tolist()))
+
+
+def _of_table_regressor(estimator: Any) -> Any:
+    graph, outputs, inputs = _of_table(estimator)
+    variable, quantiles = _named_apart(inputs, "variable", "quantiles")
+    levels = estimator.quantiles_
+    values = regressed(outputs, estimator.targets_, len(levels))
+    if not len(levels):
+        graph.output(values, variable, ["rows", estimator.n_outputs_])
+        return graph.model("lamina", repr(estimator), _about_table(estimator, inputs))
+    graph.output(values.take([int(np.flatnonzero(levels == 0.5)[0])]), variable, ["rows", 1])
+    graph.output(values, quantiles, ["rows", len(levels)])
+    return graph.model("lamina", repr(estimator), _about_table(estimator, inputs, quantiles=levels.tolist()))
+
+
 _WRITERS: Mapping[str, Callable[[Any], Any]] = {
     "Network": _of_network,
     "CascadeNetwork": _of_cascade,
@@ -189,4 +232,6 @@ _WRITERS: Mapping[str, Callable[[Any], Any]] = {
     "CascadeRegressor": _of_regressor,
     "RecurrentClassifier": _of_classifier,
     "RecurrentRegressor": _of_regressor,
+    "TabularClassifier": _of_table_classifier,
+    "TabularRegressor": _of_table_regressor,
 }
