@@ -36,6 +36,8 @@ FLOORS = [
     {"estimators"},
     {"tabular"},
     {"model_file"},
+    {"export"},
+    {"exchange"},
     {"report"},
     {"cli"},
     {"__main__"},

@@ -44,6 +44,7 @@ _HOMES = {
     "TabularClassifier": "tabular",
     "TabularRegressor": "tabular",
     "pad": "data.sequences",
+    "from_onnx": "exchange.onnx",
 }
 _SUBMODULES = {
     "activations",
@@ -55,6 +56,7 @@ _SUBMODULES = {
     "schedules",
     "callbacks",
     "estimators",
+    "export",
     "plots",
     "plots_cascade",
     "space",

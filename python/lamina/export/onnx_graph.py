@@ -249,20 +249,10 @@ class Graph:
     def model(self, name: str, doc: str, about: Mapping[str, Any]) -> Any:
         """Return the model, checked; `about` says what it is, as text or as JSON."""
         helper = self.onnx.helper
-        renamed: dict[str, str] = {}
-        made = {out for node in self._nodes for out in node.output}
         outputs = []
         for value, called, shape in self._outputs:
-            if value.name in made and value.name not in renamed:
-                renamed[value.name] = called
-            else:
-                self.add("Identity", [renamed.get(value.name, value.name)], [called])
+            self.add("Identity", [value.name], [called])
             outputs.append(helper.make_tensor_value_info(called, self.element_type(value.dtype), list(shape)))
-        for node in self._nodes:
-            for names in (node.input, node.output):
-                for i, each in enumerate(names):
-                    if each in renamed:
-                        names[i] = renamed[each]
         used = {each for node in _all_nodes(self._nodes) for each in node.input}
         numbers = [
             self.onnx.numpy_helper.from_array(array, each) for each, array in self._numbers.items() if each in used

@@ -99,8 +99,8 @@ def predicted_by_cascade(graph: Graph, net: Any, x: Value) -> Value:
     sources, weights = x, net.parameters
     for k, f in enumerate(net.units):
         with graph.within(f"unit{k}"):
-            weight = graph.numbers(f"{k}.weight", weights[f"{k}.weight"][:, np.newaxis])
-            z = graph.apply("Gemm", sources, weight, graph.numbers(f"{k}.bias", weights[f"{k}.bias"]))
+            weight, bias = (graph.numbers(f"{k}.{name}", weights[f"{k}.{name}"]) for name in ("weight", "bias"))
+            z = graph.apply("Gemm", sources, weight.unsqueeze(1), bias)
             sources = graph.concat([sources, activated(f, z, None, (1,), first=k)])
     y = graph.apply("Gemm", sources, *(graph.numbers(n, weights[n]) for n in ("output.weight", "output.bias")))
     return linked(y, net.output)

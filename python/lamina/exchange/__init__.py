@@ -1,0 +1,1 @@
+"""Networks from other libraries, and networks for them: PyTorch, Keras, scikit-learn."""
