@@ -14,6 +14,7 @@ import numpy as np
 from lamina import activations
 from lamina.cascade import CascadeNetwork
 from lamina.data.arrays import Array
+from lamina.export.expressions import expression
 from lamina.export.onnx_graph import imported_onnx
 from lamina.export.onnx_models import ABOUT, model_of
 from lamina.files import path_of
@@ -283,15 +284,13 @@ class _Reader:
             if not users:
                 raise ValueError(f"the output {self._output!r} does not follow from the input by one chain of nodes")
             node = users[0]
-            read = _READERS.get(node.op_type) if len(users) == 1 and not node.domain.strip() else None
+            read = _READERS.get(_called(node)) if len(users) == 1 else None
             if read is None or not read(self, node):
                 self._read_activation(node)
         return self._built()
 
     def _refuse(self, node: Any, why: str = _UNKNOWN) -> NoReturn:
-        name = node.name or node.output[0]
-        kind = f"{node.domain}.{node.op_type}" if node.domain not in ("", "ai.onnx") else node.op_type
-        raise ValueError(f"the operator {kind} of node {name!r} cannot be read: {why}")
+        raise ValueError(f"the operator {_called(node)} of node {node.name or node.output[0]!r} cannot be read: {why}")
 
     def _attributes(self, node: Any) -> dict[str, Any]:
         return {each.name: self._onnx.helper.get_attribute_value(each) for each in node.attribute}
@@ -388,6 +387,12 @@ class _Reader:
             return self._scaled(node, -1, c) if turned else self._scaled(node, 1, -c)
         return self._scaled(node, c if node.op_type == "Mul" else 1 / c, 0)
 
+    def _scaler(self, node: Any) -> bool:
+        """(x - offset) scale."""
+        given = self._attributes(node)
+        offset, scale = (np.broadcast_to(np.array(given[n], np.float64), (self._width,)) for n in ("offset", "scale"))
+        return self._scaled(node, 1, -offset) and self._scaled(node, scale, 0)
+
     def _scaled(self, node: Any, factor: Any, shift: Any) -> bool:
         """Take note of factor x + shift: part of the dense layer before it, or of a later one."""
         last = self._chain.steps[-1] if self._chain.steps else None
@@ -453,7 +458,25 @@ class _Reader:
         return self._linked(node, "softmax")
 
     def _sigmoid(self, node: Any) -> bool:
-        return not self._follows(node) and self._linked(node, "logistic")
+        if self._follows(node):
+            return self._of_two_classes(node)
+        return self._linked(node, "logistic")
+
+    def _of_two_classes(self, node: Any) -> bool:
+        """Where what follows is [1 - p, p], and the end: p = logistic(z) is the second of softmax([0, z])."""
+        users = {each.op_type: each for each in self._users[node.output[0]]}
+        last = self._chain.steps[-1] if self._chain.steps else None
+        if users.keys() != {"Sub", "Concat"} or last is None or not isinstance(last.layer, Dense):
+            return False
+        rest, both = users["Sub"], users["Concat"]
+        one = self._constant(rest, 0)
+        if (one is None or (one != 1).any() or list(both.input) != [rest.output[0], node.output[0]]
+                or self._width != 1 or last.layer.activation.name != "identity" or self._follows(both)):  # fmt: skip
+            return False
+        wide = {name: np.concatenate([np.zeros_like(a), a], axis=-1) for name, a in last.arrays.items()}
+        self._chain.steps[-1] = _Step(Dense(2, use_bias=last.layer.use_bias), wide)
+        self._width = 2
+        return self._linked(both, "softmax")
 
     def _exp(self, node: Any) -> bool:
         return not self._follows(node) and self._linked(node, "exponential")
@@ -653,6 +676,11 @@ class _Reader:
         return self._width
 
 
+def _called(node: Any) -> str:
+    """What an operator is called, with its domain where that is not ONNX's own."""
+    return str(node.op_type if node.domain in ("", "ai.onnx") else f"{node.domain}.{node.op_type}")
+
+
 def _last_states(made: Mapping[str, Any]) -> set[str]:
     return {name for name, node in made.items() if node.op_type == "RNN" and list(node.output).index(name) == 1}
 
@@ -666,27 +694,19 @@ _POINTS = np.concatenate([np.linspace(-12, 12, 241), np.linspace(-1.03, 0.97, 41
 
 
 @cache
-def _plain() -> list[tuple[Any, tuple[str, ...]]]:
-    """Activations without slopes of units, and which of their parameters are numbers."""
-    found = []
-    for name in activations.names():
-        f = activations.get(name)
-        units = f(np.stack([_POINTS, _POINTS], axis=1))
-        if name not in _SLOPED and (units[:, 0] == units[:, 1]).all():
-            found.append((f, tuple(f.params)))
-    return found
-
-
-_SLOPED = ("prelu", "rrelu")
+def _of_no_unit() -> list[Any]:
+    """The activations that have no slopes of units."""
+    every = [activations.get(name) for name in activations.names()]
+    return [f for f in every if expression(f, "float64").inputs == ("x",)]
 
 
 def _candidates(number: float) -> list[Any]:
     """The activations as they are, and those with one parameter that is `number`."""
     found = []
-    for f, parameters in _plain():
+    for f in _of_no_unit():
         if number == 0.0:
             found.append(f)
-        for name in parameters:
+        for name in f.params:
             try:
                 found.append(activations.get(f.name, **{name: float(np.format_float_positional(np.float32(number)))}))
             except ValueError:  # out of bounds
@@ -718,4 +738,5 @@ _READERS: dict[str, _Read] = {
     "Transpose": _Reader._transpose,
     "RNN": _Reader._rnn,
     "Gather": _Reader._last_step,
+    "ai.onnx.ml.Scaler": _Reader._scaler,
 }

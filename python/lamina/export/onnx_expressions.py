@@ -16,32 +16,28 @@ from numpy.polynomial import Chebyshev, Polynomial
 
 from lamina.export.onnx_graph import Graph, Value
 
-__all__ = ["logistic", "turns", "written"]
+__all__ = ["OPERATIONS", "logistic", "turns", "written"]
 
 _FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 
 
 def written(expression: Any, inputs: Sequence[Value], owner: str) -> Value:
     """Return the result of an expression of `inputs`; ValueError names an operation that ONNX cannot express."""
-    given, values = iter(inputs), []
+    given = iter(inputs)
+    values: list[Value] = []
     for node in expression.nodes:
         if node.op == "input":
             values.append(next(given))
             continue
         if node.op == "constant":
-            values.append(_constant(node, inputs[0].graph))
+            values.append(inputs[0].graph.constant(node.value, np.dtype(node.type)))
             continue
-        if node.op not in _OPERATIONS:
+        if node.op not in OPERATIONS:
             raise ValueError(f"{owner} cannot be written to ONNX: it has no operator for {node.op!r}")
         arguments = [values[i] for i in node.arguments]
-        values.append(arguments[0].cast(node.type) if node.op == "convert" else _OPERATIONS[node.op](*arguments))
+        values.append(arguments[0].cast(node.type) if node.op == "convert" else OPERATIONS[node.op](*arguments))
     (result,) = expression.results
     return values[result]
-
-
-def _constant(node: Any, graph: Graph) -> Value:
-    dtype = np.dtype(node.type)
-    return graph.constant(node.number if dtype.kind == "f" else node.whole, dtype)
 
 
 def _operator(op: str) -> Callable[..., Value]:
@@ -171,7 +167,7 @@ def turns(function: str) -> Callable[[Value], Value]:
 
 
 #: What writes each operation of an expression; a conversion says its type itself.
-_OPERATIONS: dict[str, Callable[..., Value]] = {
+OPERATIONS: dict[str, Callable[..., Value]] = {
     "add": lambda a, b: a + b,
     "sub": lambda a, b: a - b,
     "mul": lambda a, b: a * b,

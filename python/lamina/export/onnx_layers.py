@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from lamina.data.arrays import Array
+from lamina.export.expressions import expression
 from lamina.export.onnx_expressions import turns, written
 from lamina.export.onnx_graph import Graph, Value
 
-__all__ = ["Parameters", "Rows", "Sequences", "activated", "written_layer"]
+__all__ = ["LAYERS", "Parameters", "Rows", "Sequences", "activated", "written_layer"]
 
 _INT64 = np.dtype(np.int64)
 
@@ -70,25 +71,25 @@ Writer = Callable[[Any, Parameters, Rows], "Value | Rows"]
 def written_layer(graph: Graph, layer: Any, parameters: Parameters, rows: Rows, width: int) -> Rows:
     """Return what a layer of `width` outputs makes of rows; ValueError where it cannot be expressed."""
     kind = type(layer).__name__
-    if kind not in _WRITERS:
+    if kind not in LAYERS:
         raise ValueError(f"the layer {kind} cannot be written to ONNX")
-    out = _WRITERS[kind](layer, parameters, rows)
+    out = LAYERS[kind](layer, parameters, rows)
     return out if isinstance(out, Rows) else Rows(out, width, rows.sequences)
 
 
 def activated(f: Any, x: Value, slope: Value | None, shape: tuple[int, ...], first: int = 0) -> Value:
     """Return f(x) for units of this `shape`, the last axes of x, from unit `first` on, whose learned slopes are `slope`.
 
-    Slopes that are not learned are those that units start from.
+    Slopes that are not learned are those that units start from: what f gives of -1 is -slope.
     """
-    expression = f.expression(x.dtype.name)
-    inputs = [x]
-    if len([node for node in expression.nodes if node.op == "input"]) > 1:
+    formula = expression(f, x.dtype.name)
+    given = {"x": x}
+    if "slope" in formula.inputs:
         if slope is None:
-            slopes = f.slopes(first + math.prod(shape))[first:]
-            slope = x.graph.constant(np.reshape(slopes, shape), x.dtype)
-        inputs.append(slope)
-    return written(expression, inputs, f"the activation {f.name!r}")
+            ones = np.ones((1, first + math.prod(shape)), x.dtype)
+            slope = x.graph.constant(-f(-ones)[0, first:].reshape(shape), x.dtype)
+        given["slope"] = slope
+    return written(formula, [given[name] for name in formula.inputs], f"the activation {f.name!r}")
 
 
 def _dense(layer: Any, p: Parameters, rows: Rows) -> Value:
@@ -279,7 +280,7 @@ def _recurrent(layer: Any, p: Parameters, rows: Rows) -> Rows:
     return Rows(Value(graph, names[1], start.dtype), fed)
 
 
-_WRITERS: dict[str, Writer] = {
+LAYERS: dict[str, Writer] = {
     "Dense": _dense,
     "Activation": _activation,
     "Dropout": _unchanged,
