@@ -4,6 +4,7 @@
 #include "bind/lock.hpp"
 #include "bind/registry.hpp"
 #include "math/activate.hpp"
+#include "math/trace.hpp"
 #include "model/targets.hpp"
 
 namespace lamina::bind {
@@ -129,6 +130,68 @@ void bind_targets(py::module_& m) {
       "The class of every row of such targets, int32; None where they are no classes.");
 }
 
+/// (nodes, results), a node being (op, type, arguments, value).
+py::tuple shown(const Expression& e, const std::vector<const char*>& inputs) {
+  py::list nodes;
+  for (std::size_t i = 0; i < e.nodes.size(); ++i) {
+    const Node& n = e.nodes[i];
+    const std::string op = n.op;
+    const bool whole = n.type == NodeType::int32 || n.type == NodeType::int64;
+    py::object value = py::none();
+    if (op == "input") value = py::str(inputs[i]);
+    else if (whole && (op == "constant" || op.rfind("shift", 0) == 0)) value = py::int_(n.whole);
+    else if (op == "constant") value = py::float_(n.number);
+    nodes.append(
+        py::make_tuple(op, node_type_names[static_cast<std::size_t>(n.type)], py::tuple(py::cast(n.arguments)), value));
+  }
+  return py::make_tuple(nodes, py::tuple(py::cast(e.results)));
+}
+
+py::tuple expression(const py::object& part, const std::string& dtype, bool open, bool parametric) {
+  if (dtype != "float32" && dtype != "float64")
+    throw py::value_error("dtype must be 'float32' or 'float64'; got '" + dtype + "'");
+  const TraceOptions options{dtype == "float32" ? NodeType::float32 : NodeType::float64, open};
+  if (!parametric && py::isinstance<py::str>(part)) {
+    const auto name = part.cast<std::string>();
+    for (const NamedFormula& formula : formulas()) {
+      if (name == formula.name) return shown(expression_of(name, options), formula.inputs);
+    }
+  }
+  Activation f;
+  if (!load_named(part, f))
+    throw py::type_error("part must be an activation, its name or the name of a formula; got " + repr_of(part));
+  if (is_custom(f))
+    throw py::type_error("activation '" + name_of(f) +
+                         "' is made from functions of your own, of which nobody knows the formula; use one of "
+                         "lamina.activations.names()");
+  return shown(expression_of(f, parametric, options), {"x", "slope"});
+}
+
+void bind_expressions(py::module_& m) {
+  m.def("expression", &expression, py::arg("part"), py::arg("dtype"), py::arg("open") = false,
+        py::arg("parametric") = false,
+        "(nodes, results) of a formula: an activation's, or one of formula_names(). A node is (op, type, arguments, "
+        "value); arguments are numbers of nodes before it. With open=True elementary functions unfold.");
+  m.def(
+      "start_slopes",
+      [](const NamedActivation& f, Index units) {
+        std::vector<double> slopes;
+        for (Index j = 0; j < units; ++j) slopes.push_back(slope_at_start<double>(f.entry, j));
+        return slopes;
+      },
+      py::arg("activation"), py::arg("units"),
+      "The slope of each unit where none is learned: its parity, the mean of random ones, or where learned ones "
+      "start.");
+  m.def(
+      "formula_names",
+      [] {
+        py::dict names;
+        for (const NamedFormula& formula : formulas()) names[formula.name] = py::tuple(py::cast(formula.inputs));
+        return names;
+      },
+      "The formulas that `expression` knows beside activations, and what their inputs are.");
+}
+
 }  // namespace
 
 void bind_functions(py::module_& m) {
@@ -180,6 +243,7 @@ void bind_functions(py::module_& m) {
           "What turns raw outputs into predictions: identity, softmax, logistic or exponential.");
   bind_named<Initializer>(m, "InitializerFunction", "lamina.initializers");
   bind_targets(m);
+  bind_expressions(m);
 }
 
 }  // namespace lamina::bind

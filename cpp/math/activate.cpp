@@ -12,22 +12,9 @@ using simd::load;
 using simd::store;
 using simd::Vec;
 
-/// f(x) with or without a slope.
-template <class A, class V> LAMINA_INLINE V plain_value(const A& a, V x, V s) {
-  if constexpr (A::slope == Slope::none) return a.value(x);
-  else return a.value(x, s);
-}
 template <class A, class V> LAMINA_INLINE V plain_derivative(const A& a, V x, V s) {
   if constexpr (A::slope == Slope::none) return a.derivative(x);
   else return a.derivative(x, s);
-}
-
-template <class A, class T, int N> LAMINA_INLINE Vec<T, N> value(const A& a, Vec<T, N> x, Vec<T, N> s) {
-  if constexpr (A::in_double && std::is_same_v<T, float>) {
-    return simd::in_double(x, [&](auto wide) { return a.value(wide); });
-  } else {
-    return plain_value(a, x, s);
-  }
 }
 
 /// The slopes from unit `first` on for code that has no layer: those that a layer would start from.
@@ -123,9 +110,7 @@ template <bool parametric, class A, class T> void activate_block(const A& a, con
   for_block(block, [&](Index i, Index j, auto count, V v) {
     V s(T(0));
     if constexpr (parametric || A::slope != Slope::none) s = load<T, N>(block.slopes.row_data(i) + j, count);
-    V y = value(a, v, s);
-    if constexpr (parametric) y = fma(s, y, (V(T(1)) - s) * v);
-    store(y, block.y.row_data(i) + j, count);
+    store(unit_value<parametric>(a, v, s), block.y.row_data(i) + j, count);
   });
 }
 
@@ -201,7 +186,7 @@ template <class T> void evaluate(const Activation& f, const Matrix<const T>& x, 
     using A = std::decay_t<decltype(a)>;
     for_row<N>(x.size(), [&](Index j, auto count) {
       const auto v = load<T, N>(x.data() + j, count);
-      store(value(a, v, default_slope<A, T, N>(a, j, x.cols())), to + j, count);
+      store(unit_value<false>(a, v, default_slope<A, T, N>(a, j, x.cols())), to + j, count);
     });
   });
 }

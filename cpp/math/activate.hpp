@@ -6,6 +6,23 @@
 
 namespace lamina {
 
+/// f(x) with or without a slope.
+template <class A, class V> LAMINA_INLINE V plain_value(const A& a, V x, V slope) {
+  if constexpr (A::slope == Slope::none) return a.value(x);
+  else return a.value(x, slope);
+}
+
+/// y of v, a vector of one activation's units: f(v), or of a parametric one v + slope (f(v) - v).
+template <bool parametric, class A, class T, int N>
+LAMINA_INLINE simd::Vec<T, N> unit_value(const A& a, simd::Vec<T, N> v, simd::Vec<T, N> slope) {
+  simd::Vec<T, N> y;
+  if constexpr (A::in_double && std::is_same_v<T, float>) y = in_double(v, [&](auto wide) { return a.value(wide); });
+  else y = plain_value(a, v, slope);
+  // Not v + slope (f - v), which would lose digits of a small f where the slope is 1.
+  if constexpr (parametric) y = fma(slope, y, (simd::Vec<T, N>(T(1)) - slope) * v);
+  return y;
+}
+
 /// y = f(x) element-wise, of contiguous matrices; slopes that depend on the unit go by the column. Learned slopes have
 /// their initial value, random ones their mean. x and y may be the same memory.
 template <class T> void evaluate(const Activation& f, const Matrix<const T>& x, const Matrix<T>& y);

@@ -226,7 +226,7 @@ template <class T> void apply_inverse_link(Link link, const Matrix<T>& outputs) 
   for (Index j = 0; j < rows * n; j += N) {
     const Index count = std::min<Index>(N, rows * n - j);
     const V v = V::load_partial(y + j, count);
-    (link == Link::logistic ? simd::logistic(v) : simd::exp(v)).store_partial(y + j, count);
+    inverse_link(link, v).store_partial(y + j, count);
   }
 }
 

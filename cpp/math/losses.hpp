@@ -299,6 +299,10 @@ inline constexpr std::array<Elsewhere, 2> elsewhere<Loss>{
 inline Link link_of(const Loss& l) {
   return std::visit([](const auto& e) { return e.link; }, l);
 }
+/// An output on its own to what it predicts; `softmax` looks at a whole row (`apply_inverse_link`).
+template <class V> LAMINA_INLINE V inverse_link(Link link, V y) {
+  return link == Link::logistic ? logistic(y) : link == Link::exponential ? exp(y) : y;
+}
 inline const TargetDomain& target_domain(const Loss& l) {
   return std::visit([](const auto& e) -> const TargetDomain& { return e.domain; }, l);
 }

@@ -5,16 +5,20 @@
 #include <stdexcept>
 #include <string>
 
+#include "kernels/row_vectors.hpp"
+
 namespace lamina {
 
 template <class T> void TargetScale<T>::predict(Matrix<T> outputs) const {
   if (empty()) return;
+  constexpr int N = simd::lanes<T>;
   for (Index i = 0; i < outputs.rows(); ++i) {
-    for (Index j = 0; j < outputs.cols(); ++j) {
-      const auto at = static_cast<std::size_t>(j);
-      const T y = mean[at] + deviation[at] * outputs(i, j);
-      outputs(i, j) = y < low[at] ? low[at] : y > high[at] ? high[at] : y;  // NaN stays NaN
-    }
+    T* const row = outputs.row_data(i);
+    simd::for_row<N>(outputs.cols(), [&](Index j, auto count) {
+      const auto of = [&](const std::vector<T>& part) { return simd::load<T, N>(part.data() + j, count); };
+      const auto z = simd::load<T, N>(row + j, count);
+      simd::store(predicted_target(z, of(mean), of(deviation), of(low), of(high)), row + j, count);
+    });
   }
 }
 

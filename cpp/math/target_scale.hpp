@@ -5,8 +5,15 @@
 
 #include "core/registry.hpp"
 #include "core/types.hpp"
+#include "kernels/simd.hpp"
 
 namespace lamina {
+
+/// mean + deviation z, clamped to [low, high]; NaN stays NaN.
+template <class V> LAMINA_INLINE V predicted_target(V z, V mean, V deviation, V low, V high) {
+  const V y = mean + deviation * z;
+  return select(y < low, low, select(y > high, high, y));
+}
 
 /// By output: a target t is learned as (t - mean) / deviation, and an output z predicts mean + deviation z, clamped to
 /// [low, high], the range of the targets that this was taken from. Empty: targets as they are.

@@ -7,6 +7,9 @@
 #include <stdexcept>
 #include <string>
 
+#include "kernels/row_vectors.hpp"
+#include "math/normalized.hpp"
+
 namespace lamina {
 
 namespace {
@@ -17,43 +20,30 @@ constexpr double room = 0x1p-64;
 /// Of a power of 2 that makes the least numbers large: beyond it deviations would be divided by infinity.
 constexpr int most_exponent = 1000;
 
-/// A limit that leaves numbers as they are; a finite one, since model files hold no others, and one in every type.
-template <class T> constexpr T no_limit = static_cast<T>(std::numeric_limits<float>::max());
-
 template <class T> std::string text_of(T number) {
   std::ostringstream text;
   text << number;
   return text.str();
 }
 
-/// (x - mean) * scale, also where the difference alone is beyond the largest number.
-template <class T> T brought(T x, T mean, T scale) {
-  const T off = x - mean;
-  return std::abs(off) <= std::numeric_limits<T>::max() ? off * scale : x * scale - mean * scale;
-}
-
-/// u / sqrt(1 + (u / limit)^2). Far out u is clamped, where the result is +-limit anyway: a square would overflow.
-template <class T> T clipped(T u, T limit) {
-  const T far = std::min(T(1e9) * limit, std::numeric_limits<T>::max());
-  const T within = u > far ? far : u < -far ? -far : u;
-  const T share = within / limit;
-  return limit < no_limit<T> ? within / std::sqrt(1 + share * share) : u;
-}
-
 }  // namespace
 
 template <class T> void Normalization<T>::apply(const Matrix<const T>& x, Matrix<T> to) const {
-  const Index columns = x.cols();
-  const T *const means = mean.data(), *const scales = scale.data(), *const limits = limit.data();
+  constexpr int N = simd::lanes<T>;
   for (Index i = 0; i < x.rows(); ++i) {
     const T* const from = x.row_data(i);
     T* const row = to.row_data(i);
-    for (Index j = 0; j < columns; ++j) row[j] = brought(from[j], means[j], scales[j]);
-    for (Index j = 0; limited && j < columns; ++j) row[j] = clipped(row[j], limits[j]);
+    simd::for_row<N>(x.cols(), [&](Index j, auto count) {
+      const auto of = [&](const T* numbers) { return simd::load<T, N>(numbers + j, count); };
+      auto u = normalized(of(from), of(mean.data()), of(scale.data()));
+      if (limited) u = smoothly_clipped(u, of(limit.data()));
+      simd::store(u, row + j, count);
+    });
   }
 }
 
 template <class T> void Normalization<T>::chain(const Matrix<const T>& x, Matrix<T> slope) const {
+  using One = simd::Vec<T, 1>;
   slope.rowwise() *= scales();
   if (!limited) return;
   // d/du u (1 + (u / l)^2)^(-1/2) = (1 + (u / l)^2)^(-3/2)
@@ -61,7 +51,8 @@ template <class T> void Normalization<T>::chain(const Matrix<const T>& x, Matrix
     for (Index j = 0; j < x.cols(); ++j) {
       const auto at = static_cast<std::size_t>(j);
       if (limit[at] >= no_limit<T>) continue;
-      const T share = brought(x(i, j), mean[at], scale[at]) / limit[at], square = 1 + share * share;
+      const T share = normalized(One(x(i, j)), One(mean[at]), One(scale[at]))[0] / limit[at],
+              square = 1 + share * share;
       slope(i, j) /= square * std::sqrt(square);
     }
   }

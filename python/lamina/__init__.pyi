@@ -4,6 +4,7 @@ from lamina import activations as activations
 from lamina import callbacks as callbacks
 from lamina import cli as cli
 from lamina import estimators as estimators
+from lamina import export as export
 from lamina import initializers as initializers
 from lamina import layers as layers
 from lamina import losses as losses

@@ -3,9 +3,10 @@
 from importlib import import_module
 from typing import Any
 
-__all__ = ["onnx"]
+# By the function: the module that has it, imported when it is first asked for.
+_HOMES: dict[str, str] = {"onnx": "onnx_file"}
 
-_HOMES = {"onnx": "onnx_file"}  # imported when first asked for
+__all__ = sorted(_HOMES)
 
 
 def __getattr__(name: str) -> Any:
