@@ -7,17 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from lamina.data.arrays import Array
-from lamina.export.onnx_expressions import logistic
+from lamina.export.expressions import expression
+from lamina.export.onnx_expressions import logistic, written
 from lamina.export.onnx_graph import Graph, Value
 from lamina.export.onnx_layers import Parameters, Rows, Sequences, activated, written_layer
+from lamina.storage.forms import NORMALIZATION
 
 __all__ = ["predicted", "predicted_by_cascade", "sequences_of"]
 
 _INT64 = np.dtype(np.int64)
 _LENGTHS = "lengths"
-# Limits of inputs from which on they are none, as model files have them.
-_NO_LIMIT = float(np.finfo(np.float32).max)
 
 
 def sequences_of(graph: Graph, X: Value, asked: bool = True) -> Sequences:
@@ -40,7 +39,7 @@ def predicted(graph: Graph, net: Any, x: Value, sequences: Sequences | None = No
     check_parts(net)
     rows = Rows(x if sequences is None else x.reshape(-1, net.n_inputs), net.n_inputs, sequences)
     scales = {name: graph.numbers(prefix + name, array) for name, array in net.scales.items()}
-    rows = Rows(normalized(rows.x, scales, net.scales), rows.width, rows.sequences)
+    rows = Rows(normalized(rows.x, scales), rows.width, rows.sequences)
     parameters = {name: np.array(view) for name, view in net.parameters.items()}
     for i, (layer, width) in enumerate(zip(net.layers, net.core.layer_outputs, strict=True)):
         own = {name.partition(".")[2]: a for name, a in parameters.items() if name.startswith(f"{i}.")}
@@ -53,8 +52,8 @@ def predicted(graph: Graph, net: Any, x: Value, sequences: Sequences | None = No
         else:
             y = linked(y, net.loss.link)
         if "target.mean" in scales:
-            y = y * scales["target.deviation"] + scales["target.mean"]
-            y = graph.apply("Min", graph.apply("Max", y, scales["target.low"]), scales["target.high"])
+            parts = ("mean", "deviation", "low", "high")
+            y = formula("predicted_target", y, *(scales[f"target.{part}"] for part in parts))
         if rows.sequences is None:
             return y
         y = rows.sequences.apart(y, net.n_outputs)
@@ -64,21 +63,17 @@ def predicted(graph: Graph, net: Any, x: Value, sequences: Sequences | None = No
         return counts.where(y, 0)
 
 
-def normalized(x: Value, scales: Mapping[str, Value], arrays: Mapping[str, Array]) -> Value:
-    """Return inputs brought to size: u = (x - mean) scale, and where there is a limit u / sqrt(1 + (u / limit)^2)."""
+def normalized(x: Value, scales: Mapping[str, Value]) -> Value:
+    """Return inputs brought to size, where there is something that does."""
     if "input.mean" not in scales:
         return x
-    graph = x.graph
-    u = (x - scales["input.mean"]) * scales["input.scale"]
-    if "input.limit" not in scales:
-        return u
-    limit = arrays["input.limit"]
-    far = np.minimum(limit.astype(np.float64) * 1e9, np.finfo(limit.dtype).max)
-    within = graph.apply("Min", graph.apply("Max", u, graph.constant(-far, x.dtype)), graph.constant(far, x.dtype))
-    share = within / scales["input.limit"]
-    clipped = within / graph.apply("Sqrt", share * share + 1)
-    limited = limit < _NO_LIMIT
-    return clipped if limited.all() else graph.constant(limited, bool).where(clipped, u)
+    u = formula("normalized", x, scales["input.mean"], scales["input.scale"])
+    return formula("smoothly_clipped", u, scales["input.limit"]) if "input.limit" in scales else u
+
+
+def formula(name: str, *inputs: Value) -> Value:
+    """Return what one of the core's formulas makes of its inputs."""
+    return written(expression(name, inputs[0].dtype.name), inputs, f"the formula {name!r}")
 
 
 def linked(y: Value, link: str) -> Value:
@@ -94,9 +89,9 @@ def predicted_by_cascade(graph: Graph, net: Any, x: Value) -> Value:
     """Return what `predict` of a `CascadeNetwork` gives of rows."""
     check_parts(net)
     pair = net.input_normalization
-    if pair is not None:
-        x = (x - graph.numbers("input.mean", pair[0])) * graph.numbers("input.scale", pair[1])
-    sources, weights = x, net.parameters
+    scales = {} if pair is None else dict(zip(NORMALIZATION, pair, strict=True))
+    sources = normalized(x, {name: graph.numbers(name, array) for name, array in scales.items()})
+    weights = net.parameters
     for k, f in enumerate(net.units):
         with graph.within(f"unit{k}"):
             weight, bias = (graph.numbers(f"{k}.{name}", weights[f"{k}.{name}"]) for name in ("weight", "bias"))
