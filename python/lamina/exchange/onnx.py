@@ -33,7 +33,7 @@ _FLOATS = {"float16": "float32", "float32": "float32", "float64": "float64"}
 # Outputs that hold what a network predicts, where a graph has several.
 _PREDICTIONS = ("prediction", "probabilities", "output_probability", "variable")
 # The longest chain of nodes that is tried as one activation, and how near it has to be to it.
-_LONGEST, _NEAR = 24, 1e-5
+_LONGEST, _NEAR = 100, 1e-5
 _UNKNOWN = "lamina has nothing like it"
 
 
@@ -624,7 +624,8 @@ class _Reader:
                       if n in constants and constants[n].dtype.kind == "f"), np.dtype(np.float32))  # fmt: skip
         x = _POINTS.astype(dtype)[:, np.newaxis]
         try:
-            (y,) = self._evaluated(nodes, {at: x})
+            with np.errstate(all="ignore"):
+                (y,) = self._evaluated(nodes, {at: x})
         except Exception:  # whatever an operator raises of arguments that are not its own: it is no activation
             return None
         y = np.asarray(y, np.float64)
