@@ -4,6 +4,7 @@ A prediction may differ by 1e-6 of itself and of the largest one of its output (
 products in another order differ by.
 """
 
+import json
 import sys
 
 import numpy as np
@@ -106,7 +107,9 @@ def test_small_values_keep_their_digits(name, tmp_path):
 @pytest.mark.parametrize("layer", lamina.layers.names())
 def test_every_layer(layer, f, dtype, tmp_path, rng):
     made = zoo.example(layer, activation=f)
-    layers = [made, lamina.Dense(zoo.OUTPUTS)] if "members" not in made.params else [made, zoo.example(layer, zoo.OUTPUTS)]
+    layers = (
+        [made, lamina.Dense(zoo.OUTPUTS)] if "members" not in made.params else [made, zoo.example(layer, zoo.OUTPUTS)]
+    )
     net = lamina.Network(layers, zoo.INPUTS, dtype=dtype)
     jitter(net, rng)
     x = rng.normal(size=(30, zoo.STEPS, zoo.INPUTS) if net.spec.recurrent else (30, zoo.INPUTS))
@@ -417,13 +420,14 @@ def feeds_of(path, frame):
     """As the file's own metadata says it: numbers with NaN, text with what stands for missing."""
     about = {each.key: each.value for each in onnx.load(path).metadata_props}
     feeds = {}
-    for told in __import__("json").loads(about["inputs"]):
+    for told in json.loads(about["inputs"]):
         column = frame[told["name"]]
         if told["type"] == "string":
-            column = column.astype(object).where(column.notna(), told["missing"])
-        elif told["kind"] == "duration":
-            column = column.dt.total_seconds()
-        feeds[told["name"]] = column.to_numpy(object if told["type"] == "string" else np.float64, na_value=np.nan)[:, None] if told["type"] != "string" else column.to_numpy(object)[:, None]  # fmt: skip
+            values = column.astype(object).where(column.notna(), told["missing"]).to_numpy(object)
+        else:
+            seconds = told["kind"] == "duration"
+            values = (column.dt.total_seconds() if seconds else column).to_numpy(np.float64, na_value=np.nan)
+        feeds[told["name"]] = values[:, np.newaxis]
     return feeds
 
 

@@ -50,6 +50,7 @@ from lamina.estimators import MLPClassifier as MLPClassifier
 from lamina.estimators import MLPRegressor as MLPRegressor
 from lamina.estimators import RecurrentClassifier as RecurrentClassifier
 from lamina.estimators import RecurrentRegressor as RecurrentRegressor
+from lamina.exchange.onnx import from_onnx as from_onnx
 from lamina.model_file import load as load
 from lamina.network.network import Network as Network
 from lamina.optimizers import SAM as SAM

@@ -70,10 +70,7 @@ def from_onnx(model: Any, output: str | None = None) -> Any:
     >>> net = lamina.from_onnx("model.onnx")  # doctest: +SKIP
     """
     onnx = imported_onnx()
-    if isinstance(model, onnx.ModelProto):
-        proto = model
-    else:
-        proto = _loaded(onnx, path_of(model))
+    proto = model if isinstance(model, onnx.ModelProto) else _loaded(onnx, path_of(model))
     about = _about(proto)
     if "architecture" in about:
         ours = _exported(onnx, proto, about)
@@ -209,7 +206,8 @@ class _Reader:
 
     def _fold(self) -> None:
         """Evaluate what depends on no input, but for shapes: of a state that begins with zeros any size will do."""
-        left, of_shapes = [], set()
+        left: list[Any] = []
+        of_shapes: set[str] = set()
         for node in self._nodes:
             names = [name for name in node.input if name]
             if node.op_type == "Shape" or (of_shapes.intersection(names) and self._known(names, of_shapes)):
@@ -375,7 +373,7 @@ class _Reader:
         return self._add(node, Dense(self._width, use_bias=bias is not None), weight=weight, bias=bias)
 
     def _shifted_or_scaled(self, node: Any) -> bool:
-        """x + c, x - c, c - x, c x or x / c."""
+        """Read x + c, x - c, c - x, c x or x / c."""
         turned = node.input[0] != self._at
         c = self._constant(node, 0 if turned else 1)
         if c is None or c.size not in (1, self._width) or (node.op_type == "Div" and (turned or not c.all())):

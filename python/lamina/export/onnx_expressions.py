@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.polynomial import Chebyshev, Polynomial
 
-from lamina.export.onnx_graph import Graph, Value
+from lamina.export.onnx_graph import Value
 
 __all__ = ["OPERATIONS", "logistic", "turns", "written"]
 
@@ -37,7 +37,8 @@ def written(expression: Any, inputs: Sequence[Value], owner: str) -> Value:
         arguments = [values[i] for i in node.arguments]
         values.append(arguments[0].cast(node.type) if node.op == "convert" else OPERATIONS[node.op](*arguments))
     (result,) = expression.results
-    return values[result]
+    out: Value = values[result]
+    return out
 
 
 def _operator(op: str) -> Callable[..., Value]:

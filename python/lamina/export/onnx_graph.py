@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -24,7 +23,7 @@ _MOST_BYTES = 2**31 - 1
 _BOOL, _INT64 = np.dtype(bool), np.dtype(np.int64)
 
 
-def imported_onnx() -> ModuleType:
+def imported_onnx() -> Any:
     """Return the package `onnx`; ImportError says how to get it."""
     try:
         import onnx

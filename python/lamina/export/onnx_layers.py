@@ -78,9 +78,9 @@ def written_layer(graph: Graph, layer: Any, parameters: Parameters, rows: Rows, 
 
 
 def activated(f: Any, x: Value, slope: Value | None, shape: tuple[int, ...], first: int = 0) -> Value:
-    """Return f(x) for units of this `shape`, the last axes of x, from unit `first` on, whose learned slopes are `slope`.
+    """Return f(x) for units of this `shape`, the last axes of x, from unit `first` on.
 
-    Slopes that are not learned are those that units start from: what f gives of -1 is -slope.
+    `slope` are learned slopes. Others are those that units start from: what f gives of -1 is -slope.
     """
     formula = expression(f, x.dtype.name)
     given = {"x": x}
@@ -93,7 +93,7 @@ def activated(f: Any, x: Value, slope: Value | None, shape: tuple[int, ...], fir
 
 
 def _dense(layer: Any, p: Parameters, rows: Rows) -> Value:
-    """y = f(s x W + b); parametric y = v + a (f(v) - v)."""
+    """Return y = f(s x W + b); parametric y = v + a (f(v) - v)."""
     fan_in, units = p.arrays["weight"].shape
     bias = p.get("bias")
     if getattr(layer, "parametrization", "standard") == "ntk":
@@ -126,7 +126,7 @@ def _scale(layer: Any, p: Parameters, rows: Rows) -> Value:
 
 
 def _batch_norm(layer: Any, p: Parameters, rows: Rows) -> Value:
-    """y = gamma (x - mean) / sqrt(variance + epsilon) + beta; the operator of that name has a float32 epsilon."""
+    """Return gamma (x - mean) / sqrt(variance + epsilon) + beta; the operator for it has a float32 epsilon."""
     gain = p["gamma"] / rows.x.graph.apply("Sqrt", p["running_variance"] + layer.epsilon)
     return rows.x * gain + (p["beta"] - p["running_mean"] * gain)
 
@@ -197,7 +197,7 @@ def _embedding(layer: Any, p: Parameters, rows: Rows) -> Value:
 
 
 def _numeric_embedding(layer: Any, p: Parameters, rows: Rows) -> Value:
-    """y = [the other columns, x, f(z)], z_u = b_u + sum_k w_uk p_k(x) of every column alone: (rows, units, columns)."""
+    """Return [the other columns, x, f(z)], z_u = b_u + sum_k w_uk p_k(x) of every column: (rows, units, columns)."""
     graph = rows.x.graph
     parts, columns = _split(layer, rows)
     x = rows.x.take(columns)

@@ -133,7 +133,7 @@ def rescaled(y: Value, scale: Array, mean: Array) -> Value:
 
 
 def _series_or_rows(graph: Graph, estimator: Any) -> Value:
-    """The network's predictions for what the estimator's `predict` takes: rows, sequences, or the windows of a series."""
+    """The network's predictions for what the estimator takes: rows, sequences, or the windows of a series."""
     net = estimator.network_
     if getattr(estimator, "window", None) is None:
         return _network_and_outputs(graph, net)

@@ -24,12 +24,12 @@ def sequences_of(graph: Graph, X: Value, asked: bool = True) -> Sequences:
 
     Where it is `asked` which of their steps count, that is a further input, `lengths`, which may be left out.
     """
-    every = np.array([np.iinfo(np.int64).max])
+    every = int(np.iinfo(np.int64).max)
     if asked:
         lengths = graph.input(_LENGTHS, _INT64, ["lengths"], "steps of each sequence that count; left out: all of them")
-        graph.numbers(_LENGTHS, every)
+        graph.numbers(_LENGTHS, np.array([every]))
     else:
-        lengths = graph.whole(every)
+        lengths = graph.whole([every])
     shape = graph.apply("Shape", X, dtype=_INT64)
     return Sequences(shape.columns(0, 1), shape.columns(1, 2), lengths)
 

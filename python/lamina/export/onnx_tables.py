@@ -69,9 +69,7 @@ def matrix_of(graph: Graph, encoder: Any, inputs: Sequence[dict[str, Any]]) -> V
         X = graph.input("X", _FLOAT64, ["rows", len(encoder.columns)], "numbers; NaN is missing")
         values = {i: X.take([i]) for i, _ in kept}
     else:
-        values = {
-            i: _input(graph, told, column) for (i, column), told in zip(kept, inputs, strict=True)
-        }
+        values = {i: _input(graph, told, column) for (i, column), told in zip(kept, inputs, strict=True)}
     numbers = [values[i] for i, column in kept for _ in column.numbers]
     parts = [_centred(graph.concat(numbers), encoder.center, encoder.scale)] if numbers else []
     for i, column in kept:
@@ -157,7 +155,9 @@ def regressed(outputs: Value, targets: Array, quantiles: int) -> Value:
     mean, scale, low, high = targets
     graph = outputs.graph
     values = outputs * scale + mean
-    values = graph.apply("Min", graph.apply("Max", values, graph.constant(low, _FLOAT64)), graph.constant(high, _FLOAT64))
+    values = graph.apply(
+        "Min", graph.apply("Max", values, graph.constant(low, _FLOAT64)), graph.constant(high, _FLOAT64)
+    )
     if not quantiles:
         return values
     names = graph.names("sorted", "order")
