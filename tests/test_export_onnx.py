@@ -245,6 +245,10 @@ def test_custom_parts_are_refused_by_name(part, tmp_path):
     with pytest.raises(ValueError, match="sine" if part == "activation" else "mine"):
         lamina.export.onnx(net, tmp_path / "model.onnx")
     assert not (tmp_path / "model.onnx").exists()
+    (tmp_path / "model.onnx").write_text("mine")
+    with pytest.raises(ValueError):
+        lamina.export.onnx(net, tmp_path / "model.onnx")
+    assert (tmp_path / "model.onnx").read_text() == "mine"
 
 
 def test_what_is_no_model_is_refused(tmp_path):
@@ -470,8 +474,49 @@ def test_a_table_of_numbers_without_names_is_one_input(tmp_path, rng):
     np.testing.assert_allclose(run.run(None, {"X": x})[0], estimator.predict(x), rtol=0, atol=1e-6)
 
 
-def test_dates_are_refused_by_the_name_of_the_column(tmp_path, rng):
-    frame = pd.DataFrame({"size": rng.normal(size=50), "when": pd.date_range("2024-01-01", periods=50, freq="7h")})
+@pytest.mark.parametrize("unit", ["s", "ns", "D"])
+def test_dates_and_times(unit, tmp_path, rng):
+    """Every part of a date, before 1970 and on leap days, and where it is missing."""
+    n = 400
+    moments = rng.integers(-60 * 365 * 86400, 100 * 365 * 86400, n).astype("datetime64[s]")
+    moments[:4] = np.array(["2000-02-29T23:59:59", "1900-03-01", "1969-12-31T23:59:59", "2100-02-28"], "datetime64[s]")
+    frame = pd.DataFrame({"when": moments.astype(f"datetime64[{unit}]").astype("datetime64[ns]")})
+    frame["utc"] = frame["when"].dt.tz_localize("UTC")
+    frame.loc[::9, "utc"] = None
+    frame["at"] = [moment.time() for moment in frame["when"].dt.floor("us")]
+    y = frame["when"].dt.month + frame["when"].dt.hour / 24
+    estimator = lamina.TabularRegressor(epochs=3, random_state=0).fit(frame, y)
+    clock = {
+        "when": frame["when"],
+        "utc": frame["utc"].dt.tz_localize(None),
+        "at": pd.to_datetime("1970-01-01 " + frame["at"].astype(str), format="mixed"),
+    }
+    path = exported(estimator, tmp_path)
+    run = session(path)
+    feeds = {name: x.to_numpy("datetime64[us]").astype(np.int64)[:, np.newaxis] for name, x in clock.items()}
+    feeds = {each.name: feeds[each.name] for each in run.get_inputs()}
+    np.testing.assert_allclose(run.run(None, feeds)[0][:, 0], estimator.predict(frame), rtol=0, atol=1e-5)
+
+
+def test_the_parts_of_dates_are_exact(tmp_path):
+    from lamina.export.onnx_graph import Graph
+    from lamina.export.onnx_tables import calendar_part
+    from lamina.tabular.values import PARTS, parts_of
+
+    clock = np.arange("0001-01-01", "3000-01-01", 1301, dtype="datetime64[m]").astype("datetime64[us]") - 1
+    graph = Graph("float64")
+    x = graph.input("X", np.int64, ["rows"])
+    for part in PARTS:
+        graph.output(calendar_part(x, part), part, ["rows"])
+    (tmp_path / "model.onnx").write_bytes(graph.model("parts", "", {}).SerializeToString())
+    got = session(tmp_path / "model.onnx").run(None, {"X": clock.astype(np.int64)})
+    for part, values in zip(PARTS, got, strict=True):
+        np.testing.assert_array_equal(values, parts_of(clock)[part], err_msg=part)
+
+
+def test_dates_of_a_zone_are_refused_by_the_name_of_the_column(tmp_path, rng):
+    when = pd.date_range("2024-01-01", periods=50, freq="7h", tz="Europe/Rome")
+    frame = pd.DataFrame({"size": rng.normal(size=50), "when": when})
     estimator = lamina.TabularRegressor(epochs=2).fit(frame, frame["size"])
-    with pytest.raises(ValueError, match=r"'when' is of kind 'datetime'"):
+    with pytest.raises(ValueError, match=r"'when' is of kind 'datetime' with the time zone 'Europe/Rome'"):
         lamina.export.onnx(estimator, tmp_path / "model.onnx")

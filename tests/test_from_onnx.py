@@ -338,6 +338,14 @@ def test_columns_side_by_side(arrays, x):
     np.testing.assert_allclose(net.predict(x), x @ arrays["W"] + arrays["b"], rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("shape", [None, (None, None), ("n", "m")])
+def test_an_input_that_does_not_say_its_width(shape, arrays, x):
+    model = graph([node("Gemm", "x W b", "z"), node("Tanh", "z", "y")], arrays)
+    info = helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)
+    model.graph.input[0].CopyFrom(info)
+    check(model, x)
+
+
 def test_an_output_can_be_named(arrays, x):
     nodes = [node("Gemm", "x W b", "z"), node("Relu", "z", "h"), node("Gemm", "h V c", "y")]
     model = graph(nodes, arrays, outputs=("y", "h"))
@@ -426,6 +434,13 @@ def test_what_is_no_model_is_refused(tmp_path):
         lamina.from_onnx(tmp_path / "text.onnx")
     with pytest.raises(TypeError):
         lamina.from_onnx(3)
+    for nodes, why in (
+        ([node("Gemm", "nowhere W b", "y")], "one input"),
+        ([node("Cast", "x", "y")], "not a sound one"),
+        ([node("Add", "x x", "y")], "the operator Add of node 'Add_y'"),
+    ):
+        with pytest.raises(ValueError, match=why):
+            lamina.from_onnx(graph(nodes, {}))
 
 
 def test_numbers_that_are_not_finite_are_refused(arrays):

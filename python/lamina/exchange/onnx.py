@@ -81,7 +81,10 @@ def from_onnx(model: Any, output: str | None = None) -> Any:
             f"the file holds a {about['estimator']}, which has no form as one network: keep it by its `save`, and read "
             "it by lamina.load"
         )
-    return _Reader(onnx, proto, output).network()
+    try:
+        return _Reader(onnx, proto, output).network()
+    except (KeyError, IndexError) as error:  # of names, attributes or inputs that should be there
+        raise ValueError(f"the model is not a sound one of ONNX: {error} is missing") from error
 
 
 def _loaded(onnx: Any, path: str) -> Any:
@@ -216,7 +219,11 @@ class _Reader:
                 else:
                     of_shapes.update(node.output)
             elif all(name in self._constants for name in names) and not _has_body(node):
-                for name, value in zip(node.output, self._evaluated([node], {}), strict=True):
+                try:
+                    values = self._evaluated([node], {})
+                except Exception as error:  # whatever an operator raises of inputs that are not its own
+                    self._refuse(node, f"of these constants it gives nothing: {error}")
+                for name, value in zip(node.output, values, strict=True):
                     self._constants[name] = np.asarray(value)
             else:
                 left.append(node)
@@ -260,7 +267,17 @@ class _Reader:
         if len(used) != 1:
             raise ValueError(f"the graph must have one input that its output depends on; got {used}")
         shape = self._shape_of(inputs[used[0]])
-        return used[0], math.prod(shape[1:]) if len(shape) == 2 or self._is_flattened(used[0]) else shape[-1]
+        width = math.prod(shape[1:]) if self._is_flattened(used[0]) else shape[-1] if len(shape) > 1 else 0
+        return used[0], width or self._first_width(used[0])
+
+    def _first_width(self, name: str) -> int:
+        """How many features the first matrix takes, where the input does not say it."""
+        for node in self._nodes:
+            weight = self._constant(node, 1) if node.op_type in ("Gemm", "MatMul", "RNN") else None
+            if weight is not None and weight.ndim > 1:
+                turned = node.op_type == "RNN" or self._attributes(node).get("transB", 0)
+                return int(weight.shape[-1 if turned else 0])
+        raise ValueError(f"the input {name!r} must say how many features it has")
 
     def _is_lengths(self, name: str) -> bool:
         return all(node.op_type == "RNN" and list(node.input).index(name) == 4 for node in self._users[name])
@@ -362,7 +379,7 @@ class _Reader:
         return self._dense(node, weight, None)
 
     def _dense(self, node: Any, weight: Array, bias: Array | None) -> bool:
-        if weight.shape[0] != self._width and self._width:
+        if weight.shape[0] != self._width:
             self._refuse(node, f"it takes {weight.shape[0]} numbers where there are {self._width}")
         affine = self._take_affine(weight.shape[0])
         if affine is not None:

@@ -113,6 +113,14 @@ class Value:
         """Return it in another shape; 0 leaves an axis as it is."""
         return self.graph.apply("Reshape", self, self.graph.whole(shape))
 
+    def modulo(self, divisor: int) -> Value:
+        """Return what is left of whole numbers, 0 .. divisor - 1."""
+        return self.graph.apply("Mod", self, self.graph.constant(divisor, self.dtype))
+
+    def floor_divided(self, divisor: int) -> Value:
+        """Return whole numbers divided and rounded down; the operator would round to 0."""
+        return (self - self.modulo(divisor)) / divisor
+
     def columns(self, begin: int, end: int) -> Value:
         """Return the columns begin .. end - 1 of the last axis."""
         return self.graph.apply("Slice", self, *(self.graph.whole([n]) for n in (begin, end, -1)))
@@ -176,8 +184,13 @@ class Graph:
         """Have `value` be a further output, of this name."""
         self._outputs.append((value, name, shape))
 
-    def numbers(self, name: str, array: Array) -> Value:
-        """Return an array that the file holds under this name."""
+    def numbers(self, name: str, array: Array, default: bool = False) -> Value:
+        """Return an array that the file holds under this name, or one like it where an input is called so.
+
+        Of an input it may be the `default`, so that who runs the model need not give it.
+        """
+        if not default and name in self._taken:
+            name = self._new_name(name)
         self._taken.add(name)
         self._numbers[name] = np.ascontiguousarray(array).reshape(np.shape(array))  # (), too, stays so
         return Value(self, name, self._numbers[name].dtype)
@@ -189,7 +202,8 @@ class Graph:
         array = np.asarray(value, self.dtype if dtype is None else dtype)
         key = (array.dtype.str, array.shape, tuple(array.flat) if array.dtype == object else array.tobytes())
         if key not in self._constants:
-            self._constants[key] = self.numbers(self._new_name("constant"), array)
+            name = self._new_name("constant")
+            self._constants[key] = self.numbers(name, array, default=True)
         return self._constants[key]
 
     def whole(self, values: Sequence[int]) -> Value:

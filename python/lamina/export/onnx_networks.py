@@ -27,7 +27,7 @@ def sequences_of(graph: Graph, X: Value, asked: bool = True) -> Sequences:
     every = int(np.iinfo(np.int64).max)
     if asked:
         lengths = graph.input(_LENGTHS, _INT64, ["lengths"], "steps of each sequence that count; left out: all of them")
-        graph.numbers(_LENGTHS, np.array([every]))
+        graph.numbers(_LENGTHS, np.array([every]), default=True)
     else:
         lengths = graph.whole([every])
     shape = graph.apply("Shape", X, dtype=_INT64)

@@ -1,8 +1,12 @@
-"""Estimators for tables in ONNX's operators: columns as inputs, what is made of them, and the mean of the networks."""
+"""Estimators for tables in ONNX's operators: columns as inputs, what is made of them, and the mean of the networks.
+
+Everything is as `lamina.tabular.frame` and `lamina.tabular.values` have it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,15 +15,29 @@ from lamina.data.arrays import Array
 from lamina.export.onnx_graph import Graph, Value
 from lamina.export.onnx_networks import predicted
 
-__all__ = ["class_shares", "columns_of", "matrix_of", "mean_outputs", "regressed"]
+__all__ = ["calendar_part", "class_shares", "columns_of", "matrix_of", "mean_outputs", "regressed"]
 
 _INT64, _FLOAT64, _TEXT = np.dtype(np.int64), np.dtype(np.float64), np.dtype(object)
 _ML = "ai.onnx.ml"
-# Kinds of columns that are numbers to ONNX, and what an input of them holds.
-_AS_NUMBERS = {
-    "number": "numbers; NaN is missing",
-    "boolean": "0 and 1; NaN is missing",
-    "duration": "seconds; NaN is missing",
+_NOT_A_TIME = int(np.iinfo(np.int64).min)
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """What an input of a kind of column is."""
+
+    dtype: np.dtype[Any]
+    holds: str
+    missing: str
+
+
+_KINDS = {
+    "number": _Kind(_FLOAT64, "numbers", "NaN"),
+    "boolean": _Kind(_FLOAT64, "0 and 1", "NaN"),
+    "duration": _Kind(_FLOAT64, "seconds", "NaN"),
+    "datetime": _Kind(_INT64, "microseconds since 1970, by the clock", str(_NOT_A_TIME)),
+    "time": _Kind(_INT64, "microseconds since midnight", str(_NOT_A_TIME)),
+    "category": _Kind(_TEXT, "categories, as text", ""),
 }
 # What stands for a missing text: the first of these that is no category.
 _MISSING = ("", "nan", "<missing>")
@@ -37,22 +55,19 @@ def columns_of(encoder: Any) -> list[dict[str, Any]]:
     if not used:
         raise ValueError("no column of the table tells anything, so that a model of ONNX would have no input")
     for i, column in used:
-        if column.kind not in _AS_NUMBERS and column.kind != "category":
+        if column.zone not in (None, "UTC") and any(column.numbers):
             raise ValueError(
-                f"column {encoder.name_of(i)!r} is of kind {column.kind!r}, for which ONNX has no type: give its parts "
-                "as columns of numbers, and fit anew"
+                f"column {encoder.name_of(i)!r} is of kind {column.kind!r} with the time zone {column.zone!r}, whose "
+                "clock no operator of ONNX knows: bring it to UTC, or take its zone away, and fit anew"
             )
-    if encoder.names is None and all(column.kind in _AS_NUMBERS for _, column in used):
+    if encoder.names is None and all(_KINDS[column.kind].dtype == _FLOAT64 for _, column in used):
         return [{"name": "X", "columns": len(encoder.columns), "type": "float64", "missing": "NaN"}]
     return [
         {
             "name": encoder.name_of(i),
             "kind": column.kind,
-            **(
-                {"type": "float64", "missing": "NaN"}
-                if column.kind in _AS_NUMBERS
-                else {"type": "string", "missing": _missing_text(column)}
-            ),
+            "type": "string" if column.kind == "category" else _KINDS[column.kind].dtype.name,
+            "missing": _missing_text(column) if column.kind == "category" else _KINDS[column.kind].missing,
         }
         for i, column in used
     ]
@@ -65,12 +80,16 @@ def _missing_text(column: Any) -> str:
 def matrix_of(graph: Graph, encoder: Any, inputs: Sequence[dict[str, Any]]) -> Value:
     """Return the matrix that the encoder makes of a table, with its inputs."""
     kept = [(i, column) for i, column in enumerate(encoder.columns) if column.dropped is None]
-    if inputs[0]["name"] == "X" and "columns" in inputs[0]:
+    if "columns" in inputs[0]:
         X = graph.input("X", _FLOAT64, ["rows", len(encoder.columns)], "numbers; NaN is missing")
         values = {i: X.take([i]) for i, _ in kept}
     else:
-        values = {i: _input(graph, told, column) for (i, column), told in zip(kept, inputs, strict=True)}
-    numbers = [values[i] for i, column in kept for _ in column.numbers]
+        values = {}
+        for (i, column), told in zip(kept, inputs, strict=True):
+            kind = _KINDS[column.kind]
+            doc = f"{kind.holds}; {told['missing']!r} is missing"
+            values[i] = graph.input(told["name"], kind.dtype, ["rows", 1], doc)
+    numbers = [number for i, column in kept for number in _numbers(column, values[i])]
     parts = [_centred(graph.concat(numbers), encoder.center, encoder.scale)] if numbers else []
     for i, column in kept:
         parts += [codes.cast(graph.dtype) for codes in _CODES.get(column.kind, _no_codes)(column, values[i])]
@@ -79,11 +98,39 @@ def matrix_of(graph: Graph, encoder: Any, inputs: Sequence[dict[str, Any]]) -> V
     return graph.concat(parts)
 
 
-def _input(graph: Graph, told: dict[str, Any], column: Any) -> Value:
-    if told["type"] == "string":
-        doc = f"categories, as text; {told['missing']!r} is missing"
-        return graph.input(told["name"], _TEXT, ["rows", 1], doc)
-    return graph.input(told["name"], _FLOAT64, ["rows", 1], _AS_NUMBERS[column.kind])
+def _numbers(column: Any, x: Value) -> list[Value]:
+    """The numbers that are taken of a column."""
+    if x.dtype != _INT64:
+        return [x for _ in column.numbers]
+    missing = _is_missing(column, x)
+    return [missing.where(np.nan, calendar_part(x, part)) for part in column.numbers]
+
+
+def calendar_part(clock: Value, part: str) -> Value:
+    """What a clock, in microseconds, and a calendar say: a part of the moment, or in all the seconds since 1970.
+
+    The calendar counts years of 365 days from March on, so that the day of a leap year is the last one, in eras of 400
+    years: Howard Hinnant, chrono-Compatible Low-Level Date Algorithms.
+    """
+    if not part:
+        return clock.cast(_FLOAT64) / 1e6
+    days, seconds = clock.floor_divided(86_400_000_000), clock.modulo(86_400_000_000).floor_divided(1_000_000)
+    if part in ("hour", "minute", "second"):
+        unit = {"hour": 3600, "minute": 60, "second": 1}[part]
+        return (seconds / unit).modulo(60).cast(_FLOAT64)
+    if part == "weekday":
+        return (days + 3).modulo(7).cast(_FLOAT64)
+    from_march = days + 719_468  # since the first of March of the year 0
+    era, day = from_march.floor_divided(146_097), from_march.modulo(146_097)
+    year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365
+    day = day - (year * 365 + year / 4 - year / 100)
+    month = (day * 5 + 2) / 153  # March is 0
+    if part == "day":
+        return (day - (month * 153 + 2) / 5 + 1).cast(_FLOAT64)
+    month = (month < 10).where(month + 3, month - 9)
+    if part == "month":
+        return month.cast(_FLOAT64)
+    return (year + era * 400 + (month <= 2).cast(_INT64)).cast(_FLOAT64)
 
 
 def _centred(x: Value, center: Array, scale: Array) -> Value:
@@ -116,6 +163,8 @@ def _code_of_category(column: Any, x: Value) -> list[Value]:
 def _is_missing(column: Any, x: Value) -> Value:
     if x.dtype == _TEXT:
         return _numbered(x, [_missing_text(column)], [1], 0)
+    if x.dtype == _INT64:
+        return x.equals(_NOT_A_TIME)
     return x.graph.apply("IsNaN", x, dtype=bool)
 
 
