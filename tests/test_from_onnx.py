@@ -10,6 +10,7 @@ import pytest
 
 import lamina
 import zoo
+from conftest import TIMES
 
 onnx = pytest.importorskip("onnx")
 ort = pytest.importorskip("onnxruntime")
@@ -441,6 +442,23 @@ def test_what_is_no_model_is_refused(tmp_path):
     ):
         with pytest.raises(ValueError, match=why):
             lamina.from_onnx(graph(nodes, {}))
+
+
+def test_a_damaged_file_is_refused_or_read(tmp_path):
+    """Whatever bytes are others: no error but a ValueError."""
+    lamina.export.onnx(lamina.Network([lamina.Dense(3, "elu"), lamina.Dense(2)], 4), tmp_path / "model.onnx")
+    data, rng = (tmp_path / "model.onnx").read_bytes(), np.random.default_rng(0)
+    refused = 0
+    for _ in range(200 * TIMES):
+        damaged = bytearray(data)
+        for _ in range(rng.integers(1, 4)):
+            damaged[rng.integers(len(data))] = rng.integers(256)
+        (tmp_path / "damaged.onnx").write_bytes(damaged)
+        try:
+            lamina.from_onnx(tmp_path / "damaged.onnx")
+        except ValueError:
+            refused += 1
+    assert refused > 50
 
 
 def test_numbers_that_are_not_finite_are_refused(arrays):

@@ -92,8 +92,19 @@ def _loaded(onnx: Any, path: str) -> Any:
 
     try:
         return onnx.load(path)
-    except DecodeError as error:
+    except (DecodeError, onnx.checker.ValidationError) as error:
         raise ValueError(f"{path} is no ONNX model: {error}") from None
+
+
+def _numbers_of(onnx: Any, graph: Any) -> dict[str, Array]:
+    """The arrays of a graph by name."""
+    arrays = {}
+    for each in graph.initializer:
+        try:
+            arrays[each.name] = onnx.numpy_helper.to_array(each)
+        except Exception as error:  # of types, shapes and bytes that do not fit: the package has many of its own
+            raise ValueError(f"the numbers {each.name!r} cannot be read: {error}") from None
+    return arrays
 
 
 # Files of lamina's -----------------------------------------------------------------------------------------------
@@ -111,7 +122,7 @@ def _about(proto: Any) -> dict[str, Any]:
 
 def _exported(onnx: Any, proto: Any, about: Mapping[str, Any]) -> Any:
     """The network that was exported; None where the graph is another than its export would be."""
-    arrays = {each.name: onnx.numpy_helper.to_array(each) for each in proto.graph.initializer}
+    arrays = _numbers_of(onnx, proto.graph)
     try:
         architecture = about["architecture"]
         kind = _KINDS[architecture.get("network")]
@@ -168,7 +179,7 @@ class _Reader:
     def __init__(self, onnx: Any, proto: Any, output: str | None) -> None:
         self._onnx, self._proto = onnx, proto
         graph = proto.graph
-        self._constants = {each.name: onnx.numpy_helper.to_array(each) for each in graph.initializer}
+        self._constants = _numbers_of(onnx, graph)
         if graph.sparse_initializer:
             raise ValueError("sparse initializers are not read; make them dense")
         inputs = {each.name: each for each in graph.input if each.name not in self._constants}

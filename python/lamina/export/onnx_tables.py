@@ -135,7 +135,7 @@ def calendar_part(clock: Value, part: str) -> Value:
 
 def _centred(x: Value, center: Array, scale: Array) -> Value:
     """Numbers about 0 and of size 1, in double precision before they become what the networks take; 0 where missing."""
-    from lamina.tabular.frame import FARTHEST
+    from lamina.tabular.frame import FARTHEST  # needs narwhals, which other models do without
 
     graph = x.graph
     within = graph.apply("Clip", (x - center) / scale, *(graph.constant(n, x.dtype) for n in (-FARTHEST, FARTHEST)))
