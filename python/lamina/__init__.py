@@ -18,6 +18,7 @@ _HOMES = {
     "simd_level": "runtime",
     "Network": "network.network",
     "load": "model_file",
+    "from_onnx": "exchange.onnx",
     "ModelFileError": "storage.parts",
     "VersionWarning": "storage.pickles",
     "EarlyStopping": "training.callbacks",
@@ -44,7 +45,6 @@ _HOMES = {
     "TabularClassifier": "tabular",
     "TabularRegressor": "tabular",
     "pad": "data.sequences",
-    "from_onnx": "exchange.onnx",
 }
 _SUBMODULES = {
     "activations",

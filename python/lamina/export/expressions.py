@@ -4,12 +4,19 @@ The core evaluates a formula on a vector that computes nothing and notes what is
 formula that the core runs, without anyone having written it down a second time. A new activation is exported because it
 exists.
 
->>> silu = expression("silu", "float64")
->>> for number, node in enumerate(silu.nodes):
+>>> softplus = expression("softplus", "float64")
+>>> for number, node in enumerate(softplus.nodes):
 ...     print(number, *node)
 0 input float64 () x
-1 logistic float64 (0,) None
-...
+1 constant float64 () 0.0
+2 max float64 (1, 0) None
+3 abs float64 (0,) None
+4 neg float64 (3,) None
+5 exp float64 (4,) None
+6 log1p float64 (5,) None
+7 add float64 (2, 6) None
+>>> softplus.results
+(7,)
 
 How to write one: go through ``nodes`` in their order and write each, by its ``op``, of those that ``arguments`` number;
 what ``results`` number is the formula. ``OPERATIONS`` says what each means. Only ``"input"``, ``"constant"`` and the
