@@ -420,9 +420,12 @@ def test_recurrent_operators_that_are_not_read(attributes, more, why, rng):
         ([node("Gemm", "x W b", "z"), node("Tanh", "z", "t"), node("Add", "t b", "y")], "Add of node 'Add_y'"),
         ([node("Transpose", "x", "t", perm=[1, 0]), node("Gemm", "t W b", "y")], "Transpose of node"),
         ([node("Gemm", "x x x", "y")], "Gemm of node 'Gemm_y'"),
+        ([node("Gemm", "x W b", "z"), node("Dropout", "z ratio on", "y")], "Dropout of node 'Dropout_y'"),
+        ([node("RandomNormal", "", "r", shape=[3]), node("Gemm", "x W r", "y")], "Gemm of node 'Gemm_y'"),
     ],
 )
 def test_other_operators_are_refused_by_name(nodes, named, arrays):
+    arrays |= {"ratio": np.float32(0.5), "on": np.array(True)}
     with pytest.raises(ValueError, match=f"the operator {named}"):
         lamina.from_onnx(graph(nodes, arrays))
 

@@ -229,7 +229,7 @@ class _Reader:
                     self._constants[node.output[0]] = np.zeros(1, np.float32)
                 else:
                     of_shapes.update(node.output)
-            elif all(name in self._constants for name in names) and not _has_body(node):
+            elif all(name in self._constants for name in names) and not _has_body(node) and not _is_drawn(node):
                 try:
                     values = self._evaluated([node], {})
                 except Exception as error:  # whatever an operator raises of inputs that are not its own
@@ -358,8 +358,10 @@ class _Reader:
         wanted = self._onnx.helper.tensor_dtype_to_np_dtype(self._attributes(node)["to"])
         return self._passes(node) if wanted.name in _FLOATS else self._refuse(node, "it makes whole numbers or text")
 
-    def _dropout(self, node: Any) -> bool:
-        return self._passes(node)  # of which this is the output, and no mask
+    def _unchanged(self, node: Any) -> bool:
+        if self._constant(node, 2) is not None and np.any(self._constant(node, 2)):
+            self._refuse(node, "it is one in training")
+        return self._passes(node)
 
     def _reshape(self, node: Any) -> bool:
         """One that makes rows of what are rows, or that flattens the axes of an input."""
@@ -703,6 +705,10 @@ class _Reader:
         return self._width
 
 
+def _is_drawn(node: Any) -> bool:
+    return node.op_type.startswith("Random") or node.op_type in ("Bernoulli", "Multinomial")
+
+
 def _called(node: Any) -> str:
     """What an operator is called, with its domain where that is not ONNX's own."""
     return str(node.op_type if node.domain in ("", "ai.onnx") else f"{node.domain}.{node.op_type}")
@@ -744,8 +750,8 @@ def _candidates(number: float) -> list[Any]:
 _Read = Callable[[_Reader, Any], bool]
 #: How an operator that is no activation is read; False: perhaps it is part of one, after all.
 _READERS: dict[str, _Read] = {
-    "Identity": _Reader._dropout,
-    "Dropout": _Reader._dropout,
+    "Identity": _Reader._unchanged,
+    "Dropout": _Reader._unchanged,
     "Cast": _Reader._cast,
     "Flatten": _Reader._reshape,
     "Reshape": _Reader._reshape,
