@@ -177,11 +177,15 @@ def test_every_activation_is_recognised_by_its_values(name, x):
     np.testing.assert_allclose(back.predict(x), net.predict(x), rtol=1e-5, atol=1e-5)
 
 
-def test_an_estimator_for_tables_is_refused(tmp_path, rng):
+def test_what_is_more_than_a_network_is_refused(tmp_path, rng):
     pytest.importorskip("narwhals")
     x = rng.normal(size=(60, 3))
     lamina.export.onnx(lamina.TabularRegressor(epochs=2).fit(x, x[:, 0]), tmp_path / "model.onnx")
     with pytest.raises(ValueError, match=r"a TabularRegressor.*lamina\.load"):
+        lamina.from_onnx(tmp_path / "model.onnx")
+    series = lamina.RecurrentRegressor((3,), window=4, max_iter=2).fit(x, x[:, 0])
+    lamina.export.onnx(series, tmp_path / "model.onnx")
+    with pytest.raises(ValueError, match="a RecurrentRegressor"):
         lamina.from_onnx(tmp_path / "model.onnx")
 
 

@@ -78,8 +78,8 @@ def from_onnx(model: Any, output: str | None = None) -> Any:
             return ours
     elif "estimator" in about:
         raise ValueError(
-            f"the file holds a {about['estimator']}, which has no form as one network: keep it by its `save`, and read "
-            "it by lamina.load"
+            f"the file holds a {about['estimator']} with what it makes of its inputs, which no network has: keep it by "
+            "pickle, or by its `save`, which lamina.load reads"
         )
     try:
         return _Reader(onnx, proto, output).network()

@@ -80,7 +80,18 @@ def _about(net: Any, **more: Any) -> dict[str, Any]:
     return {ABOUT: own, **more}
 
 
+def _more_than_a_network(estimator: Any, metadata: Mapping[str, str]) -> dict[str, Any]:
+    return {"version": __version__, "estimator": type(estimator).__name__, "metadata": dict(metadata)}
+
+
 # Estimators ------------------------------------------------------------------------------------------------------
+
+
+def _about_estimator(estimator: Any, **more: Any) -> dict[str, Any]:
+    net = estimator.network_
+    if getattr(estimator, "window", None) is None:
+        return _about(net, **more)
+    return {ABOUT: _more_than_a_network(estimator, net.metadata), **more}
 
 
 def _network_and_outputs(graph: Graph, net: Any) -> Value:
@@ -112,7 +123,7 @@ def _of_classifier(estimator: Any) -> Any:
     else:
         shares = y if labelling.link == "softmax" else shares_of(y, net.n_outputs, labelling.several)
         graph.output(shares, "probabilities", [rows, len(classes)])
-    return graph.model("lamina", repr(estimator), _about(net, classes=classes.tolist()))
+    return graph.model("lamina", repr(estimator), _about_estimator(estimator, classes=classes.tolist()))
 
 
 def _of_regressor(estimator: Any) -> Any:
@@ -122,7 +133,7 @@ def _of_regressor(estimator: Any) -> Any:
     if hasattr(estimator, "target_scale_"):
         y = rescaled(y, estimator.target_scale_, estimator.target_mean_)
     graph.output(y, "variable", ["sequences" if net.spec.recurrent else "rows", net.n_outputs])
-    return graph.model("lamina", repr(estimator), _about(net))
+    return graph.model("lamina", repr(estimator), _about_estimator(estimator))
 
 
 def rescaled(y: Value, scale: Array, mean: Array) -> Value:
@@ -190,8 +201,7 @@ def _of_table(estimator: Any) -> tuple[Graph, Value, list[dict[str, Any]]]:
 
 
 def _about_table(estimator: Any, inputs: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
-    own = {"version": __version__, "estimator": type(estimator).__name__, "metadata": dict(estimator.metadata_)}
-    return {ABOUT: own, "inputs": inputs, **more}
+    return {ABOUT: _more_than_a_network(estimator, estimator.metadata_), "inputs": inputs, **more}
 
 
 def _named_apart(inputs: list[dict[str, Any]], *names: str) -> list[str]:
