@@ -234,6 +234,7 @@ early = {
     *("tensorboard", "torch"),
 } & set(sys.modules)
 assert not early, early
+assert "onnx" not in sys.modules
 """
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr

@@ -18,6 +18,7 @@ _HOMES = {
     "simd_level": "runtime",
     "Network": "network.network",
     "load": "model_file",
+    "from_onnx": "exchange.onnx",
     "ModelFileError": "storage.parts",
     "VersionWarning": "storage.pickles",
     "EarlyStopping": "training.callbacks",

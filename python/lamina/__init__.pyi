@@ -52,6 +52,7 @@ from lamina.estimators import RecurrentClassifier as RecurrentClassifier
 from lamina.estimators import RecurrentRegressor as RecurrentRegressor
 from lamina.exchange.keras import from_keras as from_keras
 from lamina.exchange.keras import to_keras as to_keras
+from lamina.exchange.onnx import from_onnx as from_onnx
 from lamina.exchange.sklearn import from_sklearn as from_sklearn
 from lamina.exchange.torch import from_torch as from_torch
 from lamina.exchange.torch import to_torch as to_torch

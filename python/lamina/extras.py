@@ -16,6 +16,7 @@ REQUIREMENTS = {
     "pandas": "pandas>=2",
     "polars": "polars>=1",
     "pyarrow": "pyarrow>=14",
+    "onnx": "onnx>=1.16",
     "rich": "rich>=13",
     "sklearn": "scikit-learn>=1.6",
     "tensorboard": "tensorboard>=2.13",

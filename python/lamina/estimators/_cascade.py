@@ -10,7 +10,7 @@ from sklearn.utils.multiclass import unique_labels
 
 from lamina.cascade import CascadeNetwork
 from lamina.estimators.estimator import BaseLamina, all_or_nothing, of_one_fit
-from lamina.estimators.labels import labels_of, shares_of
+from lamina.estimators.labels import Labelling, labels_of, shares_of
 from lamina.estimators.parameters import CASCADE, check_parameters
 from lamina.estimators.samples import class_labels, two_classes
 
@@ -157,6 +157,11 @@ class CascadeClassifier(ClassifierMixin, BaseCascade):  # type: ignore[misc]
         """Return the logarithm of `predict_proba`."""
         with np.errstate(divide="ignore"):
             return np.log(self.predict_proba(X))
+
+    @property
+    def labelling(self) -> Labelling:
+        """How labels and probabilities are made of the network's outputs."""
+        return Labelling(self.classes_, self._several, 0.5, "logistic")
 
     def _encode(self, y: Any) -> tuple[Any, int, str]:
         y = class_labels(y)

@@ -10,7 +10,7 @@ from sklearn.utils.multiclass import unique_labels
 from lamina import losses
 from lamina.estimators._base import BaseMLP
 from lamina.estimators.estimator import all_or_nothing, available_if, of_one_fit
-from lamina.estimators.labels import labels_of, shares_of
+from lamina.estimators.labels import Labelling, labels_of, shares_of
 from lamina.estimators.samples import class_labels, two_classes, weighted
 
 __all__ = ["MLPClassifier"]
@@ -280,10 +280,16 @@ feature_names_in_, n_iter_, n_layers_, n_outputs_, out_activation_
             raise ValueError("class_weight='balanced' needs all rows; give partial_fit a dictionary or sample_weight")
         return weighted(self.class_weight, y, weight, self.classes_)
 
+    @property
+    def labelling(self) -> Labelling:
+        """How labels and probabilities are made of the network's outputs."""
+        border = 0.0 if self.out_activation_ == "identity" else 0.5
+        return Labelling(self.classes_, self._multilabel, border, self.out_activation_)
+
     def _labels(self, outputs: Any) -> Any:
         """Return labels for the network's outputs, (n, outputs)."""
-        border = 0.0 if self.out_activation_ == "identity" else 0.5
-        return labels_of(outputs, self.classes_, self._multilabel, border)
+        how = self.labelling
+        return labels_of(outputs, how.classes, how.several, how.border)
 
     def _score_of(self, y: Any, outputs: Any, weight: Any) -> float:
         return float(accuracy_score(y, self._labels(outputs), sample_weight=weight))

@@ -18,6 +18,7 @@ from lamina.data.sequences import pad
 from lamina.data.splits import Split, warn_of_few
 from lamina.data.targets import mean_and_scale
 from lamina.estimators.estimator import BaseLamina, all_or_nothing, of_one_fit
+from lamina.estimators.labels import Labelling
 from lamina.estimators.parameters import RECURRENT, check_parameters
 from lamina.estimators.samples import check_scale, class_labels, counted, numbers, two_classes
 from lamina.layers import Dense, Recurrent
@@ -419,6 +420,11 @@ class RecurrentClassifier(ClassifierMixin, _BaseRecurrent):  # type: ignore[misc
         self.classes_ = two_classes(classes)
         self._fit(inputs, targets, lengths, len(classes), weight)
         return self
+
+    @property
+    def labelling(self) -> Labelling:
+        """How labels and probabilities are made of the network's outputs."""
+        return Labelling(self.classes_, False, 0.5, "softmax")
 
     @of_one_fit
     def predict_proba(self, X: Any, lengths: Any = None) -> Any:

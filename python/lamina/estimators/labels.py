@@ -1,10 +1,32 @@
 """What a network's outputs say of classes."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-__all__ = ["labels_of", "shares_of"]
+__all__ = ["Labelling", "labels_of", "shares_of"]
+
+
+@dataclass(frozen=True)
+class Labelling:
+    """How a classifier makes labels and probabilities of its network's outputs, for those who write it elsewhere.
+
+    Attributes
+    ----------
+    classes : array
+    several : bool
+        Whether several labels go together, and are an indicator matrix.
+    border : float
+        What an output has to be above, where it stands for a class on its own.
+    link : str
+        "softmax", "logistic", or "identity" of outputs that are margins and no probabilities.
+    """
+
+    classes: Any
+    several: bool
+    border: float
+    link: str
 
 
 def labels_of(outputs: Any, classes: Any, several: bool, border: float = 0.5) -> Any:

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lamina.export.c_file import CFiles as CFiles
     from lamina.export.c_file import c as c
+    from lamina.export.onnx_file import onnx as onnx
 
 # By the function: the module that has it, imported when it is first asked for.
 _HOMES = {
     "CFiles": "c_file",
     "c": "c_file",
+    "onnx": "onnx_file",
 }
 
 __all__ = sorted(_HOMES)

@@ -29,7 +29,7 @@ from lamina.tabular.values import (
     what_is,
 )
 
-__all__ = ["Column", "FrameEncoder"]
+__all__ = ["FARTHEST", "Column", "FrameEncoder"]
 
 # Categories that a column may have, and all columns together: the header of a model file can hold twice as many values.
 # A column takes at most this share of what those before it have left.
@@ -38,8 +38,8 @@ _MOST_CATEGORIES, _MOST_IN_ALL, _SHARE = 1024, 2**17, 1 / 8
 _FEW = 10
 # So many different categories, none of which the fit had, are no accident.
 _STRANGERS = 5
-# What an encoded number is at most, in distances of the quartiles: squares of it are still numbers in float32.
-_FARTHEST = 1e6
+#: What an encoded number is at most, in distances of the quartiles: squares of it are still numbers in float32.
+FARTHEST = 1e6
 _KINDS = ("number", "boolean", "category", "datetime", "time", "duration")
 #: How the values of a kind of column are seen as numbers, by the name of each number; the first has none.
 _NUMBERS: dict[str, Callable[[Any], dict[str, Array]]] = {
@@ -345,7 +345,7 @@ def _centred(values: Array, center: Any, scale: Any) -> Array:
     """Numbers about 0 and of size 1, before they lose digits as float32; 0 where they are missing."""
     with np.errstate(over="ignore"):
         out = (values - center) / scale
-    np.clip(out, -_FARTHEST, _FARTHEST, out=out)
+    np.clip(out, -FARTHEST, FARTHEST, out=out)
     np.copyto(out, 0.0, where=np.isnan(out))
     return out  # type: ignore[no-any-return]
 
