@@ -1,0 +1,57 @@
+"""The Python blocks of a page, run in order in one namespace: what each prints and draws, put below it.
+
+A block that begins with ```` ```python CAPTION ```` draws the picture of that caption, and is folded below it.
+"""
+
+import re
+import warnings
+from contextlib import redirect_stdout
+from io import StringIO
+
+BLOCK = re.compile(r"^```python(?P<caption>[^\n]*)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
+DRAWN = "drawn"
+
+
+def run_page(text, page):
+    """`text` of `page` with the results of its blocks; pictures are written beside it, into the folder `drawn`."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    style = {
+        "svg.hashsalt": page.stem,
+        "figure.figsize": (7, 3.5),
+        "figure.constrained_layout.use": True,
+        "axes.grid": True,
+        "grid.alpha": 0.25,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+    }
+    namespace = {"__name__": "__main__"}
+    count = 0
+
+    def result(found):
+        nonlocal count
+        count += 1
+        printed = StringIO()
+        with redirect_stdout(printed), warnings.catch_warnings():
+            warnings.simplefilter("error")
+            exec(compile(found["code"], f"{page.name}, block {count}", "exec"), namespace)
+        caption = found["caption"].strip()
+        shown = [f"```python\n{found['code']}```"]
+        if printed.getvalue():
+            shown.append(f"```{{code-block}} text\n:class: printed\n\n{printed.getvalue().rstrip()}\n```")
+        for number in plt.get_fignums():
+            picture = page.parent / DRAWN / f"{page.stem}-{count}-{number}.svg"
+            picture.parent.mkdir(exist_ok=True)
+            plt.figure(number).savefig(picture, metadata={"Date": None})
+            figure = f":::{{figure}} {DRAWN}/{picture.name}\n:alt: {caption}\n\n{caption}\n:::"
+            shown.insert(0, figure) if caption else shown.append(figure)
+        plt.close("all")
+        if caption:
+            shown[1] = f"::::{{admonition}} How it is drawn\n:class: dropdown\n\n{shown[1]}\n::::"
+        return "\n\n".join(shown)
+
+    with plt.rc_context(style):
+        return BLOCK.sub(result, text)

@@ -1,0 +1,10 @@
+"""
+A first network
+===============
+
+Digits.
+"""
+
+import lamina
+
+print(lamina.__version__)
