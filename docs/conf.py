@@ -9,6 +9,7 @@ import lamina
 
 DOCS = Path(__file__).parent
 sys.path.insert(0, str(DOCS / "extensions"))
+lamina.set_num_threads(1)  # what the pages train is too small for more
 
 project = "lamina"
 author = "lamina developers"
