@@ -151,15 +151,20 @@ def is_ours(member):
     return (getattr(function, "__module__", None) or "lamina").startswith("lamina")
 
 
-def public_page(rooms):
-    """Classes and functions of some rooms of `lamina`; "others" stands for all rooms that no page names."""
+def shown_in(rooms):
+    """The public names, with what they name, of some rooms; "others" stands for all rooms that no page names."""
     names = public_names()
     rooms = rooms.split()
     if "others" in rooms:
         texts = [path.read_text() for path in (DOCS / "reference").glob("*.md")]
         known = {room for text in texts for line in PUBLIC.findall(text) for room in line.split()}
         rooms += [home for _, home in names.values() if not within(home, known)]
-    chosen = {name: value for name, (value, home) in names.items() if within(home, rooms)}
+    return {name: value for name, (value, home) in names.items() if within(home, rooms)}
+
+
+def public_page(rooms):
+    """Classes and functions of some rooms of `lamina`."""
+    chosen = shown_in(rooms)
     table = [
         "```{eval-rst}",
         ".. autosummary::",

@@ -50,7 +50,7 @@ def run_page(text, page):
             shown.insert(0, figure) if caption else shown.append(figure)
         plt.close("all")
         if caption:
-            shown[1] = f"::::{{admonition}} How it is drawn\n:class: dropdown\n\n{shown[1]}\n::::"
+            shown[1] = f"<details><summary>How it is drawn</summary>\n\n{shown[1]}\n\n</details>"
         return "\n\n".join(shown)
 
     with plt.rc_context(style):
