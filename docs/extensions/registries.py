@@ -101,7 +101,7 @@ def section(kind, entry, page):
     signature = ", ".join(
         shown(name, key, value).strip("`").replace(" = ", "=") for key, (value, _) in parameters.items()
     )
-    return [*lines, f"::::{{py:class}} {qualified}({signature})", "", *body, "::::", ""]
+    return [*lines, f"::::{{py:class}} {qualified}({signature})", ":no-contents-entry:", "", *body, "::::", ""]
 
 
 def registry_page(name, page):

@@ -37,6 +37,7 @@ plots_cascade.growth(net, ax=ax)
 
 side = np.linspace(-7, 7, 121)
 plane = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2)
+# sphinx_gallery_thumbnail_number = 2
 figure, axes = plt.subplots(1, 4, figsize=(9, 2.6), sharey=True, layout="constrained")
 for ax, n in zip(axes, (1, 5, 9, net.n_units), strict=True):
     ax.contourf(side, side, net.at(n).predict(plane).reshape(121, 121), levels=12, cmap="RdBu")
