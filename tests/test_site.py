@@ -94,7 +94,7 @@ def test_what_a_block_prints_and_draws_stands_below_it(extensions, tmp_path):
     )
     result = running.run_page(text, page)
     assert "```{code-block} text\n:class: printed\n\n2\n```" in result
-    assert ":::{figure} drawn/page-2-1.svg\n:alt: A line.\n\nA line.\n:::" in result
+    assert ":::{figure} drawn/page-2-1.svg\n:alt: A line.\n:width: 672px\n\nA line.\n:::" in result
     assert (tmp_path / "drawn" / "page-2-1.svg").read_text().startswith("<?xml")
     with pytest.raises(AssertionError):
         running.run_page("```python\nassert 1 + 1 == 3\n```\n", page)

@@ -114,23 +114,28 @@ def registry_page(name, page):
     return "\n".join([*module, *(line for entry in entries(name) for line in section(name, entry, page))])
 
 
+def names_in(module):
+    """What a module says is public, or else what it defines without an underscore."""
+    own = (name for name, value in vars(module).items() if getattr(value, "__module__", "") == module.__name__)
+    return sorted(getattr(module, "__all__", None) or (name for name in own if not name.startswith("_")))
+
+
+@cache
 def public_names():
     """Every public name but those of registries: what it is called, what it is, and the room it is in."""
     of_registries = {entry["name"] for name in (*REGISTRIES, "clipping") for entry in entries(name)}
-    found = {name: getattr(lamina, name) for name in lamina.__all__ if name not in of_registries}
-    for name, module in list(found.items()):
-        if isinstance(module, ModuleType):
-            del found[name]
-            homes = [value for value in found.values() if not isinstance(value, ModuleType)]
-            for inner in sorted(getattr(module, "__all__", ())):
-                value = getattr(module, inner)
-                if callable(value) and inner not in of_registries and not any(value is home for home in homes):
-                    found[f"{name}.{inner}"] = value
-    found = {name: value for name, value in found.items() if hasattr(lamina, name) or "." in name}
-    return {
-        name: (value, f"lamina.{name.partition('.')[0]}" if "." in name else value.__module__)
-        for name, value in found.items()
+    values = {name: getattr(lamina, name) for name in lamina.__all__ if name not in of_registries}
+    modules = {name: value for name, value in values.items() if isinstance(value, ModuleType)}
+    found = {
+        name: (value, getattr(value, "__module__", "lamina")) for name, value in values.items() if name not in modules
     }
+    at_the_top = [value for value, _ in found.values()]
+    for module_name, module in modules.items():
+        for name in names_in(module):
+            value = getattr(module, name)
+            if callable(value) and name not in of_registries and not any(value is known for known in at_the_top):
+                found[f"{module_name}.{name}"] = (value, f"lamina.{module_name}")
+    return found
 
 
 @cache
@@ -159,7 +164,8 @@ def shown_in(rooms):
         texts = [path.read_text() for path in (DOCS / "reference").glob("*.md")]
         known = {room for text in texts for line in PUBLIC.findall(text) for room in line.split()}
         rooms += [home for _, home in names.values() if not within(home, known)]
-    return {name: value for name, (value, home) in names.items() if within(home, rooms)}
+    # In the order of the rooms.
+    return {name: value for room in rooms for name, (value, home) in names.items() if within(home, [room])}
 
 
 def public_page(rooms):

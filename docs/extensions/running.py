@@ -10,6 +10,7 @@ from io import StringIO
 
 BLOCK = re.compile(r"^```python(?P<caption>[^\n]*)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
 DRAWN = "drawn"
+LARGE = 250_000  # bytes: drawings of more are pixels
 
 
 def run_page(text, page):
@@ -43,10 +44,15 @@ def run_page(text, page):
         if printed.getvalue():
             shown.append(f"```{{code-block}} text\n:class: printed\n\n{printed.getvalue().rstrip()}\n```")
         for number in plt.get_fignums():
+            width = round(96 * plt.figure(number).get_figwidth())
             picture = page.parent / DRAWN / f"{page.stem}-{count}-{number}.svg"
             picture.parent.mkdir(exist_ok=True)
             plt.figure(number).savefig(picture, metadata={"Date": None})
-            figure = f":::{{figure}} {DRAWN}/{picture.name}\n:alt: {caption}\n\n{caption}\n:::"
+            if picture.stat().st_size > LARGE:
+                picture.unlink()
+                picture = picture.with_suffix(".png")
+                plt.figure(number).savefig(picture, dpi=170)
+            figure = f":::{{figure}} {DRAWN}/{picture.name}\n:alt: {caption}\n:width: {width}px\n\n{caption}\n:::"
             shown.insert(0, figure) if caption else shown.append(figure)
         plt.close("all")
         if caption:
