@@ -133,7 +133,7 @@ def _checksum(description: dict[str, Any], tensors: dict[str, Any]) -> str:
     return digest.hexdigest()
 
 
-def write(path: Any, contents: Contents, kind: Kind = MODEL) -> None:
+def write(path: Any, contents: Contents, *, kind: Kind = MODEL) -> None:
     """Write a file of this kind, whole or not at all; ValueError for weights that `read` would refuse."""
     from safetensors.numpy import save as to_bytes
 
