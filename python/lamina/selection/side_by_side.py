@@ -37,7 +37,15 @@ Hook = Callable[[Epoch], None]
 #: A fit to run beside others: it gets a callback to hand to its fit.
 Task = Callable[[Hook], Result]
 #: What many fits have to say of `Network.fit`'s options themselves, or some of it.
-OWN_OPTIONS = {"validation", "validation_sample_weight", "sample_weight", "n_threads", "verbose", "resume"}
+OWN_OPTIONS = {
+    "validation",
+    "validation_sample_weight",
+    "sample_weight",
+    "n_threads",
+    "verbose",
+    "resume",
+    "resume_from",
+}
 #: What `Network.fit` takes besides: options that are the same for every fit.
 FIT_OPTIONS = {
     name
@@ -177,7 +185,7 @@ def check_fit_options(options: Iterable[str], caller: str, own: set[str]) -> Non
 
 def options_of(options: dict[str, Any], hook: Hook, n_threads: int | None = 1) -> dict[str, Any]:
     """Return the options of a fit: with `hook` after the caller's own callbacks, and `n_threads` as there."""
-    for name in ("n_threads", "verbose", "resume"):
+    for name in ("n_threads", "verbose", "resume", "resume_from"):
         if name in options:
             raise TypeError(f"{name} is no option here: every fit is a fresh one on one thread")
     return {**options, "callbacks": [*callbacks_of(options.get("callbacks")), hook], "n_threads": n_threads}

@@ -140,7 +140,7 @@ def _checksum(description: dict[str, Any], tensors: dict[str, Any]) -> str:
     return digest.hexdigest()
 
 
-def write(path: Any, contents: Contents, kind: Kind = MODEL, free: frozenset[str] = frozenset()) -> None:
+def write(path: Any, contents: Contents, *, kind: Kind = MODEL, free: frozenset[str] = frozenset()) -> None:
     """Write a file of this kind, whole or not at all; ValueError for weights that `read` would refuse.
 
     The arrays called `free` may hold any number.

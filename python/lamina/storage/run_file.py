@@ -168,4 +168,4 @@ class RunFile:
             for name, part in self.parts.items()
             for own, array in part.arrays.items()
         }
-        write(self.path, Contents(described, arrays, {}), _KIND)
+        write(self.path, Contents(described, arrays, {}), kind=_KIND)
