@@ -245,6 +245,33 @@ def test_weights_by_a_column(folder, kind, capsys):
         assert "must have a number in each row, none below 0" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_columns_are_kept_beside_predictions(folder, kind, suffix, capsys):
+    """As they are written, whatever they hold, those of the model among them."""
+    train(*kind)
+    data = f"new.{suffix}"
+    frame = table(3, 20).assign(customer=[f"{i:05d}, {i}" for i in range(20)])[::-1].reset_index(drop=True)
+    if suffix == "csv":
+        frame.to_csv(data, index=False)
+    else:
+        pytest.importorskip("pyarrow")
+        frame.to_parquet(data)
+    plain = predictions("m.lamina", data)
+    found = predictions("m.lamina", data, "--keep", "customer,income", "--proba", "--force")
+    assert found.columns.tolist() == ["customer", "income", "prediction", "probability_no", "probability_yes"]
+    assert found["customer"].tolist() == frame["customer"].tolist()
+    assert found["income"].tolist() == frame["income"].tolist()
+    assert found["prediction"].tolist() == plain["prediction"].tolist()
+    for column, message in {"nothing": "--keep nothing: the table has no column 'nothing'",
+                            "prediction": "--keep prediction has the name of a column of the"}.items():  # fmt: skip
+        frame.assign(prediction=1).to_csv("other.csv", index=False)
+        assert main(["predict", "m.lamina", "other.csv", "--keep", column, "--out", "p.csv", "--force"]) == 2
+        assert message in capsys.readouterr().err
+    # A table with columns of the user's is not replaced as one of lamina's own.
+    assert main(["predict", "m.lamina", data, "--out", "p.csv"]) == 2
+    assert "holds no predictions of lamina's" in capsys.readouterr().err
+
+
 def test_ids_and_leaks_are_warned_of(folder, kind, capsys):
     frame = table()
     frame.assign(customer=np.arange(ROWS) + 1000, paid=(frame.bought == "yes") * 9.99).to_csv("data.csv", index=False)

@@ -376,6 +376,11 @@ def test_labels_in_series():
         assert model.score(FRAME, each) == pytest.approx(np.mean(model.predict(FRAME) == LABELS))
     with pytest.warns(DataConversionWarning):
         make("TabularClassifier").fit(FRAME, y.to_frame())
+    truths = LABELS == "much"
+    for each in (truths.astype(object), pd.Series(truths, dtype=object), [np.bool_(truth) for truth in truths]):
+        model = make("TabularClassifier").fit(FRAME, each)
+        assert model.classes_.tolist() == [False, True]
+        assert model.score(FRAME, each) == model.score(FRAME, truths)
     nullable = pd.Series((LABELS == "much").astype(int), dtype="Int64")
     assert make("TabularClassifier").fit(FRAME, nullable).classes_.tolist() == [0, 1]
 

@@ -33,7 +33,15 @@ OPTIONS_OF = {
 
 
 # Options that take a list, and one each.
-LISTS = {"--hidden": "64,32", "--drop": "a,b", "--id": "a,b", "--text": "a,b", "--numbers": "a,b", "--na": "NA,-999"}
+LISTS = {
+    "--hidden": "64,32",
+    "--drop": "a,b",
+    "--id": "a,b",
+    "--text": "a,b",
+    "--numbers": "a,b",
+    "--na": "NA,-999",
+    "--keep": "a,b",
+}
 
 
 def _is_spread(option: str, given: list[str]) -> bool:
@@ -176,6 +184,8 @@ def _add_predict(commands: Any) -> None:
                          help="columns as in training, the target is optional; - is the standard input")  # fmt: skip
     predict.add_argument("--out", metavar="predictions.csv",
                          help="where to write; the standard output if not given, or -")  # fmt: skip
+    predict.add_argument("--keep", type=_names, default=[], metavar="A,B",
+                         help="columns of the table to write in front of the predictions, as they are")  # fmt: skip
     predict.add_argument("--proba", action="store_true", help="add a column with the probability of each class")
     predict.add_argument("--interval", type=_number(0, 1, above=True), metavar="SHARE",
                          help="of numbers: add columns low and high, between which such a share lies")  # fmt: skip

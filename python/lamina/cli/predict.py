@@ -63,7 +63,8 @@ def run(options: Namespace) -> int:
     if options.interval is not None and predictor.interval is None:
         kind = "this one predicts classes" if target.classes is not None else "this one is a network of its own layers"
         raise TableError(f"--interval needs a tabular model of numbers; {kind}")
-    reading = read_as_trained(options, predictor.numbers, predictor.texts, predictor.cells, lenient={target.name})
+    reading = read_as_trained(options, predictor.numbers, predictor.texts, predictor.cells, {target.name},
+                              kept=options.keep)  # fmt: skip
     report.note(reading.told, stderr=True)
     outputs, notes = predictor.outputs(reading.frame)
     for line in (*reading.notes, *notes):
@@ -73,7 +74,9 @@ def run(options: Namespace) -> int:
         columns |= {f"{PROBABILITY}{label}": outputs[:, place] for place, label in enumerate(target.labels or ())}
     if options.interval is not None and predictor.interval is not None:
         columns |= dict(zip(INTERVAL, predictor.interval(reading.frame, options.interval).T, strict=True))
-    predictions = pd.DataFrame(columns)
+    if twice := [name for name in reading.kept if name in columns]:
+        raise TableError(f"--keep {twice[0]} has the name of a column of the predictions; rename it in the table")
+    predictions = pd.DataFrame({**reading.kept, **columns})
     if to_file:
         write_whole(options.out, predictions.to_csv(index=False).encode())
         report.note(f"{len(outputs)} predictions: {options.out}", stderr=True)

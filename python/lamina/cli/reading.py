@@ -72,6 +72,8 @@ class Reading:
         The names that the header has more than once.
     spellings : dict
         Of the column that was asked for, how each of its numbers, or true and false, is written; empty for text.
+    kept : dict
+        By name, the cells of columns that were wanted as they are.
     """
 
     frame: pd.DataFrame
@@ -81,6 +83,7 @@ class Reading:
     doubts: dict[str, Doubt]
     doubled: frozenset[str]
     spellings: dict[Any, str] = field(default_factory=dict)
+    kept: dict[str, list[Any]] = field(default_factory=dict)
 
 
 def read_table(options: Namespace, labels: str | None = None) -> Reading:
@@ -147,7 +150,12 @@ def read_table(options: Namespace, labels: str | None = None) -> Reading:
 
 
 def read_as_trained(
-    options: Namespace, numbers: Collection[str], texts: Collection[str], rules: CellRules, lenient: Collection[str]
+    options: Namespace,
+    numbers: Collection[str],
+    texts: Collection[str],
+    rules: CellRules,
+    lenient: Collection[str],
+    kept: Collection[str] = (),
 ) -> Reading:
     """Return the columns of a model in the table of `lamina predict`, those that it has of them.
 
@@ -159,13 +167,16 @@ def read_as_trained(
         How the cells of the training table were understood.
     lenient : collection of str
         Columns of numbers in which anything else is missing, and no error.
+    kept : collection of str
+        Columns whose cells are wanted as they are, besides.
     """
     # Older models may name columns with a blank at the end.
     known = {name.strip(): name for name in (*numbers, *texts)}
     source = TableFile(options.data)
     if kind := source.columnar():
-        return _read_columnar_as_trained(source, kind, known, numbers, texts, lenient)
-    text = read_text(source, options.separator, options.encoding, wanted=known.__contains__)
+        return _read_columnar_as_trained(source, kind, known, numbers, texts, lenient, kept)
+    text = read_text(source, options.separator, options.encoding, wanted=lambda name: name in known or name in kept)
+    _check_kept(kept, text.columns)
     rules = replace(rules, missing=[*rules.missing, *options.na])
     columns = {known[name]: column for name, column in text.columns.items() if name in known}
     usual = cells.formats(text.separator, options.decimal, options.thousands)
@@ -180,7 +191,14 @@ def read_as_trained(
             frame[name] = _numbers_or_truths(name, numeric[name], found[name], text, name in lenient)
         else:
             frame[name] = _texts((cells.stripped(column) if rules.strip else column).split(JOINT), rules)
-    return Reading(_frame(frame, len(text.lines)), rules, _told(text, written), text.notes, {}, text.doubled)
+    own = {name: text.columns[name].split(JOINT) for name in kept}
+    return Reading(_frame(frame, len(text.lines)), rules, _told(text, written), text.notes, {}, text.doubled, kept=own)
+
+
+def _check_kept(kept: Collection[str], there: Collection[str]) -> None:
+    for name in kept:
+        if name not in there:
+            raise TableError(f"--keep {name}: the table has no column {name!r}")
 
 
 def _read_columnar(source: TableFile, kind: str, options: Namespace) -> Reading:
@@ -198,12 +216,15 @@ def _read_columnar(source: TableFile, kind: str, options: Namespace) -> Reading:
 
 def _read_columnar_as_trained(
     source: TableFile, kind: str, known: Mapping[str, str], numbers: Collection[str], texts: Collection[str],
-    lenient: Collection[str],
+    lenient: Collection[str], kept: Collection[str],
 ) -> Reading:  # fmt: skip
     """Return the columns of a model in a file that says itself what they hold."""
     from pandas.api import types
 
-    frame, notes = read_columns(source, kind, wanted=lambda name: name.strip() in known)
+    frame, notes = read_columns(source, kind, wanted=lambda name: name.strip() in known or name in kept)
+    _check_kept(kept, frame.columns)
+    own = {name: frame[name].tolist() for name in kept}
+    frame = frame.drop(columns=[name for name in frame.columns if name.strip() not in known])
     frame = frame.rename(columns=lambda name: known[name.strip()])
     for name in frame.columns:
         if name in texts:
@@ -215,7 +236,7 @@ def _read_columnar_as_trained(
                 raise TableError(f"column {name!r} holds numbers in the model; here it has "
                                  f"{_short(str(values.dropna().iloc[0]))}")  # fmt: skip
             frame[name] = np.nan if told is None else told
-    return Reading(frame, CellRules(missing=[""]), _told_columnar(kind, frame), notes, {}, frozenset())
+    return Reading(frame, CellRules(missing=[""]), _told_columnar(kind, frame), notes, {}, frozenset(), kept=own)
 
 
 def _maybe_numbers(values: pd.Series) -> Any:
