@@ -197,6 +197,25 @@ def test_every_layer(name, dtype):
         assert_gradients_are_equal(net, x, some(60, 2, dtype))
 
 
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_module_goes_to_another_device_and_type(name):
+    """Meta is the device that every machine has beside its own."""
+    layer = LAYERS[name]
+    net, x = net_of(layer, "float32"), rows_for(layer, "float32")
+    module = lamina.to_torch(net).train()
+    assert module.to("meta")(torch.empty(x.shape, device="meta")).device.type == "meta"
+    double = lamina.to_torch(net).double()
+    assert_close(outputs(double, x.astype("float64")), net.astype("float64").forward(x), "float64", 10)
+
+
+@pytest.mark.parametrize("number", range(zoo.COUNT))
+def test_every_network_goes_to_another_device(number):
+    net = zoo.build(number)
+    x, _ = zoo.samples(number, np.random.default_rng(0), 4)
+    out = lamina.to_torch(net, link=True).to("meta")(torch.from_numpy(x.astype(net.dtype)).to("meta"))
+    assert out.shape == net.predict(x).shape
+
+
 RECURRENT = {
     f"{kind} {sequences} {cut} {f}": lamina.Recurrent(
         5, f, kind, sequences, cut, **({"outputs": 3, "output_activation": "prelu"} if kind == "jordan" else {})

@@ -123,8 +123,7 @@ def _embedding(ops: Any, layer: Any, p: Parameters, x: Tensor, f: Activate) -> T
         elif count == 2:
             parts.append(ops.expand_dims(1 - 2 * value, -1) * exists)
         else:
-            numbers = ops.cast(ops.arange(count), x.dtype)
-            parts.append(ops.cast(ops.expand_dims(value, -1) == numbers, x.dtype))
+            parts += [ops.expand_dims(ops.cast(value == number, x.dtype), -1) for number in range(count)]
     return ops.concatenate(parts, axis=-1)
 
 
@@ -158,8 +157,7 @@ def _features(ops: Any, layer: Any, p: Parameters, x: Tensor) -> Tensor:
     width = upper - lower
     bins = (x - lower) * ops.where(width > 0, 1 / ops.where(width > 0, width, ops.ones_like(width)), 0 * width)
     # The first bin goes on below, and the last one above.
-    first = np.arange(lower.shape[0])[:, None] == 0
-    low = ops.cast(ops.convert_to_tensor(np.where(first, -np.inf, 0.0)), x.dtype)
+    low = ops.concatenate([ops.zeros_like(width[:1]) - math.inf, ops.zeros_like(width[1:])], axis=0)
     return ops.maximum(ops.minimum(bins, ops.where(upper == edges[-1], math.inf + 0 * width, 1 + 0 * width)), low)
 
 

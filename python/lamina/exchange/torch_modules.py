@@ -46,10 +46,6 @@ class _Ops:
         return x.to(getattr(torch, dtype) if isinstance(dtype, str) else dtype)
 
     @staticmethod
-    def convert_to_tensor(x: Any) -> Any:
-        return torch.as_tensor(x)
-
-    @staticmethod
     def expand_dims(x: Any, axis: int) -> Any:
         return torch.unsqueeze(x, axis)
 
