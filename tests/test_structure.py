@@ -230,8 +230,8 @@ for name in lamina.__all__:
     if not name.endswith(("estimators", "Classifier", "Regressor")):
         getattr(lamina, name)
 early = {
-    *("joblib", "keras", "matplotlib", "mlflow", "narwhals", "optuna", "pandas", "rich", "safetensors", "scipy", "sklearn"),
-    *("tensorboard", "torch"),
+    *("joblib", "keras", "matplotlib", "mlflow", "narwhals", "optuna", "pandas", "rich", "safetensors", "scipy"),
+    *("sklearn", "tensorboard", "torch"),
 } & set(sys.modules)
 assert not early, early
 assert "onnx" not in sys.modules
