@@ -544,6 +544,12 @@ def test_what_a_file_says_is_not_believed(kept, name, tmp_path):
         go_on(path)
 
 
+def test_a_checkpoint_of_another_version_is_warned_of(kept, tmp_path):
+    path = altered(kept, lambda kept, arrays: kept.update(version="0.0.1"), tmp_path / "old")
+    with pytest.warns(UserWarning, match=r"version '0\.0\.1' of lamina.* may not end with the same bits"):
+        assert go_on(path).epochs == EPOCHS
+
+
 def test_two_checkpoints_in_one_file_are_refused(tmp_path):
     with pytest.raises(ValueError, match="two checkpoints in one file"):
         plain_fit(network(), callbacks=[Checkpoint(tmp_path / "a"), Checkpoint(f"{tmp_path}/./a", 2)])

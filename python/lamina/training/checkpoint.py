@@ -349,8 +349,8 @@ def kept_at(path: FilePath) -> KeptFit:
     made = contents.architecture.get("version")
     if made != __version__:
         warnings.warn(
-            f"{name} was written by version {reprlib.repr(made)} of lamina, and this is version {__version__}: the fit may "
-            "not end with the same bits",
+            f"{name} was written by version {reprlib.repr(made)} of lamina, and this is version {__version__!r}: the "
+            "fit may not end with the same bits",
             VersionWarning,
             stacklevel=4,
         )
