@@ -53,8 +53,9 @@ METRIC = "metrics."
 # Of an architecture: whether the start from data is still to come; never in the midst of a fit.
 _START_DUE = "data_start_due"
 _HISTORY = "history."
+# The arrays of which networks are made: these, those of the best epoch, and the average of the parameters.
 _NETWORKS = ("parameters", "state")
-_BEST = "best."
+_BEST, _AVERAGE = "best.", "average"
 
 
 class AnotherFitError(ValueError):
@@ -172,9 +173,8 @@ class KeptFit:
         slots = [arrays.pop(f"slot.{i}") for i in range(sum(name.startswith("slot.") for name in arrays))]
         told = vars(History())  # by name, with empty lists where the file has no array
         lists = {name: np.empty(0) for name, value in told.items() if isinstance(value, list)}
-        lists.update(
-            {name.removeprefix(_HISTORY): arrays.pop(name) for name in set(arrays) if name.startswith(_HISTORY)}
-        )
+        for name in [name for name in arrays if name.startswith(_HISTORY)]:
+            lists[name.removeprefix(_HISTORY)] = arrays.pop(name)
         state: dict[str, Any] = {
             "position": {name: float(v) if isinstance(v, str) else v for name, v in plain["position"].items()},
             "history": {**plain["history"], **lists},
@@ -198,12 +198,11 @@ class KeptFit:
         of = architecture["of"]
         layers, n_inputs = [layer_from(entry) for entry in of["layers"]], whole_number(of["n_inputs"], "n_inputs", 1)
         scales = Forms.of({}, n_inputs, of["dtype"], _core.output_count(layers, n_inputs))
+        sizes = dict(zip(_NETWORKS, (_size(layers, n_inputs, trained) for trained in (True, False)), strict=True))
         needed = {
             prefix + name: ArrayForm(of["dtype"], (size,))
             for prefix in ("", _BEST)
-            for name, size in zip(
-                _NETWORKS, (_size(layers, n_inputs, True), _size(layers, n_inputs, False)), strict=True
-            )
+            for name, size in sizes.items()
             if size
         }
         listed = {
@@ -259,12 +258,13 @@ class KeptFit:
         restores = stopping is not None and stopping["restore_best"]
         if position["has_best"] and (restores or not over):
             return {name: arrays[_BEST + name] for name in last}
-        return {**last, **({"parameters": arrays["average"]} if "average" in arrays else {})}
+        return {**last, **({"parameters": arrays[_AVERAGE]} if _AVERAGE in arrays else {})}
 
 
 def _free(names: Iterable[str]) -> frozenset[str]:
     """Those of a checkpoint's arrays that may hold any number: all but what a network is made of."""
-    return frozenset(names) - {prefix + name for prefix in ("", _BEST) for name in _NETWORKS} - set(SCALES)
+    of_networks = {prefix + name for prefix in ("", _BEST) for name in _NETWORKS}
+    return frozenset(names) - of_networks - {_AVERAGE, *SCALES}
 
 
 def _size(layers: list[Any], n_inputs: int, trained: bool) -> int:
@@ -296,6 +296,8 @@ def _words(value: Any) -> str:
     """A JSON value, as a call where it describes a part by its name and parameters."""
     if isinstance(value, dict) and isinstance(first := next(iter(value.values()), None), str):
         return f"{first}({', '.join(f'{name}={_words(own)}' for name, own in list(value.items())[1:])})"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_words, value))}]"
     return repr(value)
 
 
@@ -358,8 +360,8 @@ def kept_at(path: FilePath) -> KeptFit:
     made = contents.architecture.get("version")
     if made != __version__:
         warnings.warn(
-            f"{name} was written by version {made} of lamina, and this is version {__version__}: the fit may "
-            "not end with the same bits",
+            f"{name} was written by version {reprlib.repr(made)} of lamina, and this is version {__version__!r}: the "
+            "fit may not end with the same bits",
             VersionWarning,
             stacklevel=4,
         )
