@@ -70,7 +70,7 @@ class TrialFile:
         """Take over the trials of an earlier run."""
         try:
             found = json.loads(lines[0])
-            sound = found.pop("checksum", None) == _checksum(found, "")
+            sound = found.pop("checksum", None) == _checksum(found, "") and _line(found, "") == lines[0] + b"\n"
             version = found["lamina search"]
         except _OF_A_WRONG_LINE as error:
             raise SearchFileError(f"{self._path} was altered or damaged: its first line cannot be read") from error
@@ -84,6 +84,7 @@ class TrialFile:
             try:
                 trial = json.loads(line)
                 sound = trial.pop("checksum", None) == _checksum(trial, self._of_header)
+                sound = sound and _line(trial, self._of_header) == line + b"\n"  # a last digit may not show in a number
                 self._known[_numbers(trial)] = trial
             except _OF_A_WRONG_LINE as error:
                 raise SearchFileError(f"{self._damaged(number)} it cannot be read") from error
