@@ -434,7 +434,14 @@ def test_every_layer_is_known():
 def test_only_what_is_used_is_there(tmp_path):
     c(lamina.Network([lamina.Dense(3)], 2), tmp_path / "small.c")
     text = (tmp_path / "small.c").read_text()
-    assert set(re.findall(r"small_(\w+)\(", text)) == {"product", "add", "copy", "predict", "predict_with"}
+    assert set(re.findall(r"small_(\w+)\(", text)) == {
+        "product_2",
+        "product_1",
+        "add",
+        "copy",
+        "predict",
+        "predict_with",
+    }
 
 
 def test_what_is_written(tmp_path):

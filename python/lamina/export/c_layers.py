@@ -97,7 +97,8 @@ def _dense(values: Values, name: str, layer: Any, views: Views) -> None:
 def _product(values: Values, name: str, weight: NDArray[Any], to: str) -> None:
     """Write the product of the values and a weight matrix."""
     w = values.source.constant(f"{name}_weight", weight)
-    values.source.call("product", *weight.shape, values.at, w, "NULL", to)
+    fan_in, fan_out = weight.shape
+    values.source.product(fan_in, fan_out, values.at, w, to)
 
 
 def _units_of(source: Source, name: str, layer: Any, views: Views, n: int, at: str, **how: Any) -> None:
@@ -263,7 +264,6 @@ def _shared_dense(values: Values, name: str, layer: Any, views: Views) -> None:
     separate, full = layer.kind == "separate", layer.kind == "full"
     weight = source.constant(f"{name}_weight", views["weight"])
     scales_input = not separate and (full or begins)
-    product = source.row_function("product")
     source.line(f"for (int i = 0; i < {k}; ++i) {{")
     given = f"{x} + {own}"
     if scales_input:
@@ -272,7 +272,7 @@ def _shared_dense(values: Values, name: str, layer: Any, views: Views) -> None:
         source.line(f"    {source.row_function('times')}({fan_in}, {given}, {r} + i * {fan_in}, {scaled});")
         given = scaled
     w = f"{weight} + i * {fan_in * U}" if separate else weight
-    source.line(f"    {product}({fan_in}, {U}, {given}, {w}, NULL, {to} + i * {U});")
+    source.product(fan_in, U, given, w, f"{to} + i * {U}", indent="    ")
     bias, slope = views.get("bias"), views.get("slope")
     if layer.kind == "mini" and bias is not None:  # one for all members
         b = source.constant(f"{name}_bias", bias)
@@ -303,13 +303,15 @@ def _recurrent(values: Values, name: str, layer: Any, views: Views) -> None:
     to = values.into(U)
     _product(values, name, views["weight"], to)
     w = source.constant(f"{name}_recurrent_weight", recurrent)
-    source.line(f"if (s->begun) {source.row_function('product')}({fed}, {U}, {state}, {w}, {to}, {to});")
+    source.line("if (s->begun) {")
+    source.product(fed, U, state, w, to, start=to, indent="    ")
+    source.line("}")
     _units_of(source, name, layer, views, U, to)
     values.go_on(to, U)
     if jordan:
         out = values.into(fed)
         w = source.constant(f"{name}_output_weight", views["output_weight"])
-        source.call("product", U, fed, to, w, "NULL", out)
+        source.product(U, fed, to, w, out)
         bias, slope = views.get("output_bias"), views.get("output_slope")
         units(source, f"{name}_output", layer.output_activation, fed, out, bias=bias, slope=slope)
         values.go_on(out, fed)

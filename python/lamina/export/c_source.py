@@ -14,32 +14,35 @@ __all__ = ["Source"]
 
 # The columns that a product sums side by side: as many as keep the units of a large machine busy, and for what is left
 # fewer. A single sum waits for each of its additions.
-_SIDE_BY_SIDE = (32, 8, 2, 1)
-_PRODUCT = (
-    """\
-/* y = start + x W, or x W where start is null; w is (k, n). Each sum is one chain of fused multiply-adds over k, blocks
-   of sums go side by side. y may be start. */
-static void @_product(int k, int n, const real *x, const real *w, const real *start, real *y)
-{
-    int j = 0;
-"""
-    + "".join(
-        f"""\
-    for (; j + {wide} <= n; j += {wide}) {{
-        real sum[{wide}];
-        const real *row = w + j;
-        for (int b = 0; b < {wide}; ++b) sum[b] = start ? start[j + b] : 0;
-        for (int i = 0; i < k; ++i, row += n) {{
-            const real xi = x[i];
-            for (int b = 0; b < {wide}; ++b) sum[b] = FMA(xi, row[b], sum[b]);
-        }}
-        for (int b = 0; b < {wide}; ++b) y[j + b] = sum[b];
+_SIDE_BY_SIDE = (64, 32, 8, 2, 1)
+
+
+def _product(wide: int) -> str:
+    """A function for so many columns of a product."""
+    several = f"{wide} columns" if wide > 1 else "one column"
+    fast = "@_FAST " if wide >= 8 else ""
+    return f"""\
+/* y = start + x W, or x W where start is null, for {several} of the (k, n) matrix W that begin at w: each sum is one
+   chain of fused multiply-adds over k. y may be start. */
+{fast}static void @_product_{wide}(int k, int n, const real *x, const real *w, const real *start, real *y)
+{{
+    real sum[{wide}];
+    for (int b = 0; b < {wide}; ++b) sum[b] = start ? start[b] : 0;
+    for (int i = 0; i < k; ++i, w += n) {{
+        const real xi = x[i];
+        for (int b = 0; b < {wide}; ++b) sum[b] = FMA(xi, w[b], sum[b]);
     }}
-"""
-        for wide in _SIDE_BY_SIDE
-    )
-    + "}"
-)
+    for (int b = 0; b < {wide}; ++b) y[b] = sum[b];
+}}"""
+
+
+# At -O2 GCC keeps the sums in memory.
+_FAST = """\
+#if defined(__GNUC__) && !defined(__clang__) && defined(__OPTIMIZE__) && !defined(__OPTIMIZE_SIZE__)
+#define @_FAST __attribute__((optimize("O3")))
+#else
+#define @_FAST
+#endif"""
 _SUM = """\
 /* The sum of y[first] .. y[end - 1]: in order, of very many by halves. */
 static real @_sum(const real *y, int first, int end)
@@ -62,7 +65,7 @@ static real @_sum(const real *y, int first, int end)
 }"""
 #: Functions over a row that layers share, by their names; `@` is the prefix, `real` and `FMA` are the type's.
 _ROWS = {
-    "product": _PRODUCT,
+    **{f"product_{wide}": _product(wide) for wide in _SIDE_BY_SIDE},
     "add": """\
 static void @_add(int n, const real *b, real *y)
 {
@@ -158,6 +161,21 @@ class Source:
         """Write a call of one of the functions over rows."""
         self.line(f"{self.row_function(function)}({', '.join(map(str, arguments))});")
 
+    def product(self, k: int, n: int, x: str, w: str, y: str, start: str = "", indent: str = "") -> None:
+        """Write y = x W, or start + x W, of k numbers and a (k, n) matrix."""
+        first = 0
+        for wide in _SIDE_BY_SIDE:
+            end = first + (n - first) // wide * wide
+            if end == first:
+                continue
+            once = end == first + wide
+            at = "j" if not once else str(first) if first else ""
+            parts = [f"{part} + {at}" if at else part for part in (w, start, y) if part]
+            arguments = ", ".join([str(k), str(n), x, parts[0], parts[1] if start else "NULL", parts[-1]])
+            loop = "" if once else f"for (int j = {first}; j < {end}; j += {wide}) "
+            self.line(f"{indent}{loop}{self.row_function(f'product_{wide}')}({arguments});")
+            first = end
+
     def room(self, name: str, elements: int) -> str:
         """Return an array of the scratch memory with at least so many elements."""
         self.scratch[name] = max(elements, self.scratch.get(name, 1))
@@ -241,4 +259,6 @@ class Source:
     def functions(self) -> list[str]:
         """Return all functions, each after those that it calls."""
         expressions = [e for _, e in self._called]
-        return [*helpers(self.prefix, expressions), *self._functions.values(), *self._rows.values()]
+        rows = list(self._rows.values())
+        fast = [self.spelled(_FAST)] if any(f"{self.prefix}_FAST " in row for row in rows) else []
+        return [*helpers(self.prefix, expressions), *self._functions.values(), *fast, *rows]
