@@ -324,6 +324,26 @@ def test_a_model_comes_in(name):
     assert net.evaluate(x, y) < before
 
 
+def test_pictures_become_rows():
+    """As in the first example of many a course."""
+    inside = [layers.Rescaling(1 / 255), layers.Flatten(), layers.Dense(5, "relu"), layers.Dense(3, "softmax")]
+    model = keras.Sequential([keras.Input((4, 2)), *inside])
+    x = np.random.default_rng(0).integers(0, 256, (20, 4, 2)).astype("float32")
+    net = lamina.from_keras(model)
+    assert net.n_inputs == 8
+    assert_close(net.predict(x.reshape(20, -1)), outputs(model, x))
+
+
+def test_models_in_models():
+    x = keras.Input((6,))
+    inner = keras.Model(x, layers.Dense(4, "tanh")(layers.Dense(5, "elu")(x)))
+    y = keras.Input((6,))
+    model = keras.Model(y, layers.Dense(2)(inner(y)))
+    rows = some(9, 6)
+    assert_close(lamina.from_keras(model).predict(rows), outputs(model, rows))
+    assert_close(lamina.from_keras(inner).predict(rows), outputs(inner, rows))
+
+
 @pytest.mark.parametrize(
     ("last", "given", "expected"),
     [
@@ -371,6 +391,11 @@ class Subclass(keras.Model):
         return self.dense(x)
 
 
+def twice(inside):
+    x = keras.Input((4,))
+    return keras.Model(x, inside(inside(x)))
+
+
 def built_subclass():
     model = Subclass()
     model(some(2, 4))
@@ -393,6 +418,8 @@ REFUSED = {
         "'late' .* before",
     ),
     "branches": (branching, r"'sum' \(Add\)"),
+    "twice": (lambda: twice(layers.Dense(4, name="again")), "'again' .* more than once"),
+    "model twice": (lambda: twice(sequential(layers.Dense(4))), "more than once"),
     "both ways": (lambda: sequential(layers.Bidirectional(layers.SimpleRNN(2), name="two"), inputs=(4, 2)), "'two'"),
     "backwards": (
         lambda: sequential(layers.SimpleRNN(2, go_backwards=True, name="back"), inputs=(4, 2)),
@@ -400,7 +427,8 @@ REFUSED = {
     ),
     "subclass": (built_subclass, "its own call"),
     "half": (lambda: sequential(layers.Dense(2, dtype="mixed_float16", name="half")), "'half' .* computes in float16"),
-    "flatten": (lambda: sequential(layers.Flatten(name="flat"), layers.Dense(2), inputs=(2, 2)), "'flat'"),
+    "flatten": (lambda: sequential(layers.Dense(2), layers.Flatten(name="flat"), inputs=(2, 2)), "'flat'"),
+    "many axes": (lambda: sequential(layers.Dense(2), inputs=(3, 2)), "its inputs have 3 axes, and 2 are wanted"),
     "mask": (
         lambda: sequential(layers.Masking(name="mask"), layers.SimpleRNN(2), inputs=(2, 2)),
         r"'mask' \(Masking\)",

@@ -350,6 +350,9 @@ def test_training_goes_on_in_pytorch(number):
 # In ---------------------------------------------------------------------------------------------------------------
 
 
+ACTIVATION = nn.ReLU()
+
+
 class OwnForward(nn.Module):
     """As most people write theirs."""
 
@@ -407,6 +410,9 @@ MODULES = {
     "activations": lambda: nn.Sequential(
         *(nn.Linear(6, 6), nn.LeakyReLU(0.2), nn.Linear(6, 6), nn.Hardtanh(), nn.Hardtanh(0, 6), nn.Linear(6, 4)),
         *(nn.Softplus(), nn.PReLU(), nn.Linear(4, 3), nn.PReLU(3), nn.CELU(0.7), nn.GELU(), nn.Linear(3, 2)),
+    ),
+    "an activation for all": lambda: nn.Sequential(
+        *(nn.Linear(6, 5), ACTIVATION, nn.Linear(5, 5), ACTIVATION, nn.Linear(5, 2))
     ),
     "norms": lambda: nn.Sequential(
         nn.BatchNorm1d(6, eps=1e-3, momentum=0.4),
@@ -523,7 +529,21 @@ class OwnSequence(nn.Sequential):
         return super().forward(x) + 1
 
 
+SHARED = nn.Linear(4, 4)
+
+
+class Repeating(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.one = nn.Linear(4, 4)
+
+    def forward(self, x):
+        return self.one(torch.relu(self.one(x)))
+
+
 REFUSED = {
+    "shared": (nn.Sequential(SHARED, nn.ReLU(), SHARED), r"module 0, Linear.* used more than once"),
+    "shared in a forward": (Repeating(), r"module one, Linear.* used more than once"),
     "rows mixed": (calling(lambda x: x.view(-1, 2).view(-1, 4)), "view in the forward of .* rows have to stay rows"),
     "all flat": (calling(lambda x: torch.flatten(x)), "flatten in the forward of"),
     "always drops": (calling(lambda x: functional.dropout(x, 0.5)), "drops in evaluation, too"),

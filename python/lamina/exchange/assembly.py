@@ -133,6 +133,7 @@ class Assembly:
     n_inputs: int | None = None
     link: tuple[str, str] | None = None
     _for_rows: list[tuple[int, str]] = field(default_factory=list)
+    _seen: list[Any] = field(default_factory=list)
 
     @property
     def each_step(self) -> bool:
@@ -154,6 +155,12 @@ class Assembly:
         """Whether the last module makes probabilities or rates."""
         last = self.parts[-1].layer if self.parts else None
         return self.link is not None or getattr(getattr(last, "activation", None), "name", "") == "logistic"
+
+    def once(self, source: Any, where: str) -> None:
+        """Take note of what has weights; refused where it was there before, since layers do not share theirs here."""
+        if any(source is other for other in self._seen):
+            refuse(where, "its weights are used more than once")
+        self._seen.append(source)
 
     def for_rows(self, where: str) -> None:
         """Take note that what comes next would compute something else of sequences."""

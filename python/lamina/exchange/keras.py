@@ -146,15 +146,15 @@ def _layers_of(keras: Any, own: Any, piece: Piece, dtype: str) -> list[tuple[Any
     plain = getattr(layer, "parametrization", "standard") == "standard" and not getattr(layer, "parametric", False)
     if isinstance(layer, (Dense, Activation)) and plain:
         function = _native(keras, layer.activation)
-        made: list[tuple[Any, Any]] = []
+        both: list[tuple[Any, Any]] = []
         if isinstance(layer, Dense):
             weights = [p[name] for name in ("weight", "bias") if name in p]
-            dense = keras.layers.Dense(layer.units, function, layer.use_bias, kernel_initializer="zeros", **options)
-            made.append((dense, weights))
+            dense = keras.layers.Dense(layer.units, function, layer.use_bias, **options)
+            both.append((dense, weights))
             options["name"] += "_activation"
-        if function is None or not made:
-            made.append(_activation_layer(keras, own, piece, function, options))
-        return made
+        if function is None or not both:
+            both.append(_activation_layer(keras, own, piece, function, options))
+        return both
     if isinstance(layer, BatchNorm):
         norm = keras.layers.BatchNormalization(momentum=_other(layer.momentum), epsilon=layer.epsilon, **options)
         return [(norm, [p[name] for name in ("gamma", "beta", "running_mean", "running_variance")])]
@@ -167,15 +167,8 @@ def _layers_of(keras: Any, own: Any, piece: Piece, dtype: str) -> list[tuple[Any
         sequences = {"return_sequences": layer.return_sequences}
         if layer.kind == "elman" and layer.truncate is None and function is not None:
             weights = [p[name] for name in ("weight", "recurrent_weight", "bias") if name in p]
-            initial = {"kernel_initializer": "zeros", "recurrent_initializer": "zeros"}
-            return [
-                (
-                    keras.layers.SimpleRNN(
-                        layer.units, function, use_bias=layer.use_bias, **initial, **sequences, **options
-                    ),
-                    weights,
-                )
-            ]
+            made = keras.layers.SimpleRNN(layer.units, function, use_bias=layer.use_bias, **sequences, **options)
+            return [(made, weights)]
         return [(keras.layers.RNN(own.RecurrentCell(*of_ours, dtype=dtype), **sequences, **options), p)]
     return [(own.LaminaLayer(*of_ours, **options), p)]
 
@@ -218,10 +211,10 @@ def from_keras(model: Any, *, loss: Any = None, seed: int = 0) -> Network:
     ----------
     model : keras.Sequential, or keras.Model
         Built, and one layer after the other, also with models among them, of: `Dense`, `Activation` and the layers that
-        are activations, `BatchNormalization`, `Dropout`, `GaussianNoise`, `SimpleRNN`, `Flatten` (of what is flat);
-        `Normalization` or `Rescaling` in front; `Softmax` or a softmax or sigmoid at the end, which the loss has here.
-        What `lamina.to_keras` gave comes back as it was. Regularizers and constraints stay behind: penalties are
-        options of `fit`.
+        are activations, `BatchNormalization`, `Dropout`, `GaussianNoise`, `SimpleRNN`; `Normalization`, `Rescaling` or
+        `Flatten` in front (then the network takes flat rows); `Softmax` or a softmax or sigmoid at the end, which the
+        loss has here. What `lamina.to_keras` gave comes back as it was. Regularizers and constraints stay behind:
+        penalties are options of `fit`.
     loss : str or loss, optional
         By default that of the compiled model; of one that is not compiled what goes with its end: "cross_entropy" with
         a softmax, "binary_cross_entropy" with a sigmoid, else "squared_error".
@@ -255,8 +248,13 @@ def from_keras(model: Any, *, loss: Any = None, seed: int = 0) -> Network:
     inputs = getattr(model, "inputs", None)
     if inputs and len(inputs) == 1:
         found.n_inputs = inputs[0].shape[-1]
-    for layer in _chain_of(keras, model):
+    chain = _chain_of(keras, model)
+    for layer in chain:
         _add(keras, found, layer)
+    rank = 3 if any(isinstance(part.layer, Recurrent) for part in found.parts) else 2
+    flat = any(isinstance(layer, keras.layers.Flatten) for layer in chain)
+    if inputs and len(inputs[0].shape) != rank and not flat:
+        refuse(f"the model {model.name!r}", f"its inputs have {len(inputs[0].shape)} axes, and {rank} are wanted")
     if loss is None and getattr(model, "loss", None) is not None:
         loss = _loss_of(keras, found, model.loss)
     return found.network(loss, None, seed)
@@ -273,18 +271,14 @@ def _chain_of(keras: Any, model: Any) -> list[Any]:
     elif hasattr(model, "operations"):
         if len(model.inputs) != 1 or len(model.outputs) != 1:
             refuse(f"the model {model.name!r}", f"it has {len(model.inputs)} inputs and {len(model.outputs)} outputs")
-        layers, before = [], model.inputs[0]
-        for operation in model.operations:
-            if isinstance(operation, keras.layers.InputLayer):
-                continue
-            try:
-                got, before = operation.input, (before, operation.output)
-            except (AttributeError, ValueError):
+        # Where all that leads to the one output has one input, it is a chain.
+        layers = [operation for operation in model.operations if not isinstance(operation, keras.layers.InputLayer)]
+        calls = {entry["name"]: len(entry["inbound_nodes"]) for entry in model.get_config()["layers"]}
+        for operation in layers:
+            if calls[operation.name] != 1:
                 refuse(_where(operation), "it is called more than once")
-            if got is not before[0]:
+            if not isinstance(operation, keras.Model) and isinstance(operation.input, (list, tuple, dict)):
                 refuse(_where(operation), "it does not take what the layer before it gives, and nothing else")
-            layers.append(operation)
-            before = before[1]
     else:
         refuse(f"the model {model.name!r}", "what its own call computes cannot be seen; make it of layers")
     out = []
@@ -403,8 +397,11 @@ def _recurrent(keras: Any, found: Assembly, layer: Any, where: str) -> None:
 
 
 def _flatten(keras: Any, found: Assembly, layer: Any, where: str) -> None:
-    if layer.input.shape != layer.output.shape:
-        refuse(where, "only what is flat already goes through it")
+    if len(layer.output.shape) != 2 or (found.parts and layer.input.shape != layer.output.shape):
+        refuse(where, "behind the first layer only what is flat already goes through it")
+    if layer.output.shape[-1] is None or any(array.size > 1 for array in found.scales.values()):
+        refuse(where, "what it makes rows of has to be of one size, and not normalised by column before")
+    found.n_inputs = layer.output.shape[-1] if not found.parts else found.n_inputs
 
 
 def _normalization(keras: Any, found: Assembly, layer: Any, where: str) -> None:

@@ -306,7 +306,9 @@ def _walk(found: Assembly, module: Any, path: str) -> None:
     from lamina.exchange import torch_modules as own
 
     if isinstance(module, nn.Sequential) and type(module).forward in (nn.Sequential.forward, own.Steps.forward):
-        for name, child in module.named_children():
+        names = {id(child): name for name, child in module.named_children()}
+        for child in module:  # which may come more than once
+            name = names[id(child)]
             _walk(found, child, f"{path}.{name}" if path else name)
         return
     if isinstance(module, nn.Module) and type(module).__module__.startswith("torch.nn"):
@@ -358,6 +360,8 @@ def _add(found: Assembly, module: Any, where: str, each_step: bool = False) -> N
     """Add one of PyTorch's own modules."""
     from torch import nn
 
+    if next(module.parameters(), None) is not None:
+        found.once(module, where)
     if isinstance(module, nn.Linear):
         arrays = _arrays({"weight": module.weight.T, "bias": module.bias})
         found.add(Dense(module.out_features, use_bias=module.bias is not None), arrays, where, module.in_features)
