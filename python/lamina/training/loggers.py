@@ -7,6 +7,7 @@ import io
 import json
 import math
 import os
+import socket
 import time
 from collections.abc import Callable
 from functools import partial
@@ -123,6 +124,10 @@ def _epoch_of(line: bytes) -> int:
     return int(cell) if cell.isdigit() else 0
 
 
+# The version of the event files' format, in their first record.
+_EVENTS = "brain.Event:2"
+
+
 class TensorBoard(_OneFitAtATime):
     """Write event files for TensorBoard: every number that an epoch has, and if wanted the spread of the weights.
 
@@ -140,7 +145,8 @@ class TensorBoard(_OneFitAtATime):
     def __init__(self, log_dir: FilePath, histogram_freq: int = 0) -> None:
         self.log_dir = path_of(log_dir, "log_dir")
         self.histogram_freq = whole_number(histogram_freq, "histogram_freq", 0)
-        self._writer: Any = None
+        self._file: Any = None
+        self._records: Any = None
 
     def __repr__(self) -> str:
         return f"lamina.callbacks.TensorBoard({self.log_dir!r}, histogram_freq={self.histogram_freq})"
@@ -148,14 +154,22 @@ class TensorBoard(_OneFitAtATime):
     def on_begin(self, run: FitRun) -> None:
         """Open an event file."""
         try:
-            from tensorboard.summary.writer.event_file_writer import EventFileWriter
+            from tensorboard.compat.proto.event_pb2 import Event
+            from tensorboard.summary.writer.record_writer import RecordWriter
         except ImportError as error:
             raise ImportError(f"TensorBoard's files need tensorboard; {how_to_install(['tensorboard'])}") from error
         self._start()
         try:
-            self._writer = EventFileWriter(self.log_dir)
+            os.makedirs(self.log_dir, exist_ok=True)
+            # Not by tensorboard's own writer, whose thread and locks Ctrl-C may leave waiting for each other for ever:
+            # a record is written at once, without a buffer, so that each file is whole at every moment.
+            now = time.time_ns()
+            name = f"events.out.tfevents.{now // 10**9:010d}.{socket.gethostname()}.{os.getpid()}.{now % 10**9}"
+            self._file = open(os.path.join(self.log_dir, name), "xb", buffering=0)  # noqa: SIM115
+            self._records = RecordWriter(self._file)
+            self._write(Event(wall_time=time.time(), file_version=_EVENTS))
         except BaseException:
-            self._stop()
+            self._close()
             raise
 
     def __call__(self, epoch: Epoch) -> None:
@@ -169,15 +183,21 @@ class TensorBoard(_OneFitAtATime):
                 Summary.Value(tag=name, histo=HistogramProto(**_histogram(array)))
                 for name, array in epoch.network.parameters.items()
             ]
-        self._writer.add_event(Event(wall_time=time.time(), step=epoch.epoch, summary=Summary(value=values)))
-        self._writer.flush()
+        self._write(Event(wall_time=time.time(), step=epoch.epoch, summary=Summary(value=values)))
 
     def on_end(self, run: FitRun) -> None:
         """Close the file."""
+        self._close()
+
+    def _write(self, event: Any) -> None:
+        self._records.write(event.SerializeToString())
+
+    def _close(self) -> None:
         try:
-            self._writer.close()
+            if self._file is not None:
+                self._file.close()
         finally:
-            self._writer = None
+            self._file = self._records = None
             self._stop()
 
 
