@@ -36,7 +36,8 @@ def network(*between, activation="tanh", **options):
 
 def bits(net, history):
     """All that a fit leaves, as bytes by name."""
-    told = {name: np.array(value).tobytes() for name, value in vars(history).items()}
+    lists = {name: value for name, value in vars(history).items() if name != "metrics"} | history.metrics
+    told = {name: np.array(value).tobytes() for name, value in lists.items()}
     arrays = {**net.parameters, **net.scales, "memory": net.core.memory}
     memory = arrays.pop("memory")
     if memory is not None:
@@ -402,7 +403,7 @@ def test_every_option_is_compared_or_may_differ():
 
     from lamina.training.fit import FitOptions
 
-    free = {"max_time", "callbacks", "n_threads", "verbose", "resume", "resume_from"}
+    free = {"max_time", "metrics", "callbacks", "n_threads", "verbose", "resume", "resume_from"}
     assert {field.name for field in fields(FitOptions)} == free | set(OTHER_OPTIONS)
 
 
@@ -824,8 +825,21 @@ def test_the_command_writes_a_checkpoint_over_nothing_else(table, there, capsys)
     assert (table / there).read_bytes() == before
 
 
-def test_a_tabular_model_has_no_checkpoint(table, capsys):
-    from lamina.cli import main
+def test_metrics_and_a_table_go_on(tmp_path):
+    def fit(net, **more):
+        given = {"mae": "mae", "largest": lambda net, X, y: float(np.abs(net.predict(X)).max())}
+        return net.fit(X, Y, epochs=9, metrics=given, **more)
 
-    assert main(["train", "data.csv", "--target", "price", "--checkpoint", "kept"]) == 2
-    assert "it goes with --model network" in capsys.readouterr().err
+    check_resumption(network, fit, tmp_path / "kept", at=5)
+    paths = [tmp_path / "whole.csv", tmp_path / "kept.csv"]
+    fit(network(), callbacks=[lamina.callbacks.CSVLogger(paths[0])])
+    keep = Checkpoint(tmp_path / "other", every=3)
+    table = lamina.callbacks.CSVLogger(paths[1], append=True)
+    with pytest.raises(KeyboardInterrupt):
+        fit(network(), callbacks=[table, keep, StopsAt(5)], resume_from=keep.path)
+    fit(network(), callbacks=[table, keep], resume_from=keep.path)
+    whole, kept = ([row.rsplit(",", 1)[0] for row in path.read_text().splitlines()] for path in paths)
+    assert kept == whole
+    history = network().fit(X, Y, epochs=9, metrics=["mae", "r2"], resume_from=tmp_path / "kept")
+    assert np.isnan(history.metrics["r2"]).all()
+    assert np.isfinite(history.metrics["mae"]).all()

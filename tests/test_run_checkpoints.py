@@ -660,3 +660,11 @@ def test_folds_and_members_have_the_scale_of_targets_that_the_network_has():
     found = lamina.cross_validate(net, X, 1000 + VALUES, k=2, epochs=2)
     assert abs(found.out_of_fold - 1000).max() < 10
     assert abs(lamina.Ensemble(net, 2).fit(X, 1000 + VALUES, epochs=2).predict(X) - 1000).max() < 10
+
+
+def test_the_callback_that_keeps_one_fit_keeps_not_several(tmp_path):
+    keep = lamina.callbacks.Checkpoint(tmp_path / "fit")
+    with pytest.raises(TypeError, match="keeps one fit alone; several keep those that have ended with checkpoint=path"):
+        lamina.cross_validate(network(), X, LABELS, k=2, callbacks=[keep])
+    with pytest.raises(TypeError, match="resume_from is no option here"):
+        lamina.Ensemble(network(), 2).fit(X, LABELS, resume_from=tmp_path / "fit")

@@ -48,7 +48,7 @@ template <class S> S counts_from(const py::dict& d) {
   for_each_field<S>([&](const auto& field) {
     using M = std::decay_t<decltype(s.*(field.member))>;
     if (!d.contains(field.name)) throw py::value_error(std::string(S::name) + " has no '" + field.name + "'");
-    s.*(field.member) = value_for<S>(field, d[field.name]);
+    s.*(field.member) = value_for<M>(std::string(field.name) + " of " + S::name, d[field.name]);
     if constexpr (std::is_integral_v<M> && !std::is_same_v<M, bool>)
       check_number(field.name, S::name, Bounds::within(-1, most_counted), s.*(field.member));
   });

@@ -16,6 +16,7 @@ from lamina.data.records import Samples
 from lamina.data.samples import counted_samples, samples
 from lamina.network.network import Network
 from lamina.training.callbacks import Epoch, callbacks_of
+from lamina.training.checkpoint import Checkpoint
 
 __all__ = [
     "FIT_OPTIONS",
@@ -188,4 +189,8 @@ def options_of(options: dict[str, Any], hook: Hook, n_threads: int | None = 1) -
     for name in ("n_threads", "verbose", "resume", "resume_from"):
         if name in options:
             raise TypeError(f"{name} is no option here: every fit is a fresh one on one thread")
-    return {**options, "callbacks": [*callbacks_of(options.get("callbacks")), hook], "n_threads": n_threads}
+    callbacks = callbacks_of(options.get("callbacks"))
+    for own in callbacks:
+        if isinstance(own, Checkpoint):
+            raise TypeError(f"{own!r} keeps one fit alone; several keep those that have ended with checkpoint=path")
+    return {**options, "callbacks": [*callbacks, hook], "n_threads": n_threads}

@@ -260,9 +260,8 @@ class Fit:
             "clip": plain(told.clipping),
             "early_stopping": plain(options.early_stopping),
             "scoring": plain(options.scoring),
-            "metrics": plain(named_metrics(options.metrics)),
         }
-        left = ("max_time", "callbacks", "n_threads", "verbose", "resume", "resume_from")
+        left = ("max_time", "metrics", "callbacks", "n_threads", "verbose", "resume", "resume_from")
         names = [field.name for field in fields(FitOptions) if field.name not in left]
         return {name: own[name] if name in own else plain(getattr(told, name)) for name in names}
 
