@@ -724,11 +724,17 @@ def test_going_on_further_with_resume_is_the_same_after_a_checkpoint(kept):
     assert_same(bits(resumed, resumed.history), bits(whole, whole.history))
 
 
-@pytest.mark.parametrize("past", ["none", "another optimizer", "loaded"])
+def test_the_first_fit_of_a_loop_that_resumes_begins():
+    one, other = network(), network()
+    assert_same(bits(one, plain_fit(one, resume=True)), bits(other, plain_fit(other)))
+
+
+@pytest.mark.parametrize("past", ["another optimizer", "astype", "loaded"])
 def test_resume_with_nothing_to_go_on_with_says_so(past, tmp_path):
     net = network()
-    if past != "none":
-        plain_fit(net, optimizer="sgd" if past == "another optimizer" else None)
+    plain_fit(net, optimizer="sgd" if past == "another optimizer" else None)
+    if past == "astype":
+        net = net.astype("float32")
     if past == "loaded":
         net.save(tmp_path / "model")
         net = lamina.load(tmp_path / "model")

@@ -29,6 +29,7 @@ def run_page(text, page):
         "axes.spines.top": False,
         "axes.spines.right": False,
     }
+    plt.close("all")  # of whoever drew before
     namespace = {"__name__": "__main__"}
     count = 0
 

@@ -39,7 +39,7 @@ def onnx(model: Any, path: FilePath) -> None:
     outputs have the type that the model computes in. Recurrent networks have a further input ``lengths``, int64
     (sequences,), which may be left out.
 
-    Needs ``pip install lamina[onnx]``.
+    It needs the extra ``onnx``.
     """
     target = path_of(path)
     write_whole(target, model_of(model).SerializeToString(deterministic=True))

@@ -89,6 +89,9 @@ class Network:
         targets were given, within the range of those trained on.
     """
 
+    #: Whether it comes from a network that may have been trained, without what an optimizer remembered of that.
+    _has_a_past = False
+
     def __init__(
         self,
         layers: Sequence[Any],
@@ -359,8 +362,8 @@ class Network:
             1 shows a progress bar.
         resume : bool, default False
             Go on with the optimizer's memory of the last fit: `epochs` more, in new orders and with new draws.
-            Schedules, early stopping and the history begin anew. ValueError where there is nothing to go on with:
-            before the first fit, after `lamina.load` or `astype`, or with another optimizer.
+            Schedules, early stopping and the history begin anew. The first fit of a new network begins; ValueError
+            where what there was to go on with is lost: after `lamina.load` or `astype`, or with another optimizer.
         resume_from : path, optional
             A checkpoint (`lamina.callbacks.Checkpoint`) of the same fit, to go on exactly: weights, history and best
             epoch end with the bits of the fit that was never interrupted. Options, samples, architecture, dtype and
@@ -409,7 +412,8 @@ class Network:
             callbacks=callbacks,
             n_threads=n_threads,
             verbose=verbose,
-            resume=resume,
+            # A loop may say so from its first turn on, when there is nothing yet that could be lost.
+            resume=resume and (self.history is not None or self._has_a_past),
             penalty_per_batch=penalty_per_batch,
             resume_from=resume_from,
         )
@@ -578,6 +582,7 @@ class Network:
         other.set_scales(self.scales)
         other.core.data_start_due = self.core.data_start_due
         other.metadata = dict(self.metadata)
+        other._has_a_past = self._has_a_past or self.history is not None
         return other
 
     def save(self, path: FilePath) -> None:
@@ -637,6 +642,7 @@ class Network:
         net = cls.from_architecture(contents.architecture)
         contents.restore(net)
         net.core.data_start_due = contents.architecture.get(_DATA_START)
+        net._has_a_past = True
         return net
 
     def __getstate__(self) -> dict[str, Any]:

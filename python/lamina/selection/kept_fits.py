@@ -83,6 +83,9 @@ def network_of(part: Part, net: Network, file: RunFile, others: Iterable[str] = 
             raise ValueError(f"scales cannot be {part.values['scales']!r:.50}")
         told: dict[str, Any] = {name: part.numbers(_HISTORY + name) for name in _CURVES}
         told |= {name: part.value(_HISTORY + name, kind, 0) for name, kind in _NUMBERS.items()}
+        for name, curve in told["metrics"].items():
+            if not (isinstance(curve, list) and all(type(value) in (int, float) for value in curve)):
+                raise ValueError(f"the metric {name!r:.50} is no list of numbers")
         history = History(**told)
         due = part.values["data_start_due"]
         if type(due) not in (bool, type(None)):
