@@ -85,6 +85,7 @@ def main() -> None:
         linked = [folder / "old.o", *(f"{stubs}/lib{name}" for name in STUBS)]
         settings = {
             "CMAKE_MODULE_LINKER_FLAGS": "-nodefaultlibs",
+            "LAMINA_PRECOMPILE": "OFF",  # so that a compiler cache, where there is one, serves every Python
             "CMAKE_CXX_STANDARD_LIBRARIES": " ".join(["-l:libstdc++.a", *map(str, linked), "-lgcc_s -lgcc"]),
         }
         define = ";".join(f"{name}={value}" for name, value in settings.items())
