@@ -1,10 +1,12 @@
 #include "lamina/json_text.hpp"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <cstddef>
 #include <stdexcept>
+#include <type_traits>
 #include <vector>
 
 namespace lamina::api {
@@ -12,6 +14,8 @@ namespace {
 
 constexpr int deepest = 32;
 constexpr std::size_t most_values = std::size_t{1} << 18;
+/// Of one object that keeps its order: a member is looked for among all that came before it.
+constexpr std::size_t most_members = std::size_t{1} << 13;
 
 /// A float as Python's `repr` has it: the shortest digits that give it back, with an exponent below 1e-4 and from 1e16.
 std::string float_text(double value) {
@@ -71,19 +75,29 @@ std::string json_text(const Json& value, bool sorted) {
   return out;
 }
 
-Json parsed_json(const std::string& text) {
+template <class J> J parsed_json(const std::string& text) {
   std::size_t values = 0;
-  const auto look = [&](int depth, Json::parse_event_t event, const Json&) {
+  std::array<std::size_t, deepest + 2> members{};  // so far, of the open object of each depth
+  const auto look = [&](int depth, typename J::parse_event_t event, const J&) {
     if (depth > deepest) throw std::invalid_argument("is nested too deeply");
-    if (event != Json::parse_event_t::key && ++values > 2 * most_values)
+    const auto within = static_cast<std::size_t>(depth);
+    if (event == J::parse_event_t::object_start) members[within + 1] = 0;
+    if (event == J::parse_event_t::key) {
+      if (++members[within] > most_members && std::is_same_v<J, Json>)
+        throw std::invalid_argument("has an object of more than " + std::to_string(most_members) + " members");
+    } else if (++values > 2 * most_values) {
       throw std::invalid_argument("has more than " + std::to_string(most_values) + " values");
+    }
     return true;
   };
   try {
-    return Json::parse(text, look);
+    return J::parse(text, look);
   } catch (const nlohmann::json::exception& e) {
     throw std::invalid_argument(std::string("is no JSON: ") + e.what());
   }
 }
+
+template Json parsed_json<Json>(const std::string&);
+template nlohmann::json parsed_json<nlohmann::json>(const std::string&);
 
 }  // namespace lamina::api

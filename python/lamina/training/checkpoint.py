@@ -227,7 +227,7 @@ class KeptFit:
     def with_time_until(self, seconds: float) -> KeptFit:
         """Return the same, not stopped where the limit of time ended it and is now later: `seconds` in all."""
         position = self.state["position"]
-        if not (self.timed_out and position["seconds"] < seconds):
+        if not (self.timed_out and not position["ended"] and position["seconds"] < seconds):
             return self
         history = {**self.state["history"], "stop_reason": _core.History().stop_reason}
         return replace(self, state={**self.state, "position": {**position, "stopped": False}, "history": history})
