@@ -72,6 +72,24 @@ Json json_of_layer(const LayerSpec& layer) {
   return out;
 }
 
+/// A whole number as it stands there: a float, or one that the type does not hold, is none.
+template <class I, class J> I whole_number(const J& json, const std::string& name) {
+  if (json.is_number_integer()) {
+    const auto number = json.template get<I>();
+    if (json.is_number_unsigned() ? json.template get<std::uint64_t>() == static_cast<std::uint64_t>(number) &&
+                                        (std::is_unsigned_v<I> || number >= 0)
+                                  : std::is_signed_v<I> || json.template get<std::int64_t>() >= 0)
+      return number;
+  }
+  throw std::invalid_argument(name + " must be a whole number, and no larger than it may be");
+}
+template <class I, class J> std::vector<I> whole_numbers(const J& json, const std::string& name) {
+  if (!json.is_array()) throw std::invalid_argument(name + " must be a list of whole numbers");
+  std::vector<I> list;
+  for (const J& element : json) list.push_back(whole_number<I>(element, name));
+  return list;
+}
+
 Value value_of(const Json& json, const std::string& name);
 
 /// The entry that a description names by its member `which`.
@@ -105,24 +123,6 @@ bool describes(const Json& given, const Json& made) {
   if (given.is_array() && made.is_array())
     return given.size() == made.size() && std::equal(given.begin(), given.end(), made.begin(), describes);
   return given.type_name() == made.type_name() && given == made;
-}
-
-/// A whole number as it stands there: a float, or one that the type does not hold, is none.
-template <class I, class J> I whole_number(const J& json, const std::string& name) {
-  if (json.is_number_integer()) {
-    const auto number = json.template get<I>();
-    if (json.is_number_unsigned() ? json.template get<std::uint64_t>() == static_cast<std::uint64_t>(number) &&
-                                        (std::is_unsigned_v<I> || number >= 0)
-                                  : std::is_signed_v<I> || json.template get<std::int64_t>() >= 0)
-      return number;
-  }
-  throw std::invalid_argument(name + " must be a whole number, and no larger than it may be");
-}
-template <class I, class J> std::vector<I> whole_numbers(const J& json, const std::string& name) {
-  if (!json.is_array()) throw std::invalid_argument(name + " must be a list of whole numbers");
-  std::vector<I> list;
-  for (const J& element : json) list.push_back(whole_number<I>(element, name));
-  return list;
 }
 
 Json json_of_normalizing(Normalizing how) {
