@@ -73,27 +73,27 @@ Json json_of_layer(const LayerSpec& layer) {
 }
 
 /// A whole number as it stands there: a float, or one that the type does not hold, is none.
-template <class I, class J> I whole_number(const J& json, const std::string& name) {
+template <class I> I whole_number(const ReadJson& json, const std::string& name) {
   if (json.is_number_integer()) {
-    const auto number = json.template get<I>();
-    if (json.is_number_unsigned() ? json.template get<std::uint64_t>() == static_cast<std::uint64_t>(number) &&
-                                        (std::is_unsigned_v<I> || number >= 0)
-                                  : std::is_signed_v<I> || json.template get<std::int64_t>() >= 0)
+    const auto number = json.get<I>();
+    if (json.is_number_unsigned()
+            ? json.get<std::uint64_t>() == static_cast<std::uint64_t>(number) && (std::is_unsigned_v<I> || number >= 0)
+            : std::is_signed_v<I> || json.get<std::int64_t>() >= 0)
       return number;
   }
   throw std::invalid_argument(name + " must be a whole number, and no larger than it may be");
 }
-template <class I, class J> std::vector<I> whole_numbers(const J& json, const std::string& name) {
+template <class I> std::vector<I> whole_numbers(const ReadJson& json, const std::string& name) {
   if (!json.is_array()) throw std::invalid_argument(name + " must be a list of whole numbers");
   std::vector<I> list;
-  for (const J& element : json) list.push_back(whole_number<I>(element, name));
+  for (const ReadJson& element : json) list.push_back(whole_number<I>(element, name));
   return list;
 }
 
-Value value_of(const Json& json, const std::string& name);
+Value value_of(const ReadJson& json, const std::string& name);
 
 /// The entry that a description names by its member `which`.
-Spec spec_of(const Json& json, const char* which) {
+Spec spec_of(const ReadJson& json, const char* which) {
   if (!json.is_object() || !json.contains(which) || !json[which].is_string())
     throw std::invalid_argument("a part of the network has no " + std::string(which));
   Spec out(json[which].get<std::string>());
@@ -103,7 +103,7 @@ Spec spec_of(const Json& json, const char* which) {
   return out;
 }
 
-Value value_of(const Json& json, const std::string& name) {
+Value value_of(const ReadJson& json, const std::string& name) {
   if (json.is_boolean()) return json.get<bool>();
   if (json.is_number_float()) return json.get<double>();
   if (json.is_number_integer()) return whole_number<long long>(json, name);
@@ -114,7 +114,7 @@ Value value_of(const Json& json, const std::string& name) {
 }
 
 /// Whether what was `made` of a description describes itself as it was `given`; what that leaves out has its default.
-bool describes(const Json& given, const Json& made) {
+bool describes(const ReadJson& given, const ReadJson& made) {
   if (given.is_object() && made.is_object()) {
     return std::all_of(given.items().begin(), given.items().end(), [&](const auto& member) {
       return made.contains(member.key()) && describes(member.value(), made[member.key()]);
@@ -129,7 +129,7 @@ Json json_of_normalizing(Normalizing how) {
   if (how == Normalizing::robust) return "robust";
   return how == Normalizing::standard;
 }
-Normalizing normalizing_of(const Json& json) {
+Normalizing normalizing_of(const ReadJson& json) {
   if (json == "robust") return Normalizing::robust;
   if (json == "standard" || json == true) return Normalizing::standard;
   if (json == false) return Normalizing::none;
@@ -153,7 +153,7 @@ template <class T> Json architecture_of(const SavedModel<T>& model) {
 
 /// The network of a description, not trained; `room`: bytes that the file has for its arrays, which nothing is built
 /// beyond.
-template <class T> SavedModel<T> model_from(const Json& architecture, std::size_t room) {
+template <class T> SavedModel<T> model_from(const ReadJson& architecture, std::size_t room) {
   if (architecture.contains("network"))
     throw std::invalid_argument("it holds a " + architecture.value("network", std::string("network of another kind")) +
                                 ", which Python's lamina.load reads; C++ reads networks of layers");
@@ -161,7 +161,8 @@ template <class T> SavedModel<T> model_from(const Json& architecture, std::size_
     throw std::invalid_argument("its numbers are " + architecture.at("dtype").get<std::string>() + "; load it as a " +
                                 (sizeof(T) == 4 ? "Network<double>" : "Network<float>"));
   Architecture a;
-  for (const Json& layer : architecture.at("layers")) a.layers.push_back(entry_of<LayerSpec>(spec_of(layer, "layer")));
+  for (const ReadJson& layer : architecture.at("layers"))
+    a.layers.push_back(entry_of<LayerSpec>(spec_of(layer, "layer")));
   a.n_inputs = whole_number<Index>(architecture.at("n_inputs"), "n_inputs");
   a.loss = entry_of<Loss>(spec_of(architecture.at("loss"), "name"));
   a.seed = whole_number<std::uint64_t>(architecture.at("seed"), "seed");
@@ -178,9 +179,9 @@ template <class T> SavedModel<T> model_from(const Json& architecture, std::size_
                     {}};
   if (architecture.contains("data_start_due"))
     out.network.set_data_start_due(architecture["data_start_due"].get<bool>());
-  Json known = architecture;
-  known["normalize_inputs"] = json_of_normalizing(out.inputs);
-  if (!describes(known, architecture_of(out)))
+  ReadJson known = architecture;
+  known["normalize_inputs"] = ReadJson(json_of_normalizing(out.inputs));
+  if (!describes(known, ReadJson(architecture_of(out))))
     throw std::invalid_argument("it describes a network that this version cannot build");
   return out;
 }
@@ -224,7 +225,7 @@ template <class T, class F> void for_each_scale(Normalization<T>& inputs, Target
       [&](const auto& field) { f(std::string("target.") + field.name, targets.*(field.member)); });
 }
 
-template <class T> std::string checksum(Json description, const Tensors<T>& tensors) {
+template <class J, class T> std::string checksum(J description, const Tensors<T>& tensors) {
   description.erase("checksum");
   Sha256 digest;
   digest.add(json_text(description, true));
@@ -348,10 +349,10 @@ template <class T> SavedModel<T> model_in(const std::string& data) {
   const std::uint64_t length = data.size() < 8 ? 0 : little_endian(data.data());
   if (length < 2 || length > data.size() - 8 || length > longest_header)
     throw std::invalid_argument("it is no whole safetensors file");
-  auto header = parsed_json<nlohmann::json>(data.substr(8, length));
+  ReadJson header = parsed_json(data.substr(8, length));
   if (!header.is_object() || !header.contains("__metadata__") || !header["__metadata__"].contains(key))
     throw std::invalid_argument("it is no lamina model");
-  const auto description = parsed_json<Json>(header["__metadata__"][key].get<std::string>());
+  const ReadJson description = parsed_json(header["__metadata__"][key].get<std::string>());
   if (description.at("format_version") != version)
     throw std::invalid_argument("it has format " + description["format_version"].dump() + "; this lamina reads " +
                                 std::to_string(version));
@@ -374,7 +375,7 @@ template <class T> SavedModel<T> model_in(const std::string& data) {
   std::size_t used = 0;
   for (auto& [name, tensor] : tensors) {
     if (!header.contains(name)) throw std::invalid_argument("the array '" + name + "' is missing");
-    const auto& told = header[name];
+    const ReadJson& told = header[name];
     const auto offsets = whole_numbers<std::uint64_t>(told.at("data_offsets"), "data_offsets");
     if (told.at("dtype") != tensor_type<T> || whole_numbers<Index>(told.at("shape"), "shape") != tensor.shape ||
         offsets.size() != 2 || offsets[0] > offsets[1] || offsets[1] > room ||

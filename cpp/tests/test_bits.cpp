@@ -229,6 +229,7 @@ void check_states() {
       {"an age", [](auto& s) { s.position.seconds = 1e300; }},
       {"no time", [nan](auto& s) { s.position.seconds = nan; }},
       {"a rate", [nan](auto& s) { s.position.rate = nan; }},
+      {"no best value", [nan](auto& s) { s.position.best_value = nan; }},
       {"a count", [](auto& s) { s.position.waited = -1; }},
       {"a large count", [](auto& s) { s.position.averaged = std::numeric_limits<std::int64_t>::max(); }},
       {"a best epoch", [](auto& s) { s.history.best_epoch = 4; }},
@@ -259,6 +260,26 @@ void check_states() {
     }
     if (refused && left_of(other, own, its) == before && !own.optimizer) continue;
     std::printf("FAILED: a state with %s %s\n", what, refused ? "changes something" : "is taken");
+    ++failures;
+  }
+}
+
+/// A memory that tells of any number of epochs leads to a rate all the same.
+void check_counts() {
+  const Data<float> data(1500);
+  Case c("counts", {lamina::layer::BatchNorm{}}, lamina::loss::SquaredError{});
+  c.schedule = lamina::schedule::InverseScaling{};
+  lamina::Network<float> network(architecture_of(c));
+  lamina::OptimizerMemory<float> memory;
+  lamina::FitOptions options = options_of(c, 1);
+  options.epochs = 1;
+  for (const bool again : {false, true}) {
+    lamina::History history;
+    options.resume = again;
+    lamina::fit<float>(network, data.samples(c.loss), {}, options, memory, history);
+    memory.epochs = Index{1} << 53;
+    if (!history.diverged && history.learning_rate.back() >= 0 && history.learning_rate.back() < 1) continue;
+    std::printf("FAILED: the rate after 2^53 epochs is %g\n", history.learning_rate.back());
     ++failures;
   }
 }
@@ -408,5 +429,6 @@ int main() {
     }
   }
   check_states();
+  check_counts();
   return failures == 0 ? 0 : 1;
 }

@@ -402,8 +402,8 @@ void files_claim_nothing() {
   std::string members, many = R"({"layer": "Dropout")";
   for (int i = 0; i < 200000; ++i) members += ", \"m" + std::to_string(i) + "\": 1";
   claims("2", "0", dropout, members, {"belong to nothing"});
-  for (int i = 0; i < 20000; ++i) many += ", \"m" + std::to_string(i) + "\": 1";
-  claims("2", "0", many + "}", "", {"members"});
+  for (int i = 0; i < 200000; ++i) many += ", \"m" + std::to_string(i) + "\": 1";
+  claims("2", "0", many + "}", "", {"parameter"});
   std::remove(path.c_str());
 }
 

@@ -2,6 +2,7 @@
 /// that goes on from there ends with the bits of one that was never broken off.
 #pragma once
 
+#include <cmath>
 #include <functional>
 #include <limits>
 #include <stdexcept>
@@ -101,6 +102,9 @@ template <class T> void FitState<T>::check(const Network<T>& network) const {
   refuse(p, &P::seconds, Bounds::within(0, longest));
   for (const auto number : {&P::rate, &P::damping, &P::radius}) refuse(p, number, Bounds::at_least(0));
   refuse(p, &P::loss, Bounds::any());
+  for (const auto lowest : {p.best_value, p.last_improved, p.plateau_best}) {
+    if (std::isnan(lowest)) throw std::invalid_argument("the lowest values of FitPosition must not be NaN");
+  }
   check_number("evaluations", History::name, Bounds::within(0, most_counted), history.evaluations);
   const auto epochs = static_cast<std::size_t>(p.epoch);
   const auto by_epoch = [&](const std::vector<double>& of, bool must) {
