@@ -849,3 +849,32 @@ def test_metrics_and_a_table_go_on(tmp_path):
     history = network().fit(X, Y, epochs=9, metrics=["mae", "r2"], resume_from=tmp_path / "kept")
     assert np.isnan(history.metrics["r2"]).all()
     assert np.isfinite(history.metrics["mae"]).all()
+
+
+def test_a_checkpoint_of_a_network_without_parameters_is_one(tmp_path):
+    net = lamina.Network([lamina.Dropout(0.1)], INPUTS)
+    net.fit(X, X, epochs=2, callbacks=[Checkpoint(tmp_path / "fit")], verbose=0)
+    np.testing.assert_array_equal(lamina.load(tmp_path / "fit").predict(X), net.predict(X))
+
+
+@pytest.mark.parametrize("name", ["LBFGS", "LevenbergMarquardt"])
+def test_more_time_leads_no_further_than_the_end_of_a_solver(name, tmp_path):
+    """The limit of time may end a fit just where it has converged."""
+    options = {
+        "epochs": 60,
+        "optimizer": getattr(lamina, name)(loss_tolerance=1e-2),
+        "verbose": 0,
+        "early_stopping": None,
+    }
+    net = network()
+    history = net.fit(X, Y, **options)
+    assert history.stop_reason.startswith("converged")
+    last = len(history.loss)
+    keep = Checkpoint(tmp_path / "fit")
+    broken = network().fit(
+        X, Y, **options, max_time=0.5, callbacks=[keep, lambda epoch: time.sleep(0.6 * (epoch.epoch == last - 1))]
+    )
+    assert len(broken.loss) <= last
+    again = network()
+    assert again.fit(X, Y, **options, max_time=1e6, resume_from=keep.path).loss == history.loss
+    np.testing.assert_array_equal(again.core.flat_parameters, net.core.flat_parameters)

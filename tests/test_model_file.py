@@ -169,6 +169,17 @@ def test_error_is_a_value_error_and_a_missing_file_says_so(tmp_path):
         lamina.load(tmp_path / "nothing")
 
 
+def test_no_memory_is_taken_for_what_a_file_does_not_hold(tmp_path):
+    path = tmp_path / "model"
+    lamina.Network([lamina.Dropout(0.1)], n_inputs=3, loss="squared_error").save(path)
+    whole = path.read_bytes()
+    length = int.from_bytes(whole[:8], "little")
+    header = whole[8 : 8 + length].replace(b'n_inputs\\": 3', b'n_inputs\\": 2147483647').rstrip()
+    path.write_bytes(len(header).to_bytes(8, "little") + header)
+    with pytest.raises(lamina.ModelFileError, match="4294967294 inputs and outputs"):
+        lamina.load(path)
+
+
 def test_a_network_may_be_saved_while_it_is_trained(tmp_path):
     net = lamina.Network([lamina.Dense(200, "tanh"), lamina.BatchNorm(), lamina.Dense(3)], 4, "cross_entropy")
     stop = threading.Event()

@@ -39,18 +39,13 @@ template <class T> py::dict state_to_dict(FitState<T>&& state) {
   return d;
 }
 
-/// No count of anything is larger: all of them can still be counted on.
-inline constexpr double most_counted = 9007199254740992.0;
-
-/// The fields of a state, of which whole numbers are counts, or -1.
-template <class S> S counts_from(const py::dict& d) {
+/// The fields of a part of a state.
+template <class S> S state_part(const py::dict& d) {
   S s;
   for_each_field<S>([&](const auto& field) {
     using M = std::decay_t<decltype(s.*(field.member))>;
     if (!d.contains(field.name)) throw py::value_error(std::string(S::name) + " has no '" + field.name + "'");
     s.*(field.member) = value_for<M>(std::string(field.name) + " of " + S::name, d[field.name]);
-    if constexpr (std::is_integral_v<M> && !std::is_same_v<M, bool>)
-      check_number(field.name, S::name, Bounds::within(-1, most_counted), s.*(field.member));
   });
   return s;
 }
@@ -58,12 +53,10 @@ template <class S> S counts_from(const py::dict& d) {
 /// The state that a fit of `network` goes on from. Throws ValueError or TypeError saying what is wrong.
 template <class T> FitState<T> state_from_dict(const py::dict& d, const Network<T>& network) {
   FitState<T> state;
-  state.position = counts_from<FitPosition>(d["position"]);
-  state.history = counts_from<History>(d["history"]);
+  state.position = state_part<FitPosition>(d["position"]);
+  state.history = state_part<History>(d["history"]);
   if (!d["memory"].is_none()) state.memory = memory_from_dict<T>(d["memory"], network.parameters().size());
   std::tie(state.normalization, state.target_scale) = scales_from_dict<T>(d["scales"]);
-  network.check_normalization(state.normalization);
-  network.check_target_scale(state.target_scale);
   for (const auto& [name, item] : py::dict(d["arrays"])) {
     const auto array = py::array_t<T, py::array::c_style | py::array::forcecast>::ensure(item);
     if (!array) throw py::value_error(str_of(name) + " of the state must be an array; got " + repr_of(item));
@@ -71,10 +64,7 @@ template <class T> FitState<T> state_from_dict(const py::dict& d, const Network<
     std::copy_n(array.data(), array.size(), own.begin());
     state.arrays.emplace_back(str_of(name), std::move(own));
   }
-  for (const char* const prefix : {"", "best."}) {
-    state.array(std::string(prefix) + "parameters", network.parameters().size());
-    state.array(std::string(prefix) + "state", network.state().size());
-  }
+  state.check(network);
   return state;
 }
 

@@ -37,10 +37,10 @@ std::string float_text(double value) {
   return (negative ? "-" : "") + digits;
 }
 
-void append(std::string& out, const Json& value, bool sorted) {
+template <class J> void append(std::string& out, const J& value, bool sorted) {
   if (value.is_object()) {
-    std::vector<const Json::object_t::value_type*> members;
-    for (const auto& member : value.get_ref<const Json::object_t&>()) members.push_back(&member);
+    std::vector<const typename J::object_t::value_type*> members;
+    for (const auto& member : value.template get_ref<const typename J::object_t&>()) members.push_back(&member);
     if (sorted) std::sort(members.begin(), members.end(), [](auto* a, auto* b) { return a->first < b->first; });
     out += '{';
     for (std::size_t i = 0; i < members.size(); ++i) {
@@ -57,7 +57,7 @@ void append(std::string& out, const Json& value, bool sorted) {
     }
     out += ']';
   } else if (value.is_number_float()) {
-    out += float_text(value.get<double>());
+    out += float_text(value.template get<double>());
   } else {
     out += value.dump(-1, ' ', true);
   }
@@ -65,25 +65,28 @@ void append(std::string& out, const Json& value, bool sorted) {
 
 }  // namespace
 
-std::string json_text(const Json& value, bool sorted) {
+template <class J> std::string json_text(const J& value, bool sorted) {
   std::string out;
   append(out, value, sorted);
   return out;
 }
 
-Json parsed_json(const std::string& text) {
+ReadJson parsed_json(const std::string& text) {
   std::size_t values = 0;
-  const auto look = [&](int depth, Json::parse_event_t event, const Json&) {
+  const auto look = [&](int depth, ReadJson::parse_event_t event, const ReadJson&) {
     if (depth > deepest) throw std::invalid_argument("is nested too deeply");
-    if (event != Json::parse_event_t::key && ++values > 2 * most_values)
+    if (event != ReadJson::parse_event_t::key && ++values > 2 * most_values)
       throw std::invalid_argument("has more than " + std::to_string(most_values) + " values");
     return true;
   };
   try {
-    return Json::parse(text, look);
+    return ReadJson::parse(text, look);
   } catch (const nlohmann::json::exception& e) {
     throw std::invalid_argument(std::string("is no JSON: ") + e.what());
   }
 }
+
+template std::string json_text<Json>(const Json&, bool);
+template std::string json_text<ReadJson>(const ReadJson&, bool);
 
 }  // namespace lamina::api

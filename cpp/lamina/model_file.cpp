@@ -1,6 +1,7 @@
 #include "lamina/model_file.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstdint>
 #include <cstdio>
@@ -9,6 +10,7 @@
 #include <fstream>
 #include <set>
 #include <stdexcept>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -18,6 +20,7 @@
 #include "lamina/spec.hpp"
 
 #if defined(__unix__) || defined(__APPLE__)
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #endif
@@ -69,10 +72,28 @@ Json json_of_layer(const LayerSpec& layer) {
   return out;
 }
 
-Value value_of(const Json& json, const std::string& name);
+/// A whole number as it stands there: a float, or one that the type does not hold, is none.
+template <class I> I whole_number(const ReadJson& json, const std::string& name) {
+  if (json.is_number_integer()) {
+    const auto number = json.get<I>();
+    if (json.is_number_unsigned()
+            ? json.get<std::uint64_t>() == static_cast<std::uint64_t>(number) && (std::is_unsigned_v<I> || number >= 0)
+            : std::is_signed_v<I> || json.get<std::int64_t>() >= 0)
+      return number;
+  }
+  throw std::invalid_argument(name + " must be a whole number, and no larger than it may be");
+}
+template <class I> std::vector<I> whole_numbers(const ReadJson& json, const std::string& name) {
+  if (!json.is_array()) throw std::invalid_argument(name + " must be a list of whole numbers");
+  std::vector<I> list;
+  for (const ReadJson& element : json) list.push_back(whole_number<I>(element, name));
+  return list;
+}
+
+Value value_of(const ReadJson& json, const std::string& name);
 
 /// The entry that a description names by its member `which`.
-Spec spec_of(const Json& json, const char* which) {
+Spec spec_of(const ReadJson& json, const char* which) {
   if (!json.is_object() || !json.contains(which) || !json[which].is_string())
     throw std::invalid_argument("a part of the network has no " + std::string(which));
   Spec out(json[which].get<std::string>());
@@ -82,23 +103,18 @@ Spec spec_of(const Json& json, const char* which) {
   return out;
 }
 
-Value value_of(const Json& json, const std::string& name) {
+Value value_of(const ReadJson& json, const std::string& name) {
   if (json.is_boolean()) return json.get<bool>();
   if (json.is_number_float()) return json.get<double>();
-  if (json.is_number_integer()) return json.get<long long>();
+  if (json.is_number_integer()) return whole_number<long long>(json, name);
   if (json.is_string()) return json.get<std::string>();
   if (json.is_object()) return spec_of(json, "name");
-  std::vector<long long> list;
   if (!json.is_array()) throw std::invalid_argument(name + " is nothing that a parameter may be");
-  for (const Json& element : json) {
-    if (!element.is_number_integer()) throw std::invalid_argument(name + " must be a list of whole numbers");
-    list.push_back(element.get<long long>());
-  }
-  return list;
+  return whole_numbers<long long>(json, name);
 }
 
 /// Whether what was `made` of a description describes itself as it was `given`; what that leaves out has its default.
-bool describes(const Json& given, const Json& made) {
+bool describes(const ReadJson& given, const ReadJson& made) {
   if (given.is_object() && made.is_object()) {
     return std::all_of(given.items().begin(), given.items().end(), [&](const auto& member) {
       return made.contains(member.key()) && describes(member.value(), made[member.key()]);
@@ -113,7 +129,7 @@ Json json_of_normalizing(Normalizing how) {
   if (how == Normalizing::robust) return "robust";
   return how == Normalizing::standard;
 }
-Normalizing normalizing_of(const Json& json) {
+Normalizing normalizing_of(const ReadJson& json) {
   if (json == "robust") return Normalizing::robust;
   if (json == "standard" || json == true) return Normalizing::standard;
   if (json == false) return Normalizing::none;
@@ -137,7 +153,7 @@ template <class T> Json architecture_of(const SavedModel<T>& model) {
 
 /// The network of a description, not trained; `room`: bytes that the file has for its arrays, which nothing is built
 /// beyond.
-template <class T> SavedModel<T> model_from(const Json& architecture, std::size_t room) {
+template <class T> SavedModel<T> model_from(const ReadJson& architecture, std::size_t room) {
   if (architecture.contains("network"))
     throw std::invalid_argument("it holds a " + architecture.value("network", std::string("network of another kind")) +
                                 ", which Python's lamina.load reads; C++ reads networks of layers");
@@ -145,13 +161,17 @@ template <class T> SavedModel<T> model_from(const Json& architecture, std::size_
     throw std::invalid_argument("its numbers are " + architecture.at("dtype").get<std::string>() + "; load it as a " +
                                 (sizeof(T) == 4 ? "Network<double>" : "Network<float>"));
   Architecture a;
-  for (const Json& layer : architecture.at("layers")) a.layers.push_back(entry_of<LayerSpec>(spec_of(layer, "layer")));
-  a.n_inputs = architecture.at("n_inputs").get<Index>();
+  for (const ReadJson& layer : architecture.at("layers"))
+    a.layers.push_back(entry_of<LayerSpec>(spec_of(layer, "layer")));
+  a.n_inputs = whole_number<Index>(architecture.at("n_inputs"), "n_inputs");
   a.loss = entry_of<Loss>(spec_of(architecture.at("loss"), "name"));
-  a.seed = architecture.at("seed").get<std::uint64_t>();
+  a.seed = whole_number<std::uint64_t>(architecture.at("seed"), "seed");
   double needed = 0;
   for (const NamedParameter& p : lamina::Network<T>::parameters_of(a)) needed += static_cast<double>(p.info.size());
-  if (needed * sizeof(T) > static_cast<double>(room))
+  // A network has a place for what brings each input and output to size, whether or not it has parameters.
+  constexpr double few = 1 << 20;
+  const auto ends = static_cast<double>(a.n_inputs + lamina::Network<T>::outputs_of(a));
+  if (needed * sizeof(T) > static_cast<double>(room) || ends > needed + few)
     throw std::invalid_argument("it is cut short, or describes a larger network than it holds");
   SavedModel<T> out{lamina::Network<T>(std::move(a)),
                     normalizing_of(architecture.at("normalize_inputs")),
@@ -159,9 +179,9 @@ template <class T> SavedModel<T> model_from(const Json& architecture, std::size_
                     {}};
   if (architecture.contains("data_start_due"))
     out.network.set_data_start_due(architecture["data_start_due"].get<bool>());
-  Json known = architecture;
-  known["normalize_inputs"] = json_of_normalizing(out.inputs);
-  if (!describes(known, architecture_of(out)))
+  ReadJson known = architecture;
+  known["normalize_inputs"] = ReadJson(json_of_normalizing(out.inputs));
+  if (!describes(known, ReadJson(architecture_of(out))))
     throw std::invalid_argument("it describes a network that this version cannot build");
   return out;
 }
@@ -205,7 +225,7 @@ template <class T, class F> void for_each_scale(Normalization<T>& inputs, Target
       [&](const auto& field) { f(std::string("target.") + field.name, targets.*(field.member)); });
 }
 
-template <class T> std::string checksum(Json description, const Tensors<T>& tensors) {
+template <class J, class T> std::string checksum(J description, const Tensors<T>& tensors) {
   description.erase("checksum");
   Sha256 digest;
   digest.add(json_text(description, true));
@@ -229,7 +249,37 @@ std::runtime_error failure(const std::string& path, const std::string& what) {
   return std::runtime_error(path + " cannot be " + what + ": " + std::strerror(errno));
 }
 
-/// Puts `data` at `path` by way of a file beside it, so that what was there stays until all of it is.
+#if defined(__unix__) || defined(__APPLE__)
+/// Writes all of `data`, and closes the file; false, and errno says why, where that fails.
+bool write_and_close(int file, const std::string& data, bool sync) {
+  std::size_t done = 0;
+  bool good = true;
+  while (good && done < data.size()) {
+    const ssize_t n = ::write(file, data.data() + done, data.size() - done);
+    if (n > 0) done += static_cast<std::size_t>(n);
+    else good = n < 0 && errno == EINTR;
+  }
+  good = good && (!sync || ::fsync(file) == 0);
+  const int why = errno;
+  const bool closed = ::close(file) == 0;
+  if (!good) errno = why;
+  return good && closed;
+}
+
+/// A new file beside `target`, of a name that no other has; its mode is less the umask.
+int new_file_beside(const std::string& target, mode_t mode, std::string& draft) {
+  static std::atomic<unsigned> count{0};
+  for (int tries = 0; tries < 100; ++tries) {
+    draft = target + ".lamina-part-" + std::to_string(::getpid()) + "-" + std::to_string(count++);
+    const int file = ::open(draft.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+    if (file >= 0 || errno != EEXIST) return file;
+  }
+  return -1;
+}
+#endif
+
+/// Puts `data` at `path` by way of a file beside it, so that what was there stays until all of it is. What is there
+/// keeps its mode, and is refused where it is read-only; what is no regular file is written straight into.
 void write_whole(const std::string& path, const std::string& data) {
 #if defined(__unix__) || defined(__APPLE__)
   std::string target = path;
@@ -238,20 +288,26 @@ void write_whole(const std::string& path, const std::string& data) {
     std::free(found);
   }
   struct stat old{};
-  const mode_t mode = ::stat(target.c_str(), &old) == 0 ? old.st_mode & 07777 : 0644;
-  std::string draft = target + ".lamina-XXXXXX";
-  const int file = ::mkstemp(draft.data());
-  if (file < 0) throw failure(path, "written");
-  std::size_t done = 0;
-  bool good = ::fchmod(file, mode) == 0;
-  while (good && done < data.size()) {
-    const ssize_t n = ::write(file, data.data() + done, data.size() - done);
-    if (n > 0) done += static_cast<std::size_t>(n);
-    else good = n < 0 && errno == EINTR;
+  const bool there = ::stat(target.c_str(), &old) == 0;
+  if (there && !S_ISREG(old.st_mode)) {
+    const int file = ::open(target.c_str(), O_WRONLY | O_NOCTTY | O_CLOEXEC);
+    if (file < 0 || !write_and_close(file, data, false)) throw failure(path, "written");
+    return;
   }
-  good = good && ::fsync(file) == 0;
-  good = ::close(file) == 0 && good;
-  if (!good || std::rename(draft.c_str(), target.c_str()) != 0) {
+  if (there && ((old.st_mode & 0222) == 0 || ::access(target.c_str(), W_OK) != 0)) {
+    errno = EACCES;
+    throw failure(path, "written");
+  }
+  std::string draft;
+  const int file = new_file_beside(target, there ? 0600 : 0666, draft);
+  if (file < 0) throw failure(path, "written");
+  if (there) {
+    // Another's file becomes ours where it cannot stay theirs.
+    if ((old.st_uid != ::geteuid() || old.st_gid != ::getegid()) && ::fchown(file, old.st_uid, old.st_gid) != 0)
+      errno = 0;
+    if (::fchmod(file, old.st_mode & 07777) != 0) errno = 0;
+  }
+  if (!write_and_close(file, data, true) || std::rename(draft.c_str(), target.c_str()) != 0) {
     const std::runtime_error error = failure(path, "written");
     ::unlink(draft.c_str());
     throw error;
@@ -269,6 +325,11 @@ void write_whole(const std::string& path, const std::string& data) {
 }
 
 std::string read_whole(const std::string& path) {
+#if defined(__unix__) || defined(__APPLE__)
+  struct stat found{};
+  if (::stat(path.c_str(), &found) != 0) throw failure(path, "read");
+  if (!S_ISREG(found.st_mode)) throw std::runtime_error(path + " cannot be read: it is no regular file");
+#endif
   std::ifstream file(path, std::ios::binary | std::ios::ate);
   if (!file) throw failure(path, "read");
   const std::streamoff size = file.tellg();
@@ -288,10 +349,10 @@ template <class T> SavedModel<T> model_in(const std::string& data) {
   const std::uint64_t length = data.size() < 8 ? 0 : little_endian(data.data());
   if (length < 2 || length > data.size() - 8 || length > longest_header)
     throw std::invalid_argument("it is no whole safetensors file");
-  Json header = parsed_json(data.substr(8, length));
+  ReadJson header = parsed_json(data.substr(8, length));
   if (!header.is_object() || !header.contains("__metadata__") || !header["__metadata__"].contains(key))
     throw std::invalid_argument("it is no lamina model");
-  const Json description = parsed_json(header["__metadata__"][key].get<std::string>());
+  const ReadJson description = parsed_json(header["__metadata__"][key].get<std::string>());
   if (description.at("format_version") != version)
     throw std::invalid_argument("it has format " + description["format_version"].dump() + "; this lamina reads " +
                                 std::to_string(version));
@@ -314,9 +375,9 @@ template <class T> SavedModel<T> model_in(const std::string& data) {
   std::size_t used = 0;
   for (auto& [name, tensor] : tensors) {
     if (!header.contains(name)) throw std::invalid_argument("the array '" + name + "' is missing");
-    const Json& told = header[name];
-    const auto offsets = told.at("data_offsets").get<std::vector<std::uint64_t>>();
-    if (told.at("dtype") != tensor_type<T> || told.at("shape").get<std::vector<Index>>() != tensor.shape ||
+    const ReadJson& told = header[name];
+    const auto offsets = whole_numbers<std::uint64_t>(told.at("data_offsets"), "data_offsets");
+    if (told.at("dtype") != tensor_type<T> || whole_numbers<Index>(told.at("shape"), "shape") != tensor.shape ||
         offsets.size() != 2 || offsets[0] > offsets[1] || offsets[1] > room ||
         offsets[1] - offsets[0] != tensor.bytes())
       throw std::invalid_argument("the array '" + name + "' should be " + dtype_of<T> + " " + tensor.shape_text());
@@ -347,6 +408,13 @@ template <class T> SavedModel<T> read_model(const std::string& path) {
 }
 
 template <class T> void write_model(const std::string& path, const SavedModel<T>& model) {
+  for (const auto& [name, text] : model.metadata) {
+    try {
+      json_text(Json::array({name, text}), false);
+    } catch (const nlohmann::json::exception&) {
+      throw std::invalid_argument("metadata must be UTF-8, the name and the text");
+    }
+  }
   lamina::Network<T> network(model.network);  // whose arrays may be looked at by name
   Normalization<T> inputs = network.normalization();
   if (!inputs.limited) inputs.limit.clear();

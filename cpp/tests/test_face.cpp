@@ -4,12 +4,17 @@
 #include <cstdio>
 #include <fstream>
 #include <functional>
+#include <initializer_list>
 #include <iterator>
 #include <stdexcept>
 #include <string>
 #include <type_traits>
 
 #include "lamina/lamina.hpp"
+
+#if defined(__unix__) || defined(__APPLE__)
+#include <sys/stat.h>
+#endif
 
 namespace {
 
@@ -369,6 +374,80 @@ template <class T> void model_files() {
   }
 }
 
+/// A description that asks for what the file does not hold is refused before any of it is taken.
+void files_claim_nothing() {
+  const std::string path = "test_face_claims.lamina";
+  const auto claims = [&](const std::string& inputs, const std::string& seed, const std::string& layer,
+                          const std::string& more, std::initializer_list<const char*> wanted) {
+    std::string description = R"({"format_version": 1, "user": {}, "checksum": "", "architecture": {"layers": [)" +
+                              layer + R"(], "n_inputs": )" + inputs +
+                              R"(, "loss": {"name": "squared_error"}, "dtype": "float32", "seed": )" + seed +
+                              R"(, "normalize_inputs": false}})";
+    std::string header = R"({"__metadata__": {"lamina": ")";
+    for (const char c : description) header += (c == '"' ? std::string("\\\"") : std::string(1, c));
+    header += "\"}" + more + "}";
+    std::string data;
+    for (int i = 0; i < 8; ++i) data += static_cast<char>(header.size() >> (8 * i) & 255);
+    std::ofstream(path, std::ios::binary) << data << header;
+    refused([&] { lamina::Network<float>::load(path); }, wanted);
+  };
+  const std::string dropout = R"({"layer": "Dropout", "rate": 0.5})", dense1 = R"({"layer": "Dense", "units": 1})";
+  claims("2147483647", "0", dropout, "", {"larger network than it holds"});
+  claims("1e300", "0", dropout, "", {"n_inputs", "whole number"});
+  claims("2.0", "0", dropout, "", {"n_inputs", "whole number"});
+  claims("18446744073709551615", "0", dropout, "", {"n_inputs", "whole number"});
+  claims("2", "-1", dropout, "", {"seed", "whole number"});
+  claims("2", "0", R"({"layer": "Dense", "units": 9223372036854775809})", "", {"units", "whole number"});
+  claims("2", "0", dense1, "", {"cut short"});
+  std::string members, many = R"({"layer": "Dropout")";
+  for (int i = 0; i < 200000; ++i) members += ", \"m" + std::to_string(i) + "\": 1";
+  claims("2", "0", dropout, members, {"belong to nothing"});
+  for (int i = 0; i < 200000; ++i) many += ", \"m" + std::to_string(i) + "\": 1";
+  claims("2", "0", many + "}", "", {"parameter"});
+  std::remove(path.c_str());
+}
+
+/// Saving keeps what is there, or says why it cannot.
+void saving_is_careful() {
+  const std::string path = "test_face_saved.lamina";
+  lamina::Network<float> net({dense(2)}, 3, "squared_error");
+  try {
+    lamina::Network<float>::load(".");
+    check(false, "a folder is no model");
+  } catch (const std::runtime_error& e) {
+    check(std::string(e.what()).find("regular file") != std::string::npos, "a folder is named as what it is");
+  }
+  net.metadata()["note"] = "\xff";
+  refused([&] { net.save(path); }, {"metadata", "UTF-8"});
+  net.metadata().clear();
+#if defined(__unix__) || defined(__APPLE__)
+  const mode_t umask_before = ::umask(077);
+  net.save(path);
+  ::umask(umask_before);
+  const auto mode_of = [&] {
+    struct stat found{};
+    ::stat(path.c_str(), &found);
+    return found.st_mode & 0777;
+  };
+  check(mode_of() == 0600, "a new file has the mode that the umask leaves");
+  ::chmod(path.c_str(), 0640);
+  net.save(path);
+  check(mode_of() == 0640, "a file keeps its mode");
+  ::chmod(path.c_str(), 0440);
+  bool thrown = false;
+  try {
+    net.save(path);
+  } catch (const std::runtime_error&) {
+    thrown = true;
+  }
+  check(thrown && mode_of() == 0440, "a read-only file stays");
+  net.save("/dev/null");
+  struct stat device{};
+  check(::stat("/dev/null", &device) == 0 && S_ISCHR(device.st_mode), "a device stays one");
+#endif
+  std::remove(path.c_str());
+}
+
 /// The options that came with tables do what they say.
 void options_of_tables() {
   const lamina::Matrix<float> X = numbers<float>(120, 4);
@@ -416,6 +495,8 @@ int main() {
   bad_input_is_named();
   model_files<float>();
   model_files<double>();
+  files_claim_nothing();
+  saving_is_careful();
   options_of_tables();
   if (failures == 0) std::printf("the public face: all as promised\n");
   return failures == 0 ? 0 : 1;

@@ -2,6 +2,7 @@
 /// that goes on from there ends with the bits of one that was never broken off.
 #pragma once
 
+#include <cmath>
 #include <functional>
 #include <limits>
 #include <stdexcept>
@@ -20,7 +21,7 @@ struct FitPosition : Entry {
   static constexpr double infinity = std::numeric_limits<double>::infinity();
   Index epoch = 0;
   double seconds = 0;
-  bool stopped = false;
+  bool stopped = false, ended = false;
   bool has_best = false;
   double best_value = infinity, last_improved = infinity;
   Index waited = 0;
@@ -35,6 +36,7 @@ struct FitPosition : Entry {
         Field{"epoch", &P::epoch, "epochs done"},
         Field{"seconds", &P::seconds, "that they took"},
         Field{"stopped", &P::stopped, "whether no epoch is to follow"},
+        Field{"ended", &P::ended, "whether that is for a reason of the fit's own, and nobody else's"},
         Field{"has_best", &P::has_best, "whether an epoch counts as the best so far"},
         Field{"best_value", &P::best_value, "the lowest value watched"},
         Field{"last_improved", &P::last_improved, "what has to be undercut by min_delta"},
@@ -60,6 +62,8 @@ template <class T> struct FitState {
   /// a solver keeps.
   std::vector<std::pair<std::string, Arena<T>>> arrays;
 
+  /// Throws std::invalid_argument unless a fit of `network` may have come to this.
+  void check(const Network<T>& network) const;
   /// Throws std::invalid_argument where there is none of this name and size; of size 0 there always is one.
   const Arena<T>& array(const std::string& name, Index size) const {
     static const Arena<T> none;
@@ -80,6 +84,43 @@ template <class T> struct FitState {
     if (!array.empty()) arrays.emplace_back(name, array);
   }
 };
+
+template <class T> void FitState<T>::check(const Network<T>& network) const {
+  constexpr double most_counted = 9007199254740992.0, longest = 1e9;  // all can still be counted on; some 30 years
+  const auto refuse = [](const FitPosition& p, const auto& member, const Bounds& bounds) {
+    for_each_field<FitPosition>([&](const auto& field) {
+      if constexpr (std::is_same_v<decltype(field.member), std::decay_t<decltype(member)>>) {
+        if (field.member == member) check_number(field.name, FitPosition::name, bounds, p.*member);
+      }
+    });
+  };
+  using P = FitPosition;
+  const FitPosition& p = position;
+  refuse(p, &P::epoch, Bounds::within(1, most_counted));
+  refuse(p, &P::waited, Bounds::within(0, most_counted));
+  for (const auto count : {&P::averaged, &P::plateau_waited}) refuse(p, count, Bounds::within(0, most_counted));
+  refuse(p, &P::seconds, Bounds::within(0, longest));
+  for (const auto number : {&P::rate, &P::damping, &P::radius}) refuse(p, number, Bounds::at_least(0));
+  refuse(p, &P::loss, Bounds::any());
+  for (const auto lowest : {p.best_value, p.last_improved, p.plateau_best}) {
+    if (std::isnan(lowest)) throw std::invalid_argument("the lowest values of FitPosition must not be NaN");
+  }
+  check_number("evaluations", History::name, Bounds::within(0, most_counted), history.evaluations);
+  const auto epochs = static_cast<std::size_t>(p.epoch);
+  const auto by_epoch = [&](const std::vector<double>& of, bool must) {
+    return of.size() == epochs || (of.empty() && !must);
+  };
+  if (!by_epoch(history.loss, true) || !by_epoch(history.learning_rate, true) ||
+      !by_epoch(history.validation_loss, false) || !by_epoch(history.validation_score, false) || !history.began ||
+      history.diverged || history.best_epoch < (p.has_best ? 1 : 0) || history.best_epoch > p.epoch)
+    throw std::invalid_argument("the history of the fit is not one of " + std::to_string(p.epoch) + " epochs");
+  network.check_normalization(normalization);
+  network.check_target_scale(target_scale);
+  for (const char* const prefix : {"", "best."}) {
+    array(std::string(prefix) + "parameters", network.parameters().size());
+    array(std::string(prefix) + "state", network.state().size());
+  }
+}
 
 /// Where a fit begins, and who wants to know how far it has come.
 template <class T> struct FitCourse {

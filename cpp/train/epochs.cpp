@@ -1,6 +1,7 @@
 #include "train/epochs.hpp"
 
 #include <algorithm>
+#include <stdexcept>
 #include <utility>
 
 #include "kernels/copy.hpp"
@@ -23,12 +24,14 @@ EpochKeeper<T>::EpochKeeper(Network<T>& network, const Samples<T>& validation, c
       poll_(options.poll) {
   if (course.from) {
     const FitState<T>& from = *course.from;
+    from.check(network);
+    if (from.history.validation_loss.empty() != (validation.count == 0) ||
+        from.history.validation_score.empty() != (validation.count == 0 || !options.metric))
+      throw std::invalid_argument("the state of the fit is one of other validation samples, or of another metric");
     at_ = from.position;
     best_parameters_.copy_from(from.array("best.parameters", best_parameters_.size()));
     best_state_.copy_from(from.array("best.state", best_state_.size()));
     average_.copy_from(from.array("average", average_.size()));
-    from.array("parameters", network.parameters().size());
-    from.array("state", network.state().size());
     start_ -= std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(at_.seconds));
   }
   if (options.plateau) plateau_.emplace(*options.plateau, at_.plateau_best, at_.plateau_waited);
@@ -59,8 +62,6 @@ template <class T> void EpochKeeper<T>::go_on() {
   history_ = course_.from->history;  // from here on nothing throws
   network_.parameters().copy_from(course_.from->array("parameters", network_.parameters().size()));
   network_.state().copy_from(course_.from->array("state", network_.state().size()));
-  // A fit that was stopped from outside, and is to go on all the same, may have had its own reason to end there, too.
-  if (!at_.stopped && options_.early_stop && at_.waited >= options_.early_stop->patience) stop_early();
 }
 
 template <class T> FitState<T> EpochKeeper<T>::state() const {
@@ -130,7 +131,8 @@ template <class T> std::optional<double> EpochKeeper<T>::finish(Index epoch, dou
   const double scored = report.score.value_or(0) * (options_.metric && greater_is_better(*options_.metric) ? -1 : 1);
   watch(epoch, options_.monitor ? options_.monitor(report) : report.score ? scored : by_training ? loss : validated);
   if (options_.on_epoch) options_.on_epoch(report);
-  if (report.stop_reason) stop(report.stop_reason->empty() ? "stopped by a callback" : *report.stop_reason);
+  if (report.stop_reason && !at_.ended)
+    stop(report.stop_reason->empty() ? "stopped by a callback" : *report.stop_reason);
   if (plateau_) {
     report.learning_rate = plateau_->rate_after(validated, report.learning_rate);
     at_.plateau_best = plateau_->best();
@@ -177,8 +179,9 @@ template <class T> void EpochKeeper<T>::stop(const std::string& reason) {
   history_.stop_reason = reason;
 }
 
-template <class T> void EpochKeeper<T>::stop_early() {
-  stop("early stopping: no improvement for " + std::to_string(options_.early_stop->patience) + " epochs");
+template <class T> void EpochKeeper<T>::end(const std::string& reason) {
+  if (!at_.ended && !history_.diverged) stop(reason);
+  at_.ended = true;
 }
 
 template <class T> void EpochKeeper<T>::poll() {
@@ -202,7 +205,7 @@ template <class T> void EpochKeeper<T>::watch(Index epoch, double value) {
     at_.last_improved = value;
     at_.waited = 0;
   } else if (stopping && ++at_.waited >= stopping->patience) {
-    stop_early();
+    end("early stopping: no improvement for " + std::to_string(stopping->patience) + " epochs");
   }
 }
 

@@ -35,7 +35,8 @@ template <class T> class EpochKeeper {
   /// Ends an epoch, and the fit, by a loss that is not finite; `layer` is the first one with such outputs, or -1.
   /// Batch 0: the loss was finite, the weights after the last step are not, or the running statistics.
   void diverge(Index epoch, Index batch, Index layer, double loss, double rate);
-  void stop(const std::string& reason);
+  /// Lets no epoch follow, for a reason of the fit's own: it counts before that of a hook, which may be taken back.
+  void end(const std::string& reason);
   bool stopped() const { return at_.stopped; }
   /// Calls the poll hook, but not more often than every few hundredths of a second.
   void poll();
@@ -62,7 +63,7 @@ template <class T> class EpochKeeper {
   /// Exchanges the weights with their average, where there is one.
   void swap_average();
   void restore_best();
-  void stop_early();
+  void stop(const std::string& reason);
   double seconds() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
   /// Makes network and history those of `from`.
   void go_on();

@@ -120,15 +120,14 @@ template <class T> void LbfgsFit<T>::iterate(Index epoch) {
   if (step > 0) pairs_.add(start_.vector(), start_gradient_.vector(), w_.vector(), gradient_.vector());
   begin_here();
   keeper.finish(epoch, loss_, step);
-  if (keeper.stopped()) return;
   if (flat()) {
-    keeper.stop("converged: no gradient is larger than tolerance");
+    keeper.end("converged: no gradient is larger than tolerance");
   } else if (!may_evaluate()) {
-    keeper.stop("max_evaluations reached");
+    keeper.end("max_evaluations reached");
   } else if (step == 0) {
-    keeper.stop("converged: no lower loss is found along the gradient");
+    keeper.end("converged: no lower loss is found along the gradient");
   } else if (before - loss_ <= spec_.loss_tolerance * std::max(task_.unit, before)) {
-    keeper.stop("converged: the loss falls by no more than loss_tolerance");
+    keeper.end("converged: the loss falls by no more than loss_tolerance");
   }
 }
 

@@ -64,14 +64,14 @@ template <class T> void LevenbergMarquardtFit<T>::iterate(Index epoch) {
     if (!std::isfinite(loss_)) return keeper.diverge(epoch, 1, -1, loss_, damping_);
     if (spec_.max_evaluations == 1) {
       keeper.finish(epoch, loss_, damping_);
-      return keeper.stop("max_evaluations reached");
+      return keeper.end("max_evaluations reached");
     }
   }
   linearize();
   const Vector<const double> g = gradient_.vector(), d = step_.vector();
   if ((g.abs() <= spec_.tolerance * std::sqrt(task_.unit)).all()) {
     keeper.finish(epoch, loss_, damping_);
-    return keeper.stop("converged: no gradient is larger than tolerance");
+    return keeper.end("converged: no gradient is larger than tolerance");
   }
   const double before = loss_, weights_size = std::sqrt(kernels::sum_of_squares(start_.vector()));
   if (epoch == 1) radius_ = spec_.radius * (weights_size > 0 ? weights_size : 1);
@@ -103,7 +103,7 @@ template <class T> void LevenbergMarquardtFit<T>::iterate(Index epoch) {
     }
   }
   keeper.finish(epoch, loss_, damping_);
-  if (!stop.empty() && !keeper.stopped()) keeper.stop(stop);
+  if (!stop.empty()) keeper.end(stop);
 }
 
 /// Radius and damping after a step of this size: `ratio` is its gain over the quadratic model's.

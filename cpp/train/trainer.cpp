@@ -186,7 +186,8 @@ template <class T> class Trainer {
     p.epoch = static_cast<double>(epoch - 1) + static_cast<double>(samples_done) / static_cast<double>(train_.count);
     p.epochs = static_cast<double>(options_.epochs);
     p.step = memory_.step;
-    p.samples = static_cast<std::int64_t>(memory_.epochs) * train_.count;
+    constexpr Index most = Index{1} << 62;  // a memory may come from anywhere
+    p.samples = memory_.epochs > most / train_.count ? most : memory_.epochs * train_.count;
     return factor_of(schedule, p);
   }
 

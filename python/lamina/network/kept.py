@@ -31,7 +31,8 @@ class KeptNetwork:
         kept = KeptFit.of(contents)
         net = cls.from_architecture(contents.architecture)
         left = kept.left()
-        net.core.flat_parameters[:] = left["parameters"]
+        if "parameters" in left:
+            net.core.flat_parameters[:] = left["parameters"]
         if "state" in left:
             net.core.flat_state[:] = left["state"]
         net.set_scales(kept.state["scales"])

@@ -634,7 +634,8 @@ class Network:
         """Return what arrays a network from the result of `architecture` has; nothing is built."""
         layers = [layer_from(entry) for entry in architecture["layers"]]
         n_inputs = whole_number(architecture["n_inputs"], "n_inputs", 1)
-        return _forms(layers, n_inputs, float_type(architecture["dtype"]))
+        forms = _forms(layers, n_inputs, float_type(architecture["dtype"]))
+        return forms.accounting_for(n_inputs + _core.output_count(layers, n_inputs))
 
     @classmethod
     def from_contents(cls, contents: Contents) -> Network:

@@ -19,6 +19,8 @@ NORMALIZATION = ("input.mean", "input.scale")
 _TARGETS = ("target.mean", "target.deviation", "target.low", "target.high")
 #: All that brings inputs and targets to size.
 SCALES = (*NORMALIZATION, "input.limit", *_TARGETS)
+# Inputs and outputs that a network may have beyond its parameters, as one of Dropout alone.
+_FEW = 2**20
 
 
 class ArrayForm(NamedTuple):
@@ -65,6 +67,15 @@ class Forms:
             together.append({"input.limit": ArrayForm(dtype, (n_inputs,))})
             together.append(dict.fromkeys(_TARGETS, ArrayForm(dtype, (n_outputs,))))
         return cls({name: ArrayForm(dtype, tuple(shape)) for name, shape in shapes.items()}, tuple(together))
+
+    def accounting_for(self, columns: int) -> Forms:
+        """Return the same; ValueError where a network of so many inputs and outputs is too large for its arrays.
+
+        It has a place for what brings each of them to size, whether or not it has parameters.
+        """
+        if columns > sum(math.prod(form.shape) for form in self.needed.values()) + _FEW:
+            raise ValueError(f"its arrays are too few for {columns} inputs and outputs")
+        return self
 
     def within(self, prefix: str) -> Forms:
         """Return the same with names that begin with `prefix`."""

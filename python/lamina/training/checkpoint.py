@@ -197,7 +197,8 @@ class KeptFit:
         """Return what arrays a checkpoint has; nothing is built."""
         of = architecture["of"]
         layers, n_inputs = [layer_from(entry) for entry in of["layers"]], whole_number(of["n_inputs"], "n_inputs", 1)
-        scales = Forms.of({}, n_inputs, of["dtype"], _core.output_count(layers, n_inputs))
+        n_outputs = _core.output_count(layers, n_inputs)
+        scales = Forms.of({}, n_inputs, of["dtype"], n_outputs)
         sizes = dict(zip(_NETWORKS, (_size(layers, n_inputs, trained) for trained in (True, False)), strict=True))
         needed = {
             prefix + name: ArrayForm(of["dtype"], (size,))
@@ -212,7 +213,7 @@ class KeptFit:
         for name, form in needed.items():
             if listed.get(name) != form:
                 raise ValueError(f"the array {name!r} should be {form}; got {listed.get(name)}")
-        return Forms(listed, scales.together, _free(listed))
+        return Forms(listed, scales.together, _free(listed)).accounting_for(n_inputs + n_outputs)
 
     def check(self, network: Mapping[str, Any], options: Mapping[str, Any], data: Mapping[str, str]) -> None:
         """Raise AnotherFitError naming all in which another fit differs from this one."""
@@ -227,7 +228,7 @@ class KeptFit:
     def with_time_until(self, seconds: float) -> KeptFit:
         """Return the same, not stopped where the limit of time ended it and is now later: `seconds` in all."""
         position = self.state["position"]
-        if not (self.timed_out and position["seconds"] < seconds):
+        if not (self.timed_out and not position["ended"] and position["seconds"] < seconds):
             return self
         history = {**self.state["history"], "stop_reason": _core.History().stop_reason}
         return replace(self, state={**self.state, "position": {**position, "stopped": False}, "history": history})
