@@ -23,7 +23,7 @@ import lamina
 from conftest import TIMES
 from lamina.selection.side_by_side import FIT_OPTIONS
 from lamina.storage import container
-from runs import LABELS, RUNS, VALUES, WEIGHT, Ticks, X, cascade, digest, frame, network
+from runs import LABELS, RUNS, VALUES, WEIGHT, Ticks, X, build, cascade, digest, frame, network
 
 REFUSED = (lamina.CheckpointError, lamina.SearchFileError)
 ALL = pytest.mark.parametrize("name", RUNS)
@@ -222,6 +222,7 @@ OTHER_OPTIONS = {
     "l2": 1e-3,
     "clip": lamina.AGC(),
     "early_stopping": lamina.EarlyStopping(3),
+    "metrics": ["accuracy"],
     "class_weight": "balanced",
     "max_time": 1000.0,
     "shuffle": False,
@@ -357,6 +358,40 @@ def test_another_run_is_refused_by_name(name, change, words, finished, tmp_path)
     ):
         made(name, tmp_path / "run", **change)
     assert (tmp_path / "run").read_bytes() == finished[name]
+
+
+@ALL
+def test_a_file_without_a_part_stands_in_nobodys_way(name, whole, tmp_path):
+    stop = Ticks()
+    with pytest.MonkeyPatch.context() as patch:
+        for kept in (lamina.storage.run_file.RunFile, lamina.selection.trial_file.TrialFile):
+            patch.setattr(kept, "add", lambda *_: pytest.fail("no part was to end"))
+            patch.setattr(kept, "known", lambda *_: interrupt_now(), raising=False)
+            patch.setattr(kept, "find", lambda *_: interrupt_now(), raising=False)
+        other = {"random_state": 4} if name.startswith("Tabular") else {"X": X**3}
+        with pytest.raises(KeyboardInterrupt):
+            made(name, tmp_path / "run", ticks=stop, **other)
+    assert stop.count == 0
+    assert (tmp_path / "run").exists()
+    assert outcome(name, tmp_path / "run") == whole[name][0]
+
+
+def interrupt_now():
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("name", ["cross_validate", "Ensemble.fit", "search"])
+@pytest.mark.parametrize("option", [{"n_threads": 2}, {"callbacks": lamina.callbacks.Checkpoint("fit")}])
+def test_options_that_no_fit_takes_leave_no_file(name, option, tmp_path):
+    path = tmp_path / "run"
+    call = {
+        "cross_validate": lambda: lamina.cross_validate(network(), X, LABELS, checkpoint=path, **option),
+        "Ensemble.fit": lambda: lamina.Ensemble(network(), 2).fit(X, LABELS, checkpoint=path, **option),
+        "search": lambda: lamina.search(build, {"units": [2, 3]}, X, LABELS, path=path, **option),
+    }[name]
+    with pytest.raises(TypeError, match=f"{next(iter(option))[:-1]}|keeps one fit alone"):
+        call()
+    assert not path.exists()
 
 
 @pytest.mark.parametrize("name", [name for name in RUNS if not name.startswith("Tabular")])

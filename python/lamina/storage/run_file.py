@@ -89,7 +89,8 @@ class RunFile:
     Parameters
     ----------
     path : path-like or None
-        Where nothing is yet, or the checkpoint of an earlier run, which is read.
+        Where nothing is yet, or the checkpoint of an earlier run, which is read. One that has no part yet may be of
+        another run, and is replaced.
     of : str
         Whose run it is, such as "cross_validate".
     run : callable
@@ -121,6 +122,9 @@ class RunFile:
             of, run, version, parts = (header[name] for name in ("of", "run", _VERSION, "parts"))
             if of != self._header["of"]:
                 raise CheckpointError(f"checkpoint must be one of {self._header['of']}; {self.path} is of {of!r:.50}")
+            if parts == {} and not contents.arrays:  # left by a call that came to nothing: another may take its place
+                self._write()
+                return
             if other := difference(self._header["run"], run):
                 words = "checkpoint must be one of the same run"
                 raise CheckpointError(f"{words}; {self.path} is of another: {other}; give another path")
