@@ -214,10 +214,10 @@ def test_the_file_of_another_build_or_of_other_epochs_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("change", "names"),
     [
-        ({"seed": 1}, "its seed is 0, not 1"),
-        ({"epochs": 5}, "its options"),
-        ({"scoring": "accuracy"}, "its scoring is None, not 'accuracy'"),
-        ({"X": np.ones((300, 64), np.float32)}, "its data"),
+        ({"seed": 1}, "seed was 0 there and is 1 here"),
+        ({"epochs": 5}, "options"),
+        ({"scoring": "accuracy"}, "scoring was None there and is 'accuracy' here"),
+        ({"X": np.ones((300, 64), np.float32)}, "data"),
     ],
 )
 def test_the_file_of_another_search_is_refused(tmp_path, change, names):
