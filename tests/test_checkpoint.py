@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import json
 import os
 import signal
 import subprocess
@@ -550,8 +551,28 @@ def test_what_a_file_says_is_not_believed(kept, name, tmp_path):
 
 def test_a_checkpoint_of_another_version_is_warned_of(kept, tmp_path):
     path = altered(kept, lambda kept, arrays: kept.update(version="0.0.1"), tmp_path / "old")
-    with pytest.warns(UserWarning, match=r"version '0\.0\.1' of lamina.* may not end with the same bits"):
+    with pytest.warns(UserWarning, match=r"version '0\.0\.1' of lamina.* may not end with the same bits") as met:
         assert go_on(path).epochs == EPOCHS
+    assert met[0].filename == __file__
+
+
+@pytest.mark.parametrize("dtype", ["I64", "BOOL", "F16", "U8"])
+def test_arrays_of_other_types_are_refused(kept, dtype, tmp_path):
+    from safetensors.numpy import load, save
+
+    from lamina.storage.container import _checksum
+
+    whole, arrays = kept.read_bytes(), load(kept.read_bytes())
+    header = json.loads(whole[8 : 8 + int.from_bytes(whole[:8], "little")])
+    described = json.loads(header["__metadata__"]["lamina"])
+    described["architecture"]["state"]["arrays"]["more"] = [dtype, 3]
+    types = {"I64": np.int64, "BOOL": bool, "F16": np.float16, "U8": np.uint8}
+    arrays["more"] = np.zeros(3, types[dtype])
+    described["checksum"] = _checksum(described, arrays)
+    (tmp_path / "altered").write_bytes(save(arrays, {"lamina": json.dumps(described)}))
+    for ask in (go_on, lamina.load):
+        with pytest.raises(ModelFileError, match=f"the array 'more' cannot be {dtype}"):
+            ask(tmp_path / "altered")
 
 
 def test_two_checkpoints_in_one_file_are_refused(tmp_path):

@@ -8,13 +8,13 @@ from __future__ import annotations
 import math
 import os
 import threading
-import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import numpy as np
 
+from lamina.callers import warn_caller
 from lamina.data.arrays import Array
 from lamina.files import FilePath, path_of
 from lamina.runtime import __version__
@@ -139,11 +139,10 @@ class RunFile:
         except (AttributeError, LookupError, TypeError, ValueError) as error:
             raise self.damaged(error) from error
         if version != __version__:
-            warnings.warn(
+            warn_caller(
                 f"{self.path} was begun by version {version} of lamina, and this is version {__version__}: what is yet "
                 "to come may not have the bits that it would have had",
                 VersionWarning,
-                stacklevel=4,
             )
 
     def damaged(self, error: Exception) -> CheckpointError:

@@ -11,7 +11,6 @@ import errno
 import os
 import reprlib
 import threading
-import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn
@@ -19,6 +18,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from lamina._dispatch import core as _core
+from lamina.callers import warn_caller
 from lamina.data.arguments import whole_number
 from lamina.data.arrays import Array
 from lamina.data.records import Samples, TrainingSet
@@ -210,6 +210,9 @@ class KeptFit:
             name: ArrayForm(str(dtype), (whole_number(size, f"the size of {name}", 0),))
             for name, (dtype, size) in architecture["state"]["arrays"].items()
         }
+        for name, form in listed.items():
+            if form.dtype not in ("float32", "float64"):
+                raise ValueError(f"the array {reprlib.repr(name)} cannot be {form}")
         for name, form in needed.items():
             if listed.get(name) != form:
                 raise ValueError(f"the array {name!r} should be {form}; got {listed.get(name)}")
@@ -313,11 +316,10 @@ def kept_at(path: FilePath) -> KeptFit:
         kept = KeptFit.of(contents)
     made = contents.architecture.get("version")
     if made != __version__:
-        warnings.warn(
+        warn_caller(
             f"{name} was written by version {reprlib.repr(made)} of lamina, and this is version {__version__!r}: the "
             "fit may not end with the same bits",
             VersionWarning,
-            stacklevel=4,
         )
     return kept
 
