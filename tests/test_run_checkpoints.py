@@ -681,6 +681,18 @@ def test_what_lies_beyond_the_lengths_is_no_matter(tmp_path):
         lamina.cross_validate(net, x + 1, VALUES[:40], **options)
 
 
+def test_curves_of_metrics_are_arrays_in_their_order(tmp_path):
+    asked = {name: lambda net, x, y: float(len(x)) for name in ("zeta", "äh/alpha", "loss.more")}
+    options = {"k": 2, "epochs": 3, "metrics": asked, "checkpoint": tmp_path / "run"}
+    histories = [lamina.cross_validate(network(), X, LABELS, **options).histories for _ in range(2)]
+    assert [list(history.metrics.items()) for history in histories[0]] == [
+        list(history.metrics.items()) for history in histories[1]
+    ]
+    assert list(histories[1][0].metrics) == list(asked)
+    part = parts_of((tmp_path / "run").read_bytes())[0]["architecture"]["parts"]["0"]
+    assert part["history.metrics"] == list(asked)  # a header holds no curves
+
+
 def test_early_stopping_is_compared_by_its_parameters(tmp_path):
     options = {"early_stopping": lamina.EarlyStopping(3)}
     made("Ensemble.fit", tmp_path / "run", **options)
