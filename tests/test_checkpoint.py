@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import json
 import os
 import signal
 import subprocess
@@ -421,7 +422,7 @@ def test_other_options_are_refused_by_name(kept, name):
         (lambda: network(seed=6), "seed was 5 there and is 6 here"),
         (lambda: network(dtype="float32"), "dtype was 'float64' there and is 'float32' here"),
         (lambda: network(activation="relu"), "layers[0].activation was tanh() there and is relu() here"),
-        (lambda: network(lamina.Dropout(0.1)), "layers was ["),
+        (lambda: network(lamina.Dropout(0.1)), "layers had 2 entries there and has 3 here"),
         (lambda: network(normalize_inputs=True), "normalize_inputs was False there and is True here"),
         (lambda: network(loss="huber"), "loss was squared_error() there and is huber("),
     ],
@@ -435,12 +436,15 @@ def test_another_network_is_refused_by_name(kept, net, words):
 @pytest.mark.parametrize(
     ("change", "name"),
     [
-        ({"y": Y + 1e-9}, "y is other data"),
-        ({"sample_weight": np.r_[2.0, np.ones(ROWS - 1)]}, "sample_weight or class_weight is other data"),
-        ({"sample_weight": None}, "sample_weight or class_weight is other data"),
-        ({"validation": 0.3}, "validation is other data"),
-        ({"validation": None}, "validation is other data"),
-        ({"validation": (X[:9], Y[:9])}, "validation X is other data; validation y is other data"),
+        ({"y": Y + 1e-9}, "y was '"),
+        ({"sample_weight": np.r_[2.0, np.ones(ROWS - 1)]}, "sample_weight or class_weight was '"),
+        ({"sample_weight": None}, "sample_weight or class_weight was '"),
+        ({"validation": 0.3}, "validation was '"),
+        ({"validation": None}, "validation was '.*' there and is not given here"),
+        (
+            {"validation": (X[:9], Y[:9])},
+            "validation X was not given there .*; validation y was not given there",
+        ),
     ],
 )
 def test_other_data_are_refused_by_name(kept, change, name):
@@ -449,7 +453,7 @@ def test_other_data_are_refused_by_name(kept, change, name):
 
 
 def test_other_rows_are_refused(kept):
-    with pytest.raises(ValueError, match="X is other data"):
+    with pytest.raises(ValueError, match="X was '"):
         network().fit(np.roll(X, 1, axis=0), Y, epochs=EPOCHS, validation=0.2, batch_size=16, resume_from=kept)
 
 
@@ -547,8 +551,28 @@ def test_what_a_file_says_is_not_believed(kept, name, tmp_path):
 
 def test_a_checkpoint_of_another_version_is_warned_of(kept, tmp_path):
     path = altered(kept, lambda kept, arrays: kept.update(version="0.0.1"), tmp_path / "old")
-    with pytest.warns(UserWarning, match=r"version '0\.0\.1' of lamina.* may not end with the same bits"):
+    with pytest.warns(UserWarning, match=r"version '0\.0\.1' of lamina.* may not end with the same bits") as met:
         assert go_on(path).epochs == EPOCHS
+    assert met[0].filename == __file__
+
+
+@pytest.mark.parametrize("dtype", ["I64", "BOOL", "F16", "U8"])
+def test_arrays_of_other_types_are_refused(kept, dtype, tmp_path):
+    from safetensors.numpy import load, save
+
+    from lamina.storage.container import _checksum
+
+    whole, arrays = kept.read_bytes(), load(kept.read_bytes())
+    header = json.loads(whole[8 : 8 + int.from_bytes(whole[:8], "little")])
+    described = json.loads(header["__metadata__"]["lamina"])
+    described["architecture"]["state"]["arrays"]["more"] = [dtype, 3]
+    types = {"I64": np.int64, "BOOL": bool, "F16": np.float16, "U8": np.uint8}
+    arrays["more"] = np.zeros(3, types[dtype])
+    described["checksum"] = _checksum(described, arrays)
+    (tmp_path / "altered").write_bytes(save(arrays, {"lamina": json.dumps(described)}))
+    for ask in (go_on, lamina.load):
+        with pytest.raises(ModelFileError, match=f"the array 'more' cannot be {dtype}"):
+            ask(tmp_path / "altered")
 
 
 def test_two_checkpoints_in_one_file_are_refused(tmp_path):

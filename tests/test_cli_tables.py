@@ -109,9 +109,33 @@ def test_a_checkpoint_goes_on(folder, monkeypatch, capsys):
         for name, array in nets[0].parameters.items():
             assert all(np.array_equal(net.parameters[name], array) for net in nets[1:])
     train(*options, "--seed", "1", code=2)
-    assert "run.checkpoint is of another: " in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "run.checkpoint is of another training: network.seed was 0 there and is 1 here" in said
+    assert "name another file, or remove it to begin anew" in said
     train(*options[:-1], "m.lamina", out="other.lamina", code=2)
     assert "m.lamina exists and holds no checkpoint of lamina's" in capsys.readouterr().err
+
+
+def test_a_checkpoint_of_the_other_kind_of_model_is_refused(folder, kind, capsys):
+    other = next(each for each in (TABULAR, NETWORK) if each is not kind)
+    train(*kind, "--checkpoint", "kept")
+    before = (folder / "kept").read_bytes()
+    capsys.readouterr()
+    train(*other, "--checkpoint", "kept", "--force", code=2)
+    assert re.search(r"--checkpoint kept is one of a \w+ model, and this is a \w+ model; name", capsys.readouterr().err)
+    assert (folder / "kept").read_bytes() == before
+
+
+@pytest.mark.parametrize("content", [b"", b"a diary", None])
+def test_force_gives_up_what_is_in_the_checkpoints_place(folder, kind, content):
+    train(*kind)
+    whole = lamina.load("m.lamina")
+    (folder / "kept").write_bytes((folder / "m.lamina").read_bytes() if content is None else content)
+    train(*kind, "--checkpoint", "kept", "--force", out="again.lamina")
+    again = lamina.load("again.lamina")
+    for own, net in zip(*(getattr(model, "networks_", [model]) for model in (whole, again)), strict=True):
+        assert all((own.parameters[name] == array).all() for name, array in net.parameters.items())
+    assert b"heckpoint" in (folder / "kept").read_bytes()[:256]
 
 
 def test_a_test_file_of_other_rows(folder, kind, capsys):

@@ -156,6 +156,7 @@ LAYERS = {
     **{kind: lamina.SharedDense(4, 3, "prelu", kind) for kind in ("mini", "full", "separate")},
 }
 LAYERS |= {name: zoo.example(name) for name in lamina.layers.names() if name != "Recurrent"}
+LAYERS |= {name: layer for name, layer in zoo.switched().items() if not isinstance(layer, lamina.Recurrent)}
 
 
 def net_of(layer, dtype="float64", **options):

@@ -118,6 +118,15 @@ def test_every_layer(layer, f, dtype, tmp_path, rng):
     check(net, x.astype(dtype), exported(net, tmp_path), lengths)
 
 
+@pytest.mark.parametrize(("name", "layer"), zoo.switched().items())
+def test_every_switch_of_every_layer(name, layer, tmp_path, rng):
+    last = lamina.SharedDense(2, layer.members) if "members" in layer.params else lamina.Dense(2)
+    net = lamina.Network([layer, last], zoo.INPUTS)
+    jitter(net, rng)
+    x = rng.normal(size=(30, zoo.STEPS, zoo.INPUTS) if net.spec.recurrent else (30, zoo.INPUTS))
+    check(net, x.astype(np.float32), exported(net, tmp_path))
+
+
 def jitter(net, rng):
     """Numbers that differ in every parameter, as after a training."""
     for name, view in net.parameters.items():

@@ -23,7 +23,7 @@ import lamina
 from conftest import TIMES
 from lamina.selection.side_by_side import FIT_OPTIONS
 from lamina.storage import container
-from runs import LABELS, RUNS, VALUES, WEIGHT, Ticks, X, cascade, digest, frame, network
+from runs import LABELS, RUNS, VALUES, WEIGHT, Ticks, X, build, cascade, digest, frame, network
 
 REFUSED = (lamina.CheckpointError, lamina.SearchFileError)
 ALL = pytest.mark.parametrize("name", RUNS)
@@ -223,6 +223,7 @@ OTHER_OPTIONS = {
     "l2": 1e-3,
     "clip": lamina.AGC(),
     "early_stopping": lamina.EarlyStopping(3),
+    "metrics": ["accuracy"],
     "class_weight": "balanced",
     "max_time": 1000.0,
     "shuffle": False,
@@ -230,39 +231,42 @@ OTHER_OPTIONS = {
 }
 DATA = {"X": X + 1, "y": 1 - LABELS}
 NETS = [
-    (network(units=7), r"its network\['layers'\]\[0\]\['units'\] is 6, not 7"),
-    (network(seed=4), r"its network\['seed'\] is 3, not 4"),
-    (network(dtype="float64"), r"its network\['dtype'\]"),
-    (lamina.Network([lamina.Dense(2)], 4, "cross_entropy", seed=3), r"its network\['layers'\] has 4 entries, not 1"),
+    (network(units=7), r"network\.layers\[0\]\.units was 6 there and is 7 here"),
+    (network(seed=4), r"network\.seed was 3 there and is 4 here"),
+    (network(dtype="float64"), r"network\.dtype"),
+    (
+        lamina.Network([lamina.Dense(2)], 4, "cross_entropy", seed=3),
+        r"network\.layers had 4 entries there and has 1 here",
+    ),
 ]
 CASCADES = [
-    (cascade(seed=4), r"its network\['seed'\] is 3, not 4"),
-    (cascade(dtype="float64"), r"its network\['dtype'\]"),
-    (lamina.CascadeNetwork(4, 1, 5, 8, "tanh"), r"its network\['max_units'\] is 7, not 8"),
+    (cascade(seed=4), r"network\.seed was 3 there and is 4 here"),
+    (cascade(dtype="float64"), r"network\.dtype"),
+    (lamina.CascadeNetwork(4, 1, 5, 8, "tanh"), r"network\.max_units was 7 there and is 8 here"),
 ]
-OF_FITS = [({name: value}, rf"its options\['{name}'\]") for name, value in OTHER_OPTIONS.items()]
+OF_FITS = [({name: value}, rf"options\.{name}") for name, value in OTHER_OPTIONS.items()]
 RUNS["cross_validate"].others = [
     *(other for other in OF_FITS if "shuffle" not in other[0]),  # which is about the folds here
-    *(({name: value}, rf"its data\['{name}'\]") for name, value in {**DATA, "sample_weight": WEIGHT}.items()),
+    *(({name: value}, rf"data\.{name}") for name, value in {**DATA, "sample_weight": WEIGHT}.items()),
     *(({"net": net}, words) for net, words in NETS),
-    ({"k": 5}, "its k is 4, not 5"),
-    ({"k": [(np.arange(60), np.arange(60, 120))]}, "its k is 4, where none is given"),
-    ({"seed": 1}, "its seed is 0, not 1"),
-    ({"stratify": False}, "its stratify is True, not False"),
-    ({"shuffle": False}, "its shuffle is True, not False"),
-    ({"groups": np.arange(120) // 5}, "its groups is None, not"),
-    ({"scoring": None}, "its scoring is 'accuracy', not None"),
-    ({"scoring": lambda net, X, y: 1.0}, "its scoring is 'accuracy', not '<lambda>'"),
-    ({"validation": 0.1}, r"its options\['validation'\] is None, not 0.1"),
-    ({"validation": lamina.Split(0.1)}, r"its options\['validation'\]"),
+    ({"k": 5}, "k was 4 there and is 5 here"),
+    ({"k": [(np.arange(60), np.arange(60, 120))]}, "k was 4 there and is not given here"),
+    ({"seed": 1}, "seed was 0 there and is 1 here"),
+    ({"stratify": False}, "stratify was True there and is False here"),
+    ({"shuffle": False}, "shuffle was True there and is False here"),
+    ({"groups": np.arange(120) // 5}, "groups was None there"),
+    ({"scoring": None}, "scoring was 'accuracy' there and is None here"),
+    ({"scoring": lambda net, X, y: 1.0}, "scoring was 'accuracy' there and is '<lambda>' here"),
+    ({"validation": 0.1}, r"options\.validation was None there and is 0.1 here"),
+    ({"validation": lamina.Split(0.1)}, r"options\.validation"),
 ]
 RUNS["Ensemble.fit"].others = [
     *OF_FITS,
-    *(({name: value}, rf"its data\['{name}'\]") for name, value in {**DATA, "sample_weight": None}.items()),
+    *(({name: value}, rf"data\.{name}") for name, value in {**DATA, "sample_weight": None}.items()),
     *(({"net": net}, words.replace("network", r"members\[0\]", 1)) for net, words in NETS),
-    ({"members": 6}, "its members has 5 entries, not 6"),
-    ({"validation": (X, LABELS)}, r"its options\['validation'\] is 0.1, not"),
-    ({"scoring": "accuracy"}, r"its options\['scoring'\] is None, not 'accuracy'"),
+    ({"members": 6}, "members had 5 entries there and has 6 here"),
+    ({"validation": (X, LABELS)}, r"options\.validation was 0.1 there"),
+    ({"scoring": "accuracy"}, r"options\.scoring was None there and is 'accuracy' here"),
 ]
 OTHER_GROWTH = {
     "validation": 0.3,
@@ -279,9 +283,9 @@ OTHER_GROWTH = {
     "decay": 1e-3,
 }
 RUNS["CascadeNetwork.fit"].others = [
-    *(({name: value}, rf"its options\['{name}'\]") for name, value in OTHER_GROWTH.items()),
-    ({"validation": (X, VALUES), "validation_sample_weight": WEIGHT}, r"its options\['validation'\]"),
-    *(({name: value}, rf"its data\['{name}'\]") for name, value in {"X": X + 1, "sample_weight": WEIGHT}.items()),
+    *(({name: value}, rf"options\.{name}") for name, value in OTHER_GROWTH.items()),
+    ({"validation": (X, VALUES), "validation_sample_weight": WEIGHT}, r"options\.validation"),
+    *(({name: value}, rf"data\.{name}") for name, value in {"X": X + 1, "sample_weight": WEIGHT}.items()),
     *(({"net": net}, words) for net, words in CASCADES),
 ]
 OTHER_TABULAR = {
@@ -312,22 +316,22 @@ WITH = {"loss": {"quantiles": None}, "metric": {"quantiles": None}}
 for own, others, y in (("Classifier", OTHER_CLASSIFIER, 1 - LABELS), ("Regressor", OTHER_REGRESSOR, 1 + VALUES)):
     RUNS[f"Tabular{own}.fit"].others = [
         *(
-            ({name: value, **(WITH.get(name, {}) if own == "Regressor" else {})}, rf"its parameters\['{name}'\]")
+            ({name: value, **(WITH.get(name, {}) if own == "Regressor" else {})}, rf"parameters\.{name}")
             for name, value in {**OTHER_TABULAR, **others}.items()
         ),
-        ({"random_state": 4}, r"its network\['seed'\] is 3, not 4"),
-        ({"X": frame().assign(x0=X[:, 0] ** 3)}, r"its data\['X'\]"),
-        ({"y": y}, r"its data\['y'\]"),
-        ({"sample_weight": WEIGHT}, r"its data\['sample_weight'\] is None, not"),
-        ({"max_time": 1000.0}, "its max_time is False, not True"),
+        ({"random_state": 4}, r"network\.seed was 3 there and is 4 here"),
+        ({"X": frame().assign(x0=X[:, 0] ** 3)}, r"data\.X"),
+        ({"y": y}, r"data\.y"),
+        ({"sample_weight": WEIGHT}, r"data\.sample_weight was None there"),
+        ({"max_time": 1000.0}, "max_time was False there and is True here"),
     ]
-RUNS["TabularRegressor.fit"].others.append(({"X_val": frame(), "y_val": VALUES}, "its validation is None, not"))
+RUNS["TabularRegressor.fit"].others.append(({"X_val": frame(), "y_val": VALUES}, "validation was None there"))
 RUNS["search"].others = [
-    *(({name: value}, rf"its options(\['{name}'\])?") for name, value in OTHER_OPTIONS.items() if name != "l2"),
-    *(({name: value}, r"its data\[") for name, value in DATA.items()),
-    ({"k": 3}, "its k is 2, not 3"),
-    ({"seed": 1}, "its seed is 0, not 1"),
-    ({"factor": 2}, "its factor is 3, not 2"),
+    *(({name: value}, rf"options(\.{name})?") for name, value in OTHER_OPTIONS.items() if name != "l2"),
+    *(({name: value}, r"data(\.|\[)") for name, value in DATA.items()),
+    ({"k": 3}, "k was 2 there and is 3 here"),
+    ({"seed": 1}, "seed was 0 there and is 1 here"),
+    ({"factor": 2}, "factor was 3 there and is 2 here"),
 ]
 
 
@@ -360,6 +364,40 @@ def test_another_run_is_refused_by_name(name, change, words, finished, tmp_path)
     assert (tmp_path / "run").read_bytes() == finished[name]
 
 
+@ALL
+def test_a_file_without_a_part_stands_in_nobodys_way(name, whole, tmp_path):
+    stop = Ticks()
+    with pytest.MonkeyPatch.context() as patch:
+        for kept in (lamina.storage.run_file.RunFile, lamina.selection.trial_file.TrialFile):
+            patch.setattr(kept, "add", lambda *_: pytest.fail("no part was to end"))
+            patch.setattr(kept, "known", lambda *_: interrupt_now(), raising=False)
+            patch.setattr(kept, "find", lambda *_: interrupt_now(), raising=False)
+        other = {"random_state": 4} if name.startswith("Tabular") else {"X": X**3}
+        with pytest.raises(KeyboardInterrupt):
+            made(name, tmp_path / "run", ticks=stop, **other)
+    assert stop.count == 0
+    assert (tmp_path / "run").exists()
+    assert outcome(name, tmp_path / "run") == whole[name][0]
+
+
+def interrupt_now():
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("name", ["cross_validate", "Ensemble.fit", "search"])
+@pytest.mark.parametrize("option", [{"n_threads": 2}, {"callbacks": lamina.callbacks.Checkpoint("fit")}])
+def test_options_that_no_fit_takes_leave_no_file(name, option, tmp_path):
+    path = tmp_path / "run"
+    call = {
+        "cross_validate": lambda: lamina.cross_validate(network(), X, LABELS, checkpoint=path, **option),
+        "Ensemble.fit": lambda: lamina.Ensemble(network(), 2).fit(X, LABELS, checkpoint=path, **option),
+        "search": lambda: lamina.search(build, {"units": [2, 3]}, X, LABELS, path=path, **option),
+    }[name]
+    with pytest.raises(TypeError, match=f"{next(iter(option))[:-1]}|keeps one fit alone"):
+        call()
+    assert not path.exists()
+
+
 @pytest.mark.parametrize("name", [name for name in RUNS if not name.startswith("Tabular")])
 def test_callbacks_are_compared_by_their_names(name, finished, tmp_path):
     (tmp_path / "run").write_bytes(finished[name])
@@ -368,7 +406,7 @@ def test_callbacks_are_compared_by_their_names(name, finished, tmp_path):
         def hook(self):
             return print
 
-    with pytest.raises(REFUSED, match=r"its options\['callbacks'\]"):
+    with pytest.raises(REFUSED, match=r"options\.callbacks"):
         made(name, tmp_path / "run", ticks=Other())
 
 
@@ -413,13 +451,15 @@ def test_a_pipe_is_refused_at_once(name, tmp_path):
         made(name, tmp_path / "pipe")
 
 
-def test_what_was_begun_by_another_version_is_warned_of(finished, tmp_path):
-    description, arrays = parts_of(finished["cross_validate"])
+@IN_CONTAINER
+def test_what_was_begun_by_another_version_is_warned_of(name, finished, tmp_path):
+    description, arrays = parts_of(finished[name])
     description["architecture"]["lamina_version"] = "0.0.7"
     (tmp_path / "run").write_bytes(file_of(description, arrays))
     with pytest.warns(lamina.VersionWarning, match=r"begun by version 0\.0\.7") as met:
-        made("cross_validate", tmp_path / "run")
-    assert Path(met[0].filename).name == "runs.py"
+        made(name, tmp_path / "run")
+    # Of tables it is said once more, by what calls them here.
+    assert Path(met[0].filename).name == ("test_run_checkpoints.py" if name.startswith("Tabular") else "runs.py")
 
 
 # A file that was cut, altered, or made up -----------------------------------------------------------------------------
@@ -595,7 +635,7 @@ def test_custom_parts_are_compared_by_name(tmp_path):
     options = {"k": 3, "epochs": 3, "checkpoint": tmp_path / "run"}
     first = lamina.cross_validate(net(1.0), X, VALUES, **options)
     assert lamina.cross_validate(net(2.0), X, VALUES, **options).scores.tolist() == first.scores.tolist()
-    with pytest.raises(lamina.CheckpointError, match="its network"):
+    with pytest.raises(lamina.CheckpointError, match=r"network\.loss was custom"):
         lamina.cross_validate(lamina.Network([lamina.Dense(3, "tanh"), lamina.Dense(1)], 4), X, VALUES, **options)
 
 
@@ -626,8 +666,39 @@ def test_long_lists_of_an_option_are_no_matter(tmp_path):
     for _ in range(2):
         made("cross_validate", tmp_path / "run", **options)
     assert len(json.dumps(parts_of((tmp_path / "run").read_bytes())[0]["architecture"]["run"])) < 5000
-    with pytest.raises(lamina.CheckpointError, match="its groups is '120 entries"):
+    with pytest.raises(lamina.CheckpointError, match="groups was '120 entries"):
         made("cross_validate", tmp_path / "run", **{**options, "groups": list(range(40)) * 3})
+
+
+def test_what_lies_beyond_the_lengths_is_no_matter(tmp_path):
+    lengths = np.arange(40) % 3 + 1
+    x = np.random.default_rng(0).normal(size=(40, 3, 2))
+    other = np.where((np.arange(3) < lengths[:, np.newaxis])[:, :, np.newaxis], x, 7.0)
+    net = lamina.Network([lamina.Recurrent(3), lamina.Dense(1)], 2)
+    options = {"k": 2, "epochs": 2, "lengths": lengths, "checkpoint": tmp_path / "run"}
+    scores = [lamina.cross_validate(net, each, VALUES[:40], **options).scores.tolist() for each in (x, other)]
+    assert scores[0] == scores[1]
+    with pytest.raises(lamina.CheckpointError, match=r"data\.X was"):
+        lamina.cross_validate(net, x + 1, VALUES[:40], **options)
+
+
+def test_curves_of_metrics_are_arrays_in_their_order(tmp_path):
+    asked = {name: lambda net, x, y: float(len(x)) for name in ("zeta", "äh/alpha", "loss.more")}
+    options = {"k": 2, "epochs": 3, "metrics": asked, "checkpoint": tmp_path / "run"}
+    histories = [lamina.cross_validate(network(), X, LABELS, **options).histories for _ in range(2)]
+    assert [list(history.metrics.items()) for history in histories[0]] == [
+        list(history.metrics.items()) for history in histories[1]
+    ]
+    assert list(histories[1][0].metrics) == list(asked)
+    part = parts_of((tmp_path / "run").read_bytes())[0]["architecture"]["parts"]["0"]
+    assert part["history.metrics"] == list(asked)  # a header holds no curves
+
+
+def test_early_stopping_is_compared_by_its_parameters(tmp_path):
+    options = {"early_stopping": lamina.EarlyStopping(3)}
+    made("Ensemble.fit", tmp_path / "run", **options)
+    with pytest.raises(lamina.CheckpointError, match=r"options\.early_stopping\.patience was 3 there and is 4 here"):
+        made("Ensemble.fit", tmp_path / "run", early_stopping=lamina.EarlyStopping(4))
 
 
 def test_a_limit_of_time_is_shared_out_once(tmp_path):

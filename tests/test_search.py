@@ -214,10 +214,10 @@ def test_the_file_of_another_build_or_of_other_epochs_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("change", "names"),
     [
-        ({"seed": 1}, "its seed is 0, not 1"),
-        ({"epochs": 5}, "its options"),
-        ({"scoring": "accuracy"}, "its scoring is None, not 'accuracy'"),
-        ({"X": np.ones((300, 64), np.float32)}, "its data"),
+        ({"seed": 1}, "seed was 0 there and is 1 here"),
+        ({"epochs": 5}, "options"),
+        ({"scoring": "accuracy"}, "scoring was None there and is 'accuracy' here"),
+        ({"X": np.ones((300, 64), np.float32)}, "data"),
     ],
 )
 def test_the_file_of_another_search_is_refused(tmp_path, change, names):
@@ -374,6 +374,9 @@ def test_progress_on_standard_error_alone(capfd):
         ({"k": 3, "validation": 0.2}, ValueError, "two ways to score"),
         ({"method": "grid"}, ValueError, "method must be 'random' or 'halving'"),
         ({"method": "halving", "space": {"epochs": [1, 2]}}, ValueError, "take epochs out"),
+        ({"epochs": -2}, ValueError, "epochs must be at least 1; got -2"),
+        ({"method": "halving", "epochs": -2}, ValueError, "epochs must be at least 1; got -2"),
+        ({"method": "halving", "epochs": 2.5}, TypeError, "epochs must be a whole number; got 2.5"),
         ({"verbosity": 1}, TypeError, "search has no option verbosity"),
         ({"validation": 1.5}, ValueError, "validation must be a fraction"),
         ({"scoring": "f1"}, ValueError, "scoring must be None"),

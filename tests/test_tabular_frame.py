@@ -267,8 +267,10 @@ def test_other_values_in_place_of_text_are_refused(kind, library):
 def test_texts_none_of_which_is_known_are_told():
     encoder, _ = encode(pd.DataFrame({"x": TOWNS}))
     others = [f"city {i}" for i in range(5)]
-    with pytest.warns(UserWarning, match="column 'x' of X has 5 different values, such as 'city 0', and none .* 6 cat"):
+    told = "column 'x' of X has 5 different values, such as 'city 0', and none .* 6 cat"
+    with pytest.warns(UserWarning, match=told) as met:
         assert encoder.transform(pd.DataFrame({"x": others})).tolist() == [[-1]] * 5
+    assert met[0].filename == __file__
     encoder.transform(pd.DataFrame({"x": others[:4]}))
     encoder.transform(pd.DataFrame({"x": [*others, "town 1"]}))
 

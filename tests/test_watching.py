@@ -194,6 +194,21 @@ def test_what_is_no_metric_is_refused_before_anything_changes(given, more, error
     assert net.history is None
 
 
+@pytest.mark.parametrize("value", [None, "much", np.ones(3)])
+def test_a_callable_that_returns_no_number_is_named(value):
+    for options, words in (
+        ({"metrics": {"cost": lambda net, x, y: value}}, "metrics: 'cost' must return a number; got"),
+        ({"scoring": lambda net, x, y: value}, "scoring must return a number; got"),
+    ):
+        with pytest.raises(TypeError, match=words):
+            network().fit(X, Y, **options, **OPTIONS)
+
+
+def test_names_of_numpys_are_plain_text():
+    history = network().fit(X, Y, metrics=np.array(["auc"]), **OPTIONS)
+    assert [type(name) for name in history.metrics] == [str]
+
+
 def test_targets_by_step_have_no_metrics():
     net = lamina.Network([lamina.Recurrent(4, return_sequences=True), lamina.Dense(1)], n_inputs=2)
     S = RNG.normal(size=(60, 6, 2))

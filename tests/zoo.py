@@ -28,6 +28,17 @@ def example(layer, units=5, activation="tanh"):
     return getattr(lamina, layer)(**{name: given[name] for name in sorted(PARAMETERS_OF[layer] & set(given))})
 
 
+def switched():
+    """Each layer with each of its switches the other way, by a name for it."""
+    layers = [(name, example(name)) for name in lamina.layers.names()]
+    return {
+        f"{name}-{switch}": type(layer)(**{**layer.params, switch: not value})
+        for name, layer in layers
+        for switch, value in layer.params.items()
+        if isinstance(value, bool)
+    }
+
+
 def of_an_ensemble(layers, number):
     """The layers with the dense ones as those of three networks side by side, of each kind in turn."""
 

@@ -21,6 +21,7 @@ __all__ = [
     "OutputError",
     "begins_a_model",
     "check_outputs",
+    "checkpoint_of",
     "is_checkpoint",
     "is_model",
     "same_file",
@@ -66,12 +67,20 @@ def is_model(path: Path, _: Output | None = None) -> bool:
         return begins_a_model(file.read(64))
 
 
-def is_checkpoint(path: Path, _: Output | None = None) -> bool:
-    """Whether a file begins as lamina's checkpoints do."""
+def checkpoint_of(path: Path) -> str | None:
+    """Return what model a file is a checkpoint of, as it begins: "network" or "tabular"; None for no checkpoint."""
     with path.open("rb") as file:
         start = file.read(256)
-    of_a_fit, of_a_run = rb"\"network\": \"Checkpoint\"", rb"\"kind\": \"checkpoint"
-    return begins_a_model(start[:64]) and (of_a_fit in start or of_a_run in start)
+    if begins_a_model(start[:64]):
+        for mark, kind in ((rb"\"network\": \"Checkpoint\"", "network"), (rb"\"kind\": \"checkpoint", "tabular")):
+            if mark in start:
+                return kind
+    return None
+
+
+def is_checkpoint(path: Path, _: Output | None = None) -> bool:
+    """Whether a file begins as lamina's checkpoints do."""
+    return checkpoint_of(path) is not None
 
 
 def _is_report(path: Path, _: Output) -> bool:

@@ -79,6 +79,9 @@ def outputs_of(model: Any, frame: pd.DataFrame, target: Target) -> Any:
 
 # What an estimator calls its parameters and arguments, and what they are on the command line.
 _WORDS = {
+    r"^checkpoint must be one of the same run; (.+) is of another: (.+); give another path$": (
+        r"--checkpoint \1 is of another training: \2; name another file, or remove it to begin anew"
+    ),
     r"validation=None|validation is None": "--validation 0",
     r"metric='(\w+)'": r"--metric \1",
     r"\bn_folds\b": "--folds",

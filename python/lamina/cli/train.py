@@ -11,7 +11,7 @@ import numpy as np
 
 from lamina.cli import report
 from lamina.cli.arguments import OPTIONS_OF
-from lamina.cli.outputs import Output, check_outputs, same_file
+from lamina.cli.outputs import Output, check_outputs, checkpoint_of, same_file
 from lamina.cli.pictures import check_picture
 from lamina.cli.tables import TableError
 from lamina.cli.train_network import train_network
@@ -45,6 +45,11 @@ def run(options: Namespace) -> int:
                          "others. Name a table of other rows, or a share of these, such as --test 0.2")  # fmt: skip
     check_outputs(inputs, outputs, force=options.force)
     check_picture(picture)
+    if options.checkpoint and os.path.isfile(options.checkpoint):
+        found = checkpoint_of(Path(options.checkpoint))
+        if found not in (None, kind):
+            raise TableError(f"--checkpoint {options.checkpoint} is one of a {found} model, and this is a {kind} "
+                             "model; name another file, or remove it to begin anew")  # fmt: skip
     if kind == "tabular":
         from lamina.cli.train_tabular import train_tabular
 

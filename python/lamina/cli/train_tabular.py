@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 import warnings
 from argparse import Namespace
+from pathlib import Path
 from typing import Any
 
 from pandas.api.types import is_float_dtype
 
 from lamina.cli import report
 from lamina.cli.arguments import METRICS
+from lamina.cli.outputs import is_checkpoint
 from lamina.cli.tables import TableError, check_finite
 from lamina.cli.tabular_model import as_the_command_says, described, outputs_of, widened
 from lamina.cli.trained import Trained
@@ -36,6 +39,8 @@ def train_tabular(rows: Rows, options: Namespace) -> Trained:
             check_finite(str(name), column.to_numpy())
     X, values = rows.features.iloc[training], rows.values.iloc[training]
     weights = None if rows.weights is None else rows.weights[training]
+    if (path := options.checkpoint) and os.path.isfile(path) and not is_checkpoint(Path(path)):
+        os.unlink(path)  # something else that --force gave up
     started = time.perf_counter()
     interrupted, doubts = _fit(model, X, values, weights, options.checkpoint)
     seconds = time.perf_counter() - started

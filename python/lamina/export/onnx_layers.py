@@ -93,7 +93,7 @@ def activated(f: Any, x: Value, slope: Value | None, shape: tuple[int, ...], fir
 
 
 def _dense(layer: Any, p: Parameters, rows: Rows) -> Value:
-    """Return y = f(s x W + b); parametric y = v + a (f(v) - v)."""
+    """Return y = f(s x W + b)."""
     fan_in, units = p.arrays["weight"].shape
     bias = p.get("bias")
     if getattr(layer, "parametrization", "standard") == "ntk":
@@ -103,6 +103,11 @@ def _dense(layer: Any, p: Parameters, rows: Rows) -> Value:
         v = rows.x @ p["weight"]
     else:
         v = rows.x.graph.apply("Gemm", rows.x, p["weight"], bias)
+    return _activated_by(layer, p, v, units)
+
+
+def _activated_by(layer: Any, p: Parameters, v: Value, units: int) -> Value:
+    """Return y = f(v); of a layer whose activation is parametric y = v + a (f(v) - v)."""
     if not getattr(layer, "parametric", False):
         return activated(layer.activation, v, p.get("slope"), (units,))
     a = p["slope"]
@@ -114,7 +119,7 @@ def _shortcut(layer: Any, p: Parameters, rows: Rows) -> Value:
 
 
 def _activation(layer: Any, p: Parameters, rows: Rows) -> Value:
-    return activated(layer.activation, rows.x, p.get("slope"), (rows.width,))
+    return _activated_by(layer, p, rows.x, rows.width)
 
 
 def _unchanged(layer: Any, p: Parameters, rows: Rows) -> Value:

@@ -290,6 +290,7 @@ def cross_validate(
     classes = classes_of(net.loss, given.targets) if stratify and shuffle else None
     folds = folds_of(k, given, classes, seed, shuffle, groups)
     score = score_of(scoring, net.loss)
+    options_of(fit_options, lambda epoch: None)  # before there is a file
 
     file = RunFile(
         checkpoint,

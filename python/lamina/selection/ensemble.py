@@ -94,6 +94,7 @@ class Ensemble:
         given = one_target_a_sample(model, X, y, weight, lengths, counted=True)
         options["sample_weight"], options["lengths"] = given.weights, given.lengths
         options["callbacks"] = callbacks_of(options.get("callbacks"))
+        options_of(options, lambda epoch: None)  # before there is a file
 
         file = RunFile(
             checkpoint,

@@ -15,13 +15,20 @@ from lamina.storage.forms import SCALES, Forms, form_of
 from lamina.storage.plain import name_of, plain
 from lamina.storage.run_file import Part, RunFile
 from lamina.training.callbacks import History
+from lamina.training.checkpoint import METRIC
 
 __all__ = ["described_network", "described_options", "kept_fit", "network_of"]
 
 _HISTORY = "history."
+# The names of the metrics in their order, which arrays do not keep.
+_METRICS = "history.metrics"
 # By the type that the record has: lists become arrays, so that a header holds no millions of numbers.
 _CURVES = [entry.name for entry in fields(History) if isinstance(getattr(History(), entry.name), list)]
-_NUMBERS = {entry.name: type(getattr(History(), entry.name)) for entry in fields(History) if entry.name not in _CURVES}
+_NUMBERS = {
+    entry.name: type(getattr(History(), entry.name))
+    for entry in fields(History)
+    if entry.name not in (*_CURVES, "metrics")
+}
 _USUAL = {
     name: parameter.default
     for name, parameter in inspect.signature(Network.fit).parameters.items()
@@ -55,13 +62,16 @@ def kept_fit(net: Network, arrays: Mapping[str, Array] | None = None, **values: 
     """Return what is kept of a trained network, with arrays and values that belong to it; its optimizer is not."""
     assert net.history is not None
     still, history = net.core.copy(with_memory=False), net.history
-    told = {_HISTORY + name: np.array(getattr(history, name), np.float64) for name in _CURVES}
+    curves = {name: getattr(history, name) for name in _CURVES}
+    curves |= {METRIC + name: curve for name, curve in history.metrics.items()}
+    told = {_HISTORY + name: np.array(curve, np.float64) for name, curve in curves.items()}
     return Part(
         {**still.parameters(), **still.scales, **told, **(arrays or {})},
         {
             "scales": [name for name in SCALES if name in still.scales],
             "data_start_due": still.data_start_due,
             **{_HISTORY + name: getattr(history, name) for name in _NUMBERS},
+            _METRICS: list(history.metrics),
             **values,
         },
     )
@@ -83,10 +93,8 @@ def network_of(part: Part, net: Network, file: RunFile, others: Iterable[str] = 
             raise ValueError(f"scales cannot be {part.values['scales']!r:.50}")
         told: dict[str, Any] = {name: part.numbers(_HISTORY + name) for name in _CURVES}
         told |= {name: part.value(_HISTORY + name, kind, 0) for name, kind in _NUMBERS.items()}
-        for name, curve in told["metrics"].items():
-            if not (isinstance(curve, list) and all(type(value) in (int, float) for value in curve)):
-                raise ValueError(f"the metric {name!r:.50} is no list of numbers")
-        history = History(**told)
+        names, epochs = part.value(_METRICS, list), len(told["loss"])
+        history = History(**told, metrics={name: part.numbers(_HISTORY + METRIC + name, epochs) for name in names})
         due = part.values["data_start_due"]
         if type(due) not in (bool, type(None)):
             raise ValueError(f"data_start_due cannot be {due!r:.50}")

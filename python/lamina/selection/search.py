@@ -15,7 +15,7 @@ from lamina.files import FilePath
 from lamina.selection.cross_validation import is_number, row_pairs
 from lamina.selection.optuna_study import Proposal, Study
 from lamina.selection.search_result import SearchProgress, SearchResult
-from lamina.selection.side_by_side import Hook, Task, check_fit_options, jobs, run
+from lamina.selection.side_by_side import Hook, Task, check_fit_options, jobs, options_of, run
 from lamina.selection.space import candidates, parts_of
 from lamina.selection.trial_file import TrialFile
 from lamina.selection.trials import Scheme, Trainer, TrialFailedError
@@ -134,12 +134,13 @@ def search(
     if sampler is not None and method != "random":
         raise ValueError(f"sampler and method={method!r} both say what is tried; give one")
     study = None if sampler is None else Study(sampler, pruner, parts_of(space), seed, scoring is None)
-    epochs = int(fit_options.get("epochs", 100))
+    epochs = whole_number(fit_options.get("epochs", 100), "epochs", 1)
     if method == "halving" and "epochs" in space:
         raise ValueError("halving decides the epochs of each trial itself; take epochs out of the space")
     if validation is None:
         k = 5 if k is None else k
     trainer = Trainer(build, X, y, Scheme(k, validation, seed, scoring, groups), fit_options)
+    options_of(trainer.options, lambda epoch: None)  # what no fit takes is no matter of a trial's
     if k is not None and not is_number(k):
         k = row_pairs(k, trainer.x, trainer.y, groups)  # once: each trial gets the same
         trainer.scheme = replace(trainer.scheme, k=k)

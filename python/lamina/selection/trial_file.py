@@ -43,7 +43,7 @@ class TrialFile:
         if lines is None:
             write_whole(self._path, _line(header, ""))
             return
-        self._read(header, lines)
+        self._read(header, lines, alone=len(lines) == 1 and not rest)
         if rest:  # it was cut off as it was written: its trial is run again
             os.truncate(self._path, sum(len(line) + 1 for line in lines))
 
@@ -66,8 +66,8 @@ class TrialFile:
             raise SearchFileError(f"path must be new, or the file of an earlier search; {self._path} is neither")
         return lines, rest
 
-    def _read(self, header: dict[str, Any], lines: list[bytes]) -> None:
-        """Take over the trials of an earlier run."""
+    def _read(self, header: dict[str, Any], lines: list[bytes], alone: bool) -> None:
+        """Take over the trials of an earlier run; a first line `alone` is replaced where it is of another search."""
         try:
             found = json.loads(lines[0])
             sound = found.pop("checksum", None) == _checksum(found, "") and _line(found, "") == lines[0] + b"\n"
@@ -79,6 +79,10 @@ class TrialFile:
         if not sound:
             raise SearchFileError(f"{self._path} was altered or damaged: the checksum of its first line does not match")
         if other := difference(header, found):
+            if alone:  # left by a call that came to nothing
+                assert self._path is not None
+                write_whole(self._path, _line(header, ""))
+                return
             raise SearchFileError(f"{self._path} holds another search: {other}; give another path")
         for number, line in enumerate(lines[1:], 2):
             try:

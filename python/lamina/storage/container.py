@@ -222,7 +222,8 @@ def _read(file: BinaryIO, name: str, forms_of: Callable[[dict[str, Any]], Forms]
         except MemoryError:
             raise ValueError("no memory holds its arrays") from None
         forms.check(found)
-    if size != 8 + length + sum(form.size for form in found.values()):
+        whole = 8 + length + sum(form.size for form in found.values())
+    if size != whole:
         raise kind.error(f"{name} is not a whole lamina {kind.name}: it does not end where its arrays do")
     try:
         file.seek(0)

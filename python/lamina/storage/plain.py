@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
+from lamina.data.arrays import Array
 from lamina.data.records import Samples
 
 __all__ = ["described_samples", "difference", "digest", "name_of", "plain"]
@@ -20,6 +21,8 @@ _MOST_DIFFERENCES = 3
 _LONGEST_LIST = 100
 # How an object is shown of which nobody has said how.
 _UNTOLD: Any = object.__repr__
+# What stands for a value that is not there.
+_ABSENT = object()
 
 
 def plain(value: Any) -> Any:
@@ -38,7 +41,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         parts = [plain(part) for part in value]
         return parts if len(parts) <= _LONGEST_LIST else f"{len(parts)} entries {_digest(parts)}"
-    if isinstance(params := getattr(value, "params", None), Mapping):  # of a registry
+    if isinstance(params := getattr(value, "params", None), Mapping):  # of a registry, or as such parts are
         return {"name": getattr(value, "name", type(value).__name__), **plain(params)}
     if callable(value) and hasattr(value, "__qualname__"):
         return value.__qualname__
@@ -71,36 +74,62 @@ def _digest_of_bytes(content: bytes | memoryview) -> str:
     return hashlib.sha256(content).hexdigest()[:16]
 
 
-def described_samples(given: Samples) -> dict[str, Any]:
-    """Return samples by the digests of their parts."""
-    parts = {"X": given.x, "y": given.targets, "sample_weight": given.weights, "lengths": given.lengths}
+def described_samples(given: Samples, each_step: bool = False) -> dict[str, Any]:
+    """Return samples by the digests of their parts; `each_step` tells whether steps have targets of their own."""
+    x, targets, weights, lengths = given.x, given.targets, given.weights, given.lengths
+    if lengths is not None:  # what lies beyond them may be anything
+        counts = np.arange(x.shape[1]) < lengths[:, None]
+        x = _cut(x, counts)
+        if each_step:
+            targets = _cut(targets, counts)
+            weights = None if weights is None else _cut(weights, counts)
+    parts = {"X": x, "y": targets, "sample_weight": weights, "lengths": lengths}
     return {name: plain(part) for name, part in parts.items()}
 
 
+def _cut(part: Array, counts: Array) -> Array:
+    """The part with zeros in the steps that do not count."""
+    return np.where(counts[:, :, None], part.reshape(*counts.shape, -1), part.dtype.type(0))
+
+
 def difference(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> str:
-    """Return how plain values that were `found` are not those that are `wanted`; "" where they are."""
-    told = [said for name in {**wanted, **found} for said in _unequal(f"its {name}", wanted, found, name)]
+    """Return how plain values that were `found` are not those that are `wanted`, by name; "" where they are."""
+    told = list(_unequal(found, wanted, ""))
     more = f"; and {len(told) - _MOST_DIFFERENCES} more" if len(told) > _MOST_DIFFERENCES else ""
     return "; ".join(told[:_MOST_DIFFERENCES]) + more
 
 
-def _unequal(said: str, wanted: Any, found: Any, key: Any) -> list[str]:
-    """What is to be said of two values at `key`."""
-    if isinstance(wanted, Mapping) and not (key in wanted and key in found):
-        here, there = (_shown(values[key]) if key in values else "not there" for values in (found, wanted))
-        return [f"{said} is {here}" + (f", not {there}" if key in wanted else ", where none is given")]
-    ours, theirs = wanted[key], found[key]
-    if isinstance(ours, Mapping) and isinstance(theirs, Mapping):
-        keys: Any = {**ours, **theirs}
-    elif isinstance(ours, list) and isinstance(theirs, list):
-        if len(ours) != len(theirs):
-            return [f"{said} has {len(theirs)} entries, not {len(ours)}"]
-        keys = range(len(ours))
-    else:
-        same = isinstance(ours, bool) == isinstance(theirs, bool) and (ours == theirs or repr(ours) == repr(theirs))
-        return [] if same else [f"{said} is {_shown(theirs)}, not {_shown(ours)}"]
-    return [more for each in keys for more in _unequal(f"{said}[{each!r}]", ours, theirs, each)]
+def _unequal(found: Any, wanted: Any, name: str) -> Iterator[str]:
+    """What is to be said of two values; those of other kinds differ as a whole."""
+    if isinstance(found, Mapping) and isinstance(wanted, Mapping) and (not name or _alike(found, wanted)):
+        for key in {**wanted, **found}:
+            own = f"{name}.{key}" if name else key
+            yield from _unequal(found.get(key, _ABSENT), wanted.get(key, _ABSENT), own)
+    elif isinstance(found, list) and isinstance(wanted, list):
+        if len(found) != len(wanted):
+            yield f"{name} had {len(found)} entries there and has {len(wanted)} here"
+            return
+        for i, (there, here) in enumerate(zip(found, wanted, strict=True)):
+            yield from _unequal(there, here, f"{name}[{i}]")
+    elif isinstance(found, bool) != isinstance(wanted, bool) or (found != wanted and repr(found) != repr(wanted)):
+        yield f"{name} was {_shown(found)} there and is {_shown(wanted)} here"
+
+
+def _alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two mappings describe parts of one kind, or are of the same names."""
+    same = all(one.get(what) == other.get(what) for what in ("name", "layer"))
+    return same and not one.keys().isdisjoint(other)
 
 
 def _shown(value: Any) -> str:
-    return value if len(value := repr(value)) <= 80 else f"{value[:77]}..."
+    text = "not given" if value is _ABSENT else _words(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def _words(value: Any) -> str:
+    """A plain value; as a call where it describes a part by its name and parameters."""
+    if isinstance(value, Mapping) and isinstance(first := next(iter(value.values()), None), str):
+        return f"{first}({', '.join(f'{name}={_words(own)}' for name, own in list(value.items())[1:])})"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_words, value))}]"
+    return repr(value)

@@ -8,13 +8,13 @@ from __future__ import annotations
 import math
 import os
 import threading
-import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import numpy as np
 
+from lamina.callers import warn_caller
 from lamina.data.arrays import Array
 from lamina.files import FilePath, path_of
 from lamina.runtime import __version__
@@ -89,7 +89,8 @@ class RunFile:
     Parameters
     ----------
     path : path-like or None
-        Where nothing is yet, or the checkpoint of an earlier run, which is read.
+        Where nothing is yet, or the checkpoint of an earlier run, which is read. One that has no part yet may be of
+        another run, and is replaced.
     of : str
         Whose run it is, such as "cross_validate".
     run : callable
@@ -121,6 +122,9 @@ class RunFile:
             of, run, version, parts = (header[name] for name in ("of", "run", _VERSION, "parts"))
             if of != self._header["of"]:
                 raise CheckpointError(f"checkpoint must be one of {self._header['of']}; {self.path} is of {of!r:.50}")
+            if parts == {} and not contents.arrays:  # left by a call that came to nothing: another may take its place
+                self._write()
+                return
             if other := difference(self._header["run"], run):
                 words = "checkpoint must be one of the same run"
                 raise CheckpointError(f"{words}; {self.path} is of another: {other}; give another path")
@@ -135,11 +139,10 @@ class RunFile:
         except (AttributeError, LookupError, TypeError, ValueError) as error:
             raise self.damaged(error) from error
         if version != __version__:
-            warnings.warn(
+            warn_caller(
                 f"{self.path} was begun by version {version} of lamina, and this is version {__version__}: what is yet "
                 "to come may not have the bits that it would have had",
                 VersionWarning,
-                stacklevel=4,
             )
 
     def damaged(self, error: Exception) -> CheckpointError:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import reprlib
-import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from lamina.callers import warn_caller
 from lamina.data.arguments import whole_number
 from lamina.data.arrays import Array
 from lamina.data.targets import mean_and_scale
@@ -517,11 +517,10 @@ def _check_categories(column: Column, values: Values, labels: list[str], known: 
             f"of its {len(known)} categories"
         )
     if len(labels) >= _STRANGERS:
-        warnings.warn(
+        warn_caller(
             f"column {name} of X has {len(labels)} different values, such as {reprlib.repr(labels[0])}, and none of "
             f"them is one of the {len(known)} categories of the fit: is it another column, or written in another way?",
             UserWarning,
-            stacklevel=2,
         )
 
 

@@ -237,11 +237,14 @@ class EarlyStopping:
         self.restore_best, self.mode = boolean(restore_best, "restore_best"), mode
         self.latest = boolean(latest, "latest")
 
+    @property
+    def params(self) -> dict[str, Any]:
+        """The parameters by name."""
+        names = ("patience", "min_delta", "monitor", "restore_best", "mode", "latest")
+        return {name: getattr(self, name) for name in names}
+
     def __repr__(self) -> str:
-        return (
-            f"lamina.EarlyStopping(patience={self.patience}, min_delta={self.min_delta}, monitor={self.monitor!r}, "
-            f"restore_best={self.restore_best}, mode={self.mode!r}, latest={self.latest})"
-        )
+        return f"lamina.EarlyStopping({', '.join(f'{name}={value!r}' for name, value in self.params.items())})"
 
     def in_core(self) -> Any:
         """Return the core's record of it."""

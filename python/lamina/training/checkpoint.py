@@ -11,15 +11,14 @@ import errno
 import os
 import reprlib
 import threading
-import warnings
-import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
 import numpy as np
 
 from lamina._dispatch import core as _core
+from lamina.callers import warn_caller
 from lamina.data.arguments import whole_number
 from lamina.data.arrays import Array
 from lamina.data.records import Samples, TrainingSet
@@ -29,7 +28,8 @@ from lamina.storage.container import Contents, as_strings, read, understood, wri
 from lamina.storage.forms import SCALES, ArrayForm, Forms
 from lamina.storage.parts import ModelFileError, layer_from
 from lamina.storage.pickles import VersionWarning
-from lamina.training.callbacks import EarlyStopping, History
+from lamina.storage.plain import described_samples, difference, plain
+from lamina.training.callbacks import History
 from lamina.training.model import Model
 
 __all__ = [
@@ -42,7 +42,6 @@ __all__ = [
     "digests_of",
     "kept_at",
     "network_of",
-    "plain",
     "same_file",
 ]
 
@@ -56,6 +55,8 @@ _HISTORY = "history."
 # The arrays of which networks are made: these, those of the best epoch, and the average of the parameters.
 _NETWORKS = ("parameters", "state")
 _BEST, _AVERAGE = "best.", "average"
+# What a fit calls parts of its samples, where it has another name for them.
+_OF_SAMPLES = {"sample_weight": "sample_weight or class_weight"}
 
 
 class AnotherFitError(ValueError):
@@ -144,7 +145,7 @@ class KeptFit:
             **{f"slot.{i}": slot for i, slot in enumerate(memory["slots"] if memory else [])},
             **{_HISTORY + name: array for name, array in history.items() if len(array)},
         }
-        plain = {
+        described = {
             "position": {name: _finite(value) for name, value in self.state["position"].items()},
             "history": {name: value for name, value in self.state["history"].items() if name not in history},
             "memory": {name: value for name, value in memory.items() if name != "slots"} if memory else None,
@@ -157,7 +158,7 @@ class KeptFit:
             "options": self.options,
             "data": self.data,
             "timed_out": self.timed_out,
-            "state": plain,
+            "state": described,
         }
         return Contents.of(architecture, arrays, self.state["scales"], self.metadata)
 
@@ -165,7 +166,7 @@ class KeptFit:
     def of(cls, contents: Contents) -> KeptFit:
         """Return what the file holds; what is wrong with it raises whatever it leads to."""
         kept, arrays = contents.architecture, dict(contents.arrays)
-        plain = kept["state"]
+        state_of = kept["state"]
         for name in ("of", "options", "data"):
             if not isinstance(kept[name], dict):
                 raise TypeError(f"{name} must be values by name; got {reprlib.repr(kept[name])}")
@@ -176,9 +177,9 @@ class KeptFit:
         for name in [name for name in arrays if name.startswith(_HISTORY)]:
             lists[name.removeprefix(_HISTORY)] = arrays.pop(name)
         state: dict[str, Any] = {
-            "position": {name: float(v) if isinstance(v, str) else v for name, v in plain["position"].items()},
-            "history": {**plain["history"], **lists},
-            "memory": None if plain["memory"] is None else {**plain["memory"], "slots": slots},
+            "position": {name: float(v) if isinstance(v, str) else v for name, v in state_of["position"].items()},
+            "history": {**state_of["history"], **lists},
+            "memory": None if state_of["memory"] is None else {**state_of["memory"], "slots": slots},
             "scales": scales,
             "arrays": arrays,
         }
@@ -210,19 +211,18 @@ class KeptFit:
             name: ArrayForm(str(dtype), (whole_number(size, f"the size of {name}", 0),))
             for name, (dtype, size) in architecture["state"]["arrays"].items()
         }
+        for name, form in listed.items():
+            if form.dtype not in ("float32", "float64"):
+                raise ValueError(f"the array {reprlib.repr(name)} cannot be {form}")
         for name, form in needed.items():
             if listed.get(name) != form:
                 raise ValueError(f"the array {name!r} should be {form}; got {listed.get(name)}")
         return Forms(listed, scales.together, _free(listed)).accounting_for(n_inputs + n_outputs)
 
     def check(self, network: Mapping[str, Any], options: Mapping[str, Any], data: Mapping[str, str]) -> None:
-        """Raise AnotherFitError naming all in which another fit differs from this one."""
-        found = [
-            *_differences(self.network, network),
-            *_differences(self.options, options),
-            *(f"{name} is other data" for name in {**self.data, **data} if self.data.get(name) != data.get(name)),
-        ]
-        if found:
+        """Raise AnotherFitError naming in what another fit differs from this one."""
+        there, here = (self.network, self.options, self.data), (network, options, data)
+        if found := [said for one, other in zip(there, here, strict=True) if (said := difference(other, one))]:
             raise AnotherFitError("; ".join(found))
 
     def with_time_until(self, seconds: float) -> KeptFit:
@@ -277,65 +277,22 @@ def _finite(value: Any) -> Any:
     return repr(value) if isinstance(value, float) and not np.isfinite(value) else value
 
 
-def _differences(kept: Any, now: Any, name: str = "") -> Iterator[str]:
-    """Say where two JSON values differ, by name; parts of other kinds differ as a whole."""
-    if isinstance(kept, dict) and isinstance(now, dict) and (not name or _kind(kept) == _kind(now)):
-        for key in {**kept, **now}:
-            yield from _differences(kept.get(key), now.get(key), f"{name}.{key}" if name else key)
-    elif isinstance(kept, list) and isinstance(now, list) and len(kept) == len(now):
-        for i, (own, other) in enumerate(zip(kept, now, strict=True)):
-            yield from _differences(own, other, f"{name}[{i}]")
-    elif kept != now or isinstance(kept, bool) != isinstance(now, bool):
-        yield f"{name} was {_words(kept)} there and is {_words(now)} here"
-
-
-def _kind(part: dict[str, Any]) -> tuple[Any, Any]:
-    return part.keys(), part.get("name", part.get("layer"))
-
-
-def _words(value: Any) -> str:
-    """A JSON value, as a call where it describes a part by its name and parameters."""
-    if isinstance(value, dict) and isinstance(first := next(iter(value.values()), None), str):
-        return f"{first}({', '.join(f'{name}={_words(own)}' for name, own in list(value.items())[1:])})"
-    if isinstance(value, list):
-        return f"[{', '.join(map(_words, value))}]"
-    return repr(value)
-
-
 def digests_of(training: TrainingSet, each_step: bool) -> dict[str, str]:
-    """Return a short digest of each array that a fit looks at, by name: a guard against mistakes, not malice."""
+    """Return a short digest of each array that a fit looks at, by name."""
     out = _digests(training.samples, each_step, "")
     if training.rows is not None:
-        out["validation"] = _digest(training.rows)
+        out["validation"] = str(plain(training.rows))
     if (held := training.held_out) is not None:
         if held.samples is not training.samples:
             out.update(_digests(held.samples, each_step, "validation "))
         if held.rows is not None:
-            out["validation"] = f"{out.get('validation', '')}/{_digest(held.rows)}"
+            out["validation"] = f"{out.get('validation', '')}/{plain(held.rows)}"
     return out
 
 
 def _digests(samples: Samples, each_step: bool, prefix: str) -> dict[str, str]:
-    x, targets, weights, lengths = samples.x, samples.targets, samples.weights, samples.lengths
-    if lengths is not None:  # what lies beyond them may be anything
-        counts = np.arange(x.shape[1]) < lengths[:, None]
-        x = _cut(x, counts)
-        if each_step:
-            targets = _cut(targets, counts)
-            weights = None if weights is None else _cut(weights, counts)
-    parts = {"X": x, "y": targets, "sample_weight or class_weight": weights, "lengths": lengths}
-    return {prefix + name: _digest(part) for name, part in parts.items() if part is not None}
-
-
-def _cut(part: Array, counts: Array) -> Array:
-    """The part with zeros in the steps that do not count."""
-    return np.where(counts[:, :, None], part.reshape(*counts.shape, -1), part.dtype.type(0))
-
-
-def _digest(array: Array) -> str:
-    array = np.ascontiguousarray(array)
-    checksum = zlib.crc32(array.data.cast("B")) if array.size else 0
-    return f"{array.dtype.name} {'x'.join(map(str, array.shape))} {checksum:08x}"
+    parts = described_samples(samples, each_step)
+    return {prefix + _OF_SAMPLES.get(name, name): part for name, part in parts.items() if part is not None}
 
 
 def kept_at(path: FilePath) -> KeptFit:
@@ -360,11 +317,10 @@ def kept_at(path: FilePath) -> KeptFit:
         kept = KeptFit.of(contents)
     made = contents.architecture.get("version")
     if made != __version__:
-        warnings.warn(
+        warn_caller(
             f"{name} was written by version {reprlib.repr(made)} of lamina, and this is version {__version__!r}: the "
             "fit may not end with the same bits",
             VersionWarning,
-            stacklevel=4,
         )
     return kept
 
@@ -448,20 +404,6 @@ class CheckpointFile:
         write(self._checkpoint.path, contents, free=_free(contents.arrays))
         if self._waiting is kept:
             self._waiting = None
-
-
-def plain(value: Any) -> Any:
-    """Return an option as JSON values: a part by its name and parameters, a function by the name of it."""
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    if isinstance(value, Mapping):
-        return {str(name): plain(own) for name, own in sorted(value.items())}
-    if hasattr(value, "params"):
-        return {"name": getattr(value, "name", type(value).__name__), **{k: plain(v) for k, v in value.params.items()}}
-    if isinstance(value, EarlyStopping):
-        return {"name": "EarlyStopping", **{name: plain(own) for name, own in vars(value).items()}}
-    named = value if hasattr(value, "__qualname__") else type(value)
-    return f"{named.__module__}.{named.__qualname__}"
 
 
 def network_of(network: Model) -> dict[str, Any]:

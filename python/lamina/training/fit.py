@@ -20,6 +20,7 @@ from lamina.data.arguments import boolean, number, thread_count, verbosity, whol
 from lamina.data.records import SampleSpec, TrainingSet
 from lamina.files import FilePath, path_of
 from lamina.storage.container import understood
+from lamina.storage.plain import plain
 from lamina.training.callbacks import (
     EarlyStopping,
     Epoch,
@@ -37,7 +38,6 @@ from lamina.training.checkpoint import (
     digests_of,
     kept_at,
     network_of,
-    plain,
     same_file,
 )
 from lamina.training.held_out_metrics import HeldOutMetrics, named_metrics

@@ -37,7 +37,7 @@ def named_metrics(given: Any) -> dict[str, Any]:
         if name in found:
             raise ValueError(f"metrics must have a name each; got {name!r} twice: a dict of names and callables tells "
                              "them apart")  # fmt: skip
-        found[name] = one if callable(one) else known[one]
+        found[str(name)] = one if callable(one) else known[one]
     return found
 
 
@@ -87,7 +87,7 @@ class HeldOutMetrics:
         self._scores: dict[str, Score] = {}
         for name, one in wanted.items():
             if callable(one):
-                self._scores[name] = score_of(one, spec.loss)
+                self._scores[name] = score_of(one, spec.loss, f"metrics: {name!r}")
                 continue
             self._scores[name] = _of_the_core(one, n_threads)
             # What is refused is refused before training; of rows of one class there is no area under a curve.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Callable
 from typing import Any
 
@@ -18,15 +19,18 @@ Score = Callable[[Model, Samples], float]
 Scoring = str | Callable[..., float] | None
 
 
-def score_of(scoring: Scoring, loss: Any) -> Score:
-    """Return a function of (network, samples): the loss without `scoring`, which may not fit it."""
+def score_of(scoring: Scoring, loss: Any, what: str = "scoring") -> Score:
+    """Return a function of (network, samples): the loss without `scoring`, which may not fit it.
+
+    `what` is how the caller's user calls it.
+    """
     if scoring is None:
         return lambda net, s: net.evaluate(s.x, s.targets, s.weights, n_threads=1, lengths=s.lengths)
-    score = _measure(scoring, loss)
+    score = _measure(scoring, loss, what)
     return lambda net, s: score(net, s.counted())
 
 
-def _measure(scoring: str | Callable[..., float], loss: Any) -> Score:
+def _measure(scoring: str | Callable[..., float], loss: Any, what: str) -> Score:
     """The measure that `scoring` asks for."""
     if scoring == "accuracy":
         if loss.targets not in ("classes", "binary"):
@@ -37,8 +41,16 @@ def _measure(scoring: str | Callable[..., float], loss: Any) -> Score:
             raise ValueError(f"scoring='r2' needs a regression loss; got {loss.name}")
         return _metric(scoring)
     if callable(scoring):
-        return lambda net, s: float(scoring(net, s.x if s.lengths is None else _cut(s.x, s.lengths), s.targets))
+        return lambda net, s: _number(scoring(net, s.x if s.lengths is None else _cut(s.x, s.lengths), s.targets), what)
     raise ValueError(f"scoring must be None (the loss), 'accuracy', 'r2' or a callable of (net, X, y); got {scoring!r}")
+
+
+def _number(value: Any, what: str) -> float:
+    """What a callable has returned, which may be anything."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{what} must return a number; got {reprlib.repr(value)}") from None
 
 
 def _cut(X: Array, lengths: Array) -> Array:
