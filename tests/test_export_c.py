@@ -475,10 +475,14 @@ class TestRefused:
         assert list(tmp_path.iterdir()) == []
 
     def test_models(self, tmp_path):
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+
         for wrong, message in (
             (3, "got int"),
             (lamina.Ensemble(lamina.Network([lamina.Dense(1)], 2)), "got Ensemble: it is several networks"),
             (lamina.MLPRegressor(), "got MLPRegressor: it has no network yet"),
+            (make_pipeline(StandardScaler(), lamina.MLPRegressor()), r"got a Pipeline \(its last step, model\[-1\]"),
             (lamina.TabularClassifier(), "got TabularClassifier: it encodes columns of text"),
             (lamina.RecurrentRegressor(), "got RecurrentRegressor: it has no network yet"),
         ):

@@ -11,6 +11,7 @@ import numpy as np
 
 from lamina import activations
 from lamina.cascade.network import CascadeNetwork
+from lamina.data.arguments import in_short
 from lamina.export.c_layers import LAYERS, Values
 from lamina.export.c_source import Source
 from lamina.export.expressions import expression, start_slopes
@@ -138,9 +139,11 @@ def _network_of(model: Any) -> Any:
     reason = _REFUSED.get(kind, "")
     if isinstance(network, (Network, CascadeNetwork)) and not reason:
         return network
+    wanted = "model must be a Network, a CascadeNetwork or an estimator that is fitted"
+    if hasattr(model, "named_steps"):
+        raise TypeError(f"{wanted}; got {in_short(model)}")
     if not reason and hasattr(model, "get_params"):
         reason = "it has no network yet: fit it first"
-    wanted = "model must be a Network, a CascadeNetwork or an estimator that is fitted"
     raise TypeError(f"{wanted}; got {kind}" + (f": {reason}" if reason else ""))
 
 
