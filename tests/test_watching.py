@@ -194,6 +194,23 @@ def test_what_is_no_metric_is_refused_before_anything_changes(given, more, error
     assert net.history is None
 
 
+@pytest.mark.parametrize("value", ["good", None, np.zeros((3, 3))])
+def test_a_metric_that_is_no_number_is_named(value):
+    def vague(network, X, y):
+        return value
+
+    with pytest.raises(TypeError, match="what vague returns must be a number; got "):
+        network().fit(X, Y, metrics=[vague], **OPTIONS)
+
+
+@pytest.mark.parametrize("given", [CSVLogger, [TensorBoard], [lamina.callbacks.Checkpoint]])
+def test_a_class_is_no_callback(given):
+    net = network()
+    with pytest.raises(TypeError, match=r"callbacks\[0\] must be callable with an Epoch; got a class, and not \w+\("):
+        net.fit(X, Y, callbacks=given, **OPTIONS)
+    assert net.history is None
+
+
 def test_targets_by_step_have_no_metrics():
     net = lamina.Network([lamina.Recurrent(4, return_sequences=True), lamina.Dense(1)], n_inputs=2)
     S = RNG.normal(size=(60, 6, 2))

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from lamina.data.arguments import in_short
 from lamina.data.arrays import Array
 from lamina.data.records import Samples
 from lamina.training.model import Model
@@ -37,8 +38,18 @@ def _measure(scoring: str | Callable[..., float], loss: Any) -> Score:
             raise ValueError(f"scoring='r2' needs a regression loss; got {loss.name}")
         return _metric(scoring)
     if callable(scoring):
-        return lambda net, s: float(scoring(net, s.x if s.lengths is None else _cut(s.x, s.lengths), s.targets))
+        name = getattr(scoring, "__name__", repr(scoring))
+        return lambda net, s: _number(
+            scoring(net, s.x if s.lengths is None else _cut(s.x, s.lengths), s.targets), f"what {name} returns"
+        )
     raise ValueError(f"scoring must be None (the loss), 'accuracy', 'r2' or a callable of (net, X, y); got {scoring!r}")
+
+
+def _number(value: Any, name: str) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be a number; got {in_short(value)}") from None
 
 
 def _cut(X: Array, lengths: Array) -> Array:
