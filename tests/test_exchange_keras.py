@@ -448,6 +448,8 @@ def test_arguments_are_checked():
         lamina.to_keras(sequential(layers.Dense(2)))
     with pytest.raises(TypeError, match="link must be True or False; got 1"):
         lamina.to_keras(lamina.Network([lamina.Dense(2)], 3), link=1)
+    with pytest.raises(TypeError, match=r"model must be a keras\.Model; got something of type list$"):
+        lamina.from_keras(sequential(layers.Dense(40), inputs=(64,)).get_weights())
     with pytest.raises(TypeError, match=r"model must be a keras\.Model"):
         lamina.from_keras(layers.Dense(2))
     with pytest.raises(ValueError, match="model must be built"):

@@ -648,6 +648,18 @@ def test_arguments_are_checked():
         lamina.to_torch(lamina.Network([lamina.Dense(2, custom)], 3))
 
 
+def test_what_is_no_state_is_refused_in_a_line():
+    module = nn.Linear(64, 40)
+    with pytest.raises(TypeError, match="a state_dict has tensors alone; 'model' is something of type OrderedDict"):
+        lamina.from_torch({"model": module.state_dict(), "epoch": 3}, [lamina.Dense(40)])
+    with pytest.raises(TypeError, match="a state_dict has tensors alone; 'epoch' is 3"):
+        lamina.from_torch({"epoch": 3}, [lamina.Dense(40)])
+    with pytest.raises(
+        TypeError, match=r"module must be a torch\.nn\.Module or a state_dict; got something of type list$"
+    ):
+        lamina.from_torch(list(module.parameters()), [lamina.Dense(40)])
+
+
 def test_a_state_that_does_not_fit_is_refused():
     state = OwnForward().state_dict()
     layers = [

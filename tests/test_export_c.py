@@ -20,6 +20,7 @@ from test_activations import OTHER_PARAMETERS
 COMPILERS = [name for name in ("gcc", "clang") if shutil.which(name)]
 STRICT = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-ffp-contract=off"]
 FAST = ["-std=c99", "-O3", "-march=native"]  # without contraction of products and sums for all that
+GNU = ["-std=gnu17", "-Wall", "-Wextra", "-Werror", "-O3", "-march=native"]  # where GCC contracts unless it is told
 ROWS = 24
 # What compilers put in place of loops that copy and clear, on every platform that they know.
 OF_COMPILERS = {"memcpy", "memset", "memmove", "_GLOBAL_OFFSET_TABLE_"}
@@ -287,13 +288,14 @@ class TestBits:
 
 @needs_compiler
 @needs_fma
-def test_fast_code_has_the_same_bits(tmp_path):
-    """Vectors of the machine's own width, where a compiler makes them; nothing but the standard in the flags."""
+@pytest.mark.parametrize("flags", [FAST, GNU], ids=["c99", "gnu17"])
+def test_fast_code_has_the_same_bits(tmp_path, flags):
+    """Vectors of the machine's own width, where a compiler makes them; nothing in the flags about contraction."""
     names = ["activations_float32", "activations_float64", "zoo_0", "zoo_2", "loss_cross_entropy", "large_softmax"]
     for compiler in COMPILERS:
         folder = tmp_path / compiler
         folder.mkdir()
-        library = Compiled(folder, {name: model(name) for name in names}, compiler, FAST)
+        library = Compiled(folder, {name: model(name) for name in names}, compiler, flags)
         for name in names:
             library.check(name)
 
@@ -373,6 +375,13 @@ def test_a_program_of_its_own(tmp_path, name):
     printed = [[float.fromhex(word) for word in line.split()] for line in run.stdout.splitlines()]
     expected = net.predict(x if net.spec.recurrent else x[:, 0])
     np.testing.assert_array_equal(np.array(printed), expected.reshape(-1, net.spec.n_outputs))
+    for rest in ("1, 2", head + "1", "x"):
+        run = subprocess.run(
+            [tmp_path / "net"], input=f"{lines[0]}\n{rest}", capture_output=True, text=True, check=False
+        )
+        assert run.returncode == 1
+        assert " 2: " in run.stderr
+        assert f"{net.spec.n_inputs} numbers" in run.stderr
 
 
 @needs_compiler
@@ -466,10 +475,14 @@ class TestRefused:
         assert list(tmp_path.iterdir()) == []
 
     def test_models(self, tmp_path):
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+
         for wrong, message in (
             (3, "got int"),
             (lamina.Ensemble(lamina.Network([lamina.Dense(1)], 2)), "got Ensemble: it is several networks"),
             (lamina.MLPRegressor(), "got MLPRegressor: it has no network yet"),
+            (make_pipeline(StandardScaler(), lamina.MLPRegressor()), r"got a Pipeline \(its last step, model\[-1\]"),
             (lamina.TabularClassifier(), "got TabularClassifier: it encodes columns of text"),
             (lamina.RecurrentRegressor(), "got RecurrentRegressor: it has no network yet"),
         ):

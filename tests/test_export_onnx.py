@@ -390,7 +390,10 @@ def test_windows_of_a_series(kind, tmp_path):
 
 def test_an_estimator_that_is_not_fitted_is_refused(tmp_path):
     from sklearn.exceptions import NotFittedError
+    from sklearn.pipeline import make_pipeline
 
+    with pytest.raises(TypeError, match=r"got a Pipeline \(its last step, model\[-1\]"):
+        lamina.export.onnx(make_pipeline(lamina.MLPClassifier()), tmp_path / "model.onnx")
     for estimator in (lamina.MLPClassifier(), lamina.CascadeRegressor(), lamina.RecurrentClassifier()):
         with pytest.raises(NotFittedError):
             lamina.export.onnx(estimator, tmp_path / "model.onnx")

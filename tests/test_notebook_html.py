@@ -227,6 +227,8 @@ def test_metrics_are_drawn(tmp_path):
         lamina.plots.metric_curves(net, ["f1"])
     with pytest.raises(ValueError, match="history has no metrics to draw"):
         lamina.plots.metric_curves(fitted())
+    with pytest.raises(ValueError, match="history has no metrics to draw"):
+        lamina.plots.metric_curves(fitted(), ["auc"])
 
 
 def test_scores_of_folds_and_trials_as_frames():

@@ -211,7 +211,6 @@ def test_a_stage_whose_error_is_not_finite_is_told_of_with_the_end(tmp_path):
 OTHER_OPTIONS = {
     "epochs": 9,
     "batch_size": 16,
-    "metrics": ["log_loss"],
     "optimizer": lamina.SGD(0.1),
     "schedule": lamina.schedules.Step(),
     "decay_schedule": lamina.schedules.Cosine(),

@@ -381,6 +381,11 @@ def test_progress_on_standard_error_alone(capfd):
         ({"validation": 1.5}, ValueError, "validation must be a fraction"),
         ({"scoring": "f1"}, ValueError, "scoring must be None"),
         ({"build": lambda units, activation: units}, TypeError, "build must return a lamina.Network"),
+        (
+            {"build": lamina.MLPClassifier()},
+            TypeError,
+            r"build must be a function .*; got MLPClassifier\(\), for which",
+        ),
     ],
 )
 def test_misuse(options, error, message):

@@ -11,6 +11,7 @@ import numpy as np
 __all__ = [
     "boolean",
     "float_type",
+    "in_short",
     "number",
     "thread_count",
     "unexpected",
@@ -47,6 +48,18 @@ def unexpected(function: Callable[..., Any], unknown: Mapping[str, Any], instead
         advice = f"did you mean {near[0]!r}?" if near else ""
     told = f"{function.__qualname__}() got an unexpected keyword argument {name!r}"
     return TypeError(f"{told}; {advice}" if advice else told)
+
+
+def in_short(value: Any) -> str:
+    """Return what came for an error message: as it is written where that is a short line, else its type.
+
+    Of a pipeline it says which of its parts a network may be in.
+    """
+    kind = type(value).__name__
+    if hasattr(value, "named_steps"):
+        return f"a {kind} (its last step, model[-1], may be one; it takes what the steps before it make of X)"
+    text = repr(value)
+    return text if len(text) <= 160 and "\n" not in text else f"something of type {kind}"
 
 
 def number(value: Any, name: str, least: float = 0.0, *, above: bool = False) -> float:

@@ -11,7 +11,7 @@ import numpy as np
 
 from lamina import losses
 from lamina.cascade import CascadeNetwork
-from lamina.data.arguments import whole_number
+from lamina.data.arguments import in_short, whole_number
 from lamina.data.arrays import Array
 from lamina.layers import Activation, BatchNorm, Dense, Dropout, GaussianNoise, Recurrent
 from lamina.network import Network
@@ -79,7 +79,9 @@ def network_of(given: Any, name: str) -> Network:
     if isinstance(net, CascadeNetwork):
         net = net.to_network()
     if not isinstance(net, Network):
-        raise TypeError(f"{name} must be a lamina.Network, a CascadeNetwork or a fitted estimator; got {given!r}")
+        raise TypeError(
+            f"{name} must be a lamina.Network, a CascadeNetwork or a fitted estimator; got {in_short(given)}"
+        )
     for layer in net.layers:
         for part in (getattr(layer, "activation", None), getattr(layer, "output_activation", None)):
             if part is not None and part.is_custom:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from lamina import activations, losses
+from lamina.data.arguments import in_short
 from lamina.data.arrays import Array
 from lamina.exchange import formulas
 from lamina.exchange.assembly import Assembly, Piece, network_of, pieces_of, refuse, refused_by_place
@@ -241,7 +242,7 @@ def from_keras(model: Any, *, loss: Any = None, seed: int = 0) -> Network:
     """
     keras = _need_keras()
     if not isinstance(model, keras.Model):
-        raise TypeError(f"model must be a keras.Model; got {model!r}")
+        raise TypeError(f"model must be a keras.Model; got {in_short(model)}")
     if not model.built:
         raise ValueError("model must be built: call it once, or give it a keras.Input")
     found = Assembly()

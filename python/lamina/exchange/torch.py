@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from lamina import activations, losses
+from lamina.data.arguments import in_short
 from lamina.data.arrays import Array
 from lamina.exchange import formulas
 from lamina.exchange.assembly import Assembly, Piece, network_of, pieces_of, refuse, refused_by_place
@@ -263,7 +264,7 @@ def from_torch(
             raise TypeError("layers must be given with a state_dict: the layers that its parameters belong to")
         _match(found, module, layers)
     else:
-        raise TypeError(f"module must be a torch.nn.Module or a state_dict; got {module!r}")
+        raise TypeError(f"module must be a torch.nn.Module or a state_dict; got {in_short(module)}")
     if takes_probabilities and not found.ends_in_link:
         raise ValueError(f"loss={given} takes probabilities, or their logarithms, and the last module gives none")
     return found.network(loss, n_inputs, seed)
@@ -327,6 +328,11 @@ def _arrays(tensors: Mapping[str, Any]) -> dict[str, Array]:
     from lamina.exchange.torch_modules import array_of
 
     for name, tensor in tensors.items():
+        if tensor is not None and not isinstance(tensor, torch.Tensor):
+            raise TypeError(
+                f"a state_dict has tensors alone; {name!r} is {in_short(tensor)}. Of a checkpoint give "
+                "the entry that is the model's state_dict"
+            )
         if tensor is not None and tensor.dtype not in (torch.float16, torch.float32, torch.float64):
             raise ValueError(f"parameters must be all float32 or all float64; got {tensor.dtype} ({name})")
     return {name: array_of(tensor) for name, tensor in tensors.items() if tensor is not None}

@@ -11,6 +11,7 @@ import numpy as np
 
 from lamina import activations
 from lamina.cascade.network import CascadeNetwork
+from lamina.data.arguments import in_short
 from lamina.export.c_layers import LAYERS, Values
 from lamina.export.c_source import Source
 from lamina.export.expressions import expression, start_slopes
@@ -98,9 +99,9 @@ def c(model: Any, path: FilePath, *, name: str | None = None, dtype: str | None 
     Notes
     -----
     The bits are those of levels with fused multiply-adds (every x86-64 machine since 2013, and Arm). They hold for
-    finite inputs where the compiler keeps IEEE arithmetic: no ``-ffast-math``, and no contraction of products and sums
-    (GCC: ``-std=c99`` or ``-ffp-contract=off``). Without hardware for it ``fma`` is slow, but right; compile with
-    ``-O3 -march=native``, or what the machine is, for speed.
+    finite inputs where the compiler keeps IEEE arithmetic: no ``-ffast-math``, and no contraction of products and sums,
+    which the file tells GCC and Clang. Without hardware for it ``fma`` is slow, but right; compile with ``-O3
+    -march=native``, or what the machine is, for speed.
     """
     file = path_of(path)
     if not file.endswith(".c"):
@@ -138,9 +139,11 @@ def _network_of(model: Any) -> Any:
     reason = _REFUSED.get(kind, "")
     if isinstance(network, (Network, CascadeNetwork)) and not reason:
         return network
+    wanted = "model must be a Network, a CascadeNetwork or an estimator that is fitted"
+    if hasattr(model, "named_steps"):
+        raise TypeError(f"{wanted}; got {in_short(model)}")
     if not reason and hasattr(model, "get_params"):
         reason = "it has no network yet: fit it first"
-    wanted = "model must be a Network, a CascadeNetwork or an estimator that is fitted"
     raise TypeError(f"{wanted}; got {kind}" + (f": {reason}" if reason else ""))
 
 
@@ -362,6 +365,8 @@ class _Text:
             "#endif",
             "#if defined(__clang__)",
             "#pragma STDC FP_CONTRACT OFF",
+            "#elif defined(__GNUC__)",
+            '#pragma GCC optimize("fp-contract=off")',
             "#endif",
             "",
         ]
@@ -414,8 +419,9 @@ class _Text:
         lines = [
             f"/* {self._title()}",
             f"   Written by lamina {__version__}. The same bits as lamina predicts, where the C file is",
-            "   compiled with IEEE arithmetic, and without contraction of products and sums:",
-            "       gcc -std=c99 -O3 -march=native -c ...    (or any -std with -ffp-contract=off), link with -lm",
+            "   compiled with IEEE arithmetic, and without contraction of products and sums (which it tells",
+            "   GCC and Clang; other compilers may want an option):",
+            "       gcc -O3 -march=native -c ..., link with -lm",
             f"   Constants: {self.const_bytes} bytes; {p}_{memory}: {self.memory_bytes} bytes.",
             f"   Inputs are finite numbers; outputs are {self._meaning()}. */",
             f"#ifndef {guard}",
@@ -476,26 +482,41 @@ class _Text:
         big, form = p.upper(), "%f" if real == "float" else "%lf"
         ending = f"j + 1 < {big}_OUTPUTS ? ' ' : '\\n'"
         show = f'        for (int j = 0; j < {big}_OUTPUTS; ++j) printf("%a%c", (double)y[j], {ending});'
+        numbers = "1 number is" if self._n_inputs == 1 else f"{self._n_inputs} numbers are"
+        what, count = (
+            ("sequence", f"a number of steps, and {numbers.rpartition(' ')[0]} for each, are")
+            if self._recurrent
+            else ("row", numbers)
+        )
         lines = [
-            "/* Reads rows of numbers, decimal or hexadecimal, and prints each prediction exactly, in hexadecimal."
-            + ("\n   Before a sequence stands its number of steps. */" if self._recurrent else " */"),
+            "/* Reads rows of numbers, decimal or hexadecimal, with blanks or new lines between them, and prints each",
+            "   prediction exactly, in hexadecimal."
+            + (" Before a sequence stands its number of steps. */" if self._recurrent else " */"),
             f'#include "{stem}.h"',
             "",
             "#include <stdio.h>",
             "",
+            "static int refused(unsigned long number)",
+            "{",
+            f'    fprintf(stderr, "{what} %lu: {count} wanted, with blanks between them, no commas\\n", number);',
+            "    return 1;",
+            "}",
+            "",
             "int main(void)",
             "{",
             f"    {real} x[{big}_INPUTS], y[{big}_OUTPUTS];",
+            "    unsigned long number = 1;",
+            "    int got;",
         ]
         if self._recurrent:
             lines += [
                 f"    static {p}_state s;",
                 "    unsigned long steps;",
-                '    while (scanf("%lu", &steps) == 1) {',
+                '    for (; (got = scanf("%lu", &steps)) == 1; ++number) {',
                 f"        {p}_reset(&s);",
                 "        for (unsigned long t = 0; t < steps; ++t) {",
                 f"            for (int j = 0; j < {big}_INPUTS; ++j) {{",
-                f'                if (scanf("{form}", &x[j]) != 1) return 1;',
+                f'                if (scanf("{form}", &x[j]) != 1) return refused(number);',
                 "            }",
                 f"            {p}_step(&s, x, y);",
                 *(["    " + show] if self._each_step else []),
@@ -505,15 +526,15 @@ class _Text:
             ]
         else:
             lines += [
-                f'    while (scanf("{form}", &x[0]) == 1) {{',
+                f'    for (; (got = scanf("{form}", &x[0])) == 1; ++number) {{',
                 f"        for (int j = 1; j < {big}_INPUTS; ++j) {{",
-                f'            if (scanf("{form}", &x[j]) != 1) return 1;',
+                f'            if (scanf("{form}", &x[j]) != 1) return refused(number);',
                 "        }",
                 f"        {p}_predict(x, y);",
                 show,
                 "    }",
             ]
-        return "\n".join([*lines, "    return 0;", "}"]) + "\n"
+        return "\n".join([*lines, "    return got == EOF ? 0 : refused(number);", "}"]) + "\n"
 
 
 def _comment(text: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from lamina.data.arguments import in_short
 from lamina.data.arrays import Array
 from lamina.export.onnx_graph import Graph, Value
 from lamina.export.onnx_networks import check_parts, predicted, predicted_by_cascade, sequences_of
@@ -25,7 +26,7 @@ def model_of(model: Any) -> Any:
     for kind in type(model).__mro__:
         if kind.__module__.partition(".")[0] == "lamina" and kind.__name__ in _WRITERS:
             return _WRITERS[kind.__name__](model)
-    raise TypeError(f"model must be a network or an estimator of lamina; got {model!r}")
+    raise TypeError(f"model must be a network or an estimator of lamina; got {in_short(model)}")
 
 
 # Networks --------------------------------------------------------------------------------------------------------

@@ -98,11 +98,11 @@ def metric_curves(
     history = _history_of(history)
     known = getattr(history, "metrics", {})
     chosen = list(known if names is None else names)
-    if not chosen:
+    if not (known and chosen):
         raise ValueError("history has no metrics to draw; fit(..., metrics=['accuracy']) keeps some")
     for name in chosen:
         if name not in known:
-            raise ValueError(f"names must be of {', '.join(map(repr, known)) or 'no metric'}; got {name!r}")
+            raise ValueError(f"names must be of {', '.join(map(repr, known))}; got {name!r}")
     ax = axes(ax, (7.0, 4.2))
     from matplotlib.ticker import MaxNLocator
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from lamina.data.arguments import in_short
 from lamina.data.arrays import to_array
 from lamina.data.records import Samples, SampleSpec
 from lamina.data.samples import samples
@@ -67,6 +68,11 @@ class Trainer:
     """Trains and scores one set of parameters."""
 
     def __init__(self, build: Callable[..., Any], X: Any, y: Any, scheme: Scheme, options: dict[str, Any]) -> None:
+        if not callable(build):
+            raise TypeError(
+                "build must be a function of parameters that returns a lamina.Network, or (Network, fit options); got "
+                f"{in_short(build)}" + (", for which there are scikit-learn's searches" * hasattr(build, "get_params"))
+            )
         self.build, self.scheme, self.options = build, scheme, dict(options)
         self.x, self.y = to_array(X, "X"), target_array(y, "y")
         if len(self.y) != len(self.x):
@@ -89,7 +95,7 @@ class Trainer:
             raise TrialFailedError(error) from error
         net, extra = made if isinstance(made, tuple) else (made, {})
         if not isinstance(net, Network):
-            raise TypeError(f"build must return a lamina.Network, or (Network, fit options); got {net!r}")
+            raise TypeError(f"build must return a lamina.Network, or (Network, fit options); got {in_short(net)}")
         return net, {**self.options, **extra, **to_fit}
 
     def digest(self, net: Network, options: dict[str, Any]) -> str:

@@ -326,4 +326,6 @@ def callbacks_of(given: Any, what: str = "an Epoch") -> list[Callable[[Any], Any
     for i, hook in enumerate(hooks):
         if not callable(hook):
             raise TypeError(f"callbacks[{i}] must be callable with {what}; got {hook!r}")
+        if isinstance(hook, type):
+            raise TypeError(f"callbacks[{i}] must be callable with {what}; got a class, and not {hook.__name__}(...)")
     return hooks

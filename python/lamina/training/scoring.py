@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import reprlib
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from lamina.data.arguments import in_short
 from lamina.data.arrays import Array
 from lamina.data.records import Samples
 from lamina.training.model import Model
@@ -50,7 +50,7 @@ def _number(value: Any, what: str) -> float:
     try:
         return float(value)
     except (TypeError, ValueError):
-        raise TypeError(f"{what} must return a number; got {reprlib.repr(value)}") from None
+        raise TypeError(f"{what} must return a number; got {in_short(value)}") from None
 
 
 def _cut(X: Array, lengths: Array) -> Array:
