@@ -18,6 +18,8 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import safetensors.numpy  # noqa: F401 (before all threads: a module that one of them imports is locked in a forked child)
+from numpy.testing import assert_array_equal
 
 import lamina
 
@@ -67,7 +69,7 @@ class Stress:
             return "predictions beside a fit"
         begin = 37 * number % 100
         rows = slice(begin, begin + 500)
-        np.testing.assert_array_equal(self.still.predict(self.x[rows]), self.wanted[rows])
+        assert_array_equal(self.still.predict(self.x[rows]), self.wanted[rows])
         return "predictions"
 
     def fit(self, number):
@@ -84,14 +86,14 @@ class Stress:
 
     def copy(self, _):
         assert np.isfinite(self.busy[1].copy().predict(self.x)).all()
-        np.testing.assert_array_equal(self.still.copy().predict(self.x), self.wanted)
+        assert_array_equal(self.still.copy().predict(self.x), self.wanted)
         return "copies"
 
     def fork(self):
         """A child predicts and fits."""
 
         def work():
-            np.testing.assert_array_equal(self.still.predict(self.x), self.wanted)
+            assert_array_equal(self.still.predict(self.x), self.wanted)
             return bits(fitted(network(1), 1))
 
         assert Child(work).value() == self.ends[1]
