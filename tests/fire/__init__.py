@@ -6,7 +6,6 @@ python -m tests.fire.fuzz --inputs 20000
 python -m tests.fire.kills --kills 1000
 python -m tests.fire.shortage --tries 1000
 python -m tests.fire.stress --seconds 600
-python -m tests.fire.sanitizers
 """
 
 import sys

@@ -39,12 +39,17 @@ class Child:
         os.kill(self.pid, signal.SIGKILL)
         return self._waited() == -signal.SIGKILL
 
-    def answer(self, seconds=120):
-        """Return {"value": ...} or {"error": name, "words": traceback}; AssertionError for a crash or a hang."""
+    def answer(self, seconds=120, aborts=False):
+        """Return {"value": ...} or {"error": name, "words": traceback}; AssertionError for a crash or a hang.
+
+        With `aborts`, {"aborted": True} where the process was ended from within, by `abort` or by the system's loader.
+        """
         if not self.ended_within(seconds):
             self.kill()
             raise AssertionError(f"hangs: not done after {seconds} seconds")
         status = self._waited()
+        if aborts and status in (-signal.SIGABRT, 127):
+            return {"aborted": True}
         assert status == 0, f"crashed: ended with {status}"
         return json.loads(self._said)
 

@@ -25,9 +25,8 @@ from typing import Any
 import numpy as np
 
 import lamina
-from lamina.callbacks import Checkpoint
-
 import runs
+from lamina.callbacks import Checkpoint
 from test_checkpoint import bits
 
 from .children import Child

@@ -110,7 +110,9 @@ def of_arrays(arrays, draw):
         arrays[name] = array[: draw.choice([0, 1, -1])]
     elif how == 5:
         with np.errstate(invalid="ignore", over="ignore"):
-            arrays[name] = array.astype(draw.choice(["float16", "float32", "float64", "int32", "int64", "bool", "uint8"]))
+            arrays[name] = array.astype(
+                draw.choice(["float16", "float32", "float64", "int32", "int64", "bool", "uint8"])
+            )
     elif how == 6:
         arrays[name] = np.concatenate([array] * draw.choice([2, 20]))
     elif array.size:
