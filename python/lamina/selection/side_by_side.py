@@ -128,7 +128,7 @@ def run(tasks: Sequence[Task[Result]], n_jobs: int) -> list[Result]:
         futures: list[Future[Result]] = []
         try:
             for task in tasks:
-                futures.append(pool.submit(work, task))
+                futures.append(_submitted(pool, work, task))
             all_there.set()
             wait(futures, return_when=FIRST_EXCEPTION)
             for future in futures:
@@ -141,6 +141,15 @@ def run(tasks: Sequence[Task[Result]], n_jobs: int) -> list[Result]:
                 future.cancel()
             raise
         return [future.result() for future in futures]
+
+
+def _submitted(pool: ThreadPoolExecutor, work: Callable[[Task[Result]], Result], task: Task[Result]) -> Future[Result]:
+    try:
+        return pool.submit(work, task)
+    except RuntimeError as error:
+        if str(error) != "can't start new thread":
+            raise
+        raise MemoryError("there is no memory for another thread; a smaller n_jobs needs fewer of them") from error
 
 
 def jobs(n_jobs: int | None) -> int:

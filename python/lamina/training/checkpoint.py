@@ -372,7 +372,11 @@ class CheckpointFile:
         if write and state["position"]["epoch"] % self._checkpoint.every == 0:
             self._end_writing()
             self._thread = threading.Thread(target=self._try_to_write, args=(self._waiting,), name="lamina-checkpoint")
-            self._thread.start()
+            try:
+                self._thread.start()
+            except RuntimeError:  # no memory for a thread, or as many as there may be: the next epoch waits
+                self._thread = None
+                self._write(self._waiting)
 
     def flush(self) -> None:
         """Return once the last state is written."""
