@@ -136,8 +136,8 @@ template <class T> struct CascadeSet {
 };
 
 /// Grows a network on `train`; `held`, for validation, may be empty. `result` is filled as it goes, also when `poll`
-/// throws. Where it already holds a growth on the same sets with the same options, that goes on after its last stage, of
-/// which `on_stage` hears once more: the same bits as of a growth that was never broken off. The same bits for any
+/// throws. Where it already holds a growth on the same sets with the same options, that goes on after its last stage,
+/// of which `on_stage` hears once more: the same bits as of a growth that was never broken off. The same bits for any
 /// number of threads. Throws std::invalid_argument, before anything is done, for options out of their bounds, no
 /// patterns, no outputs, sets that do not go together, weights that are not greater than 0, and a `result` that is none
 /// of such a growth.

@@ -1,8 +1,7 @@
 /// models float|double IN OUT: loads a model file and saves it again.
-#include <lamina/lamina.hpp>
-
 #include <cstdio>
 #include <exception>
+#include <lamina/lamina.hpp>
 #include <string>
 
 int main(int count, char** words) {
