@@ -312,3 +312,22 @@ def test_inner_parts_keep_the_shares_of_classes_whatever_the_loss(kind, monkeypa
     lamina.search(lambda size: net, {"size": [1]}, X, y, n_trials=1, validation=0.2, n_jobs=1, epochs=1)
     for fold in seen:
         assert abs(y[fold.held].sum() - y[fold.train].mean() * len(fold.held)) <= 1
+
+
+@pytest.mark.parametrize("entry", lamina.metrics.describe(), ids=lambda entry: entry["name"])
+@pytest.mark.parametrize("objective", ["squared_error", "cross_entropy", "binary_cross_entropy"])
+def test_every_metric_of_which_more_is_better_scores(entry, objective):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(60, 3))
+    y = x[:, 0] if objective == "squared_error" else (x[:, 0] > 0).astype(int)
+    net = lamina.Network([lamina.Dense(2 if objective == "cross_entropy" else 1)], 3, objective)
+    fits = (entry["targets"] == "classes") == (objective != "squared_error")
+    for name in (entry["name"], *entry["aliases"]):
+        if not entry["greater_is_better"] or not fits:
+            with pytest.raises(ValueError, match="scoring must be None" if fits else "scoring"):
+                lamina.cross_validate(net, x, y, k=2, epochs=2, scoring=name)
+            continue
+        found = lamina.cross_validate(net, x, y, k=2, epochs=2, scoring=name)
+        for fold, (score, own) in enumerate(zip(found.scores, found.networks, strict=True)):
+            held = found.folds == fold
+            assert score == own.evaluate(x[held], y[held], metric=entry["name"])

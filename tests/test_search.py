@@ -477,6 +477,17 @@ def test_a_scoring_without_a_number_is_named():
         lamina.search(build, {"units": [4, 8]}, X, y, validation=0.25, epochs=1, scoring=unscored)
 
 
+def test_a_metric_without_a_value_is_no_divergence():
+    x, y = np.arange(20.0)[:, np.newaxis], np.r_[np.zeros(19, int), 1]
+    options = {"validation": (x[:5], y[:5]), "scoring": "auc", "epochs": 2}
+
+    def build(rate):
+        return lamina.Network([lamina.Dense(1)], 1, "binary_cross_entropy"), {"optimizer": lamina.SGD(rate)}
+
+    with pytest.raises(ValueError, match=r"trials failed.* scoring must return a finite number; got nan"):
+        lamina.search(build, {"rate": [0.01, 0.1]}, x, y, **options)
+
+
 def test_what_has_failed_is_tried_again(tmp_path):
     X, y = digits()
     settings = {"validation": 0.25, "path": tmp_path / "search.jsonl", **OPTIONS}

@@ -209,6 +209,11 @@ class Network:
         return self._spec
 
     @property
+    def is_new(self) -> bool:
+        """Whether it was never trained, nor made of one that may have been."""
+        return self.history is None and not self._has_a_past
+
+    @property
     def core(self) -> Any:
         """The core's own network, for the other rooms of lamina; what it offers is no promise."""
         return self._core
@@ -412,8 +417,7 @@ class Network:
             callbacks=callbacks,
             n_threads=n_threads,
             verbose=verbose,
-            # A loop may say so from its first turn on, when there is nothing yet that could be lost.
-            resume=resume and (self.history is not None or self._has_a_past),
+            resume=resume,
             penalty_per_batch=penalty_per_batch,
             resume_from=resume_from,
         )

@@ -250,8 +250,9 @@ def cross_validate(
     n_jobs : int, optional
         Folds at work at a time, each on one thread; by default `lamina.get_num_threads()`.
     scoring : str or callable, optional
-        What the folds' parts left out are scored by: "accuracy", "r2", or a callable of (network, X, y). The loss
-        without it. Folds stop early by their loss either way.
+        What the folds' parts left out are scored by: one of `lamina.metrics.names()` of which more is better
+        ("accuracy", "auc", "r2"), or a callable of (network, X, y). The loss without it. Folds stop early by their
+        loss either way.
     groups : array-like, (rows,), optional
         Rows of one group stay in one fold (then nothing is stratified).
     shuffle : bool, default True

@@ -85,7 +85,8 @@ def search(
         Who gives trials up early, beside a `sampler`: by what a hold-out part scores after every epoch, or by the mean
         of the folds so far after every fold.
     scoring : str or callable, optional
-        "accuracy", "r2", or a callable of (network, X, y): higher is better. The loss, lower is better, without it.
+        One of `lamina.metrics.names()` of which more is better ("accuracy", "auc", "r2"), or a callable of (network, X,
+        y) likewise. The loss, lower is better, without it.
     groups : array-like, (rows,), optional
         Rows of one group stay in one fold.
     path : path-like, optional

@@ -145,7 +145,7 @@ class Trainer:
                     break
                 if not pruned:
                     scores.append(score(twin, held))
-                    if callable(self.scheme.scoring) and not math.isfinite(scores[-1]):
+                    if self.scheme.scoring is not None and not math.isfinite(scores[-1]):
                         raise ValueError(f"scoring must return a finite number; got {scores[-1]}")
                     pruned = watch is not None and number < len(folds) and watch(number, float(np.mean(scores)))
                 if pruned:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from lamina import metrics
 from lamina.data.arguments import in_short
 from lamina.data.arrays import Array
 from lamina.data.records import Samples
@@ -32,17 +33,20 @@ def score_of(scoring: Scoring, loss: Any, what: str = "scoring") -> Score:
 
 def _measure(scoring: str | Callable[..., float], loss: Any, what: str) -> Score:
     """The measure that `scoring` asks for."""
-    if scoring == "accuracy":
-        if loss.targets not in ("classes", "binary"):
-            raise ValueError(f"scoring='accuracy' needs a classification loss; got {loss.name}")
-        return _metric(scoring)
-    if scoring == "r2":
-        if loss.targets in ("classes", "binary"):
-            raise ValueError(f"scoring='r2' needs a regression loss; got {loss.name}")
-        return _metric(scoring)
     if callable(scoring):
         return lambda net, s: _number(scoring(net, s.x if s.lengths is None else _cut(s.x, s.lengths), s.targets), what)
-    raise ValueError(f"scoring must be None (the loss), 'accuracy', 'r2' or a callable of (net, X, y); got {scoring!r}")
+    known = [entry for entry in metrics.describe() if entry["greater_is_better"]]
+    found = next((entry for entry in known if scoring in (entry["name"], *entry["aliases"])), None)
+    if found is None:
+        names = ", ".join(repr(entry["name"]) for entry in known)
+        raise ValueError(
+            f"scoring must be None (the loss), one of {names}, or a callable of (net, X, y), of which more is better; "
+            f"got {scoring!r}"
+        )
+    if (found["targets"] == "classes") != (loss.targets in ("classes", "binary")):
+        kind = "classification" if found["targets"] == "classes" else "regression"
+        raise ValueError(f"scoring={scoring!r} needs a {kind} loss; got {loss.name}")
+    return _metric(found["name"])
 
 
 def _number(value: Any, what: str) -> float:
