@@ -587,7 +587,7 @@ def test_every_must_be_a_count(every):
 
 
 def test_a_checkpoint_does_not_go_where_it_is_not_known():
-    with pytest.raises(TypeError, match=r"keeps the fits of a lamina\.Network"):
+    with pytest.raises(TypeError, match=r"keeps the fits of a lamina\.Network alone; of cascades, .* checkpoint="):
         Checkpoint("a")(None)
 
 

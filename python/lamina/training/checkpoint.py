@@ -106,7 +106,10 @@ class Checkpoint:
 
     def __call__(self, epoch: object) -> NoReturn:
         """Say where it does not belong: a network's fit takes it out of its callbacks."""
-        raise TypeError(f"{self!r} keeps the fits of a lamina.Network alone; it does not go with {epoch!r}")
+        raise TypeError(
+            f"{self!r} keeps the fits of a lamina.Network alone; of cascades, and of tables, give fit(..., "
+            f"checkpoint={self.path!r})"
+        )
 
 
 @dataclass(frozen=True, slots=True)
