@@ -630,6 +630,21 @@ def test_no_thread_outlives_the_fit(tmp_path):
 # What else there is ----------------------------------------------------------------------------------------------
 
 
+def no_thread(_):
+    raise RuntimeError("can't start new thread")
+
+
+def test_files_are_written_where_no_thread_can_be_started(tmp_path, monkeypatch):
+    monkeypatch.setattr(threading.Thread, "start", no_thread)
+    check_resumption(network, plain_fit, tmp_path / "kept", at=4)
+
+
+def test_fits_side_by_side_where_no_thread_can_be_started_are_a_matter_of_memory(monkeypatch):
+    monkeypatch.setattr(threading.Thread, "start", no_thread)
+    with pytest.raises(MemoryError, match="a smaller n_jobs needs fewer"):
+        lamina.cross_validate(network(), X, Y, epochs=1, n_jobs=2)
+
+
 def test_two_checkpoints_of_one_fit_hold_the_same(tmp_path):
     often, seldom = tmp_path / "often", tmp_path / "seldom"
     plain_fit(network(), callbacks=[Checkpoint(often), Checkpoint(seldom, 5)])

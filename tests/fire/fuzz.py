@@ -2,7 +2,7 @@
 
 python -m tests.fire.fuzz --inputs 20000 --seed 1                # every target
 python -m tests.fire.fuzz --inputs 5000 --target models          # one of them
-python -m tests.fire.fuzz --again /tmp/lamina-fire/models...     # what was found before
+python -m tests.fire.fuzz --again FILE                           # what was found before
 
 A finding is a process that dies, an error that is not documented, more than ten seconds of work, or more memory than
 ten times the file and a constant; its input is kept. The good files come from the tests' own networks and runs.

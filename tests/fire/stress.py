@@ -3,7 +3,8 @@
 python -m tests.fire.stress --seconds 600
 
 Every prediction of a network at rest has the bits that are known, in every thread and every forked process; a fit ends
-with the bits that it has alone; a file that was saved and a copy that was made beside fits hold what can be computed with.
+with the bits that it has alone; a file that was saved and a copy that was made beside fits hold what can be computed
+with.
 """
 
 import argparse
