@@ -211,7 +211,7 @@ class Network:
     @property
     def is_new(self) -> bool:
         """Whether it was never trained, nor made of one that may have been."""
-        return self.history is None and not self._has_a_past
+        return self.history is None and not self._has_a_past and self._core.memory is None
 
     @property
     def core(self) -> Any:
