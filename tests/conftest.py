@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from functools import partial
 
 import numpy as np
@@ -86,3 +87,11 @@ def draw_targets(rng, loss, n, outputs):
 def targets_for(rng):
     """`draw_targets` with this test's draws."""
     return partial(draw_targets, rng)
+
+
+@pytest.fixture(autouse=True)
+def _no_figures_left():
+    """What a test has drawn is not open in the next one."""
+    yield
+    if pyplot := sys.modules.get("matplotlib.pyplot"):
+        pyplot.close("all")
