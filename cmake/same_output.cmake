@@ -1,6 +1,6 @@
-# cmake -DONE=<program> -DOTHER=<program> -P same_output.cmake: fails unless both succeed and print the same lines.
+# cmake -DONE=<program> -DOTHER=<program> [-DWITH=<argument>] -P same_output.cmake: fails unless both succeed and print the same lines.
 foreach(which ONE OTHER)
-  execute_process(COMMAND "${${which}}" OUTPUT_VARIABLE output RESULT_VARIABLE result)
+  execute_process(COMMAND "${${which}}" ${WITH} OUTPUT_VARIABLE output RESULT_VARIABLE result)
   if(NOT result EQUAL 0)
     message(FATAL_ERROR "${${which}}: ${result}\n${output}")
   endif()

