@@ -241,7 +241,7 @@ def test_model_files_are_those_of_python(tmp_path):
         if any(getattr(part, "is_custom", False) for part in [net.loss]):
             continue
         given, back = tmp_path / f"{number}.lamina", tmp_path / f"{number}-again.lamina"
-        net.metadata = {"é": 'a "quoted"\n\x7f text', "number": str(number)}
+        net.metadata = {"number": str(number), "é": 'a "quoted"\n\x7f text'}  # in the order of their names
         net.save(given)
         run(program, "float" if net.dtype == np.float32 else "double", given, back, cwd=tmp_path)
         assert given.read_bytes() == back.read_bytes(), net
