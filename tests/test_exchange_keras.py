@@ -7,8 +7,10 @@ import sys
 import numpy as np
 import pytest
 
+import exchanged
 import lamina
 import zoo
+from exchanged import OTHER_PARAMETERS, assert_same_weights
 
 if "KERAS_BACKEND" not in os.environ:
     pytest.importorskip("torch", reason="PyTorch, the backend of Keras that is tested with, is not installed")
@@ -20,13 +22,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't
 
 #: Of the largest output, or of 1. Keras multiplies float64 in float32, unless its backend is TensorFlow.
 TOLERANCE = 1e-6
-OTHER_PARAMETERS = {
-    "leaky_relu": {"alpha": 0.2},
-    "elu": {"alpha": 0.3},
-    "celu": {"alpha": 0.5},
-    "squareplus": {"b": 1.5},
-}
 layers = keras.layers
+trained = exchanged.trained
 
 
 def assert_close(got, expected, factor=1):
@@ -47,31 +44,6 @@ def outputs(model, x, lengths=None):
 
 def some(n, features, dtype="float32", seed=0):
     return np.random.default_rng(seed).normal(size=(n, features)).astype(dtype)
-
-
-def assert_same_weights(one, other):
-    """The same arrays in the same order, to the last bit."""
-    for (name, a), b in zip(one.parameters.items(), other.parameters.values(), strict=True):
-        assert a.dtype == b.dtype, name
-        np.testing.assert_array_equal(a, b, err_msg=name)
-    assert one.scales.keys() == other.scales.keys()
-    for name, array in one.scales.items():
-        np.testing.assert_array_equal(array, other.scales[name])
-
-
-@pytest.fixture(scope="module")
-def trained():
-    """The networks of the zoo, each trained once, with samples."""
-    made = {}
-
-    def of(number):
-        if number not in made:
-            net, _, _ = zoo.train(number)
-            x, lengths = zoo.samples(number, np.random.default_rng(50 + number), 40)
-            made[number] = net, x.astype(net.dtype), lengths
-        return made[number]
-
-    return of
 
 
 @pytest.mark.parametrize("link", [False, True])

@@ -7,8 +7,10 @@ import pickle
 import numpy as np
 import pytest
 
+import exchanged
 import lamina
 import zoo
+from exchanged import OTHER_PARAMETERS, assert_same_weights
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 from torch import nn  # noqa: E402
@@ -17,12 +19,7 @@ from torch.nn import functional  # noqa: E402
 torch.set_num_threads(1)
 #: Of the largest output, or of 1.
 TOLERANCE = {"float32": 1e-6, "float64": 1e-14}
-OTHER_PARAMETERS = {
-    "leaky_relu": {"alpha": 0.2},
-    "elu": {"alpha": 0.3},
-    "celu": {"alpha": 0.5},
-    "squareplus": {"b": 1.5},
-}
+trained = exchanged.trained
 
 
 def assert_close(got, expected, dtype, factor=1):
@@ -40,31 +37,6 @@ def outputs(module, x, lengths=None):
 
 def some(n, features, dtype="float64", seed=0):
     return np.random.default_rng(seed).normal(size=(n, features)).astype(dtype)
-
-
-def assert_same_weights(one, other):
-    """The same arrays in the same order, to the last bit."""
-    for (name, a), b in zip(one.parameters.items(), other.parameters.values(), strict=True):
-        assert a.dtype == b.dtype, name
-        np.testing.assert_array_equal(a, b, err_msg=name)
-    assert one.scales.keys() == other.scales.keys()
-    for name, array in one.scales.items():
-        np.testing.assert_array_equal(array, other.scales[name])
-
-
-@pytest.fixture(scope="module")
-def trained():
-    """The networks of the zoo, each trained once, with samples."""
-    made = {}
-
-    def of(number):
-        if number not in made:
-            net, _, _ = zoo.train(number)
-            x, lengths = zoo.samples(number, np.random.default_rng(50 + number), 40)
-            made[number] = net, x.astype(net.dtype), lengths
-        return made[number]
-
-    return of
 
 
 class TestZoo:

@@ -7,7 +7,6 @@ import os
 import random
 import resource
 import signal
-import struct
 import subprocess
 import sys
 import threading
@@ -16,13 +15,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from safetensors.numpy import load as from_bytes
-from safetensors.numpy import save as to_bytes
 
 import lamina
 from conftest import TIMES
+from containers import file_of, header_of, parts_of
 from lamina.selection.side_by_side import FIT_OPTIONS
-from lamina.storage import container
 from runs import LABELS, RUNS, VALUES, WEIGHT, Ticks, X, build, cascade, digest, frame, network
 
 REFUSED = (lamina.CheckpointError, lamina.SearchFileError)
@@ -464,24 +461,11 @@ def test_what_was_begun_by_another_version_is_warned_of(name, finished, tmp_path
 # A file that was cut, altered, or made up -----------------------------------------------------------------------------
 
 
-def parts_of(data):
-    """The description in a file, and its arrays."""
-    header = json.loads(data[8 : 8 + struct.unpack("<Q", data[:8])[0]])
-    return json.loads(header["__metadata__"]["lamina"]), from_bytes(data)
-
-
-def file_of(description, arrays):
-    """A file that says this, and whose checksum is right."""
-    description = {**description, "checksum": container._checksum(description, arrays)}
-    return to_bytes(arrays, {"lamina": json.dumps(description)})
-
-
 def sections(data):
     """Where the parts of a file begin and end."""
-    length = struct.unpack("<Q", data[:8])[0]
-    header = json.loads(data[8 : 8 + length])
-    ends = {8 + length + at for name, of in header.items() if name != "__metadata__" for at in of["data_offsets"]}
-    return sorted({0, 8, 8 + length, len(data)} | ends)
+    header, begin = header_of(data)
+    ends = {begin + at for name, of in header.items() if name != "__metadata__" for at in of["data_offsets"]}
+    return sorted({0, 8, begin, len(data)} | ends)
 
 
 @IN_CONTAINER

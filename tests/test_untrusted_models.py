@@ -17,11 +17,10 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from safetensors.numpy import save as to_bytes
 
 import lamina
 from conftest import TIMES
-from lamina.storage import container
+from containers import file_of, parts_of, raw
 from lamina.tabular.values import Table
 
 RNG = np.random.default_rng(0)
@@ -104,24 +103,6 @@ def kept(tmp_path_factory):
         make().save(folder / make.__name__)
         found[make.__name__] = parts_of((folder / make.__name__).read_bytes())
     return found
-
-
-def parts_of(data):
-    from safetensors.numpy import load as from_bytes
-
-    header = json.loads(data[8 : 8 + struct.unpack("<Q", data[:8])[0]])
-    return json.loads(header["__metadata__"]["lamina"]), from_bytes(data)
-
-
-def file_of(description, arrays):
-    """A file that says this, and whose checksum is right."""
-    description = {**description, "checksum": container._checksum(description, arrays)}
-    return to_bytes(arrays, {"lamina": json.dumps(description)})
-
-
-def raw(header, data=b""):
-    header = header if isinstance(header, bytes) else json.dumps(header).encode()
-    return struct.pack("<Q", len(header)) + header + data
 
 
 def loaded(data, tmp_path):

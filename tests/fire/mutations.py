@@ -7,9 +7,8 @@ import struct
 
 import numpy as np
 
+from containers import file_of, header_of, parts_of, raw
 from lamina.selection import trial_file
-
-from .containers import file_of, header_of, parts_of, raw
 
 SIZES = [0, 1, 2, 7, 255, 256, 2**15, 2**16, 2**31 - 1, 2**31, 2**32, 2**53 + 1, 2**62, 2**63 - 1, 2**63, 2**64 - 1]
 VALUES = [
