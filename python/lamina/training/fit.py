@@ -143,7 +143,8 @@ class Fit:
     def _begin_a_loop(self) -> None:
         """Take the first turn of a loop that resumes for what it is: nothing is there yet that could be lost."""
         told = self._core_options
-        if self._network.is_new and told.solver is None and told.average == 0:  # which never resume
+        # Solvers and averages never resume.
+        if told.resume and told.solver is None and told.average == 0 and self._network.is_new:
             told.resume = False
 
     def _set_early_stopping(self, stopping: EarlyStopping | None) -> None:
