@@ -119,6 +119,8 @@ def test_ctrl_c_at_random_epochs(name, seed, whole, tmp_path):
 
 
 @pytest.mark.skipif(threading.current_thread() is not threading.main_thread(), reason="signals reach the main thread")
+# Between the opening of a file and the `with` that closes it, too: closed then as it is let go of, with a warning.
+@pytest.mark.filterwarnings("ignore:.*_io:pytest.PytestUnraisableExceptionWarning")
 @ALL
 def test_ctrl_c_at_random_moments(name, whole, tmp_path):
     """At any moment, in the midst of writing too."""

@@ -205,6 +205,18 @@ template <class T, int N> LAMINA_INLINE SineCosine<T, N> sin_cos_in_quadrant(Vec
 
 }  // namespace detail
 
+/// f(function) for the functions below from a vector to a vector.
+#define LAMINA_ELEMENTARY(f)                                                                                         \
+  f(exp) f(expm1) f(log) f(log1p) f(tanh) f(logistic) f(atan) f(gaussian) f(erfc) f(normal_cdf) f(normal_pdf) f(sin) \
+      f(cos)
+
+// Of vectors without lanes (kernels/trace.hpp). A formula that names a function with its namespace sees what has been
+// declared before it alone: so they are declared here, whatever a source or a precompiled header includes first.
+#define LAMINA_DECLARED(function) template <class T> Vec<T, 0> function(Vec<T, 0> x);
+LAMINA_ELEMENTARY(LAMINA_DECLARED)
+#undef LAMINA_DECLARED
+template <class T> detail::SineCosine<T, 0> sin_cos_of_turns(Vec<T, 0> x);
+
 /// e^x.
 template <class T, int N> LAMINA_INLINE Vec<T, N> exp(Vec<T, N> x) {
   using V = Vec<T, N>;

@@ -5,8 +5,6 @@
 /// Two depths: `closed` traces have one node for an elementary function, by its name; in `open` ones it unfolds down to
 /// correctly rounded operations, so that whoever repeats them has the same bits. All are those of a target with fused
 /// multiply-adds, whatever this file is compiled for.
-///
-/// Include it before the formulas: those that name a function of `simd` with its namespace see what stands above them.
 #pragma once
 
 #include <cstring>
@@ -189,19 +187,7 @@ template <class T> Vec<T, 0> product_error(Vec<T, 0> a, Vec<T, 0> b, Vec<T, 0> p
     if (!Trace::current().open()) return traced<Vec<T, 0>>(#function, x); \
     return function<T, 0>(x);                                             \
   }
-LAMINA_TRACED(exp)
-LAMINA_TRACED(expm1)
-LAMINA_TRACED(log)
-LAMINA_TRACED(log1p)
-LAMINA_TRACED(tanh)
-LAMINA_TRACED(logistic)
-LAMINA_TRACED(atan)
-LAMINA_TRACED(gaussian)
-LAMINA_TRACED(erfc)
-LAMINA_TRACED(normal_cdf)
-LAMINA_TRACED(normal_pdf)
-LAMINA_TRACED(sin)
-LAMINA_TRACED(cos)
+LAMINA_ELEMENTARY(LAMINA_TRACED)
 #undef LAMINA_TRACED
 template <class T> detail::SineCosine<T, 0> sin_cos_of_turns(Vec<T, 0> x) {
   if (!Trace::current().open()) return {traced<Vec<T, 0>>("sin_of_turns", x), traced<Vec<T, 0>>("cos_of_turns", x)};

@@ -1,14 +1,13 @@
-// Before the formulas.
-#include "kernels/trace.hpp"
+#include "math/trace.hpp"
 
 #include <stdexcept>
 #include <type_traits>
 
+#include "kernels/trace.hpp"
 #include "math/activate.hpp"
 #include "math/losses.hpp"
 #include "math/normalized.hpp"
 #include "math/target_scale.hpp"
-#include "math/trace.hpp"
 
 namespace lamina {
 namespace {
