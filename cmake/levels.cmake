@@ -22,18 +22,28 @@ foreach(level IN LISTS LAMINA_LEVELS)
   endif()
 endforeach()
 
-# lamina_add_core(<name> <level> <sources>...) makes the static library `lamina_core_<name>`.
-function(lamina_add_core name level)
-  set(core lamina_core_${name})
-  add_library(${core} STATIC EXCLUDE_FROM_ALL ${ARGN}) # built where a module or program links to it
-  target_link_libraries(${core} PUBLIC lamina_flags OpenMP::OpenMP_CXX)
+# What makes networks, and what runs once a fit, is for size: a wheel carries the core for each level.
+set(small_sources core/registry.cpp math/schedules.cpp math/trace.cpp model/network.cpp model/targets.cpp
+                  train/data_start.cpp train/gradient_check.cpp train/segments.cpp train/split.cpp)
+list(TRANSFORM small_sources PREPEND "${PROJECT_SOURCE_DIR}/cpp/")
+
+# lamina_add_core(<name> STATIC|SHARED <level> <sources>...) makes the library <name>, of the core for a level. What links
+# to a static one is compiled for that level, too.
+function(lamina_add_core core type level)
+  add_library(${core} ${type} ${ARGN})
+  set(scope PUBLIC)
+  if(type STREQUAL "SHARED")
+    set(scope PRIVATE)
+  endif()
+  target_link_libraries(${core} ${scope} lamina_flags OpenMP::OpenMP_CXX)
   if(LAMINA_PRECOMPILE)
     target_precompile_headers(${core} PRIVATE "${PROJECT_SOURCE_DIR}/cpp/train/trainer.hpp")
   endif()
   # -O3 also for a build type that stops at -O2; a debug build keeps its own level.
   target_compile_options(${core} PRIVATE $<$<NOT:$<CONFIG:Debug>>:-O3>)
+  set_source_files_properties(${small_sources} PROPERTIES COMPILE_OPTIONS $<$<NOT:$<CONFIG:Debug>>:-Os>)
   if(LAMINA_X86_64)
-    target_compile_options(${core} PUBLIC -march=x86-64-${level})
+    target_compile_options(${core} ${scope} -march=x86-64-${level})
   endif()
 endfunction()
 
@@ -58,7 +68,7 @@ function(lamina_add_programs folder)
   foreach(source IN LISTS sources)
     get_filename_component(program ${source} NAME_WE)
     add_executable(${program} ${source})
-    target_link_libraries(${program} PRIVATE lamina_core_${LAMINA_PROGRAM_LEVEL} ${arg_LIBRARIES})
+    target_link_libraries(${program} PRIVATE lamina_program_core ${arg_LIBRARIES})
     list(APPEND programs ${program})
   endforeach()
   if(arg_PROGRAMS)

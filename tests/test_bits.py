@@ -5,17 +5,16 @@ import os
 import subprocess
 import sys
 from functools import cache
-from importlib.util import find_spec
 
 import numpy as np
 import pytest
 
 import lamina
 import zoo
-from lamina._cpu import supported_levels
+from lamina._dispatch import usable_levels
 
 HERE = lamina.simd_level()
-LEVELS = [level for level in supported_levels() if find_spec(f"lamina._core_{level}")]
+LEVELS = usable_levels()
 
 pytestmark = pytest.mark.filterwarnings("ignore::lamina.DivergenceWarning")
 

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import threading
 import time
-from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -18,8 +17,8 @@ from hypothesis import strategies as st
 
 import lamina
 import zoo
+from lamina._dispatch import usable_levels
 from conftest import TIMES
-from lamina._cpu import supported_levels
 from lamina.callbacks import Checkpoint
 from lamina.model_file import ModelFileError
 
@@ -341,7 +340,7 @@ for number in {numbers}:
     except KeyboardInterrupt:
         pass
 """
-LEVELS = [level for level in supported_levels() if level != "v2" and find_spec(f"lamina._core_{level}")]
+LEVELS = [level for level in usable_levels() if level != "v2"]
 
 
 @pytest.mark.skipif(lamina.simd_level() == "v2", reason="no fused multiply-add")

@@ -200,7 +200,7 @@ def test_summary_and_repr_tell_the_architecture():
 
 
 def test_a_network_pickled_names_no_instruction_set():
-    assert not any(level in pickle.dumps(network()) for level in (b"_core_v", b"_core_native"))
+    assert not any(level in pickle.dumps(network()) for level in (b"_levels", b"native"))
 
 
 def test_memory_of_training():

@@ -7,17 +7,16 @@ import os
 import pickle
 import subprocess
 import sys
-from importlib.util import find_spec
 
 import numpy as np
 import pytest
 
 import lamina
+from lamina._dispatch import usable_levels
 from lamina import schedules
-from lamina._cpu import supported_levels
 
 HERE = lamina.simd_level()
-LEVELS = [level for level in supported_levels() if find_spec(f"lamina._core_{level}")]
+LEVELS = usable_levels()
 EPOCHS, SAMPLES = 12, 96
 
 

@@ -30,7 +30,7 @@ void bind_reduce(const py::module_& m) {
 
 }  // namespace
 
-PYBIND11_MODULE(LAMINA_MODULE, m) {
+PYBIND11_MODULE(_core, m) {
   m.doc() = "The numerical core of lamina.";
   lamina::bind::bind_functions(m);
   lamina::bind::bind_parts(m);

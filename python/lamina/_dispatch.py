@@ -1,36 +1,45 @@
 """Choose the compiled core for this machine.
 
-The core is built once per instruction-set level (``_core_v2``, ``_core_v3``, ``_core_v4``; ``_core_native`` where the
-machine is not x86-64). The highest level that is both built and supported is loaded as the module ``lamina._core``,
-so that no pickle, repr or traceback names a level. ``LAMINA_SIMD`` asks for one by name.
+The core is a library for each instruction-set level (``_levels/v2/liblamina_core.so``, ``v3``, ``v4``; ``native`` where
+the machine is not x86-64), and ``lamina._core`` the module that binds it, whatever its level. All these libraries have
+one name, by which the module asks for its core: the highest level that is both built and supported is loaded before
+the module, which then has it. ``LAMINA_SIMD`` asks for one by name.
 """
 
 import os
 import sys
-from collections.abc import Callable
-from importlib.machinery import ExtensionFileLoader
-from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from collections.abc import Callable, Collection
+from ctypes import CDLL
+from importlib.util import find_spec
 from typing import Any
 
 from lamina._cpu import supported_levels
 
-__all__ = ["core", "level"]
+__all__ = ["core", "level", "usable_levels"]
 
 _NAME = "lamina._core"
 
 
-def _path(level: str) -> str | None:
-    """Return the file of the core built for `level`, or None where that level was not built."""
-    spec = find_spec(f"{_NAME}_{level}")
-    return None if spec is None else spec.origin
+def _libraries() -> dict[str, str]:
+    """Return the files of the levels that are built, by level; ImportError where the module is missing."""
+    found = find_spec(_NAME)
+    if found is None or found.origin is None:
+        raise ImportError(f"{_NAME} is missing: lamina was not built, or not installed whole")
+    folder = os.path.join(os.path.dirname(found.origin), "_levels")
+    levels = os.listdir(folder) if os.path.isdir(folder) else []
+    return {level: os.path.join(folder, level, file) for level in levels for file in os.listdir(f"{folder}/{level}")}
 
 
-def _choose(wanted: str | None, supported: tuple[str, ...]) -> tuple[str, str]:
-    """Return the level to load and its file; ImportError where `wanted` or every level is out of reach."""
-    for level in (wanted,) if wanted else reversed(supported):
-        if level in supported and (path := _path(level)) is not None:
-            return level, path
-    usable = [level for level in supported if _path(level) is not None]
+def usable_levels() -> tuple[str, ...]:
+    """Return the levels that are both built and supported here, the highest last."""
+    return tuple(level for level in supported_levels() if level in _libraries())
+
+
+def _choose(wanted: str | None, supported: tuple[str, ...], built: Collection[str]) -> str:
+    """Return the level to load; ImportError where `wanted` or every level is out of reach."""
+    usable = [level for level in supported if level in built]
+    if wanted in usable or (usable and not wanted):
+        return wanted or usable[-1]
     if wanted:
         why = "this build of lamina does not have it" if wanted in supported else "this machine does not support it"
         raise ImportError(f"LAMINA_SIMD={wanted!r}: {why}; usable here: {', '.join(usable) or 'none'}")
@@ -41,24 +50,14 @@ def _choose(wanted: str | None, supported: tuple[str, ...]) -> tuple[str, str]:
     )
 
 
-def _load(path: str) -> None:
-    """Load the extension module at `path` under the name that all levels share."""
-    spec = spec_from_file_location(_NAME, path, loader=ExtensionFileLoader(_NAME, path))
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    sys.modules[_NAME] = module
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[_NAME]
-        raise
+_built = _libraries()
+level = _choose(os.environ.get("LAMINA_SIMD"), supported_levels(), _built)
+try:
+    _library = CDLL(_built[level])
+except OSError as error:
+    raise ImportError(f"lamina's core cannot be loaded: {error}") from error
 
-
-level, _file = _choose(os.environ.get("LAMINA_SIMD"), supported_levels())
-_load(_file)
-
-from lamina import _core as core  # noqa: E402 (it exists from here on)
+from lamina import _core as core  # noqa: E402 (its library is there from here on)
 
 
 def _function(method: Callable[[Any], str]) -> Callable[[Any], str]:
