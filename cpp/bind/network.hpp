@@ -156,6 +156,7 @@ template <class T> std::unique_ptr<NetworkHandle<T>> copy_of(NetworkHandle<T>& h
     const Unlocked unlocked;
     h.turnstile.read([&] {
       out = std::make_unique<NetworkHandle<T>>(h.network, with_memory ? h.memory : OptimizerMemory<T>{});
+      out->memory.trained = h.memory.trained;
       if (!carried) return;
       out->stepper = std::make_shared<Stepper<T>>(out->network, sequences);
       out->stepper->state().copy_from(*carried);
@@ -311,9 +312,16 @@ template <class T> void bind_network(py::module_& m, const char* name) {
       [](H& h, const std::optional<py::dict>& given) {
         OptimizerMemory<T> memory;
         if (given) memory = memory_from_dict<T>(*given, h.network.parameters().size());
-        change(h, [&] { h.memory = std::move(memory); });
+        change(h, [&] {
+          memory.trained = h.memory.trained;
+          h.memory = std::move(memory);
+        });
       },
       "What the optimizer remembers, by name, or None before the first fit.");
+  c.def_property(
+      "trained", [](const H& h) { return h.memory.trained; },
+      [](H& h, bool trained) { change(h, [&] { h.memory.trained = trained; }); },
+      "Whether it has been trained, here or before it was copied or loaded.");
   c.def(
       "begin_memory",
       [](H& h, const Optimizer& rule) {

@@ -195,10 +195,9 @@ template <class T> struct Engine<T>::Parts {
   SavedModel<T> model;
   OptimizerMemory<T> memory;
   std::unique_ptr<Stepper<T>> stepper;
-  bool is_new = true;  ///< neither trained nor loaded: there is nothing that a fit could have lost
 
   explicit Parts(SavedModel<T> m) : model(std::move(m)) {}
-  Parts(const Parts& other) : model(other.model), memory(other.memory), is_new(other.is_new) {}
+  Parts(const Parts& other) : model(other.model), memory(other.memory) {}
 };
 
 template <class T>
@@ -213,7 +212,7 @@ Engine<T>::Engine(const std::vector<Spec>& layers, Index inputs, const Spec& los
                                 name_of(parts_->model.network.loss()));
 }
 template <class T> Engine<T>::Engine(const std::string& path) : parts_(std::make_unique<Parts>(read_model<T>(path))) {
-  parts_->is_new = false;
+  parts_->memory.trained = true;
 }
 template <class T> Engine<T>::Engine(const Engine& other) : parts_(std::make_unique<Parts>(*other.parts_)) {}
 template <class T> Engine<T>::~Engine() = default;
@@ -281,11 +280,8 @@ template <class T> History Engine<T>::fit(const Data<T>& data, const Data<T>* va
   lamina::FitOptions how = core_options(options, seed);
   if (network.normalization().empty()) how.normalize_inputs = parts_->model.inputs;
   how.normalize_targets = parts_->model.targets && network.target_scale().empty();
-  // The first turn of a loop that resumes begins; solvers and averages never resume.
-  if (parts_->is_new && !how.solver && how.average == 0) how.resume = false;
   lamina::History history;
   lamina::fit<T>(network, train, held, how, parts_->memory, history);
-  parts_->is_new = false;
   return history_of(std::move(history));
 }
 

@@ -99,7 +99,7 @@ template <class T> class Trainer {
       memory_ = std::move(kept);
       return;
     }
-    if (options_.resume) {
+    if (options_.resume && (memory_.optimizer || memory_.trained)) {
       check_memory(memory_, rule, n);
       resumed_ = true;
       before_.optimizer = memory_.optimizer;
@@ -406,8 +406,11 @@ void fit(Network<T>& network, const Samples<T>& train, const Samples<T>& validat
       if (options.solver) fit_full_batch(network, team, train, validation, options, history, course);
       else Trainer<T>(network, train, validation, options, segments, frozen, memory, history, team, course).run();
     });
+    memory.trained = true;
   } catch (...) {
-    if (!history.began) {
+    if (history.began) {
+      memory.trained = true;
+    } else {
       network.set_normalization(before);
       network.set_target_scale(scale_before);
       network.set_data_start_due(start_due);
@@ -426,6 +429,7 @@ void fit(Network<T>& network, const Samples<T>& train, const Samples<T>& validat
 template <class T> void begin_memory(OptimizerMemory<T>& memory, const Optimizer& rule, Index n) {
   if (memory.optimizer && memory.optimizer->index() == rule.index()) return;
   OptimizerMemory<T> fresh;
+  fresh.trained = memory.trained;
   begin(fresh, rule, n);
   memory = std::move(fresh);
 }

@@ -170,6 +170,9 @@ template <class T> struct OptimizerMemory {
   std::int64_t step = 0;        ///< steps taken so far
   Index epochs = 0;             ///< epochs trained so far, so that a resumed fit shuffles on
   bool alone = false;  ///< whether the last fit ended on one thread because more were slower: the next one starts so
+  /// Whether the network has been trained, here or before it was copied or loaded: a fit that resumes needs the rest
+  /// then. One of a new network, as the first turn of a loop is, begins.
+  bool trained = false;
 };
 
 /// Makes it one that a fit of `n` parameters can go on with: before the first step, unless it is of that optimizer.

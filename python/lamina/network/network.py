@@ -89,9 +89,6 @@ class Network:
         targets were given, within the range of those trained on.
     """
 
-    #: Whether it comes from a network that may have been trained, without what an optimizer remembered of that.
-    _has_a_past = False
-
     def __init__(
         self,
         layers: Sequence[Any],
@@ -207,11 +204,6 @@ class Network:
     def spec(self) -> SampleSpec:
         """What samples it takes: inputs, outputs, loss, dtype, and whether they are sequences."""
         return self._spec
-
-    @property
-    def is_new(self) -> bool:
-        """Whether it was never trained, nor made of one that may have been."""
-        return self.history is None and not self._has_a_past and self._core.memory is None
 
     @property
     def core(self) -> Any:
@@ -586,7 +578,7 @@ class Network:
         other.set_scales(self.scales)
         other.core.data_start_due = self.core.data_start_due
         other.metadata = dict(self.metadata)
-        other._has_a_past = self._has_a_past or self.history is not None
+        other.core.trained = self.core.trained
         return other
 
     def save(self, path: FilePath) -> None:
@@ -647,7 +639,7 @@ class Network:
         net = cls.from_architecture(contents.architecture)
         contents.restore(net)
         net.core.data_start_due = contents.architecture.get(_DATA_START)
-        net._has_a_past = True
+        net.core.trained = True
         return net
 
     def __getstate__(self) -> dict[str, Any]:
@@ -656,7 +648,7 @@ class Network:
         still = self._core.copy()  # as it is between two steps, where another thread trains it
         state["parameters"] = {name: view.copy() for name, view in still.parameters().items()}
         state["scales"], state[_DATA_START] = still.scales, still.data_start_due
-        state["memory"] = still.memory
+        state["memory"], state["trained"] = still.memory, still.trained
         state["sequences"] = (still.sequences_under_way, still.state)
         return with_version(state)
 
@@ -666,6 +658,7 @@ class Network:
         parameters, memory = state.pop("parameters"), state.pop("memory")
         count, sequences = state.pop("sequences")
         scales, data_start_due = state.pop("scales", None), state.pop(_DATA_START, None)
+        trained = state.pop("trained", state.get("history") is not None)  # older ones do not say
         if scales is None:  # of a version that normalised by mean and deviation alone
             pair = state.pop("normalization")
             scales = {} if pair is None else dict(zip(NORMALIZATION, pair, strict=True))
@@ -680,6 +673,7 @@ class Network:
         self.set_scales(scales)
         self._core.data_start_due = data_start_due
         self._core.memory = memory_by_names(memory) if isinstance(memory, tuple) else memory
+        self._core.trained = trained
         if count:
             self._core.state = (count, sequences)
 

@@ -114,7 +114,6 @@ class Fit:
         out.seed = network.seed
         out.resume = boolean(options.resume, "resume")
         out.penalty_per_batch = boolean(options.penalty_per_batch, "penalty_per_batch")
-        self._begin_a_loop()
         self._set_early_stopping(options.early_stopping)
         if options.scoring is not None:
             self._watch_score(options.scoring, options.early_stopping, spec)
@@ -139,13 +138,6 @@ class Fit:
             self._core_options.solver = chosen
         else:
             self._core_options.optimizer = chosen
-
-    def _begin_a_loop(self) -> None:
-        """Take the first turn of a loop that resumes for what it is: nothing is there yet that could be lost."""
-        told = self._core_options
-        # Solvers and averages never resume.
-        if told.resume and told.solver is None and told.average == 0 and self._network.is_new:
-            told.resume = False
 
     def _set_early_stopping(self, stopping: EarlyStopping | None) -> None:
         if stopping is None:

@@ -26,10 +26,6 @@ class Model(Protocol):
     def seed(self) -> int:
         """The seed."""
 
-    @property
-    def is_new(self) -> bool:
-        """Whether it was never trained, nor made of one that may have been."""
-
     def architecture(self) -> dict[str, Any]:
         """Return what makes the network, beside its weights, as plain JSON values; TypeError where a part is custom."""
 
