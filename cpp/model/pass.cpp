@@ -33,29 +33,33 @@ TrainingPass<T>::TrainingPass(const Network<T>& network, Index rows, Index threa
   allocate(1);
 }
 
-template <class T> Index TrainingPass<T>::rows_at_once(Index layer, Index rows) const {
-  const bool apart = !network_.recurrent() && network_.layer(layer).split() == Split::rows;
-  return keeps_ == Keeps::outputs && apart ? std::min(rows, rows_not_kept) : rows;
+template <class T> bool TrainingPass<T>::by_blocks(Index layer) const {
+  return keeps_ == Keeps::outputs && !network_.recurrent() && network_.layer(layer).split() == Split::rows;
 }
 
-/// Room for chunks of rows_ samples of `steps` rows. Where outputs alone are kept, they lie in one of two places by
-/// turns, and what layers keep of their own in a third.
+template <class T> Index TrainingPass<T>::rows_at_once(Index layer, Index rows) const {
+  return by_blocks(layer) ? std::min(rows, rows_not_kept) : rows;
+}
+
+/// Room for chunks of rows_ samples of `steps` rows. Where outputs alone are kept, they lie at one end of the memory
+/// and at the other by turns, and what layers keep of their own behind that.
 template <class T> void TrainingPass<T>::allocate(Index steps) {
   const auto rounded = [](Index n) { return (n + 15) / 16 * 16; };
   const auto rows_in = [&](Index i) { return i < network_.sequence_depth() ? rows_ * steps : rows_; };
   const auto rows_out = [&](Index i) { return network_.layer(i).last_step_only() ? rows_ : rows_in(i); };
   const auto rows_kept = [&](Index i) { return rows_at_once(i, rows_in(i)); };
+  const auto of_output = [&](Index i) { return rounded(rows_out(i) * network_.layer(i).outputs()); };
+  const auto in_place = [&](Index i) { return i > 0 && by_blocks(i) && network_.layer(i).predicts_in_place(); };
   const bool all = keeps_ == Keeps::gradients;
-  Index total = 0, output = 0, own = 0;
+  Index total = 0, pair = 0, own = 0;
   for (Index i = 0; i < network_.depth(); ++i) {
     const Layer<T>& l = network_.layer(i);
-    const Index of_output = rounded(rows_out(i) * l.outputs());
     const Index of_own = rounded(rows_kept(i) * l.kept_per_row()) + rounded(l.kept_per_batch() * l.outputs());
-    output = std::max(output, of_output);
+    total += 2 * of_output(i) + of_own;
+    if (!in_place(i)) pair = std::max(pair, of_output(i) + (i > 0 ? of_output(i - 1) : 0));
     own = std::max(own, of_own);
-    total += 2 * of_output + of_own;
   }
-  memory_ = Arena<T>(all ? total : 2 * output + own);
+  memory_ = Arena<T>(all ? total : pair + own);
   T* next = memory_.data();
   const auto take = [&](Index rows, Index columns) {
     const Matrix<T> m(next, rows, columns);
@@ -63,15 +67,19 @@ template <class T> void TrainingPass<T>::allocate(Index steps) {
     return m;
   };
   tapes_.clear();
+  bool at_end = true;
   for (Index i = 0; i < network_.depth(); ++i) {
     const Layer<T>& l = network_.layer(i);
     Tape<T>& t = tapes_.emplace_back();
     t.layer = static_cast<std::uint32_t>(i);
     t.comes_back = true;
-    if (!all) next = memory_.data() + i % 2 * output;
+    if (!all) {
+      if (!in_place(i)) at_end = !at_end;
+      next = memory_.data() + (at_end ? pair - of_output(i) : 0);
+    }
     t.output.view(take(rows_out(i), l.outputs()));
     if (all) t.delta.view(take(rows_out(i), l.outputs()));
-    else next = memory_.data() + 2 * output;
+    else next = memory_.data() + pair;
     t.kept.view({take(rows_kept(i), l.kept_per_row()).data(), rows_kept(i) * l.kept_per_row()});
     t.shared.view(take(l.kept_per_batch(), l.outputs()));
   }

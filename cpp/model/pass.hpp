@@ -72,7 +72,9 @@ template <class T> class TrainingPass {
   void differentiate(kernels::Worker& w, const Pass<T>& pass, const Samples<T>& chunk, T scale,
                      const Matrix<T>& input_gradient);
   void allocate(Index steps);
-  /// Of how many rows, of so many, layer i's memory keeps something at a time.
+  /// Whether rows go through the layer some at a time, since nothing is kept of them.
+  bool by_blocks(Index layer) const;
+  /// Of how many rows, of so many, the layer's memory keeps something at a time.
   Index rows_at_once(Index layer, Index rows) const;
   void load_input(kernels::Worker& w, const Samples<T>& chunk, bool input_gradient);
   void load_weights(const Samples<T>& chunk);
