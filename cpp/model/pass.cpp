@@ -42,7 +42,8 @@ template <class T> Index TrainingPass<T>::rows_at_once(Index layer, Index rows) 
 }
 
 /// Room for chunks of rows_ samples of `steps` rows. Where outputs alone are kept, they lie at one end of the memory
-/// and at the other by turns, and what layers keep of their own behind that.
+/// and at the other by turns, and what layers keep of their own behind that. Block by block an output may grow into
+/// the input: from the front of the memory in the order of the rows, from its end in the other.
 template <class T> void TrainingPass<T>::allocate(Index steps) {
   const auto rounded = [](Index n) { return (n + 15) / 16 * 16; };
   const auto rows_in = [&](Index i) { return i < network_.sequence_depth() ? rows_ * steps : rows_; };
@@ -50,16 +51,22 @@ template <class T> void TrainingPass<T>::allocate(Index steps) {
   const auto rows_kept = [&](Index i) { return rows_at_once(i, rows_in(i)); };
   const auto of_output = [&](Index i) { return rounded(rows_out(i) * network_.layer(i).outputs()); };
   const auto in_place = [&](Index i) { return i > 0 && by_blocks(i) && network_.layer(i).predicts_in_place(); };
+  const auto beside_input = [&](Index i) {
+    if (i == 0) return of_output(i);
+    if (!by_blocks(i)) return of_output(i) + of_output(i - 1);
+    const auto of_block = [&](Index j) { return rounded(rows_at_once(i, rows_) * network_.layer(j).outputs()) + 16; };
+    return std::max(of_output(i) + of_block(i - 1), of_output(i - 1) + of_block(i));
+  };
   const bool all = keeps_ == Keeps::gradients;
-  Index total = 0, pair = 0, own = 0;
+  Index total = 0, room = 0, own = 0;
   for (Index i = 0; i < network_.depth(); ++i) {
     const Layer<T>& l = network_.layer(i);
     const Index of_own = rounded(rows_kept(i) * l.kept_per_row()) + rounded(l.kept_per_batch() * l.outputs());
     total += 2 * of_output(i) + of_own;
-    if (!in_place(i)) pair = std::max(pair, of_output(i) + (i > 0 ? of_output(i - 1) : 0));
+    if (!in_place(i)) room = std::max(room, beside_input(i));
     own = std::max(own, of_own);
   }
-  memory_ = Arena<T>(all ? total : pair + own);
+  memory_ = Arena<T>(all ? total : room + own);
   T* next = memory_.data();
   const auto take = [&](Index rows, Index columns) {
     const Matrix<T> m(next, rows, columns);
@@ -75,11 +82,11 @@ template <class T> void TrainingPass<T>::allocate(Index steps) {
     t.comes_back = true;
     if (!all) {
       if (!in_place(i)) at_end = !at_end;
-      next = memory_.data() + (at_end ? pair - of_output(i) : 0);
+      next = memory_.data() + (at_end ? room - of_output(i) : 0);
     }
     t.output.view(take(rows_out(i), l.outputs()));
     if (all) t.delta.view(take(rows_out(i), l.outputs()));
-    else next = memory_.data() + pair;
+    else next = memory_.data() + room;
     t.kept.view({take(rows_kept(i), l.kept_per_row()).data(), rows_kept(i) * l.kept_per_row()});
     t.shared.view(take(l.kept_per_batch(), l.outputs()));
   }
@@ -212,13 +219,15 @@ void TrainingPass<T>::forward_each(const Samples<T>& samples, Index end,
       forward(alone, pass, i, pass.training ? l.split() : Split::rows);
       continue;
     }
-    for (Range part{0, 0}; part.end < rows;) {
-      part = {part.end, std::min(part.end + most, rows)};
+    const bool from_end = i > 0 && tape(i).output.data() > tape(i).input.data();
+    for (Index done = 0; done < rows; done += most) {
+      const Index count = std::min(most, rows - done), begin = from_end ? rows - done - count : done;
+      const Range part{begin, begin + count};
       Tape<T> some = tape(i);
       some.input.view(tape(i).input.at_rows(part));
       some.output.view(tape(i).output.at_rows(part));
-      some.kept.view({some.kept.data(), part.size() * l.kept_per_row()});
-      l.forward(pass, network_.weights(i, pass), some, {0, part.size()}, scratch(alone));
+      some.kept.view({some.kept.data(), count * l.kept_per_row()});
+      l.forward(pass, network_.weights(i, pass), some, {0, count}, scratch(alone));
     }
   }
 }
