@@ -77,7 +77,7 @@ def permuted_rises(loss: Callable[[Array], float], matrix: Array, groups: list[l
     for number, columns in enumerate(groups):
         if columns:
             order = np.random.default_rng([seed, number]).permutation(len(matrix))
-            shuffled[:, columns] = matrix[np.ix_(order, columns)]
+            shuffled[:, columns] = matrix[order[:, np.newaxis], columns]
             rises[number] = max(0.0, loss(shuffled) - base)
             shuffled[:, columns] = matrix[:, columns]
     return rises
