@@ -55,9 +55,8 @@ template <class T> class TrainingPass {
   /// treat rows one by one. Returns the outputs.
   Vector<const T> jacobian(const Pass<T>& pass, const Samples<T>& sample, Matrix<T> rows);
 
-  /// before(i, its input) for the layers before layer `end`, which may change the layer's weights; then forward through
-  /// it, on this thread alone. As in training, but without what is drawn at random. All that works where outputs alone
-  /// are kept.
+  /// For each layer before layer `end`, on this thread alone: before(i, its input), which may change its weights, then
+  /// forward. As in training, but without what is drawn at random. It is all that a pass can do that keeps outputs alone.
   void forward_each(const Samples<T>& samples, Index end,
                     const std::function<void(Index, const Matrix<const T>&)>& before);
 
