@@ -56,7 +56,8 @@ template <class T> class TrainingPass {
   Vector<const T> jacobian(const Pass<T>& pass, const Samples<T>& sample, Matrix<T> rows);
 
   /// For each layer before layer `end`, on this thread alone: before(i, its input), which may change its weights, then
-  /// forward. As in training, but without what is drawn at random. It is all that a pass can do that keeps outputs alone.
+  /// forward. As in training, but without what is drawn at random. It is all that a pass can do that keeps outputs
+  /// alone.
   void forward_each(const Samples<T>& samples, Index end,
                     const std::function<void(Index, const Matrix<const T>&)>& before);
 
