@@ -1,7 +1,11 @@
 """Initial values that follow from the data: what they are, when they are given, and that models remember it."""
 
 import pickle
+import subprocess
+import sys
+import textwrap
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +16,7 @@ from reference import random
 from reference.initializers import data_driven
 
 INPUTS, SEED = 6, 5
+STATUS = Path("/proc/self/status")
 STILL = {"epochs": 1, "optimizer": lamina.SGD(1e-300), "validation": None, "early_stopping": None}
 
 
@@ -74,6 +79,59 @@ def test_a_sample_of_many_rows(rng):
     want = data_driven(before(net).parameters["0.weight"], seen, 1, SEED, 0)
     np.testing.assert_allclose(net.parameters["0.weight"], want[0], rtol=1e-11)
     np.testing.assert_allclose(net.parameters["0.bias"], want[1], rtol=1e-10, atol=1e-11)
+
+
+@pytest.mark.parametrize("rows", [100, 300, 1024])
+@pytest.mark.parametrize("n_inputs", [3, 40])
+def test_layers_of_all_widths(n_inputs, rows, rng):
+    """One block of rows and several, into wider layers and narrower ones, and over the inputs of some."""
+    x, t = rng.normal(size=(rows, n_inputs)), rng.normal(size=(rows, 2))
+    layers = [
+        *(lamina.NumericEmbedding(kind="piecewise_linear"), lamina.Scale(), lamina.Dropout(0.3)),
+        *(dense(50), lamina.Activation("softplus"), dense(3, parametric=True), dense(61, "selu")),
+        *(lamina.GaussianNoise(), lamina.Shortcut(7, "mish", initializer="data_driven"), dense(17)),
+        *(lamina.BatchNorm(), dense(2)),
+    ]
+    net = started(layers, x, t, n_inputs, normalize_inputs="robust")
+    first = before(net)
+    for i in (3, 5, 6, 8, 9, 11):
+        batch_norm = i - 1 if i == 11 else i
+        front = lamina.Network(layers[:batch_norm], n_inputs, "squared_error", "float64")
+        front.core.scales = net.core.scales
+        for name, view in front.parameters.items():
+            view[...] = net.parameters[name]
+        h = front.predict(x)
+        if batch_norm < i:
+            h = (h - h.mean(axis=0)) / np.sqrt(h.var(axis=0) + 1e-5)
+        want = data_driven(first.parameters[f"{i}.weight"], h, 1, SEED, i)
+        np.testing.assert_allclose(net.parameters[f"{i}.weight"], want[0], rtol=1e-9, err_msg=str(i))
+        np.testing.assert_allclose(net.parameters[f"{i}.bias"], want[1], rtol=1e-8, atol=1e-9, err_msg=str(i))
+
+
+@pytest.mark.skipif(not STATUS.exists(), reason="the system does not tell how much memory a process takes")
+def test_memory():
+    """Of all layers together it would take 32 MiB, twice that with what gradients need."""
+    code = """
+        import numpy as np
+        import lamina
+
+        def peak():
+            return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM:"))
+
+        def fit(rows):
+            x = np.random.default_rng(0).normal(size=(rows, 32)).astype(np.float32)
+            layers = [lamina.Dense(256, "mish", initializer="data_driven") for _ in range(32)]
+            net = lamina.Network([*layers, lamina.Dense(1)], n_inputs=32, loss="squared_error")
+            net.fit(x, x[:, 0], epochs=1, batch_size=8, validation=None, early_stopping=None, n_threads=1)
+
+        fit(8)
+        before = peak()
+        fit(1024)
+        print(peak() - before)
+    """
+    result = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert int(result.stdout) / 1024 < 8, f"the start added {int(result.stdout) / 1024:.0f} MiB"
 
 
 def test_rows_come_as_often_as_their_weights_say(rng):

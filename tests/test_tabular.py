@@ -237,6 +237,11 @@ def test_the_preset_says_how_many_networks_there_are(name):
     assert len(fitted(name, n_members=3, n_folds=2).networks_) == 6
 
 
+def test_an_optimizers_memory_is_not_kept():
+    model = fitted("TabularClassifier", n_members=2)
+    assert [net.core.memory for net in model.networks_] == [None, None]
+
+
 def test_members_see_numbers_in_different_ways():
     def kinds(**how):
         networks = fitted("TabularClassifier", **how).networks_

@@ -22,6 +22,7 @@ except ImportError:
     pa = None
 
 from lamina.tabular.frame import FrameEncoder  # noqa: E402 (what it needs may not be there)
+from lamina.tabular.values import Values, labels_of, table_of  # noqa: E402
 
 LIBRARIES = {"pandas": pd.DataFrame, "polars": lambda data: pl.DataFrame(data, strict=False), "rows": None}
 if pa is not None:
@@ -134,6 +135,29 @@ def test_categories_that_are_no_text():
     assert encoder.columns[1].categories == ("1", "3")
     assert matrix[:, 1].tolist() == [1, 0, 1, 0]
     assert encoder.transform(frame.assign(numbers=[3.0, 1.0, np.nan, 4.0]))[:, 1].tolist() == [1, 0, -1, -1]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [3, 1, 3, 2],
+        [2.5, 1.0, None, 2.5],
+        [True, None, False, True],
+        ["b", "a", None, "b"],
+        [dt.date(2024, 1, 2), None, dt.date(2023, 1, 2), dt.date(2024, 1, 2)],
+        pd.to_datetime(["2024-01-02", None, "2023-01-02", "2024-01-02"]),
+        pd.to_timedelta(["1 day", None, "2 days", "1 day"]),
+        pd.cut([1, 5, np.nan, 1], 3),
+    ],
+    ids=repr,
+)
+def test_categories_of_pandas_are_those_of_their_values(values):
+    """They are read by their numbers."""
+    column = pd.Series(pd.Categorical(values))
+    labels, codes = labels_of(table_of(pd.DataFrame({"x": column})).values(0))
+    wanted, numbers = labels_of(Values("label", column.to_list()))
+    assert labels == wanted
+    np.testing.assert_array_equal(codes, numbers)
 
 
 def test_time_zones():

@@ -12,6 +12,9 @@ namespace {
 /// Columns are shared among threads in multiples of this: a cache line of floats.
 constexpr Index column_grain = 16;
 
+/// Rows that go through a layer at a time where nothing is kept of them.
+constexpr Index rows_not_kept = 128;
+
 }  // namespace
 
 template <class T> Index chunk_rows(const Network<T>& network, Index batch, Index steps) {
@@ -25,23 +28,45 @@ template <class T> Index chunk_rows(const Network<T>& network, Index batch, Inde
 }
 
 template <class T>
-TrainingPass<T>::TrainingPass(const Network<T>& network, Index rows, Index threads)
-    : network_(network), rows_(rows), scratch_(static_cast<std::size_t>(threads)) {
+TrainingPass<T>::TrainingPass(const Network<T>& network, Index rows, Index threads, Keeps keeps)
+    : network_(network), rows_(rows), keeps_(keeps), scratch_(static_cast<std::size_t>(threads)) {
   allocate(1);
 }
 
-/// Room for chunks of rows_ samples of `steps` rows.
+template <class T> bool TrainingPass<T>::by_blocks(Index layer) const {
+  return keeps_ == Keeps::outputs && !network_.recurrent() && network_.layer(layer).split() == Split::rows;
+}
+
+template <class T> Index TrainingPass<T>::rows_at_once(Index layer, Index rows) const {
+  return by_blocks(layer) ? std::min(rows, rows_not_kept) : rows;
+}
+
+/// Room for chunks of rows_ samples of `steps` rows. Where outputs alone are kept, they lie at one end of the memory
+/// and at the other by turns, and what layers keep of their own behind that. Block by block an output may grow into
+/// the input: from the front of the memory in the order of the rows, from its end in the other.
 template <class T> void TrainingPass<T>::allocate(Index steps) {
   const auto rounded = [](Index n) { return (n + 15) / 16 * 16; };
   const auto rows_in = [&](Index i) { return i < network_.sequence_depth() ? rows_ * steps : rows_; };
   const auto rows_out = [&](Index i) { return network_.layer(i).last_step_only() ? rows_ : rows_in(i); };
-  Index total = 0;
+  const auto rows_kept = [&](Index i) { return rows_at_once(i, rows_in(i)); };
+  const auto of_output = [&](Index i) { return rounded(rows_out(i) * network_.layer(i).outputs()); };
+  const auto in_place = [&](Index i) { return i > 0 && by_blocks(i) && network_.layer(i).predicts_in_place(); };
+  const auto beside_input = [&](Index i) {
+    if (i == 0) return of_output(i);
+    if (!by_blocks(i)) return of_output(i) + of_output(i - 1);
+    const auto of_block = [&](Index j) { return rounded(rows_at_once(i, rows_) * network_.layer(j).outputs()) + 16; };
+    return std::max(of_output(i) + of_block(i - 1), of_output(i - 1) + of_block(i));
+  };
+  const bool all = keeps_ == Keeps::gradients;
+  Index total = 0, room = 0, own = 0;
   for (Index i = 0; i < network_.depth(); ++i) {
     const Layer<T>& l = network_.layer(i);
-    total += 2 * rounded(rows_out(i) * l.outputs()) + rounded(rows_in(i) * l.kept_per_row()) +
-             rounded(l.kept_per_batch() * l.outputs());
+    const Index of_own = rounded(rows_kept(i) * l.kept_per_row()) + rounded(l.kept_per_batch() * l.outputs());
+    total += 2 * of_output(i) + of_own;
+    if (!in_place(i)) room = std::max(room, beside_input(i));
+    own = std::max(own, of_own);
   }
-  memory_ = Arena<T>(total);
+  memory_ = Arena<T>(all ? total : room + own);
   T* next = memory_.data();
   const auto take = [&](Index rows, Index columns) {
     const Matrix<T> m(next, rows, columns);
@@ -49,17 +74,23 @@ template <class T> void TrainingPass<T>::allocate(Index steps) {
     return m;
   };
   tapes_.clear();
+  bool at_end = true;
   for (Index i = 0; i < network_.depth(); ++i) {
     const Layer<T>& l = network_.layer(i);
     Tape<T>& t = tapes_.emplace_back();
     t.layer = static_cast<std::uint32_t>(i);
     t.comes_back = true;
+    if (!all) {
+      if (!in_place(i)) at_end = !at_end;
+      next = memory_.data() + (at_end ? room - of_output(i) : 0);
+    }
     t.output.view(take(rows_out(i), l.outputs()));
-    t.delta.view(take(rows_out(i), l.outputs()));
-    t.kept.view({take(rows_in(i), l.kept_per_row()).data(), rows_in(i) * l.kept_per_row()});
+    if (all) t.delta.view(take(rows_out(i), l.outputs()));
+    else next = memory_.data() + room;
+    t.kept.view({take(rows_kept(i), l.kept_per_row()).data(), rows_kept(i) * l.kept_per_row()});
     t.shared.view(take(l.kept_per_batch(), l.outputs()));
   }
-  row_loss_ = Arena<T>((network_.each_step() ? rows_ * steps : rows_) * network_.members());
+  row_loss_ = Arena<T>(all ? (network_.each_step() ? rows_ * steps : rows_) * network_.members() : 0);
   steps_ = steps;
 }
 
@@ -85,8 +116,8 @@ template <class T> void TrainingPass<T>::view_rows(const Samples<T>& chunk, cons
     const Index rows = i < network_.sequence_depth() ? in_.count : chunk.count;
     const Index rows_out = l.last_step_only() ? chunk.count : rows;
     t.output.view({t.output.data(), rows_out, l.outputs()});
-    t.delta.view({t.delta.data(), rows_out, l.outputs()});
-    t.kept.view({t.kept.data(), rows * l.kept_per_row()});
+    if (keeps_ == Keeps::gradients) t.delta.view({t.delta.data(), rows_out, l.outputs()});
+    t.kept.view({t.kept.data(), rows_at_once(i, rows) * l.kept_per_row()});
     if (i > 0) t.input.view(tape(i - 1).output);
   }
 }
@@ -179,9 +210,25 @@ void TrainingPass<T>::forward_each(const Samples<T>& samples, Index end,
   load_input(alone, samples, false);
   for (Index i = 0; i < end; ++i) {
     before(i, tape(i).input);
+    if (i + 1 == end) break;  // nobody reads its outputs
+    const Layer<T>& l = network_.layer(i);
     Pass<T> pass;
-    pass.training = !network_.layer(i).random();
-    forward(alone, pass, i, pass.training ? network_.layer(i).split() : Split::rows);
+    pass.training = !l.random();
+    const Index rows = tape(i).rows(), most = rows_at_once(i, rows);
+    if (most == rows) {
+      forward(alone, pass, i, pass.training ? l.split() : Split::rows);
+      continue;
+    }
+    const bool from_end = i > 0 && tape(i).output.data() > tape(i).input.data();
+    for (Index done = 0; done < rows; done += most) {
+      const Index count = std::min(most, rows - done), begin = from_end ? rows - done - count : done;
+      const Range part{begin, begin + count};
+      Tape<T> some = tape(i);
+      some.input.view(tape(i).input.at_rows(part));
+      some.output.view(tape(i).output.at_rows(part));
+      some.kept.view({some.kept.data(), count * l.kept_per_row()});
+      l.forward(pass, network_.weights(i, pass), some, {0, count}, scratch(alone));
+    }
   }
 }
 

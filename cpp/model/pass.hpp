@@ -19,10 +19,13 @@ inline constexpr Index row_grain = 8;
 /// For a recurrent network: samples of up to `steps` steps.
 template <class T> Index chunk_rows(const Network<T>& network, Index batch, Index steps = 1);
 
+/// What a training pass keeps of its rows: what gradients need, of every layer, or what the next layer reads.
+enum class Keeps { gradients, outputs };
+
 /// Memory for training passes of up to `rows` rows (or sequences) on up to `threads` threads; made once a fit.
 template <class T> class TrainingPass {
  public:
-  TrainingPass(const Network<T>& network, Index rows, Index threads);
+  TrainingPass(const Network<T>& network, Index rows, Index threads, Keeps keeps = Keeps::gradients);
   TrainingPass(const TrainingPass&) = delete;
   TrainingPass& operator=(const TrainingPass&) = delete;
 
@@ -52,8 +55,9 @@ template <class T> class TrainingPass {
   /// treat rows one by one. Returns the outputs.
   Vector<const T> jacobian(const Pass<T>& pass, const Samples<T>& sample, Matrix<T> rows);
 
-  /// Forward through the layers before layer `end`, on this thread alone, each once before(i, its input) is done, which
-  /// may change its weights. As in training, but without what is drawn at random.
+  /// For each layer before layer `end`, on this thread alone: before(i, its input), which may change its weights, then
+  /// forward. As in training, but without what is drawn at random. It is all that a pass can do that keeps outputs
+  /// alone.
   void forward_each(const Samples<T>& samples, Index end,
                     const std::function<void(Index, const Matrix<const T>&)>& before);
 
@@ -68,6 +72,10 @@ template <class T> class TrainingPass {
   void differentiate(kernels::Worker& w, const Pass<T>& pass, const Samples<T>& chunk, T scale,
                      const Matrix<T>& input_gradient);
   void allocate(Index steps);
+  /// Whether rows go through the layer some at a time, since nothing is kept of them.
+  bool by_blocks(Index layer) const;
+  /// Of how many rows, of so many, the layer's memory keeps something at a time.
+  Index rows_at_once(Index layer, Index rows) const;
   void load_input(kernels::Worker& w, const Samples<T>& chunk, bool input_gradient);
   void load_weights(const Samples<T>& chunk);
   void load_sequences(const Samples<T>& chunk, bool input_gradient);
@@ -83,6 +91,7 @@ template <class T> class TrainingPass {
 
   const Network<T>& network_;
   Index rows_;
+  Keeps keeps_;
   bool stepped_ = false, in_place_ = false;  // in_place_: the last chunk's inputs are read where they are
   Index steps_ = 0;                          // that the memory has room for
   Sequences sequences_;                      // the last chunk's

@@ -41,7 +41,7 @@ void DataStart<T>::run(const Samples<T>& train, std::uint64_t seed, const std::v
   sample.index = index.data();
   sample.first = 0;
   sample.count = static_cast<Index>(index.size());
-  TrainingPass<T> pass(network_, sample.count, 1);
+  TrainingPass<T> pass(network_, sample.count, 1, Keeps::outputs);
   parameters_ = network_.parameters();
   state_ = network_.state();
   done_ = true;

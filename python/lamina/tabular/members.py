@@ -164,6 +164,7 @@ def train(plan: Plan, n_jobs: int | None) -> Trained:
         overview.ended()
         unseen = apart.x if apart is not None else None if fold is None else given.x[fold.held]
         held = None if unseen is None else net.predict(unseen, n_threads=own["n_threads"])
+        net.core.memory = None  # the optimizer's, twice the weights: nobody goes on with it
         done[part, member, slot] = Member(net, part, slot, held)
         if file.path is not None and not interrupted:
             file.add({_name(part, member, slot): kept_fit(net, {} if held is None else {_HELD: held})})

@@ -73,10 +73,11 @@ def interval_factor(errors: Array, below: Array, above: Array, weights: Array, c
 def permuted_rises(loss: Callable[[Array], float], matrix: Array, groups: list[list[int]], seed: int) -> Array:
     """Return for each group of columns how much the loss rises where their rows are shuffled, together; at least 0."""
     base, rises = loss(matrix), np.zeros(len(groups))
+    shuffled = matrix.copy()
     for number, columns in enumerate(groups):
         if columns:
             order = np.random.default_rng([seed, number]).permutation(len(matrix))
-            shuffled = matrix.copy()
-            shuffled[:, columns] = matrix[order][:, columns]
+            shuffled[:, columns] = matrix[order[:, np.newaxis], columns]
             rises[number] = max(0.0, loss(shuffled) - base)
+            shuffled[:, columns] = matrix[:, columns]
     return rises

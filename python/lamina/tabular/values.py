@@ -222,7 +222,7 @@ def _of_series(series: Any) -> Values:
     if kind == nw.Boolean:
         return Values("boolean", _floats(series if series.null_count() == 0 else series.cast(nw.Float64)))
     if kind in (nw.Categorical, nw.Enum):
-        return Values("label", series.to_list())
+        return Values("label", _of_categories(series))
     if kind == nw.String:
         return Values("text", series.to_list())
     if kind in (nw.Date, nw.Datetime):
@@ -232,6 +232,15 @@ def _of_series(series: Any) -> Values:
     if kind.is_nested():
         raise TypeError(f"holds {kind}, and must hold numbers, text, booleans or dates: give each value its own column")
     return _of_objects(series.to_list())
+
+
+def _of_categories(series: Any) -> list[Any]:
+    """Each row's category. pandas has them numbered: taking them one by one wakes the memory pool of pyarrow."""
+    native = series.to_native()
+    if not (series.implementation.is_pandas() and hasattr(native, "cat")):
+        return series.to_list()  # type: ignore[no-any-return]
+    labels = [*native.cat.categories.tolist(), None]  # what is missing has the number -1
+    return [labels[code] for code in native.cat.codes.tolist()]
 
 
 def _floats(data: Any) -> Array:
