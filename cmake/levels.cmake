@@ -22,7 +22,12 @@ foreach(level IN LISTS LAMINA_LEVELS)
   endif()
 endforeach()
 
-# What makes networks, and what runs once a fit, is for size: a wheel carries the core for each level.
+# A wheel carries the core for each level. What makes networks, and what runs once a fit, is for size; machines that have
+# v2 alone are of before 2013, and theirs is so altogether, but for what small networks spend their steps in.
+file(GLOB quick_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/cpp/kernels/*.cpp")
+foreach(source math/optimizers.cpp model/infer.cpp model/layers/dense.cpp model/pass.cpp train/epochs.cpp train/trainer.cpp)
+  list(APPEND quick_sources "${PROJECT_SOURCE_DIR}/cpp/${source}")
+endforeach()
 set(small_sources core/registry.cpp math/schedules.cpp math/trace.cpp model/network.cpp model/targets.cpp
                   train/data_start.cpp train/gradient_check.cpp train/segments.cpp train/split.cpp)
 list(TRANSFORM small_sources PREPEND "${PROJECT_SOURCE_DIR}/cpp/")
@@ -40,7 +45,12 @@ function(lamina_add_core core type level)
     target_precompile_headers(${core} PRIVATE "${PROJECT_SOURCE_DIR}/cpp/train/trainer.hpp")
   endif()
   # -O3 also for a build type that stops at -O2; a debug build keeps its own level.
-  target_compile_options(${core} PRIVATE $<$<NOT:$<CONFIG:Debug>>:-O3>)
+  set(usual -O3)
+  if(level STREQUAL "v2")
+    set(usual -Os)
+  endif()
+  target_compile_options(${core} PRIVATE $<$<NOT:$<CONFIG:Debug>>:${usual}>)
+  set_source_files_properties(${quick_sources} PROPERTIES COMPILE_OPTIONS $<$<NOT:$<CONFIG:Debug>>:-O3>)
   set_source_files_properties(${small_sources} PROPERTIES COMPILE_OPTIONS $<$<NOT:$<CONFIG:Debug>>:-Os>)
   if(LAMINA_X86_64)
     target_compile_options(${core} ${scope} -march=x86-64-${level})

@@ -132,7 +132,17 @@ def main() -> None:
         libstdcxx.make(sorted({name for name, _, version in asked if version == "LAMINA_STDCXX"}))
         options.out.mkdir(exist_ok=True)
         wanted = f"manylinux_{GLIBC.replace('.', '_')}_{platform.machine()}"
-        repair = ("auditwheel", "repair", "--plat", wanted, "--wheel-dir", folder / "repaired", raw)
+        repair = (
+            "auditwheel",
+            "repair",
+            "--zip-compression-level",
+            "9",
+            "--plat",
+            wanted,
+            "--wheel-dir",
+            folder / "repaired",
+            raw,
+        )
         print(run(sys.executable, "-m", *repair, LD_LIBRARY_PATH=f"{folder / 'libgomp'}:{libstdcxx.file.parent}"))
         (repaired,) = (folder / "repaired").glob("*.whl")
         target = options.out / repaired.name
