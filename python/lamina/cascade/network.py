@@ -26,6 +26,7 @@ from lamina.cascade.samples import (
 from lamina.data.arguments import (
     boolean,
     float_type,
+    seed_number,
     thread_count,
     unexpected,
     verbosity,
@@ -114,7 +115,7 @@ class CascadeNetwork:
         self._candidates = whole_number(candidates, "candidates", 1)
         self._max_units = whole_number(max_units, "max_units", 0)
         self._pool = _pool_of(activation, self._candidates)
-        self._seed = whole_number(seed, "seed", 0)
+        self._seed = seed_number(seed)
         self._output_setting = output
         self.normalize_inputs = boolean(normalize_inputs, "normalize_inputs")
         #: What a caller wants to keep with the model: strings by name, saved and loaded with it.

@@ -16,6 +16,7 @@ from lamina.data.arguments import (
     boolean,
     float_type,
     number,
+    seed_number,
     thread_count,
     unexpected,
     whole_number,
@@ -111,7 +112,7 @@ class Network:
             if not isinstance(layer, known):
                 raise TypeError(f"layers[{i}] must be a layer such as lamina.Dense(10); got {layer!r}")
         self._loss = losses.get(loss)
-        self._seed = whole_number(seed, "seed", 0, 2**64 - 1)
+        self._seed = seed_number(seed)
         self._normalizing = _normalizing(normalize_inputs)
         self.normalize_inputs = normalize_inputs
         self.normalize_targets = boolean(normalize_targets, "normalize_targets")

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from lamina.data.arguments import verbosity, whole_number
+from lamina.data.arguments import seed_number, verbosity, whole_number
 from lamina.files import FilePath
 from lamina.selection.cross_validation import is_number, row_pairs
 from lamina.selection.optuna_study import Proposal, Study
@@ -126,6 +126,7 @@ def search(
     if groups is not None and validation is not None:
         raise ValueError("groups goes with k folds; make a grouped hold-out part with lamina.split(..., groups=...)")
     whole_number(factor, "factor", 2)
+    seed = seed_number(seed)
     n_threads = None if n_jobs is None else jobs(n_jobs)
     n_jobs, verbose = jobs(n_jobs), verbosity(verbose)
     drawn = candidates(space, n_trials, seed)
