@@ -890,6 +890,29 @@ def test_metrics_and_a_table_go_on(tmp_path):
     assert np.isfinite(history.metrics["mae"]).all()
 
 
+def test_a_table_has_no_epoch_twice_where_a_fit_is_broken_off_before_its_first_checkpoint(tmp_path):
+    def fit(net, table, *hooks, name="kept", append=True, **options):
+        keep, log = Checkpoint(tmp_path / name, every=5), lamina.callbacks.CSVLogger(table, append=append)
+        net.fit(X, Y, **{"epochs": 7, **options}, callbacks=[log, keep, *hooks], resume_from=keep.path)
+
+    def told(path):
+        return [row.rsplit(",", 1)[0] for row in path.read_text().splitlines()]
+
+    table, whole = tmp_path / "kept.csv", tmp_path / "whole.csv"
+    fit(network(), whole, name="first")
+    for at in (1, 3):
+        with pytest.raises(KeyboardInterrupt):
+            fit(network(), table, StopsAt(at))
+        assert len(told(table)) == 1 + at
+        (tmp_path / "kept").unlink(missing_ok=True)  # as if the process had been killed before it was written
+    fit(network(), table)
+    assert told(table) == told(whole)
+    (tmp_path / "kept").unlink()
+    fit(network(), table, l2=0.1)  # another fit goes below
+    assert told(table)[:8] == told(whole)
+    assert [row.partition(",")[0] for row in told(table)[8:]] == [str(epoch) for epoch in range(1, 8)]
+
+
 def test_a_checkpoint_of_a_network_without_parameters_is_one(tmp_path):
     net = lamina.Network([lamina.Dropout(0.1)], INPUTS)
     net.fit(X, X, epochs=2, callbacks=[Checkpoint(tmp_path / "fit")], verbose=0)
