@@ -15,7 +15,7 @@ from lamina import losses
 from lamina.data.arrays import refuse_masked, to_array
 from lamina.data.class_weights import class_factor
 
-__all__ = ["balanced", "check_scale", "class_labels", "counted", "numbers", "two_classes", "weighted"]
+__all__ = ["balanced", "check_scale", "class_labels", "counted", "in_own_type", "numbers", "two_classes", "weighted"]
 
 
 def counted(X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
@@ -81,6 +81,22 @@ def class_labels(y: Any) -> Any:
     if y.ndim == 2 and not type_of_target(y).startswith("multilabel"):
         raise ValueError("y with several columns must hold 0 and 1 alone, one column a label")
     return y
+
+
+def in_own_type(y: Any) -> Any:
+    """Return labels of a nullable or categorical pandas type as an array of their own, bool or int.
+
+    scikit-learn would make floats of them. What has missing values is left to it, as is what is of another type.
+    """
+    if not (hasattr(y, "iloc") and hasattr(y, "isna")):
+        return y
+    flat = y.ndim == 1
+    if not flat and y.shape[1] != 1:
+        return y
+    found = np.asarray(y if flat else y.iloc[:, 0])
+    if found.dtype.kind not in "biu":
+        return y
+    return found if flat else found[:, np.newaxis]
 
 
 def two_classes(classes: Any) -> Any:
