@@ -425,6 +425,19 @@ def test_a_file_of_something_else_is_refused(name, other, finished, tmp_path):
 
 
 @IN_CONTAINER
+def test_the_checkpoint_of_a_fit_is_called_so(name, tmp_path):
+    keep = lamina.callbacks.Checkpoint(tmp_path / "fit")
+    network().fit(X, LABELS, epochs=1, callbacks=[keep])
+    before = (tmp_path / "fit").read_bytes()
+    words = (
+        r"is not a lamina checkpoint of a run, but a checkpoint of one fit of a network, which fit\(..., resume_from="
+    )
+    with pytest.raises(lamina.CheckpointError, match=words):
+        made(name, keep.path)
+    assert (tmp_path / "fit").read_bytes() == before
+
+
+@IN_CONTAINER
 def test_a_checkpoint_is_no_model(name, finished, tmp_path):
     (tmp_path / "run").write_bytes(finished[name])
     with pytest.raises(lamina.ModelFileError, match="is not a lamina model, but a checkpoint of a run"):
