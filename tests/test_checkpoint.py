@@ -436,11 +436,20 @@ def test_another_network_is_refused_by_name(kept, net, words):
 @pytest.mark.parametrize(
     ("change", "name"),
     [
-        ({"y": Y + 1e-9}, "y was '"),
-        ({"sample_weight": np.r_[2.0, np.ones(ROWS - 1)]}, "sample_weight or class_weight was '"),
-        ({"sample_weight": None}, "sample_weight or class_weight was '"),
-        ({"validation": 0.3}, "validation was '"),
-        ({"validation": None}, "validation was '.*' there and is not given here"),
+        ({"y": Y + 1e-9}, "of another: y has other values here$"),
+        (
+            {"sample_weight": np.r_[2.0, np.ones(ROWS - 1)]},
+            "of another: sample_weight or class_weight has other values here$",
+        ),
+        (
+            {"sample_weight": None},
+            r"weight or class_weight was an array of float64, \(60,\), there and is not given here$",
+        ),
+        (
+            {"validation": 0.3},
+            r"validation was an array of int64, \(12,\), there and is an array of int64, \(18,\), here$",
+        ),
+        ({"validation": None}, "validation was an array of .* there and is not given here"),
         (
             {"validation": (X[:9], Y[:9])},
             "validation X was not given there .*; validation y was not given there",
@@ -453,7 +462,7 @@ def test_other_data_are_refused_by_name(kept, change, name):
 
 
 def test_other_rows_are_refused(kept):
-    with pytest.raises(ValueError, match="X was '"):
+    with pytest.raises(ValueError, match="of another: X has other values here; sample_weight"):
         network().fit(np.roll(X, 1, axis=0), Y, epochs=EPOCHS, validation=0.2, batch_size=16, resume_from=kept)
 
 

@@ -110,7 +110,7 @@ def test_a_checkpoint_goes_on(folder, monkeypatch, capsys):
             assert all(np.array_equal(net.parameters[name], array) for net in nets[1:])
     train(*options, "--seed", "1", code=2)
     said = capsys.readouterr().err
-    assert "run.checkpoint is of another training: network.seed was 0 there and is 1 here" in said
+    assert "run.checkpoint is of another training: --seed was 0 there and is 1 here; name another file" in said
     assert "name another file, or remove it to begin anew" in said
     train(*options[:-1], "m.lamina", out="other.lamina", code=2)
     assert "m.lamina exists and holds no checkpoint of lamina's" in capsys.readouterr().err
