@@ -243,6 +243,33 @@ def test_classes_of_pandas_types_are_of_their_own_type(dtype, kind, estimator):
         assert partly.partial_fit(DIGITS, y).classes_.dtype == truth.dtype
 
 
+DAYS = np.datetime64("2024-01-01") + np.arange(ROWS) % 120
+
+
+@pytest.mark.parametrize(
+    ("y", "what"),
+    [
+        (DAYS, "dates such as 2024-01-01"),
+        (DAYS[:4][np.arange(ROWS) % 4], "dates such as 2024-01-01"),
+        (list(DAYS.astype(object)), "dates such as 2024-01-01"),
+        (DAYS - DAYS[0], "spans of time such as 0 days"),
+        (DAYS.astype(str), "dates, as text, such as 2024-01-01"),
+        (list(DAYS.astype(str)), "dates, as text, such as 2024-01-01"),
+    ],
+    ids=["datetime", "few", "objects", "timedelta", "text", "list of text"],
+)
+@pytest.mark.parametrize("name", [name for name in lamina.__all__ if name.endswith("Classifier")])
+def test_dates_are_no_classes(y, what, name):
+    X = DIGITS[:ROWS, np.newaxis] if name.startswith("Recurrent") else DIGITS[:ROWS]
+    with pytest.raises(ValueError, match=f"^y must hold labels of classes; got {what}"):
+        getattr(lamina, name)().fit(X, y)
+
+
+def test_a_few_texts_of_dates_may_be_classes():
+    y = DAYS[:4].astype(str)[np.arange(ROWS) % 4]
+    assert lamina.MLPClassifier((3,), max_iter=2).fit(DIGITS[:ROWS], y).classes_.tolist() == sorted(set(y))
+
+
 def test_in_pipelines_searches_and_cross_validation():
     X, y = load_iris(return_X_y=True)
     pipeline = make_pipeline(StandardScaler(), lamina.MLPClassifier((8,), solver="lbfgs", random_state=0))
