@@ -31,6 +31,7 @@ from lamina.files import FilePath
 from lamina.network import stepping
 from lamina.network.old_pickles import memory_by_names
 from lamina.network.summary import blocks_of, short, table_of_layers
+from lamina.other_words import with_other_words
 from lamina.plots.layers import Block, layer_diagram
 from lamina.storage.container import Contents, write
 from lamina.storage.forms import NORMALIZATION, Forms, form_of
@@ -64,6 +65,7 @@ _OTHER_WORDS = {
 }
 
 
+@with_other_words
 class Network:
     """A network: a list of layers and a loss. With `Recurrent` layers its samples are sequences.
 
