@@ -99,7 +99,9 @@ def test_a_checkpoint_goes_on(folder, monkeypatch, capsys):
         train(*options, "--threads", "1", code=130)
     assert 0 < len(made) < 6
     capsys.readouterr()
-    train(*options)
+    train(*options, "--report", "report.html")
+    assert re.search(r"3 networks in \d+\.\d\d s since it was resumed, best", capsys.readouterr().out)
+    assert re.search(r"\d s since it was resumed<", Path("report.html").read_text())
     with monkeypatch.context() as patch:
         patch.setattr(lamina.Network, "fit", lambda *_, **__: pytest.fail("nothing is to be trained"))
         train(*options, out="again.lamina")
