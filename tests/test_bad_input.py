@@ -401,6 +401,41 @@ def test_booleans_are_true_or_false(name, call):
 @pytest.mark.parametrize(
     "call",
     [
+        lambda seed: network(seed=seed),
+        lambda seed: lamina.CascadeNetwork(4, 3, seed=seed),
+        lambda seed: lamina.split(X, Y, seed=seed),
+        lambda seed: lamina.cross_validate(network(), X, Y, k=2, seed=seed, epochs=1, n_jobs=1),
+        lambda seed: lamina.cross_validate(network(), X, Y, k=[(range(9), range(9, 20))], seed=seed, epochs=1),
+        lambda seed: lamina.compare(X, Y, k=2, seed=seed, epochs=1, n_jobs=1),
+        *(
+            lambda seed, how=how: lamina.search(
+                lambda units: network(),
+                {"units": lamina.space.integer(2, 4)},
+                X,
+                Y,
+                n_trials=2,
+                seed=seed,
+                epochs=1,
+                **how,
+            )
+            for how in ({"k": 2}, {"validation": 0.2}, {"k": 2, "method": "halving"}, {"k": 2, "sampler": "optuna"})
+        ),
+    ],
+)
+def test_a_seed_is_a_whole_number_of_64_bits(call):
+    for value in ("a", 1.5, True, None):
+        with pytest.raises(TypeError, match=rf"^seed must be a whole number; got {value!r}"):
+            call(value)
+    with pytest.raises(ValueError, match=r"^seed must be at least 0; got -1"):
+        call(-1)
+    with pytest.raises(ValueError, match=rf"^seed must be at most {2**64 - 1}; got {2**64}"):
+        call(2**64)
+    call(2**64 - 1)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
         lambda **given: network().fit(X, Y, epochs=1, **given),
         lambda **given: lamina.CascadeNetwork(4, 3, max_units=0).fit(X, Y, **given),
         lambda **given: lamina.cross_validate(network(), X, Y, k=2, epochs=1, n_jobs=1, **given),

@@ -435,11 +435,20 @@ def test_another_network_is_refused_by_name(kept, net, words):
 @pytest.mark.parametrize(
     ("change", "name"),
     [
-        ({"y": Y + 1e-9}, "y was '"),
-        ({"sample_weight": np.r_[2.0, np.ones(ROWS - 1)]}, "sample_weight or class_weight was '"),
-        ({"sample_weight": None}, "sample_weight or class_weight was '"),
-        ({"validation": 0.3}, "validation was '"),
-        ({"validation": None}, "validation was '.*' there and is not given here"),
+        ({"y": Y + 1e-9}, "of another: y has other values here$"),
+        (
+            {"sample_weight": np.r_[2.0, np.ones(ROWS - 1)]},
+            "of another: sample_weight or class_weight has other values here$",
+        ),
+        (
+            {"sample_weight": None},
+            r"weight or class_weight was an array of float64, \(60,\), there and is not given here$",
+        ),
+        (
+            {"validation": 0.3},
+            r"validation was an array of int64, \(12,\), there and is an array of int64, \(18,\), here$",
+        ),
+        ({"validation": None}, "validation was an array of .* there and is not given here"),
         (
             {"validation": (X[:9], Y[:9])},
             "validation X was not given there .*; validation y was not given there",
@@ -452,7 +461,7 @@ def test_other_data_are_refused_by_name(kept, change, name):
 
 
 def test_other_rows_are_refused(kept):
-    with pytest.raises(ValueError, match="X was '"):
+    with pytest.raises(ValueError, match="of another: X has other values here; sample_weight"):
         network().fit(np.roll(X, 1, axis=0), Y, epochs=EPOCHS, validation=0.2, batch_size=16, resume_from=kept)
 
 
@@ -887,6 +896,29 @@ def test_metrics_and_a_table_go_on(tmp_path):
     history = network().fit(X, Y, epochs=9, metrics=["mae", "r2"], resume_from=tmp_path / "kept")
     assert np.isnan(history.metrics["r2"]).all()
     assert np.isfinite(history.metrics["mae"]).all()
+
+
+def test_a_table_has_no_epoch_twice_where_a_fit_is_broken_off_before_its_first_checkpoint(tmp_path):
+    def fit(net, table, *hooks, name="kept", append=True, **options):
+        keep, log = Checkpoint(tmp_path / name, every=5), lamina.callbacks.CSVLogger(table, append=append)
+        net.fit(X, Y, **{"epochs": 7, **options}, callbacks=[log, keep, *hooks], resume_from=keep.path)
+
+    def told(path):
+        return [row.rsplit(",", 1)[0] for row in path.read_text().splitlines()]
+
+    table, whole = tmp_path / "kept.csv", tmp_path / "whole.csv"
+    fit(network(), whole, name="first")
+    for at in (1, 3):
+        with pytest.raises(KeyboardInterrupt):
+            fit(network(), table, StopsAt(at))
+        assert len(told(table)) == 1 + at
+        (tmp_path / "kept").unlink(missing_ok=True)  # as if the process had been killed before it was written
+    fit(network(), table)
+    assert told(table) == told(whole)
+    (tmp_path / "kept").unlink()
+    fit(network(), table, l2=0.1)  # another fit goes below
+    assert told(table)[:8] == told(whole)
+    assert [row.partition(",")[0] for row in told(table)[8:]] == [str(epoch) for epoch in range(1, 8)]
 
 
 def test_a_checkpoint_of_a_network_without_parameters_is_one(tmp_path):

@@ -492,6 +492,25 @@ def test_models_know_the_units_of_their_columns(folder, numbers, capsys):
     assert "'unknown' in line 6 is no number" in capsys.readouterr().err
 
 
+def test_a_target_of_dates_is_refused(folder, numbers, capsys):
+    days = pd.Series(pd.date_range("2024-01-01", periods=4))[np.arange(ROWS) % 4].reset_index(drop=True)
+    numbers.assign(y=days.dt.strftime("%Y-%m-%d")).to_csv("dates.csv", index=False)
+    train(data="dates.csv", code=2)
+    error = capsys.readouterr().err
+    assert "the target 'y' holds 4 different dates (2024-01-01, ...), which are no numbers, and hardly classes" in error
+    assert "--task classification trains on them as they are" in error
+    train("--task", "classification", data="dates.csv")
+    for own in (days, days.dt.date):
+        numbers.assign(y=own).to_parquet("dates.parquet")
+        capsys.readouterr()
+        train(data="dates.parquet", code=2)
+        error = capsys.readouterr().err
+        assert "the target 'y' holds 4 different dates" in error
+        assert "--task" not in error
+        train("--task", "classification", data="dates.parquet", code=2)
+        assert "the target 'y' holds 4 different dates" in capsys.readouterr().err
+
+
 def test_a_target_of_too_many_texts_is_refused(folder, numbers, capsys):
     days = pd.date_range("2024-01-01", periods=ROWS).strftime("%Y-%m-%d")
     for y in (days, days[: ROWS // 2].repeat(2), [f"{i} of {i % 3}" for i in range(ROWS)]):

@@ -99,7 +99,9 @@ def test_a_checkpoint_goes_on(folder, monkeypatch, capsys):
         train(*options, "--threads", "1", code=130)
     assert 0 < len(made) < 6
     capsys.readouterr()
-    train(*options)
+    train(*options, "--report", "report.html")
+    assert re.search(r"3 networks in \d+\.\d\d s since it was resumed, best", capsys.readouterr().out)
+    assert re.search(r"\d s since it was resumed<", Path("report.html").read_text())
     with monkeypatch.context() as patch:
         patch.setattr(lamina.Network, "fit", lambda *_, **__: pytest.fail("nothing is to be trained"))
         train(*options, out="again.lamina")
@@ -110,7 +112,7 @@ def test_a_checkpoint_goes_on(folder, monkeypatch, capsys):
             assert all(np.array_equal(net.parameters[name], array) for net in nets[1:])
     train(*options, "--seed", "1", code=2)
     said = capsys.readouterr().err
-    assert "run.checkpoint is of another training: network.seed was 0 there and is 1 here" in said
+    assert "run.checkpoint is of another training: --seed was 0 there and is 1 here; name another file" in said
     assert "name another file, or remove it to begin anew" in said
     train(*options[:-1], "m.lamina", out="other.lamina", code=2)
     assert "m.lamina exists and holds no checkpoint of lamina's" in capsys.readouterr().err

@@ -10,7 +10,7 @@ from scipy import sparse
 from sklearn import neural_network as sk
 from sklearn.base import clone
 from sklearn.datasets import load_digits, load_iris
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.exceptions import ConvergenceWarning, DataConversionWarning
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -204,6 +204,70 @@ def test_sparse_frames_and_pickles_agree():
     framed = clone(estimator).set_params(early_stopping=True, scoring="accuracy").fit(frame, LABELS)
     assert framed.feature_names_in_.tolist() == frame.columns.tolist()
     assert_array_equal(pickle.loads(pickle.dumps(dense)).predict_proba(DIGITS), wanted)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "kind"), [("boolean", "b"), ("bool[pyarrow]", "b"), ("category", "b"), ("Int64", "i")]
+)
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        lamina.MLPClassifier((5,), max_iter=3, random_state=0),
+        lamina.MLPClassifier((5,), max_iter=3, random_state=0, early_stopping=True),
+        lamina.CascadeClassifier(max_units=1, random_state=0),
+    ],
+    ids=["plain", "early_stopping", "cascade"],
+)
+def test_classes_of_pandas_types_are_of_their_own_type(dtype, kind, estimator):
+    pandas = pytest.importorskip("pandas")
+    if "pyarrow" in dtype:
+        pytest.importorskip("pyarrow")
+    truth = LABELS > 4 if kind == "b" else 3 * (LABELS > 4)
+    wanted = clone(estimator).fit(DIGITS, truth)
+    y = pandas.Series(truth).astype(dtype)
+    made = clone(estimator).fit(DIGITS, y)
+    assert made.classes_.dtype == truth.dtype
+    assert made.predict(DIGITS).dtype.kind == kind
+    assert_array_equal(made.predict_proba(DIGITS), wanted.predict_proba(DIGITS))
+    assert made.score(DIGITS, y) == wanted.score(DIGITS, truth)
+    with pytest.warns(DataConversionWarning, match="column-vector y was passed"):
+        assert clone(estimator).fit(DIGITS, y.to_frame()).classes_.dtype == truth.dtype
+    weights = np.where(np.arange(len(y)) == 3, 0.0, 1.0)
+    missing = y.copy()
+    missing[3] = pandas.NA
+    with pytest.raises(ValueError, match="NaN"):
+        clone(estimator).fit(DIGITS, missing)
+    assert clone(estimator).fit(DIGITS, missing, sample_weight=weights).classes_.dtype == truth.dtype
+    if isinstance(estimator, lamina.MLPClassifier) and not estimator.early_stopping:
+        partly = clone(estimator).partial_fit(DIGITS, y, classes=y.drop_duplicates())
+        assert partly.partial_fit(DIGITS, y).classes_.dtype == truth.dtype
+
+
+DAYS = np.datetime64("2024-01-01") + np.arange(ROWS) % 120
+
+
+@pytest.mark.parametrize(
+    ("y", "what"),
+    [
+        (DAYS, "dates such as 2024-01-01"),
+        (DAYS[:4][np.arange(ROWS) % 4], "dates such as 2024-01-01"),
+        (list(DAYS.astype(object)), "dates such as 2024-01-01"),
+        (DAYS - DAYS[0], "spans of time such as 0 days"),
+        (DAYS.astype(str), "dates, as text, such as 2024-01-01"),
+        (list(DAYS.astype(str)), "dates, as text, such as 2024-01-01"),
+    ],
+    ids=["datetime", "few", "objects", "timedelta", "text", "list of text"],
+)
+@pytest.mark.parametrize("name", [name for name in lamina.__all__ if name.endswith("Classifier")])
+def test_dates_are_no_classes(y, what, name):
+    X = DIGITS[:ROWS, np.newaxis] if name.startswith("Recurrent") else DIGITS[:ROWS]
+    with pytest.raises(ValueError, match=f"^y must hold labels of classes; got {what}"):
+        getattr(lamina, name)().fit(X, y)
+
+
+def test_a_few_texts_of_dates_may_be_classes():
+    y = DAYS[:4].astype(str)[np.arange(ROWS) % 4]
+    assert lamina.MLPClassifier((3,), max_iter=2).fit(DIGITS[:ROWS], y).classes_.tolist() == sorted(set(y))
 
 
 def test_in_pipelines_searches_and_cross_validation():

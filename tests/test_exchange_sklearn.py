@@ -14,6 +14,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import lamina
+from lamina.extras import REQUIREMENTS
 
 pd = pytest.importorskip("pandas")
 
@@ -147,6 +148,7 @@ def ours_targets(ours, y):
 @pytest.mark.parametrize(
     ("missing", "call"),
     [
+        ("sklearn", lambda: lamina.from_sklearn(None)),
         ("torch", lambda: lamina.to_torch(lamina.Network([lamina.Dense(1)], 2))),
         ("torch", lambda: lamina.from_torch(None)),
         ("keras", lambda: lamina.to_keras(lamina.Network([lamina.Dense(1)], 2))),
@@ -155,7 +157,7 @@ def ours_targets(ours, y):
 )
 def test_a_library_that_is_missing_is_named(missing, call, monkeypatch):
     monkeypatch.setitem(sys.modules, missing, None)
-    with pytest.raises(ImportError, match=rf'install with: pip install "{missing}>='):
+    with pytest.raises(ImportError, match=rf'install with: pip install "{REQUIREMENTS[missing]}"'):
         call()
 
 

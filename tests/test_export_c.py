@@ -1,6 +1,7 @@
 """Networks as C99: what the compiled files predict is what lamina predicts, byte by byte."""
 
 import ctypes
+import os
 import re
 import shutil
 import subprocess
@@ -464,6 +465,24 @@ def test_what_is_written(tmp_path):
     before = (tmp_path / "file.c").read_bytes()
     c(net, tmp_path / "file.c", name="pump_model")
     assert (tmp_path / "file.c").read_bytes() == before
+
+
+@pytest.mark.parametrize("which", ["net.c", "net.h", "net_main.c"])
+def test_a_file_that_lamina_did_not_write_stays(tmp_path, which):
+    net, own = lamina.Network([lamina.Dense(1)], 2), tmp_path / which
+    for text in ("int main(void) { return 0; }\n", "/* Written by hand, not by lamina */\n", "\n"):
+        own.write_text(text)
+        with pytest.raises(FileExistsError, match=rf"{which} is there, and lamina did not write it; give another path"):
+            c(net, tmp_path / "net.c", main=True)
+        assert [path.name for path in tmp_path.iterdir()] == [which]
+        assert own.read_text() == text
+    own.write_text("")
+    files = c(net, tmp_path / "net.c", main=True)
+    for path in files.paths:
+        os.utime(path, (0, 0))
+    c(net, tmp_path / "net.c", main=True)
+    assert all(os.path.getmtime(path) > 0 for path in files.paths)
+    assert c(net, tmp_path / "net_main.c", name="net").paths
 
 
 class TestRefused:

@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 import random
+import re
 import resource
 import signal
 import subprocess
@@ -314,16 +315,18 @@ WITH = {"loss": {"quantiles": None}, "metric": {"quantiles": None}}
 for own, others, y in (("Classifier", OTHER_CLASSIFIER, 1 - LABELS), ("Regressor", OTHER_REGRESSOR, 1 + VALUES)):
     RUNS[f"Tabular{own}.fit"].others = [
         *(
-            ({name: value, **(WITH.get(name, {}) if own == "Regressor" else {})}, rf"parameters\.{name}")
+            ({name: value, **(WITH.get(name, {}) if own == "Regressor" else {})}, rf"{name} (was|had) ")
             for name, value in {**OTHER_TABULAR, **others}.items()
         ),
-        ({"random_state": 4}, r"network\.seed was 3 there and is 4 here"),
-        ({"X": frame().assign(x0=X[:, 0] ** 3)}, r"data\.X"),
-        ({"y": y}, r"data\.y"),
-        ({"sample_weight": WEIGHT}, r"data\.sample_weight was None there"),
-        ({"max_time": 1000.0}, "max_time was False there and is True here"),
+        ({"random_state": 4}, "random_state was 3 there and is 4 here; give another path"),
+        ({"X": frame().assign(x0=X[:, 0] ** 3)}, "X has other values here; give another path"),
+        ({"y": y}, "y has other values here; give another path"),
+        ({"sample_weight": WEIGHT}, r"sample_weight was None there and is an array of float32, \(120,\), here"),
+        ({"max_time": 1000.0}, "max_time was not given there and is given here; give another path"),
     ]
-RUNS["TabularRegressor.fit"].others.append(({"X_val": frame(), "y_val": VALUES}, "validation was None there"))
+RUNS["TabularRegressor.fit"].others.append(
+    ({"X_val": frame(), "y_val": VALUES}, "X_val and y_val were not given there and are given here")
+)
 RUNS["search"].others = [
     *(({name: value}, rf"options(\.{name})?") for name, value in OTHER_OPTIONS.items() if name != "l2"),
     *(({name: value}, r"data(\.|\[)") for name, value in DATA.items()),
@@ -422,6 +425,19 @@ def test_a_file_of_something_else_is_refused(name, other, finished, tmp_path):
     with pytest.raises(lamina.CheckpointError, match=r"is not a lamina checkpoint|must be one of .*; .* is of"):
         made(name, path)
     assert path.read_bytes() == before
+
+
+@IN_CONTAINER
+def test_the_checkpoint_of_a_fit_is_called_so(name, tmp_path):
+    keep = lamina.callbacks.Checkpoint(tmp_path / "fit")
+    network().fit(X, LABELS, epochs=1, callbacks=[keep])
+    before = (tmp_path / "fit").read_bytes()
+    words = (
+        r"is not a lamina checkpoint of a run, but a checkpoint of one fit of a network, which fit\(..., resume_from="
+    )
+    with pytest.raises(lamina.CheckpointError, match=words):
+        made(name, keep.path)
+    assert (tmp_path / "fit").read_bytes() == before
 
 
 @IN_CONTAINER
@@ -651,7 +667,7 @@ def test_long_lists_of_an_option_are_no_matter(tmp_path):
     for _ in range(2):
         made("cross_validate", tmp_path / "run", **options)
     assert len(json.dumps(parts_of((tmp_path / "run").read_bytes())[0]["architecture"]["run"])) < 5000
-    with pytest.raises(lamina.CheckpointError, match="groups was '120 entries"):
+    with pytest.raises(lamina.CheckpointError, match="groups has other values here"):
         made("cross_validate", tmp_path / "run", **{**options, "groups": list(range(40)) * 3})
 
 
@@ -725,3 +741,25 @@ def test_the_callback_that_keeps_one_fit_keeps_not_several(tmp_path):
         lamina.cross_validate(network(), X, LABELS, k=2, callbacks=[keep])
     with pytest.raises(TypeError, match="resume_from is no option here"):
         lamina.Ensemble(network(), 2).fit(X, LABELS, resume_from=tmp_path / "fit")
+
+
+def test_digests_are_in_no_message(finished, tmp_path):
+    """Of data it is said that they differ, and how large they are; what follows from an option is not told of."""
+    for name, run in RUNS.items():
+        for change, _ in run.others:
+            (tmp_path / "run").write_bytes(finished[name])
+            with pytest.raises(REFUSED) as error:
+                made(name, tmp_path / "run", **change)
+            assert not re.search(r"[0-9a-f]{16}", str(error.value).replace(str(tmp_path), "")), (name, change)
+            if name.startswith("Tabular"):
+                assert not re.search(r"\b(parameters|network|options|data|folds)\b", str(error.value).split(": ", 1)[1])
+
+
+def test_groups_that_make_other_folds_are_named(tmp_path):
+    def fit(groups):
+        model = lamina.TabularClassifier(n_folds=2, epochs=1, n_members=1, random_state=0)
+        return model.fit(frame(), LABELS, groups=groups, checkpoint=tmp_path / "run")
+
+    fit(np.arange(120) // 4)
+    with pytest.raises(lamina.CheckpointError, match="of another: groups make other folds here; give another path"):
+        fit(np.arange(120) // 5)

@@ -394,6 +394,45 @@ def test_misuse(options, error, message):
         lamina.search(**{"build": build, "space": SPACE, "X": X, "y": y, "n_trials": 2, **options})
 
 
+@pytest.mark.parametrize(
+    ("part", "wanted"),
+    [
+        ((2, 32), "integer(2, 32)"),
+        ((2.0, 32.0), "integer(2, 32)"),
+        (space.loguniform(2, 32), "integer(2, 32, log=True)"),
+    ],
+)
+@pytest.mark.parametrize("name", ["units", "batch_size", "epochs", "inner"])
+@pytest.mark.parametrize("how", [{}, {"method": "halving"}, {"sampler": "optuna"}])
+def test_a_range_of_any_numbers_for_whole_ones_is_refused_before_training(part, wanted, name, how):
+    X, y = digits(60)
+    began = []
+
+    def make(units=8, inner=16):
+        return build(units), {"callbacks": [lambda epoch: began.append(epoch)], "batch_size": inner}
+
+    if (name, how) == ("epochs", {"method": "halving"}):
+        pytest.skip("halving decides the epochs")
+    with pytest.raises(TypeError, match=re.escape(f"space[{name!r}] must draw whole numbers")) as error:
+        lamina.search(make, {"l2": (0, 1), name: part}, X, y, n_trials=2, k=2, **how)
+    assert error.match(re.escape(f"write lamina.space.{wanted}"))
+    assert not began
+
+
+def test_a_range_of_any_numbers_is_left_alone_where_build_makes_them_whole_or_refuses_some():
+    X, y = digits(60)
+
+    def make(units, share):
+        if not share < 0.25:
+            raise ValueError("share must be less than 0.25")
+        return build(int(units))
+
+    assert candidates({"units": (2, 32), "share": (0, 1)}, 1, 0)[0]["share"] > 0.25  # refused, and no matter of units
+    with pytest.warns(UserWarning, match="trials failed, the first by ValueError: share must be less"):
+        found = lamina.search(make, {"units": (2, 32), "share": (0, 1)}, X, y, validation=0.2, n_trials=5, epochs=1)
+    assert isinstance(found.best["params"]["units"], float)
+
+
 def test_a_trial_that_diverges_comes_last_and_is_named():
     X, y = digits()
 

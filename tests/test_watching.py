@@ -400,9 +400,10 @@ def test_csv_replaces_the_epochs_that_a_resumed_run_trains_again(tmp_path):
         def values(self):
             return {"loss": 0.25, "validation_loss": 0.5, "learning_rate": 1.0}
 
-    logger.on_begin(None)
+    run = FitRun(network(), {}, len(X), 0)
+    logger.on_begin(run)
     logger(Later())
-    logger.on_end(None)
+    logger.on_end(run)
     assert path.read_text().splitlines() == [*before[:3], "3,0.25,0.5,1.0,1.0"]
 
 

@@ -99,7 +99,9 @@ def __getattr__(name: str) -> Any:
     elif name in _SUBMODULES:
         value = import_module(f"lamina.{name}")
     else:
-        raise AttributeError(f"module 'lamina' has no attribute {name!r}")
+        from lamina.other_words import OF_THE_PACKAGE, no_attribute
+
+        raise no_attribute("module 'lamina'", name, OF_THE_PACKAGE)
     globals()[name] = value
     return value
 

@@ -26,6 +26,7 @@ from lamina.cascade.samples import (
 from lamina.data.arguments import (
     boolean,
     float_type,
+    seed_number,
     thread_count,
     unexpected,
     verbosity,
@@ -36,6 +37,7 @@ from lamina.data.arrays import Array, matrix, mean_and_scale_of
 from lamina.data.records import Samples, SampleSpec
 from lamina.files import FilePath
 from lamina.network.network import Network
+from lamina.other_words import with_other_words
 from lamina.plots.cascade import diagram
 from lamina.plots.layers import Block
 from lamina.storage.container import Contents, write
@@ -67,6 +69,7 @@ _OUTPUTS = ("auto", "identity", "logistic")
 _LOSSES = {"identity": "squared_error", "logistic": "binary_cross_entropy"}
 
 
+@with_other_words
 class CascadeNetwork:
     """A network that starts without hidden units and installs them one by one, each where it helps most.
 
@@ -114,7 +117,7 @@ class CascadeNetwork:
         self._candidates = whole_number(candidates, "candidates", 1)
         self._max_units = whole_number(max_units, "max_units", 0)
         self._pool = _pool_of(activation, self._candidates)
-        self._seed = whole_number(seed, "seed", 0)
+        self._seed = seed_number(seed)
         self._output_setting = output
         self.normalize_inputs = boolean(normalize_inputs, "normalize_inputs")
         #: What a caller wants to keep with the model: strings by name, saved and loaded with it.

@@ -270,6 +270,8 @@ def _integer(least: int) -> Callable[[str], int]:
             raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
         if value < least:
             raise argparse.ArgumentTypeError(f"{value} is less than {least}")
+        if value >= 2**63:
+            raise argparse.ArgumentTypeError(f"{value} is too large: 2**63 - 1 is the most")
         return value
 
     return parse

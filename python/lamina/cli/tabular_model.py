@@ -82,6 +82,8 @@ _WORDS = {
     r"^checkpoint must be one of the same run; (.+) is of another: (.+); give another path$": (
         r"--checkpoint \1 is of another training: \2; name another file, or remove it to begin anew"
     ),
+    # The seed shares the rows out, too.
+    r"(random_state was \d+ there and is \d+ here)(; [Xy] has other values here)+": r"\1",
     r"validation=None|validation is None": "--validation 0",
     r"metric='(\w+)'": r"--metric \1",
     r"\bn_folds\b": "--folds",
@@ -92,6 +94,9 @@ _WORDS = {
     r"\bcategorical_features\b": "--text",
     r"^(Input )?y\b": "the target",
     r"^X\b": "the table",
+    r"\bX (was|has)\b": r"the table \1",
+    r"\by (was|has)\b": r"the target \1",
+    r"\b(preset|metric|validation) was\b": r"--\1 was",
     r" of X\b": "",
     r"\bat the fit\b": "in training",
     r"\bof the fit\b": "of training",

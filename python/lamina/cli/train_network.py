@@ -14,7 +14,7 @@ from lamina import optimizers
 from lamina.cli import report
 from lamina.cli.outputs import is_checkpoint
 from lamina.cli.tables import Table, TableError
-from lamina.cli.trained import Trained
+from lamina.cli.trained import Trained, duration
 from lamina.cli.training_rows import Rows
 from lamina.diagnosis import diagnose
 from lamina.layers import Dense, Dropout
@@ -35,9 +35,11 @@ def train_network(rows: Rows, options: Namespace) -> Trained:
         rows.notes.append(line)
     network = _network(table, rows, options)
     network.metadata["table"] = table.to_json(rows.target, rows.task)
+    path = options.checkpoint
+    resumed = bool(path) and os.path.isfile(path) and is_checkpoint(Path(path))
     started = time.perf_counter()
     interrupted = _train(network, inputs, rows, options)
-    seconds, history = time.perf_counter() - started, network.history
+    took, history = duration(time.perf_counter() - started, resumed), network.history
     if history.diverged and not history.best_epoch:
         raise ArithmeticError(f"training {history.stop_reason}; nothing is saved. A lower --lr may help")
     told: list[str] = []
@@ -60,9 +62,9 @@ def train_network(rows: Rows, options: Namespace) -> Trained:
         outputs=outputs,
         save=network.save,
         histories=[history],
-        seconds=seconds,
+        took=took,
         interrupted=interrupted,
-        told=f"{len(history.loss)} epochs in {seconds:.2f} s, best {history.best_epoch}; {history.stop_reason}",
+        told=f"{len(history.loss)} epochs in {took}, best {history.best_epoch}; {history.stop_reason}",
         warnings=told,
         about={"model": f"network, {hidden} hidden units, {options.activation}"},
         held_out=[(held_out, outputs(held_out))] if len(held_out) else [],

@@ -17,7 +17,7 @@ from lamina.cli.arguments import METRICS
 from lamina.cli.outputs import is_checkpoint
 from lamina.cli.tables import TableError, check_finite
 from lamina.cli.tabular_model import as_the_command_says, described, outputs_of, widened
-from lamina.cli.trained import Trained
+from lamina.cli.trained import Trained, duration
 from lamina.cli.training_rows import Rows
 from lamina.diagnosis import diagnose
 from lamina.tabular import TabularClassifier, TabularRegressor
@@ -41,9 +41,10 @@ def train_tabular(rows: Rows, options: Namespace) -> Trained:
     weights = None if rows.weights is None else rows.weights[training]
     if (path := options.checkpoint) and os.path.isfile(path) and not is_checkpoint(Path(path)):
         os.unlink(path)  # something else that --force gave up
+    resumed = bool(path) and os.path.isfile(path)
     started = time.perf_counter()
     interrupted, doubts = _fit(model, X, values, weights, options.checkpoint)
-    seconds = time.perf_counter() - started
+    took = duration(time.perf_counter() - started, resumed)
     unused = dict(model.dropped_columns_)
     for line in (f"column {name!r} is left out: {why}" for name, why in unused.items()):
         report.note(f"note: {line}")
@@ -88,9 +89,9 @@ def train_tabular(rows: Rows, options: Namespace) -> Trained:
         outputs=outputs,
         save=model.save,
         histories=histories,
-        seconds=seconds,
+        took=took,
         interrupted=interrupted,
-        told=f"{epochs} in {seconds:.2f} s, {best}" + (f"; {histories[0].stop_reason}" if fits == 1 else ""),
+        told=f"{epochs} in {took}, {best}" + (f"; {histories[0].stop_reason}" if fits == 1 else ""),
         warnings=told,
         about={"model": _named(model), "metric": metric.replace("_", " "), "validation": _validated(held_out)},
         unused=unused,

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Trained"]
+__all__ = ["Trained", "duration"]
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class Trained:
         Writes the model to a path.
     histories : sequence
         What `plots.learning_curves` takes, one for each fit.
-    seconds : float
-        What training took.
+    took : str
+        What training took, in this run of the program.
     interrupted : bool
         Whether Ctrl-C ended it.
     told : str
@@ -50,7 +50,7 @@ class Trained:
     outputs: Callable[[Any], Any]
     save: Callable[[str], None]
     histories: Sequence[Any]
-    seconds: float
+    took: str
     interrupted: bool
     told: str
     warnings: Sequence[str] = ()
@@ -72,3 +72,8 @@ class Trained:
             return "validation", np.concatenate(places), np.concatenate(outputs)
         part = "test" if len(parts["test"]) else "training"
         return part, parts[part], self.outputs(parts[part])
+
+
+def duration(seconds: float, resumed: bool) -> str:
+    """Return what training took in words; of one that went on from a checkpoint nobody knows the time before that."""
+    return f"{seconds:.2f} s" + (" since it was resumed" if resumed else "")

@@ -68,7 +68,7 @@ def _about(options: Namespace, rows: Rows, trained: Trained) -> dict[str, str]:
         **trained.about,
         **({"weights": options.weights} if options.weights else {}),
         "seed": str(options.seed),
-        "training took": f"{trained.seconds:.1f} s",
+        "training took": trained.took,
         "lamina": __version__,
         "date": f"{datetime.datetime.now().astimezone():%Y-%m-%d %H:%M %Z}",
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import difflib
 from argparse import Namespace
 from collections.abc import Iterable
@@ -15,6 +16,7 @@ from lamina.cli import report
 from lamina.cli.cells import NEARLY_ALL, PLAIN, is_number
 from lamina.cli.reading import Reading, read_as_trained, read_table
 from lamina.cli.tables import MAX_CATEGORIES, MAX_CLASSES, TableError, Target, detect_task
+from lamina.data.dates import is_date
 from lamina.data.splits import split, tells_little
 from lamina.report.columns import Suspicion, suspicions
 from lamina.text import counted
@@ -262,8 +264,10 @@ def _task(values: pd.Series, reading: Reading, options: Namespace) -> str:
     if doubt is not None and options.task == "auto" and numbers:
         raise TableError(f"the target {options.target!r} has {distinct} different texts that look like numbers: "
                          f"{doubt.why}; {doubt.remedy}; --task classification makes them classes")  # fmt: skip
-    if options.task == "auto" and task == "classification":
-        _refuse_no_classes(values)
+    if task == "classification":
+        _refuse_dates(values, asked=options.task != "auto")
+        if options.task == "auto":
+            _refuse_no_classes(values)
     if options.class_weight != "none" and task == "regression":
         raise TableError(f"--class-weight needs classes; the target {options.target!r} is one of numbers: {why}")
     report.note(f"{task}: the target {options.target!r}: {why}")
@@ -272,8 +276,24 @@ def _task(values: pd.Series, reading: Reading, options: Namespace) -> str:
     return task
 
 
+def _refuse_dates(values: pd.Series, asked: bool) -> None:
+    """Raise TableError for dates; as texts they are classes where that was `asked` for."""
+    rows = values.value_counts()
+    texts = all(isinstance(value, str) for value in rows.index)
+    if texts and asked:
+        return
+    if all(is_date(value) if texts else isinstance(value, datetime.date) for value in rows.index):
+        possible = texts and (2 * len(rows) <= len(values) or len(rows) <= MAX_CLASSES)
+        found, many = counted(len(rows), "different date"), "too many for" if len(rows) > MAX_CLASSES else "hardly"
+        raise TableError(
+            f"the target {values.name!r} holds {found} ({rows.index[0]}, ...), which are no numbers, and {many} "
+            "classes. Write days since a date as plain numbers, or classes such as the month"
+            f"{'; --task classification trains on them as they are' if possible else ''}"
+        )
+
+
 def _refuse_no_classes(values: pd.Series) -> None:
-    """Raise TableError for texts of which too few come again to be classes: dates, names, numbers with words."""
+    """Raise TableError for texts of which too few come again to be classes: names, numbers with words."""
     rows = values.value_counts()
     if (len(rows) > MAX_CLASSES and 2 * int((rows <= 2).sum()) > len(rows)) or len(rows) > max(len(values) / 2, 5):
         shown = ", ".join(map(repr, values.tolist()[:3]))

@@ -13,6 +13,7 @@ __all__ = [
     "float_type",
     "in_short",
     "number",
+    "seed_number",
     "thread_count",
     "unexpected",
     "verbosity",
@@ -80,6 +81,11 @@ def whole_number(value: Any, name: str, least: int, most: int = 2**63 - 1) -> in
     if value > most:
         raise ValueError(f"{name} must be at most {most}; got {value}")
     return int(value)
+
+
+def seed_number(value: Any) -> int:
+    """Return `seed` as an int, as the core's generator takes it; TypeError or ValueError where it is none."""
+    return whole_number(value, "seed", 0, 2**64 - 1)
 
 
 def boolean(value: Any, name: str) -> bool:

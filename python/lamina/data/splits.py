@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from lamina._dispatch import core as _core
-from lamina.data.arguments import boolean, unexpected, whole_number, without_unknown
+from lamina.data.arguments import boolean, seed_number, unexpected, whole_number, without_unknown
 from lamina.data.arrays import rows_of, unmasked
 from lamina.data.records import Indices
 
@@ -129,7 +129,7 @@ def fold_indices(
     """Return the fold, 0 .. k - 1, of each row: sizes differ by one at most, and so do those within each class."""
     whole_number(k, "k", 2)
     boolean(shuffle, "shuffle")
-    whole_number(seed, "seed", 0, 2**64 - 1)
+    seed_number(seed)
     if k > n_rows:
         raise ValueError(f"k must be at most the number of rows, {n_rows}; got {k} folds")
     if groups is not None:
@@ -209,7 +209,7 @@ def split(
     if isinstance(fractions, (str, int, float)) or not isinstance(fractions, Iterable):
         raise TypeError(f"fractions must be a sequence of shares that sum to 1, such as (0.8, 0.2); got {fractions!r}")
     shares = [float(f) for f in fractions]
-    whole_number(seed, "seed", 0, 2**64 - 1)
+    seed_number(seed)
     stratify, shuffle = boolean(stratify, "stratify"), boolean(shuffle, "shuffle")
     if not shares or min(shares) <= 0 or abs(sum(shares) - 1) > 1e-6:
         raise ValueError(f"fractions must be greater than 0 and sum to 1; got {tuple(fractions)}")

@@ -11,7 +11,7 @@ from lamina import losses
 from lamina.estimators._base import BaseMLP
 from lamina.estimators.estimator import all_or_nothing, available_if, of_one_fit
 from lamina.estimators.labels import Labelling, labels_of, shares_of
-from lamina.estimators.samples import class_labels, two_classes, weighted
+from lamina.estimators.samples import class_labels, in_own_type, two_classes, weighted
 
 __all__ = ["MLPClassifier"]
 
@@ -180,7 +180,7 @@ feature_names_in_, n_iter_, n_layers_, n_outputs_, out_activation_
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> "MLPClassifier":
         """Train one epoch more; the first call needs `classes`, every label there will be."""
         if classes is not None:
-            given = unique_labels(classes)
+            given = unique_labels(in_own_type(classes))
             if hasattr(self, "classes_") and not np.array_equal(given, self.classes_):
                 raise ValueError(f"classes={given} is not the same as on the last call to partial_fit: {self.classes_}")
             self.classes_ = given

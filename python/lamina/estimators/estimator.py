@@ -17,7 +17,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from lamina.data.arrays import refuse_masked
-from lamina.estimators.samples import counted, numbers
+from lamina.estimators.samples import counted, in_own_type, numbers
 from lamina.html.notebook import shown
 
 __all__ = ["BaseLamina", "all_or_nothing", "available_if", "of_one_fit"]
@@ -159,7 +159,7 @@ class BaseLamina(BaseEstimator, ABC):  # type: ignore[misc]
         Weights are float64: whether the network's type holds them is for the network to say.
         """
         X, y, weight = counted(X, y, sample_weight)
-        y = y if is_classifier(self) else numbers(y)
+        y = in_own_type(y) if is_classifier(self) else numbers(y)
         X, y = validate_data(self, X, y, reset=reset, **self._accepted())
         return _dense(X), y, weight
 

@@ -100,7 +100,7 @@ _RANDOM_STATE: Rule = (
         or isinstance(value, np.random.RandomState)
         or (isinstance(value, Integral) and 0 <= int(value) < 2**63)
     ),
-    "None, an integer >= 0 or a numpy.random.RandomState",
+    "None, an integer >= 0 (and below 2**63) or a numpy.random.RandomState",
 )
 
 RULES: dict[str, Rule] = {

@@ -1,5 +1,6 @@
 """Samples at an estimator's door: which rows count, what labels and weights may be, and how large targets."""
 
+import datetime
 import reprlib
 from numbers import Number
 from typing import Any
@@ -14,8 +15,13 @@ from sklearn.utils.validation import _check_sample_weight, assert_all_finite
 from lamina import losses
 from lamina.data.arrays import refuse_masked, to_array
 from lamina.data.class_weights import class_factor
+from lamina.data.dates import is_date
 
-__all__ = ["balanced", "check_scale", "class_labels", "counted", "numbers", "two_classes", "weighted"]
+__all__ = ["balanced", "check_scale", "class_labels", "counted", "in_own_type", "numbers", "two_classes", "weighted"]
+
+
+# Texts of so many dates at most may be classes, and of them so many where most are there once.
+_MOST_DATES, _FEW_DATES = 100, 20
 
 
 def counted(X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
@@ -64,6 +70,7 @@ def class_labels(y: Any) -> Any:
     y = y.toarray() if issparse(y) else np.asarray(y)
     if y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)
+    _refuse_dates(y)
     if y.dtype.kind in "fcO":
         assert_all_finite(y, input_name="y")
     if y.dtype.kind == "O":
@@ -81,6 +88,39 @@ def class_labels(y: Any) -> Any:
     if y.ndim == 2 and not type_of_target(y).startswith("multilabel"):
         raise ValueError("y with several columns must hold 0 and 1 alone, one column a label")
     return y
+
+
+def _refuse_dates(y: Any) -> None:
+    """Raise ValueError for labels that are dates or spans of time, and for texts of more dates than can be classes."""
+    what, flat = "", y.reshape(-1)
+    if y.dtype.kind in "mM":
+        what = "dates" if y.dtype.kind == "M" else "spans of time"
+    elif y.dtype.kind == "O" and len(flat) and all(isinstance(each, datetime.date) for each in flat):
+        what = "dates"
+    elif y.dtype.kind in "OUT" and len(flat) and all(isinstance(each, str) and is_date(each) for each in flat):
+        many = len(np.unique(flat)) > min(_MOST_DATES, max(len(flat) / 2, _FEW_DATES))
+        what = "dates, as text," if many else ""
+    if what:
+        raise ValueError(
+            f"y must hold labels of classes; got {what} such as {flat[0]}. Make classes of them, such as the month, or "
+            "numbers, such as days, for a regressor"
+        )
+
+
+def in_own_type(y: Any) -> Any:
+    """Return labels of a nullable or categorical pandas type as an array of their own, bool or int.
+
+    scikit-learn would make floats of them. What has missing values is left to it, as is what is of another type.
+    """
+    if not (hasattr(y, "iloc") and hasattr(y, "isna")):
+        return y
+    flat = y.ndim == 1
+    if not flat and y.shape[1] != 1:
+        return y
+    found = np.asarray(y if flat else y.iloc[:, 0])
+    if found.dtype.kind not in "biu":
+        return y
+    return found if flat else found[:, np.newaxis]
 
 
 def two_classes(classes: Any) -> Any:

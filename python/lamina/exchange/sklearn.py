@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from lamina.extras import how_to_install
+
 __all__ = ["from_sklearn"]
 
 
@@ -42,12 +44,15 @@ def from_sklearn(model: Any) -> Any:
     >>> (new.predict(X) == old.predict(X)).all()
     True
     """
-    from sklearn import neural_network
-    from sklearn.pipeline import Pipeline
-    from sklearn.preprocessing import StandardScaler
-    from sklearn.utils.validation import check_is_fitted
+    try:
+        from sklearn import neural_network
+        from sklearn.pipeline import Pipeline
+        from sklearn.preprocessing import StandardScaler
+        from sklearn.utils.validation import check_is_fitted
+    except ImportError as error:
+        raise ImportError(f"this needs scikit-learn; {how_to_install(['sklearn'])}") from error
 
-    from lamina import estimators  # which says what is missing, where that is so
+    from lamina import estimators  # which says where it is too old
 
     scaler = None
     perceptron = model

@@ -27,6 +27,8 @@ _KEYWORDS = frozenset(
     "restrict return short signed sizeof static struct switch typedef union unsigned void volatile while".split()
 )
 
+# What each file begins with: one that does not is somebody's own, and stays.
+_SIGN = "/* Written by lamina"
 _TABLES = "it encodes columns of text, which the C code has no means for: export a Network"
 #: Models that are refused, and why.
 _REFUSED = {
@@ -76,6 +78,7 @@ def c(model: Any, path: FilePath, *, name: str | None = None, dtype: str | None 
         becomes a function of one window.
     path : path
         Where the C file goes; its name ends in ``.c``. The header's ends in ``.h``, that of the program in ``_main.c``.
+        Files that an earlier call wrote are replaced.
     name : str, optional
         A C identifier that all names begin with; by default the file's own name without its end.
     dtype : str, optional
@@ -95,6 +98,8 @@ def c(model: Any, path: FilePath, *, name: str | None = None, dtype: str | None 
         The model is none that C code can be written for, or has a part made from functions of your own.
     ValueError
         `path` does not end in ``.c``, or `name` is no C identifier.
+    FileExistsError
+        One of the files is there, and lamina did not write it.
 
     Notes
     -----
@@ -114,9 +119,23 @@ def c(model: Any, path: FilePath, *, name: str | None = None, dtype: str | None 
     files = {file: text.source(os.path.basename(file[:-2])), f"{file[:-2]}.h": text.header()}
     if main:
         files[f"{file[:-2]}_main.c"] = text.program(os.path.basename(file[:-2]))
+    for target in files:
+        _spare_others(target)
     for target, content in files.items():
         write_whole(target, content.encode())
     return CFiles(tuple(files), text.const_bytes, text.memory_bytes)
+
+
+def _spare_others(target: str) -> None:
+    """Raise FileExistsError where a file is in the way that has something in it, and not by lamina."""
+    if not os.path.isfile(target):
+        return
+    with open(target, "rb") as file:
+        begin = file.read(len(_SIGN))
+    if begin not in (b"", _SIGN.encode()):
+        raise FileExistsError(
+            f"{target} is there, and lamina did not write it; give another path, or move that file away first"
+        )
 
 
 def _identifier(name: str | None, file: str) -> str:
@@ -347,8 +366,8 @@ class _Text:
         s, p, real = self._source, self._prefix, self._source.real
         memory = "state" if self._recurrent else "scratch"
         lines = [
-            f"/* {self._title()}",
-            "   Written by lamina; it is described in the header. */",
+            f"{_SIGN}; it is described in the header:",
+            f"   {self._title()} */",
             f'#include "{stem}.h"',
             "",
             "#include <float.h>",
@@ -417,10 +436,11 @@ class _Text:
         big, memory = p.upper(), "state" if self._recurrent else "scratch"
         guard = f"{big}_H"
         lines = [
-            f"/* {self._title()}",
-            f"   Written by lamina {__version__}. The same bits as lamina predicts, where the C file is",
-            "   compiled with IEEE arithmetic, and without contraction of products and sums (which it tells",
-            "   GCC and Clang; other compilers may want an option):",
+            f"{_SIGN} {__version__}:",
+            f"   {self._title()}",
+            "   The same bits as lamina predicts, where the C file is compiled with IEEE arithmetic,",
+            "   and without contraction of products and sums (which it tells GCC and Clang; other",
+            "   compilers may want an option):",
             "       gcc -O3 -march=native -c ..., link with -lm",
             f"   Constants: {self.const_bytes} bytes; {p}_{memory}: {self.memory_bytes} bytes.",
             f"   Inputs are finite numbers; outputs are {self._meaning()}. */",
@@ -489,7 +509,8 @@ class _Text:
             else ("row", numbers)
         )
         lines = [
-            "/* Reads rows of numbers, decimal or hexadecimal, with blanks or new lines between them, and prints each",
+            f"{_SIGN}.",
+            "   Reads rows of numbers, decimal or hexadecimal, with blanks or new lines between them, and prints each",
             "   prediction exactly, in hexadecimal."
             + (" Before a sequence stands its number of steps. */" if self._recurrent else " */"),
             f'#include "{stem}.h"',

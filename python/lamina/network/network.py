@@ -16,6 +16,7 @@ from lamina.data.arguments import (
     boolean,
     float_type,
     number,
+    seed_number,
     thread_count,
     unexpected,
     whole_number,
@@ -30,6 +31,7 @@ from lamina.files import FilePath
 from lamina.network import stepping
 from lamina.network.old_pickles import memory_by_names
 from lamina.network.summary import blocks_of, short, table_of_layers
+from lamina.other_words import with_other_words
 from lamina.plots.layers import Block, layer_diagram
 from lamina.storage.container import Contents, write
 from lamina.storage.forms import NORMALIZATION, Forms, form_of
@@ -63,6 +65,7 @@ _OTHER_WORDS = {
 }
 
 
+@with_other_words
 class Network:
     """A network: a list of layers and a loss. With `Recurrent` layers its samples are sequences.
 
@@ -108,7 +111,7 @@ class Network:
             if not isinstance(layer, known):
                 raise TypeError(f"layers[{i}] must be a layer such as lamina.Dense(10); got {layer!r}")
         self._loss = losses.get(loss)
-        self._seed = whole_number(seed, "seed", 0, 2**64 - 1)
+        self._seed = seed_number(seed)
         self._normalizing = _normalizing(normalize_inputs)
         self.normalize_inputs = normalize_inputs
         self.normalize_targets = boolean(normalize_targets, "normalize_targets")

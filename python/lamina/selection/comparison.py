@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from lamina._core import Dense
-from lamina.data.arguments import boolean
+from lamina.data.arguments import boolean, seed_number
 from lamina.data.arrays import Array, to_array, unmasked
 from lamina.data.records import Samples
 from lamina.extras import how_to_install
@@ -137,7 +137,7 @@ def compare(
     except ImportError as error:
         raise ImportError(f"compare needs scikit-learn; {how_to_install(['sklearn'])}") from error
     check_fit_options(fit_options, "compare", OWN_OPTIONS)
-    n_threads, stratify = jobs(n_jobs), boolean(stratify, "stratify")
+    n_threads, stratify, seed = jobs(n_jobs), boolean(stratify, "stratify"), seed_number(seed)
     x = np.ascontiguousarray(to_array(X, "X"), np.float64)
     target, classes = _targets(y)
     if len(target) != len(x):
@@ -183,7 +183,7 @@ def _course_learners(classify: bool, seed: int) -> dict[str, Any]:
     from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
     from sklearn.svm import SVC, SVR
 
-    stumps = {"max_depth": 1, "max_iter": 200, "early_stopping": False, "random_state": seed}
+    stumps = {"max_depth": 1, "max_iter": 200, "early_stopping": False, "random_state": seed % 2**32}
     if classify:
         return {
             "linear classifier": LogisticRegression(max_iter=2000),

@@ -10,7 +10,7 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
-from lamina.data.arguments import boolean, verbosity
+from lamina.data.arguments import boolean, seed_number, verbosity
 from lamina.data.arrays import Array
 from lamina.data.frames import frame_of
 from lamina.data.records import Indices, Samples
@@ -285,6 +285,7 @@ def cross_validate(
     check_fit_options(fit_options, "cross_validate", OWN_OPTIONS)
     n_jobs, verbose = jobs(n_jobs), verbosity(verbose)
     stratify, shuffle = boolean(stratify, "stratify"), boolean(shuffle, "shuffle")
+    seed = seed_number(seed)
     fit_options["callbacks"] = callbacks_of(fit_options.get("callbacks"))
     weight, lengths = fit_options.pop("sample_weight", None), fit_options.get("lengths")
     given = one_target_a_sample(net, X, y, weight, lengths)

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from lamina.data.arguments import verbosity, whole_number
+from lamina.data.arguments import seed_number, verbosity, whole_number
 from lamina.files import FilePath
 from lamina.selection.cross_validation import is_number, row_pairs
 from lamina.selection.optuna_study import Proposal, Study
@@ -58,7 +58,8 @@ def search(
         ``build(**params)`` returns a `Network`, or (Network, dict of fit options). A trial that it refuses by an error,
         or whose fit does, is recorded as failed, and the search goes on.
     space : dict
-        Name -> list of choices, (low, high), or ``lamina.space.loguniform(low, high)``, ``lamina.space.integer(...)``.
+        Name -> list of choices, (low, high) for any number in between, ``lamina.space.integer(low, high)`` for whole
+        ones, or ``lamina.space.loguniform(low, high)``.
         A name that `build` does not take and `Network.fit` does goes to `fit`: l2, batch_size, optimizer, ...
     X, y : array-like
         As for `Network.fit`.
@@ -109,6 +110,8 @@ def search(
 
     Raises
     ------
+    TypeError
+        For a range of any numbers where `build` or the fit takes whole ones alone.
     ValueError
         For a space without a trial, or a search of which every trial diverged or failed.
     SearchFileError
@@ -126,6 +129,7 @@ def search(
     if groups is not None and validation is not None:
         raise ValueError("groups goes with k folds; make a grouped hold-out part with lamina.split(..., groups=...)")
     whole_number(factor, "factor", 2)
+    seed = seed_number(seed)
     n_threads = None if n_jobs is None else jobs(n_jobs)
     n_jobs, verbose = jobs(n_jobs), verbosity(verbose)
     drawn = candidates(space, n_trials, seed)
@@ -145,6 +149,7 @@ def search(
     if k is not None and not is_number(k):
         k = row_pairs(k, trainer.x, trainer.y, groups)  # once: each trial gets the same
         trainer.scheme = replace(trainer.scheme, k=k)
+    trainer.check_ranges(parts_of(space), drawn[0])
     with suppress(TrialFailedError):
         score_of(scoring, trainer.network(drawn[0])[0].loss)  # what fails for all, fails before any time is spent
     names = [name_of(hook) for hook in trainer.options["callbacks"]]

@@ -21,6 +21,7 @@ from lamina.training.checkpoint import Checkpoint
 __all__ = [
     "FIT_OPTIONS",
     "OWN_OPTIONS",
+    "WHOLE_OPTIONS",
     "CancelledFitError",
     "Hook",
     "Task",
@@ -53,6 +54,8 @@ FIT_OPTIONS = {
     for name, parameter in inspect.signature(Network.fit).parameters.items()
     if parameter.kind is inspect.Parameter.KEYWORD_ONLY
 } - OWN_OPTIONS
+#: Those of them that are whole numbers.
+WHOLE_OPTIONS = {name for name in FIT_OPTIONS if inspect.signature(Network.fit).parameters[name].annotation == "int"}
 # Long beside what a change of hands costs, tens of microseconds and cold caches; short beside a fit.
 _TURN_SECONDS = 0.01
 

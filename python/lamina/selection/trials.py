@@ -5,13 +5,13 @@ from __future__ import annotations
 import inspect
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from lamina.data.arguments import in_short
+from lamina.data.arguments import in_short, whole_number
 from lamina.data.arrays import to_array
 from lamina.data.records import Samples, SampleSpec
 from lamina.data.samples import samples
@@ -20,7 +20,8 @@ from lamina.data.targets import classes_of, target_array
 from lamina.network.network import Network
 from lamina.selection.cross_validation import Fold, fit_fold, folds_of, mean_curve
 from lamina.selection.kept_fits import described_network
-from lamina.selection.side_by_side import FIT_OPTIONS, Hook, one_target_a_sample
+from lamina.selection.side_by_side import FIT_OPTIONS, WHOLE_OPTIONS, Hook, one_target_a_sample
+from lamina.selection.space import Choice, Range
 from lamina.storage.plain import digest
 from lamina.training.callbacks import Epoch, callbacks_of
 from lamina.training.scoring import Scoring, score_of
@@ -97,6 +98,37 @@ class Trainer:
         if not isinstance(net, Network):
             raise TypeError(f"build must return a lamina.Network, or (Network, fit options); got {in_short(net)}")
         return net, {**self.options, **extra, **to_fit}
+
+    def check_ranges(self, parts: Mapping[str, Range | Choice], params: dict[str, Any]) -> None:
+        """Raise TypeError for a range that draws fractions where whole numbers are taken; `params` are drawn from it.
+
+        Whether they are is for `build` and the fit to say: they refuse 8.0, and take 8.
+        """
+        ranges = {
+            name: part
+            for name, part in parts.items()
+            if isinstance(part, Range) and not part.whole and part.low == int(part.low) and part.high == int(part.high)
+        }
+        rounded = {**params, **{name: int(params[name]) for name in ranges}}
+        if not ranges or self._takes(params) or not self._takes(rounded):
+            return
+        for name, part in ranges.items():
+            if not self._takes({**rounded, name: float(rounded[name])}):
+                log = ", log=True" if part.log else ""
+                raise TypeError(
+                    f"space[{name!r}] must draw whole numbers, and from {part.low} to {part.high} it draws others, "
+                    f"as {params[name]:.6g}; write lamina.space.integer({int(part.low)}, {int(part.high)}{log})"
+                )
+
+    def _takes(self, params: dict[str, Any]) -> bool:
+        """Whether `build` makes a network of these parameters, and what has to be whole among its options is."""
+        try:
+            _, options = self.network(params)
+            for name in WHOLE_OPTIONS & options.keys():
+                whole_number(options[name], name, 1)
+        except (TrialFailedError, TypeError, ValueError):
+            return False
+        return True
 
     def digest(self, net: Network, options: dict[str, Any]) -> str:
         """Return what tells one `build` from another: a digest of the network it makes, and of its fit options."""

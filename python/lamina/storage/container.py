@@ -26,7 +26,7 @@ from lamina.files import open_regular, path_of, write_whole
 from lamina.storage.forms import SCALES, ArrayForm, Forms, check_finite, form_of
 from lamina.storage.parts import ModelFileError
 
-__all__ = ["MODEL", "Contents", "Kind", "Restorable", "as_strings", "read", "understood", "write"]
+__all__ = ["FIT", "MODEL", "Contents", "Kind", "Restorable", "as_strings", "read", "understood", "write"]
 
 _KEY = "lamina"
 _VERSION = 1
@@ -65,6 +65,8 @@ class Kind:
 MODEL = Kind()
 # What the entry `kind` says of models, which have none.
 _MODEL = MODEL.name
+#: What the architecture of a model calls itself, under `network`, that is the checkpoint of a fit.
+FIT = "Checkpoint"
 
 
 class Restorable(Protocol):
@@ -276,12 +278,20 @@ def _parsed(header: bytes, kind: Kind) -> tuple[dict[str, Any], dict[str, ArrayF
     if description["format_version"] != _VERSION:
         raise ModelFileError(f"has format {reprlib.repr(description['format_version'])}; this lamina reads {_VERSION}")
     if (other := description.get("kind", _MODEL)) != kind.name:
-        raise ModelFileError(f"is not a lamina {kind.name}, but a {reprlib.repr(other)[1:-1]}")
+        raise ModelFileError(f"is not a lamina {kind.name}, but a {_called(description, other)}")
     found = {
         name: ArrayForm(_TYPES.get(tensor["dtype"], tensor["dtype"]), tuple(tensor["shape"]))
         for name, tensor in tensors.items()
     }
     return description, found
+
+
+def _called(description: Mapping[str, Any], kind: Any) -> str:
+    """What a file of another kind than was wanted is."""
+    of = description.get("architecture")
+    if kind == _MODEL and isinstance(of, Mapping) and of.get("network") == FIT:
+        return "checkpoint of one fit of a network, which fit(..., resume_from=path) goes on with"
+    return reprlib.repr(kind)[1:-1]
 
 
 def _none(kind: Kind) -> str:

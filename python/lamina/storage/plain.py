@@ -21,6 +21,8 @@ _MOST_DIFFERENCES = 3
 _LONGEST_LIST = 100
 # How an object is shown of which nobody has said how.
 _UNTOLD: Any = object.__repr__
+# What `plain` and `digest` make of data: the shape and type of an array, or the length of a list, and a digest.
+_DATA = re.compile(r"(?:(?P<shape>\([\d, ]*\)) (?P<type>\w+) |(?P<length>\d+) entries )?[0-9a-f]{16}")
 # What stands for a value that is not there.
 _ABSENT = object()
 
@@ -111,6 +113,8 @@ def _unequal(found: Any, wanted: Any, name: str) -> Iterator[str]:
             return
         for i, (there, here) in enumerate(zip(found, wanted, strict=True)):
             yield from _unequal(there, here, f"{name}[{i}]")
+    elif found != wanted and (there := _data(found)) and (here := _data(wanted)):
+        yield f"{name} has other values here" if there == here else f"{name} was {there} there and is {here} here"
     elif isinstance(found, bool) != isinstance(wanted, bool) or (found != wanted and repr(found) != repr(wanted)):
         yield f"{name} was {_shown(found)} there and is {_shown(wanted)} here"
 
@@ -121,6 +125,16 @@ def _alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     return same and not one.keys().isdisjoint(other)
 
 
+def _data(value: Any) -> str:
+    """What kind of data a plain value stands for, of which it is a digest; "" where it is none."""
+    found = [_DATA.fullmatch(part) for part in value.split("/")] if isinstance(value, str) else [None]
+    if (last := found[-1]) is None or None in found:  # of the rows of both sides of a split those that are held out
+        return ""
+    if last["length"]:
+        return f"a list of {last['length']} entries"
+    return f"an array of {last['type']}, {last['shape']}," if last["shape"] else "data"
+
+
 def _shown(value: Any) -> str:
     text = "not given" if value is _ABSENT else _words(value)
     return text if len(text) <= 80 else f"{text[:77]}..."
@@ -128,8 +142,11 @@ def _shown(value: Any) -> str:
 
 def _words(value: Any) -> str:
     """A plain value; as a call where it describes a part by its name and parameters."""
-    if isinstance(value, Mapping) and isinstance(first := next(iter(value.values()), None), str):
+    if isinstance(value, Mapping):
+        first = next(iter(value.values()), None)
+        if not isinstance(first, str) or _data(first):
+            return f"{{{', '.join(f'{name!r}: {_words(own)}' for name, own in value.items())}}}"
         return f"{first}({', '.join(f'{name}={_words(own)}' for name, own in list(value.items())[1:])})"
     if isinstance(value, list):
         return f"[{', '.join(map(_words, value))}]"
-    return repr(value)
+    return _data(value) or repr(value)

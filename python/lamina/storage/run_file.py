@@ -95,6 +95,8 @@ class RunFile:
         Whose run it is, such as "cross_validate".
     run : callable
         Returns what tells this run from others, by name: what `plain` makes of it is compared.
+    told : callable
+        ``told(here, there)`` says in what two such descriptions differ.
 
     Raises
     ------
@@ -102,9 +104,15 @@ class RunFile:
         There is something else at `path`, or it was cut short or altered.
     """
 
-    def __init__(self, path: FilePath | None, of: str, run: Callable[[], Mapping[str, Any]]) -> None:
+    def __init__(
+        self,
+        path: FilePath | None,
+        of: str,
+        run: Callable[[], Mapping[str, Any]],
+        told: Callable[[Any, Any], str] = difference,
+    ) -> None:
         self.path = None if path is None else os.path.abspath(path_of(path, "checkpoint"))
-        self._lock = threading.Lock()
+        self._lock, self._told = threading.Lock(), told
         self.parts: dict[str, Part] = {}
         self._header: dict[str, Any] = {}
         if self.path is None:
@@ -125,7 +133,8 @@ class RunFile:
             if parts == {} and not contents.arrays:  # left by a call that came to nothing: another may take its place
                 self._write()
                 return
-            if other := difference(self._header["run"], run):
+            if difference(self._header["run"], run):
+                other = self._told(self._header["run"], run)
                 words = "checkpoint must be one of the same run"
                 raise CheckpointError(f"{words}; {self.path} is of another: {other}; give another path")
             self.parts = {name: Part({}, dict(values)) for name, values in parts.items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -18,7 +18,7 @@ from lamina.selection.cross_validation import Fold
 from lamina.selection.kept_fits import described_network, described_options, kept_fit, network_of
 from lamina.selection.side_by_side import CancelledFitError, Hook, Task, jobs, options_of, run
 from lamina.storage.forms import ArrayForm, Forms, form_of
-from lamina.storage.plain import described_samples, digest
+from lamina.storage.plain import described_samples, difference, digest
 from lamina.storage.run_file import Part, RunFile
 from lamina.training.callbacks import Epoch
 from lamina.training.progress import Progress
@@ -233,7 +233,34 @@ def _file_of(plan: Plan) -> RunFile:
             "max_time": plan.max_time is not None,
         }
 
-    return RunFile(plan.checkpoint, "the fit of a tabular model", run)
+    return RunFile(plan.checkpoint, "the fit of a tabular model", run, _in_what)
+
+
+def _in_what(here: Mapping[str, Any], there: Mapping[str, Any]) -> str:
+    """Tell in what two fits differ, in the words of who calls `fit`.
+
+    Networks, options and folds follow from what the estimator was asked for, and from the table.
+    """
+    asked = difference(here["parameters"], there["parameters"])
+    seeds = ({"random_state": run["network"]["seed"]} for run in (here, there))
+    # Weights of classes are in those of the rows.
+    weighted = here["parameters"].get("class_weight") == there["parameters"].get("class_weight")
+    data = ({n: p for n, p in run["data"].items() if weighted or n != "sample_weight"} for run in (here, there))
+    found = [asked, difference(*seeds), difference(*data)]
+    if here["max_time"] != there["max_time"]:
+        found.append(f"max_time was {_given(there['max_time'])} there and is {_given(here['max_time'])} here")
+    apart, before = here["validation"], there["validation"]
+    if (apart is None) != (before is None):
+        found.append(f"X_val and y_val were {_given(before)} there and are {_given(apart)} here")
+    elif apart is not None:
+        found.append(difference(*({f"{name}_val": part for name, part in own.items()} for own in (apart, before))))
+    if told := "; ".join(filter(None, found)):
+        return told
+    return difference(here, there) if here["folds"] == there["folds"] else "groups make other folds here"
+
+
+def _given(value: Any) -> str:
+    return "given" if value else "not given"
 
 
 def _kept(plan: Plan, file: RunFile, places: Sequence[tuple[int, int, int]]) -> dict[tuple[int, int, int], Member]:

@@ -24,7 +24,7 @@ from lamina.data.arrays import Array
 from lamina.data.records import Samples, TrainingSet
 from lamina.files import FilePath, path_of
 from lamina.runtime import __version__
-from lamina.storage.container import Contents, as_strings, read, understood, write
+from lamina.storage.container import FIT, Contents, as_strings, read, understood, write
 from lamina.storage.forms import SCALES, ArrayForm, Forms
 from lamina.storage.parts import ModelFileError, layer_from
 from lamina.storage.pickles import VersionWarning
@@ -46,7 +46,7 @@ __all__ = [
 ]
 
 #: What the architecture of a checkpoint calls itself, where that of a model has the kind of network.
-KIND = "Checkpoint"
+KIND = FIT
 #: What the names of curves of `metrics` begin with, among those of a history.
 METRIC = "metrics."
 # Of an architecture: whether the start from data is still to come; never in the midst of a fit.

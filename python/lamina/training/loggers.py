@@ -50,12 +50,14 @@ class CSVLogger(_OneFitAtATime):
     append : bool, default False
         Go on below what the file holds, which must have the same columns; what a broken-off fit left of its last row is
         taken away, and rows of epochs that are trained again, as a fit that goes on from a checkpoint does, are
-        replaced. Without it a file that is there is begun anew.
+        replaced; from the first epoch on where it finds no checkpoint yet, and has the values of the fit that is last
+        in the file. Without it a file that is there is begun anew.
     """
 
     def __init__(self, path: FilePath, append: bool = False) -> None:
         self.path, self.append = path_of(path), boolean(append, "append")
         self._columns: list[str] = []
+        self._resumes = False
 
     def __repr__(self) -> str:
         return f"lamina.callbacks.CSVLogger({self.path!r}, append={self.append})"
@@ -66,7 +68,7 @@ class CSVLogger(_OneFitAtATime):
         try:
             with open(self.path, "ab"):
                 pass
-            self._columns = []
+            self._columns, self._resumes = [], run.options.get("resume_from") is not None
         except BaseException:
             self._stop()
             raise
@@ -74,19 +76,20 @@ class CSVLogger(_OneFitAtATime):
     def __call__(self, epoch: Epoch) -> None:
         """Write the row of an epoch."""
         row = {"epoch": epoch.epoch, **epoch.values(), "seconds": round(epoch.seconds, 6)}
-        if not self._columns:
-            self._columns = list(row)
-            if not self.append or not self._take_over(epoch.epoch):
-                with open(self.path, "wb", buffering=0) as file:
-                    file.write(_csv_line(self._columns))
+        begins = not self._columns
+        self._columns = self._columns or list(row)
+        cells = [_number_as_text(row.get(name)) for name in self._columns]
+        if begins and not (self.append and self._take_over(epoch.epoch, cells)):
+            with open(self.path, "wb", buffering=0) as file:
+                file.write(_csv_line(self._columns))
         with open(self.path, "ab", buffering=0) as file:
-            file.write(_csv_line([_number_as_text(row.get(name)) for name in self._columns]))
+            file.write(_csv_line(cells))
 
     def on_end(self, run: FitRun) -> None:
         """Be free for the next fit."""
         self._stop()
 
-    def _take_over(self, first: int) -> bool:
+    def _take_over(self, first: int, cells: list[str]) -> bool:
         """Whether the file has a table to go on with; its last row is then whole, and the one before epoch `first`."""
         with open_regular(self.path) as file:
             held = file.read()
@@ -104,6 +107,12 @@ class CSVLogger(_OneFitAtATime):
         lines = whole.splitlines(keepends=True)
         while first > 1 and len(lines) > 1 and _epoch_of(lines[-1]) >= first:
             lines.pop()
+        if first == 1 and self._resumes:
+            numbers = [_epoch_of(line) for line in lines]
+            last = len(numbers) - 1 - numbers[::-1].index(1) if 1 in numbers else 0
+            # Values that are the same to the last bit are those of the same fit; the seconds are not.
+            if last and lines[last].rpartition(b",")[0] == _csv_line(cells).rpartition(b",")[0]:
+                del lines[last:]
         if (left := sum(map(len, lines))) != len(held):
             os.truncate(self.path, left)
         return True

@@ -1,0 +1,130 @@
+"""What other libraries call things, and what is written in lamina in their place: words for errors about attributes."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn, TypeVar
+
+__all__ = ["OF_NETWORKS", "OF_THE_PACKAGE", "no_attribute", "with_other_words"]
+
+T = TypeVar("T")
+
+_GATES = "lamina has no gated cells: lamina.Recurrent(units) is its recurrent layer"
+_CONVOLUTIONS = "lamina has no convolutions and no pooling; its layers are those of lamina.layers"
+_ATTENTION = "lamina has no attention; its layers are those of lamina.layers"
+_NETWORK = "write lamina.Network([lamina.Dense(16, activation='relu'), lamina.Dense(3)], n_inputs=4, loss=...)"
+_INPUTS = "a network is told its inputs: lamina.Network(layers, n_inputs=4)"
+_LOSS = "a loss is given by its name, lamina.Network(..., loss='cross_entropy'); see lamina.losses.names()"
+_ROWS = "fit takes whole arrays, and batch_size="
+_SEED = "the seed is the network's: lamina.Network(..., seed=0)"
+_ARRAYS = "lamina takes NumPy arrays as they are"
+_FLAT = "a row is a sample: write X.reshape(len(X), -1)"
+
+#: Of `lamina`, by the name that was looked for.
+OF_THE_PACKAGE = {
+    **dict.fromkeys(("LSTM", "LSTMCell", "GRU", "GRUCell", "Bidirectional"), _GATES),
+    **dict.fromkeys(("RNN", "SimpleRNN"), "write lamina.Recurrent(units)"),
+    **dict.fromkeys(
+        (
+            f"{kind}{n}{d}"
+            for kind in ("Conv", "MaxPool", "AvgPool", "MaxPooling", "AveragePooling")
+            for n in "123"
+            for d in "dD"
+        ),
+        _CONVOLUTIONS,
+    ),
+    **dict.fromkeys(("Attention", "MultiHeadAttention", "MultiheadAttention", "Transformer"), _ATTENTION),
+    **dict.fromkeys(("LayerNorm", "LayerNormalization", "GroupNorm"), "lamina has lamina.BatchNorm() alone"),
+    **dict.fromkeys(("BatchNormalization", "BatchNorm1d"), "write lamina.BatchNorm()"),
+    **dict.fromkeys(("Sequential", "Model", "Module"), _NETWORK),
+    **dict.fromkeys(("Input", "InputLayer"), _INPUTS),
+    **dict.fromkeys(("Linear",), "write lamina.Dense(units)"),
+    **dict.fromkeys(("Flatten", "Reshape"), _FLAT),
+    **dict.fromkeys(
+        ("ReLU", "Sigmoid", "Tanh", "GELU", "SiLU", "ELU", "Mish", "LeakyReLU", "Softplus"),
+        "write lamina.Activation('relu'), or lamina.Dense(units, activation='relu'); see lamina.activations.names()",
+    ),
+    **dict.fromkeys(("Softmax", "LogSoftmax", "softmax"), "the softmax is the loss's: loss='cross_entropy'"),
+    **dict.fromkeys(("CrossEntropyLoss", "MSELoss", "BCELoss", "BCEWithLogitsLoss", "L1Loss", "HuberLoss"), _LOSS),
+    **dict.fromkeys(("Dataset", "DataLoader", "TensorDataset"), _ROWS),
+    **dict.fromkeys(("Tensor", "tensor", "Variable", "from_numpy"), _ARRAYS),
+    **dict.fromkeys(("seed", "set_seed", "manual_seed", "set_random_seed"), _SEED),
+    **dict.fromkeys(("nn", "functional"), "layers, optimizers and functions are in lamina itself: see lamina.layers"),
+    "optim": "see lamina.optimizers; lamina.Adam(1e-3) is one",
+    "train_test_split": "write lamina.split(X, y, fractions=(0.8, 0.2))",
+    **dict.fromkeys(("KFold", "cross_val_score"), "write lamina.cross_validate(net, X, y, k=5)"),
+    **dict.fromkeys(("GridSearchCV", "RandomizedSearchCV", "Tuner"), "write lamina.search(build, space, X, y)"),
+    **dict.fromkeys(("load_model", "read"), "write lamina.load(path)"),
+    **dict.fromkeys(("save", "save_model"), "write net.save(path)"),
+    **dict.fromkeys(("ModelCheckpoint", "Checkpoint"), "write lamina.callbacks.Checkpoint(path)"),
+    **dict.fromkeys(("CSVLogger", "TensorBoard", "MLflow"), "it is in lamina.callbacks"),
+    **dict.fromkeys(
+        ("MLP", "NeuralNetwork", "NeuralNet"), "lamina.MLPClassifier, lamina.MLPRegressor and lamina.Network"
+    ),
+    **dict.fromkeys(("LGBMClassifier", "XGBClassifier"), "for tables there is lamina.TabularClassifier"),
+    **dict.fromkeys(("LGBMRegressor", "XGBRegressor"), "for tables there is lamina.TabularRegressor"),
+}
+
+_COMPILED = "there is nothing to compile: the loss is the network's, fit(..., optimizer=lamina.Adam(1e-3)) has the rest"
+_WEIGHTS = "net.parameters has the weights by name, as arrays to read and to write"
+_MODES = "there are no modes: fit trains, and predict is without dropout"
+_PLACES = "lamina computes on the CPU"
+_GRADIENTS = "net.loss_and_gradients(X, y) returns them, and fit takes the steps"
+_TURN = "net.fit(X, y, epochs=1, resume=True, validation=None, early_stopping=None) goes on where the last fit ended"
+
+#: Of networks, likewise.
+OF_NETWORKS = {
+    "compile": _COMPILED,
+    **dict.fromkeys(
+        ("state_dict", "get_weights", "weights", "trainable_weights", "named_parameters", "coefs_"), _WEIGHTS
+    ),
+    **dict.fromkeys(("load_state_dict", "set_weights"), _WEIGHTS),
+    **dict.fromkeys(("load_weights", "load"), "lamina.load(path) returns the network of a file"),
+    "save_weights": "write net.save(path)",
+    **dict.fromkeys(("train", "eval"), _MODES),
+    **dict.fromkeys(("to", "cuda", "cpu"), _PLACES),
+    **dict.fromkeys(("double", "float", "half"), "write net.astype('float64')"),
+    **dict.fromkeys(("backward", "zero_grad", "grad"), _GRADIENTS),
+    **dict.fromkeys(("train_on_batch", "partial_fit", "train_step"), _TURN),
+    "score": "write net.evaluate(X, y), or net.evaluate(X, y, metric='accuracy')",
+    **dict.fromkeys(
+        ("predict_proba", "predict_on_batch"), "net.predict(X) returns probabilities where the loss has such"
+    ),
+    "predict_classes": "write net.predict(X).argmax(axis=1)",
+    **dict.fromkeys(("add", "append"), "the layers of a network are given at once: lamina.Network([...], n_inputs=4)"),
+    **dict.fromkeys(("children", "modules", "get_layer"), "net.layers has the layers, and net.parameters the weights"),
+    **dict.fromkeys(("count_params", "num_parameters"), "net.summary() counts the parameters"),
+    **dict.fromkeys(("get_params", "set_params"), "it is no estimator of scikit-learn's: lamina.MLPClassifier is one"),
+}
+
+
+def no_attribute(owner: str, name: str, instead: dict[str, str]) -> AttributeError:
+    """Return Python's error about an attribute that is not there, with what to write in its place."""
+    told = f"{owner} has no attribute {name!r}"
+    return AttributeError(f"{told}; {instead[name]}" if name in instead else told)
+
+
+class _Absent:
+    """An attribute that is not there, with advice.
+
+    A class with `__getattr__` would say it shorter, and each look-up of what is there would take longer.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, net: Any, owner: type) -> NoReturn:
+        raise no_attribute(f"{owner.__name__!r} object", self._name, OF_NETWORKS)
+
+
+def with_other_words(network: type[T]) -> type[T]:
+    """Have a class of networks say what to write for names that other libraries have; `dir` does not show them."""
+    absent = {name for name in OF_NETWORKS if not hasattr(network, name)}
+    for name in absent:
+        setattr(network, name, _Absent(name))
+
+    def shown(self: Any) -> list[str]:
+        """Return the names of what is there."""
+        return [name for name in object.__dir__(self) if name not in absent or name in vars(self)]
+
+    network.__dir__ = shown  # type: ignore[method-assign]
+    return network

@@ -1,0 +1,83 @@
+"""Names that other libraries have, and lamina has not: errors that say what to write."""
+
+import copy
+import pickle
+import re
+
+import numpy as np
+import pytest
+
+import lamina
+from lamina.other_words import OF_NETWORKS, OF_THE_PACKAGE
+
+
+def network():
+    return lamina.Network([lamina.Dense(3), lamina.Dense(1)], 2)
+
+
+OWNERS = {
+    "Network": network,
+    "CascadeNetwork": lambda: lamina.CascadeNetwork(2, 1),
+    "Ensemble": lambda: lamina.Ensemble(network(), 2),
+}
+
+
+@pytest.mark.parametrize("name", sorted(OF_THE_PACKAGE))
+def test_a_name_of_the_package(name):
+    with pytest.raises(AttributeError, match=re.escape(f"'lamina' has no attribute {name!r}; {OF_THE_PACKAGE[name]}")):
+        getattr(lamina, name)
+
+
+def test_the_words_are_of_names_that_are_not_there_and_name_those_that_are():
+    assert not OF_THE_PACKAGE.keys() & {*lamina.__all__, *dir(lamina)}
+    for advice in {*OF_THE_PACKAGE.values(), *OF_NETWORKS.values()}:
+        for path in re.findall(r"\blamina((?:\.[A-Za-z_]\w*)+)", advice):
+            found = lamina
+            for part in path[1:].split("."):
+                found = getattr(found, part)
+        for name in re.findall(r"\bnet\.(\w+)", advice):
+            assert hasattr(network(), name), name
+
+
+@pytest.mark.parametrize("kind", OWNERS)
+def test_a_name_of_a_network(kind):
+    net = OWNERS[kind]()
+    there = set(dir(net))
+    assert {"fit", "predict", "save"} <= there
+    for name in OF_NETWORKS.keys() - there:
+        with pytest.raises(AttributeError) as error:
+            getattr(net, name)
+        assert str(error.value) == f"'{kind}' object has no attribute {name!r}; {OF_NETWORKS[name]}"
+        assert not hasattr(net, name)
+    if kind == "Network":
+        assert not OF_NETWORKS.keys() & there
+    for value in (net, lamina):
+        with pytest.raises(AttributeError, match=r"no attribute 'colour'$"):
+            value.colour  # noqa: B018
+
+
+@pytest.mark.parametrize("kind", OWNERS)
+def test_copies_and_pickles_are_as_before(kind):
+    net = OWNERS[kind]()
+    for twin in (copy.copy(net), copy.deepcopy(net), pickle.loads(pickle.dumps(net))):
+        assert type(twin) is type(net)
+        assert repr(twin) == repr(net)
+    assert not hasattr(object.__new__(type(net)), "anything")  # as when a pickle is read
+
+
+def test_what_is_there_is_looked_up_as_ever():
+    """Python takes the long way round for classes that have these."""
+    assert not hasattr(lamina.Network, "__getattr__")
+    assert lamina.Network.__getattribute__ is object.__getattribute__
+    net = network()
+    net.compile = 3
+    assert net.compile == 3
+    assert "compile" in dir(net)
+
+
+def test_scikit_learn_s_clone_takes_an_estimator_with_a_network():
+    from sklearn.base import clone
+
+    X = np.random.default_rng(0).normal(size=(20, 2))
+    made = lamina.CascadeRegressor(max_units=1).fit(X, X[:, 0])
+    assert clone(made).get_params() == made.get_params()
