@@ -259,6 +259,8 @@ def test_scikit_learns_name_of_the_folds_is_told():
             call()
     with pytest.raises(TypeError, match="compare has no option epoch"):
         lamina.compare(X, y, epoch=3)
+    with pytest.raises(TypeError, match="cross_validate has no option n_folds; did you mean 'k'"):
+        lamina.cross_validate(network(8), X, y, n_folds=3)
 
 
 def test_a_single_fold_has_no_spread():

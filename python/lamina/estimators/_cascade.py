@@ -1,7 +1,7 @@
 """Cascade-correlation for scikit-learn: the classifier and the regressor."""
 
 from abc import abstractmethod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin
@@ -13,6 +13,9 @@ from lamina.estimators.estimator import BaseLamina, all_or_nothing, of_one_fit
 from lamina.estimators.labels import Labelling, labels_of, shares_of
 from lamina.estimators.parameters import CASCADE, check_parameters
 from lamina.estimators.samples import class_labels, two_classes
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["CascadeClassifier", "CascadeRegressor"]
 
@@ -54,7 +57,7 @@ class BaseCascade(BaseLamina):
         """Return the network's targets, its number of outputs, and their activation."""
 
     @all_or_nothing
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "BaseCascade":
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "Self":
         """Grow a network on `X` (n, features), dense or sparse, and `y`: labels or values.
 
         A row with sample weight 2 counts as the row given twice, one with 0 as if it were not there. With

@@ -192,8 +192,13 @@ def check_fit_options(options: Iterable[str], caller: str, own: set[str]) -> Non
     if "cv" in options:
         raise TypeError(f"{caller} has no option cv; k= is what scikit-learn calls so: a number of folds, a splitter "
                         "or pairs of row numbers")  # fmt: skip
-    if unknown := sorted(set(options) - FIT_OPTIONS - own):
-        raise TypeError(f"{caller} has no option {', '.join(unknown)}")
+    known = FIT_OPTIONS | own
+    if unknown := sorted(set(options) - known):
+        import difflib
+
+        near = "k" if "fold" in unknown[0] else next(iter(difflib.get_close_matches(unknown[0], known, n=1)), None)
+        advice = f"; did you mean {near!r}?" if near else ""
+        raise TypeError(f"{caller} has no option {', '.join(unknown)}{advice}")
 
 
 def options_of(options: dict[str, Any], hook: Hook, n_threads: int | None = 1) -> dict[str, Any]:

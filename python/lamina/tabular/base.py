@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
@@ -38,6 +38,9 @@ from lamina.tabular.recipe import (
 from lamina.tabular.scores import permuted_rises
 from lamina.tabular.values import Table, table_of
 from lamina.text import counted
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["BaseTabular"]
 
@@ -143,7 +146,7 @@ class BaseTabular(BaseLamina):
         sample_weight_val: Any = None,
         groups: Any = None,
         checkpoint: FilePath | None = None,
-    ) -> BaseTabular:
+    ) -> Self:
         """Learn the columns of a table, and train on it.
 
         Parameters
