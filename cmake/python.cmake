@@ -22,7 +22,8 @@ endif()
 # What the libraries below show is what the module asks for, and nothing else: what cannot be reached from there is left
 # out, and no call within a library goes through a table.
 set(exports "${CMAKE_CURRENT_BINARY_DIR}/exports")
-file(GENERATE OUTPUT "${exports}.objects" CONTENT "$<JOIN:$<TARGET_OBJECTS:lamina_bind>,\n>\n")
+set(objects "$<FILTER:$<TARGET_OBJECTS:lamina_bind>,EXCLUDE,[.](gch|pch)$>") # without a precompiled header
+file(GENERATE OUTPUT "${exports}.objects" CONTENT "$<JOIN:${objects},\n>\n")
 add_custom_command(
   OUTPUT "${exports}.map"
   COMMAND ${CMAKE_COMMAND} -DNM=${CMAKE_NM} -DOBJECTS=${exports}.objects -DMAP=${exports}.map -P
