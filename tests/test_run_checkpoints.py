@@ -763,3 +763,16 @@ def test_groups_that_make_other_folds_are_named(tmp_path):
     fit(np.arange(120) // 4)
     with pytest.raises(lamina.CheckpointError, match="of another: groups make other folds here; give another path"):
         fit(np.arange(120) // 5)
+
+
+def test_a_table_that_is_to_be_gone_on_with_needs_a_seed(tmp_path):
+    with pytest.raises(ValueError, match="random_state must be a number where there is a checkpoint"):
+        lamina.TabularRegressor().fit(X, VALUES, checkpoint=tmp_path / "run")
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_other_estimator_is_named(tmp_path):
+    options = {"preset": "fast", "epochs": 1, "random_state": 0}
+    lamina.TabularRegressor(**options).fit(X, VALUES, checkpoint=tmp_path / "run")
+    with pytest.raises(lamina.CheckpointError, match="estimator was 'TabularRegressor' there and is 'TabularC"):
+        lamina.TabularClassifier(**options).fit(X, LABELS, checkpoint=tmp_path / "run")

@@ -169,6 +169,8 @@ class BaseTabular(BaseLamina):
             that was damaged.
         """
         check_parameters(self, self._rules())
+        if checkpoint is not None and self.random_state is None:
+            raise ValueError("random_state must be a number where there is a checkpoint: None is a new seed each time")
         self._check_together(X_val, y_val, sample_weight_val, groups)
         table, targets = table_of(X), self._targets(y, first=True)
         weight, kept = self._counted(table, targets, sample_weight)
@@ -316,7 +318,10 @@ class BaseTabular(BaseLamina):
             self.max_time,
             bool(self.verbose),
             checkpoint,
-            {name: plain(value) for name, value in self.get_params(deep=False).items() if name not in _NOT_COMPARED},
+            {
+                "estimator": type(self).__name__,
+                **{k: plain(value) for k, value in self.get_params(deep=False).items() if k not in _NOT_COMPARED},
+            },
         )
         trained = train(plan, self._threads())
         if trained.interrupted:
