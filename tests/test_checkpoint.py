@@ -776,12 +776,24 @@ def test_the_first_fit_of_a_loop_that_resumes_begins():
     assert_same(bits(one, plain_fit(one, resume=True)), bits(other, plain_fit(other)))
 
 
-@pytest.mark.parametrize("past", ["another optimizer", "astype", "loaded"])
+@pytest.mark.parametrize("past", ["another optimizer", "astype", "astype in a fit", "loaded", "solver", "restored"])
 def test_resume_with_nothing_to_go_on_with_says_so(past, tmp_path):
     net = network()
     plain_fit(net, optimizer="sgd" if past == "another optimizer" else None)
     if past == "astype":
         net = net.astype("float32")
+    if past == "astype in a fit":
+        taken = []
+        plain_fit(net, callbacks=[lambda epoch: taken.append(net.copy().astype("float32"))])
+        net = taken[0]
+    if past == "solver":
+        net = network()
+        net.fit(X, Y, epochs=2, optimizer="lbfgs")
+    if past == "restored":
+        for _ in range(2):
+            ensemble = lamina.Ensemble(network(), 2)
+            ensemble.fit(X, Y, epochs=1, checkpoint=tmp_path / "run")
+        net = ensemble.members[0]
     if past == "loaded":
         net.save(tmp_path / "model")
         net = lamina.load(tmp_path / "model")

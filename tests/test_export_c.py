@@ -476,6 +476,8 @@ def test_a_file_that_lamina_did_not_write_stays(tmp_path, which):
             c(net, tmp_path / "net.c", main=True)
         assert [path.name for path in tmp_path.iterdir()] == [which]
         assert own.read_text() == text
+    own.write_text("/* A network of 2 inputs.\n   Written by lamina; it is described in the header. */\n")  # before 0.1
+    c(net, tmp_path / "net.c", main=True)
     own.write_text("")
     files = c(net, tmp_path / "net.c", main=True)
     for path in files.paths:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import lamina
-from lamina.other_words import OF_NETWORKS, OF_THE_PACKAGE
+from lamina.other_words import OF_A_NETWORK, OF_NETWORKS, OF_THE_PACKAGE
 
 
 def network():
@@ -20,6 +20,7 @@ OWNERS = {
     "CascadeNetwork": lambda: lamina.CascadeNetwork(2, 1),
     "Ensemble": lambda: lamina.Ensemble(network(), 2),
 }
+WORDS = {kind: OF_NETWORKS | (OF_A_NETWORK if kind == "Network" else {}) for kind in OWNERS}
 
 
 @pytest.mark.parametrize("name", sorted(OF_THE_PACKAGE))
@@ -30,7 +31,7 @@ def test_a_name_of_the_package(name):
 
 def test_the_words_are_of_names_that_are_not_there_and_name_those_that_are():
     assert not OF_THE_PACKAGE.keys() & {*lamina.__all__, *dir(lamina)}
-    for advice in {*OF_THE_PACKAGE.values(), *OF_NETWORKS.values()}:
+    for advice in {*OF_THE_PACKAGE.values(), *OF_NETWORKS.values(), *OF_A_NETWORK.values()}:
         for path in re.findall(r"\blamina((?:\.[A-Za-z_]\w*)+)", advice):
             found = lamina
             for part in path[1:].split("."):
@@ -44,16 +45,36 @@ def test_a_name_of_a_network(kind):
     net = OWNERS[kind]()
     there = set(dir(net))
     assert {"fit", "predict", "save"} <= there
-    for name in OF_NETWORKS.keys() - there:
+    for name in WORDS[kind].keys() - there:
         with pytest.raises(AttributeError) as error:
             getattr(net, name)
-        assert str(error.value) == f"'{kind}' object has no attribute {name!r}; {OF_NETWORKS[name]}"
+        assert str(error.value) == f"'{kind}' object has no attribute {name!r}; {WORDS[kind][name]}"
+        for told in re.findall(r"\bnet\.(\w+)", WORDS[kind][name]):
+            assert hasattr(net, told), (name, told)
         assert not hasattr(net, name)
     if kind == "Network":
-        assert not OF_NETWORKS.keys() & there
+        assert not WORDS[kind].keys() & there
     for value in (net, lamina):
         with pytest.raises(AttributeError, match=r"no attribute 'colour'$"):
             value.colour  # noqa: B018
+
+
+def test_what_a_subclass_mixes_in_is_found():
+    class Scored:
+        weights = 3
+
+        def score(self, X, y):
+            return 1.0
+
+    class Mine(lamina.Network, Scored):
+        pass
+
+    mine = Mine([lamina.Dense(1)], 2)
+    assert mine.score(1, 2) == 1.0
+    assert mine.weights == 3
+    assert {"score", "weights"} <= {*dir(mine)}
+    with pytest.raises(AttributeError, match="'Mine' object has no attribute 'compile'; there is nothing to compile"):
+        mine.compile  # noqa: B018
 
 
 @pytest.mark.parametrize("kind", OWNERS)

@@ -407,6 +407,29 @@ def test_csv_replaces_the_epochs_that_a_resumed_run_trains_again(tmp_path):
     assert path.read_text().splitlines() == [*before[:3], "3,0.25,0.5,1.0,1.0"]
 
 
+def test_csv_keeps_the_fits_before_one_that_begins_as_they_did(tmp_path):
+    path = tmp_path / "log.csv"
+    for name, epochs in (("a", 6), ("b", 2), ("c", 2)):
+        hooks = [CSVLogger(path, append=True), lamina.callbacks.Checkpoint(tmp_path / name)]
+        network().fit(X, Y, **OPTIONS | {"epochs": epochs, "callbacks": hooks, "resume_from": tmp_path / name})
+    assert [line.partition(",")[0] for line in path.read_text().splitlines()] == ["epoch", *"123456", *"12", *"12"]
+
+
+def test_csv_has_an_epoch_once_where_its_fit_was_broken_off_before_the_first_checkpoint(tmp_path):
+    path = tmp_path / "log.csv"
+
+    def stop(epoch):
+        raise KeyError
+
+    for last in (stop, lambda epoch: None):
+        hooks = [CSVLogger(path, append=True), last, lamina.callbacks.Checkpoint(tmp_path / "kept")]
+        try:
+            network().fit(X, Y, **OPTIONS | {"epochs": 2, "callbacks": hooks, "resume_from": tmp_path / "kept"})
+        except KeyError:
+            (tmp_path / "kept").unlink(missing_ok=True)
+    assert [line.partition(",")[0] for line in path.read_text().splitlines()] == ["epoch", "1", "2"]
+
+
 def test_csv_of_other_columns_is_left_alone(tmp_path):
     path = tmp_path / "log.csv"
     network().fit(X, Y, callbacks=CSVLogger(path), **OPTIONS)

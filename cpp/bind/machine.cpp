@@ -55,6 +55,7 @@ void bind_machine(py::module_& m) {
         return can_stratify({classes.data(), classes.data() + classes.size()}, parts);
       },
       py::arg("classes"), py::arg("parts"), "Whether every class has a member for each of the parts.");
+  m.attr("level") = kernels::level().name;
   m.attr("vector_bytes") = kernels::level().vector_bytes;
   m.attr("has_fma") = kernels::level().fused_multiply_add;
 }

@@ -30,6 +30,17 @@ double measure_peak(double seconds) {
   return kept > -1e30f ? best : 0;
 }
 
-Level level() { return {simd::vector_bytes, simd::has_fma}; }
+Level level() {
+#if !defined(__x86_64__)
+  const char* const name = "native";
+#elif defined(__AVX512F__)
+  const char* const name = "v4";
+#elif defined(__AVX2__)
+  const char* const name = "v3";
+#else
+  const char* const name = "v2";
+#endif
+  return {name, simd::vector_bytes, simd::has_fma};
+}
 
 }  // namespace lamina::kernels

@@ -9,6 +9,7 @@ double measure_peak(double seconds);
 
 /// The instruction set that this core was compiled for.
 struct Level {
+  const char* name;  ///< as in -march=x86-64-v3; "native" elsewhere
   int vector_bytes;
   bool fused_multiply_add;
 };

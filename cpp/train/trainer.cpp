@@ -95,6 +95,7 @@ template <class T> class Trainer {
       OptimizerMemory<T> kept = from->memory;
       kept.optimizer = running(rule, &*from->memory.optimizer);
       kept.alone = memory_.alone;
+      kept.trained = true;
       before_ = std::move(memory_);
       memory_ = std::move(kept);
       return;
@@ -108,6 +109,7 @@ template <class T> class Trainer {
     }
     OptimizerMemory<T> fresh;
     fresh.alone = memory_.alone;
+    fresh.trained = true;
     begin(fresh, rule, n);
     before_ = std::move(memory_);
     memory_ = std::move(fresh);

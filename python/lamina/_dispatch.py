@@ -18,6 +18,7 @@ from lamina._cpu import supported_levels
 __all__ = ["core", "level", "usable_levels"]
 
 _NAME = "lamina._core"
+_LIBRARY = "liblamina_core" + (".dylib" if sys.platform == "darwin" else ".so")
 
 
 def _libraries() -> dict[str, str]:
@@ -27,7 +28,8 @@ def _libraries() -> dict[str, str]:
         raise ImportError(f"{_NAME} is missing: lamina was not built, or not installed whole")
     folder = os.path.join(os.path.dirname(found.origin), "_levels")
     levels = os.listdir(folder) if os.path.isdir(folder) else []
-    return {level: os.path.join(folder, level, file) for level in levels for file in os.listdir(f"{folder}/{level}")}
+    files = {level: os.path.join(folder, level, _LIBRARY) for level in levels}
+    return {level: file for level, file in files.items() if os.path.isfile(file)}
 
 
 def usable_levels() -> tuple[str, ...]:
@@ -51,13 +53,20 @@ def _choose(wanted: str | None, supported: tuple[str, ...], built: Collection[st
 
 
 _built = _libraries()
-level = _choose(os.environ.get("LAMINA_SIMD"), supported_levels(), _built)
+_wanted = os.environ.get("LAMINA_SIMD")
+level = _choose(_wanted, supported_levels(), _built)
 try:
     _library = CDLL(_built[level])
 except OSError as error:
     raise ImportError(f"lamina's core cannot be loaded: {error}") from error
 
 from lamina import _core as core  # noqa: E402 (its library is there from here on)
+
+# Where a library that the process has already is not found by its name (musl), or another lamina's was there first.
+if core.level != level:
+    if _wanted:
+        raise ImportError(f"LAMINA_SIMD={_wanted!r}: this process has the core of level {core.level} already")
+    level = core.level
 
 
 def _function(method: Callable[[Any], str]) -> Callable[[Any], str]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn, TypeVar
+from collections.abc import Callable
+from typing import Any, TypeVar
 
-__all__ = ["OF_NETWORKS", "OF_THE_PACKAGE", "no_attribute", "with_other_words"]
+__all__ = ["OF_A_NETWORK", "OF_NETWORKS", "OF_THE_PACKAGE", "no_attribute", "with_other_words"]
 
 T = TypeVar("T")
 
@@ -71,29 +72,33 @@ _PLACES = "lamina computes on the CPU"
 _GRADIENTS = "net.loss_and_gradients(X, y) returns them, and fit takes the steps"
 _TURN = "net.fit(X, y, epochs=1, resume=True, validation=None, early_stopping=None) goes on where the last fit ended"
 
-#: Of networks, likewise.
+#: Of all kinds of networks, likewise.
 OF_NETWORKS = {
+    **dict.fromkeys(("load_weights", "load"), "lamina.load(path) returns the network of a file"),
+    "save_weights": "write net.save(path)",
+    **dict.fromkeys(("train", "eval"), _MODES),
+    **dict.fromkeys(("to", "cuda", "cpu"), _PLACES),
+    **dict.fromkeys(
+        ("predict_proba", "predict_on_batch"), "net.predict(X) returns probabilities where the loss has such"
+    ),
+    "predict_classes": "write net.predict(X).argmax(axis=1)",
+    **dict.fromkeys(("get_params", "set_params"), "it is no estimator of scikit-learn's: lamina.MLPClassifier is one"),
+}
+
+#: Of `Network` alone: the others have not what these say.
+OF_A_NETWORK = {
     "compile": _COMPILED,
     **dict.fromkeys(
         ("state_dict", "get_weights", "weights", "trainable_weights", "named_parameters", "coefs_"), _WEIGHTS
     ),
     **dict.fromkeys(("load_state_dict", "set_weights"), _WEIGHTS),
-    **dict.fromkeys(("load_weights", "load"), "lamina.load(path) returns the network of a file"),
-    "save_weights": "write net.save(path)",
-    **dict.fromkeys(("train", "eval"), _MODES),
-    **dict.fromkeys(("to", "cuda", "cpu"), _PLACES),
     **dict.fromkeys(("double", "float", "half"), "write net.astype('float64')"),
     **dict.fromkeys(("backward", "zero_grad", "grad"), _GRADIENTS),
     **dict.fromkeys(("train_on_batch", "partial_fit", "train_step"), _TURN),
     "score": "write net.evaluate(X, y), or net.evaluate(X, y, metric='accuracy')",
-    **dict.fromkeys(
-        ("predict_proba", "predict_on_batch"), "net.predict(X) returns probabilities where the loss has such"
-    ),
-    "predict_classes": "write net.predict(X).argmax(axis=1)",
     **dict.fromkeys(("add", "append"), "the layers of a network are given at once: lamina.Network([...], n_inputs=4)"),
     **dict.fromkeys(("children", "modules", "get_layer"), "net.layers has the layers, and net.parameters the weights"),
     **dict.fromkeys(("count_params", "num_parameters"), "net.summary() counts the parameters"),
-    **dict.fromkeys(("get_params", "set_params"), "it is no estimator of scikit-learn's: lamina.MLPClassifier is one"),
 }
 
 
@@ -109,22 +114,30 @@ class _Absent:
     A class with `__getattr__` would say it shorter, and each look-up of what is there would take longer.
     """
 
-    def __init__(self, name: str) -> None:
-        self._name = name
+    def __init__(self, name: str, advice: str) -> None:
+        self._name, self._advice = name, advice
 
-    def __get__(self, net: Any, owner: type) -> NoReturn:
-        raise no_attribute(f"{owner.__name__!r} object", self._name, OF_NETWORKS)
+    def __get__(self, net: Any, owner: type) -> Any:
+        for base in owner.__mro__:  # what a subclass mixes in comes after this
+            found = base.__dict__.get(self._name, self)
+            if not isinstance(found, _Absent):
+                return found.__get__(net, owner) if hasattr(type(found), "__get__") else found
+        raise no_attribute(f"{owner.__name__!r} object", self._name, {self._name: self._advice})
 
 
-def with_other_words(network: type[T]) -> type[T]:
+def with_other_words(*words: dict[str, str]) -> Callable[[type[T]], type[T]]:
     """Have a class of networks say what to write for names that other libraries have; `dir` does not show them."""
-    absent = {name for name in OF_NETWORKS if not hasattr(network, name)}
-    for name in absent:
-        setattr(network, name, _Absent(name))
 
-    def shown(self: Any) -> list[str]:
-        """Return the names of what is there."""
-        return [name for name in object.__dir__(self) if name not in absent or name in vars(self)]
+    def added(network: type[T]) -> type[T]:
+        absent = {name: advice for each in words for name, advice in each.items() if not hasattr(network, name)}
+        for name, advice in absent.items():
+            setattr(network, name, _Absent(name, advice))
 
-    network.__dir__ = shown  # type: ignore[method-assign]
-    return network
+        def shown(self: Any) -> list[str]:
+            """Return the names of what is there."""
+            return [name for name in object.__dir__(self) if name not in absent or hasattr(self, name)]
+
+        network.__dir__ = shown  # type: ignore[method-assign]
+        return network
+
+    return added

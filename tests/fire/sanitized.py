@@ -10,6 +10,7 @@ Python keeps what it has at the end.
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -48,9 +49,8 @@ def build(level: str) -> None:
 def package() -> Path:
     """Make the folder with the package's files and those modules; the folder that Python is to look in."""
     folder = BUILD / "package" / "lamina"
-    folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.iterdir():
-        old.unlink()
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     built = [*(BUILD / "cpp").glob("_c*.so"), BUILD / "cpp" / "_levels"]
     for file in [file for file in (ROOT / "python" / "lamina").iterdir() if file.suffix != ".so"] + built:
         if file.name not in ("__pycache__", "_levels") or file in built:

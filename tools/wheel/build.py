@@ -85,15 +85,15 @@ def modules(wheel: Path, folder: Path) -> list[Path]:
     return sorted(folder.glob("lamina/**/*.so"))
 
 
-def asked_symbols(module: Path) -> list[str]:
-    """Return the symbols without which a module cannot be loaded, with their versions where they have one."""
+def asked_symbols(module: Path, kinds: str) -> list[str]:
+    """Return the symbols that a module asks for, with their versions where they have one: U, or weak ones, w and v."""
     asked = [line.split() for line in run("nm", "-D", "--undefined-only", module).splitlines()]
-    return [name for kind, name in asked if kind == "U"]  # others may be missing
+    return [name for kind, name in asked if kind in kinds]
 
 
 def check_symbols(module: Path) -> None:
     """Refuse a module that asks for what no library here says it has: at a stranger's, its import would fail."""
-    unknown = [name for name in asked_symbols(module) if "@" not in name and not name.startswith(("Py", "_Py"))]
+    unknown = [name for name in asked_symbols(module, "U") if "@" not in name and not name.startswith(("Py", "_Py"))]
     if unknown:
         sys.exit(f"{module.name} asks for symbols that glibc {GLIBC} does not have: {', '.join(unknown)}")
 
@@ -128,7 +128,7 @@ def main() -> None:
         made = modules(raw, folder / "unpacked")
         for module in made:
             check_symbols(module)
-        asked = [name.partition("@") for module in made for name in asked_symbols(module)]
+        asked = [name.partition("@") for module in made for name in asked_symbols(module, "Uwv")]
         libstdcxx.make(sorted({name for name, _, version in asked if version == "LAMINA_STDCXX"}))
         options.out.mkdir(exist_ok=True)
         wanted = f"manylinux_{GLIBC.replace('.', '_')}_{platform.machine()}"

@@ -37,7 +37,7 @@ from lamina.data.arrays import Array, matrix, mean_and_scale_of
 from lamina.data.records import Samples, SampleSpec
 from lamina.files import FilePath
 from lamina.network.network import Network
-from lamina.other_words import with_other_words
+from lamina.other_words import OF_NETWORKS, with_other_words
 from lamina.plots.cascade import diagram
 from lamina.plots.layers import Block
 from lamina.storage.container import Contents, write
@@ -69,7 +69,7 @@ _OUTPUTS = ("auto", "identity", "logistic")
 _LOSSES = {"identity": "squared_error", "logistic": "binary_cross_entropy"}
 
 
-@with_other_words
+@with_other_words(OF_NETWORKS)
 class CascadeNetwork:
     """A network that starts without hidden units and installs them one by one, each where it helps most.
 

@@ -91,16 +91,15 @@ def class_labels(y: Any) -> Any:
 
 
 def _refuse_dates(y: Any) -> None:
-    """Raise ValueError for labels that are dates or spans of time, and for texts of more dates than can be classes."""
+    """Raise ValueError for more dates or spans of time, as such or as text, than can be classes."""
     what, flat = "", y.reshape(-1)
     if y.dtype.kind in "mM":
         what = "dates" if y.dtype.kind == "M" else "spans of time"
     elif y.dtype.kind == "O" and len(flat) and all(isinstance(each, datetime.date) for each in flat):
         what = "dates"
     elif y.dtype.kind in "OUT" and len(flat) and all(isinstance(each, str) and is_date(each) for each in flat):
-        many = len(np.unique(flat)) > min(_MOST_DATES, max(len(flat) / 2, _FEW_DATES))
-        what = "dates, as text," if many else ""
-    if what:
+        what = "dates, as text,"
+    if what and len(np.unique(flat)) > min(_MOST_DATES, max(len(flat) / 2, _FEW_DATES)):
         raise ValueError(
             f"y must hold labels of classes; got {what} such as {flat[0]}. Make classes of them, such as the month, or "
             "numbers, such as days, for a regressor"

@@ -131,8 +131,8 @@ def _spare_others(target: str) -> None:
     if not os.path.isfile(target):
         return
     with open(target, "rb") as file:
-        begin = file.read(len(_SIGN))
-    if begin not in (b"", _SIGN.encode()):
+        begin = file.read(1000)
+    if begin and not re.match(rb"/\*([^\n]*\n  )? Written by lamina", begin):  # the second line, as it was before 0.1
         raise FileExistsError(
             f"{target} is there, and lamina did not write it; give another path, or move that file away first"
         )

@@ -31,7 +31,7 @@ from lamina.files import FilePath
 from lamina.network import stepping
 from lamina.network.old_pickles import memory_by_names
 from lamina.network.summary import blocks_of, short, table_of_layers
-from lamina.other_words import with_other_words
+from lamina.other_words import OF_A_NETWORK, OF_NETWORKS, with_other_words
 from lamina.plots.layers import Block, layer_diagram
 from lamina.storage.container import Contents, write
 from lamina.storage.forms import NORMALIZATION, Forms, form_of
@@ -65,7 +65,7 @@ _OTHER_WORDS = {
 }
 
 
-@with_other_words
+@with_other_words(OF_A_NETWORK, OF_NETWORKS)
 class Network:
     """A network: a list of layers and a loss. With `Recurrent` layers its samples are sequences.
 
@@ -661,7 +661,8 @@ class Network:
         parameters, memory = state.pop("parameters"), state.pop("memory")
         count, sequences = state.pop("sequences")
         scales, data_start_due = state.pop("scales", None), state.pop(_DATA_START, None)
-        trained = state.pop("trained", state.get("history") is not None)  # older ones do not say
+        loaded = state.pop("_has_a_past", False)
+        trained = state.pop("trained", loaded or state.get("history") is not None)  # older ones do not say
         if scales is None:  # of a version that normalised by mean and deviation alone
             pair = state.pop("normalization")
             scales = {} if pair is None else dict(zip(NORMALIZATION, pair, strict=True))

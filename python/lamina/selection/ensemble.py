@@ -10,7 +10,7 @@ from lamina.data.arguments import verbosity, whole_number
 from lamina.data.arrays import Array
 from lamina.files import FilePath
 from lamina.network.network import Network
-from lamina.other_words import with_other_words
+from lamina.other_words import OF_NETWORKS, with_other_words
 from lamina.selection.kept_fits import described_network, described_options, kept_fit, network_of
 from lamina.selection.side_by_side import Hook, Task, fresh, jobs, one_target_a_sample, options_of, run
 from lamina.storage.container import Contents, as_strings, write
@@ -26,7 +26,7 @@ from lamina.training.scoring import loss_of_predictions
 __all__ = ["Ensemble"]
 
 
-@with_other_words
+@with_other_words(OF_NETWORKS)
 class Ensemble:
     """Networks of one make with different seeds, whose mean predicts better and whose spread says how sure it is.
 

@@ -104,5 +104,5 @@ def network_of(part: Part, net: Network, file: RunFile, others: Iterable[str] = 
         raise file.damaged(error) from error
     for name, view in net.parameters.items():
         view[...] = own[name]
-    net.history = history
+    net.history, net.core.trained = history, True
     return net

@@ -107,12 +107,10 @@ class CSVLogger(_OneFitAtATime):
         lines = whole.splitlines(keepends=True)
         while first > 1 and len(lines) > 1 and _epoch_of(lines[-1]) >= first:
             lines.pop()
-        if first == 1 and self._resumes:
-            numbers = [_epoch_of(line) for line in lines]
-            last = len(numbers) - 1 - numbers[::-1].index(1) if 1 in numbers else 0
-            # Values that are the same to the last bit are those of the same fit; the seconds are not.
-            if last and lines[last].rpartition(b",")[0] == _csv_line(cells).rpartition(b",")[0]:
-                del lines[last:]
+        # A fit that was broken off before its first checkpoint has left this very row, but for the seconds.
+        again = first == 1 and self._resumes
+        if again and lines[-1].rpartition(b",")[0] == _csv_line(cells).rpartition(b",")[0]:
+            lines.pop()
         if (left := sum(map(len, lines))) != len(held):
             os.truncate(self.path, left)
         return True
