@@ -243,7 +243,7 @@ def test_classes_of_pandas_types_are_of_their_own_type(dtype, kind, estimator):
         assert partly.partial_fit(DIGITS, y).classes_.dtype == truth.dtype
 
 
-DAYS = np.datetime64("2024-01-01") + np.arange(ROWS) % 120
+DAYS = np.datetime64("2024-01-01") + (np.arange(ROWS) % 120).astype("timedelta64[D]")
 
 
 @pytest.mark.parametrize(

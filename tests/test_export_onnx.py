@@ -515,7 +515,8 @@ def test_the_parts_of_dates_are_exact(tmp_path):
     from lamina.export.onnx_tables import calendar_part
     from lamina.tabular.values import PARTS, parts_of
 
-    clock = np.arange("0001-01-01", "3000-01-01", 1301, dtype="datetime64[m]").astype("datetime64[us]") - 1
+    step, before = np.timedelta64(1301, "m"), np.timedelta64(1, "us")
+    clock = np.arange("0001-01-01", "3000-01-01", step, dtype="datetime64[m]").astype("datetime64[us]") - before
     graph = Graph("float64")
     x = graph.input("X", np.int64, ["rows"])
     for part in PARTS:
