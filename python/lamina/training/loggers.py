@@ -9,7 +9,7 @@ import math
 import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,7 +19,8 @@ import numpy as np
 from lamina.data.arguments import boolean, whole_number
 from lamina.extras import how_to_install
 from lamina.files import FilePath, open_regular, path_of
-from lamina.training.callbacks import Epoch, FitRun
+from lamina.training.callbacks import Epoch, FitRun, callbacks_of
+from lamina.training.checkpoint import Checkpoint
 
 __all__ = ["CSVLogger", "MLflow", "TensorBoard"]
 
@@ -57,7 +58,7 @@ class CSVLogger(_OneFitAtATime):
     def __init__(self, path: FilePath, append: bool = False) -> None:
         self.path, self.append = path_of(path), boolean(append, "append")
         self._columns: list[str] = []
-        self._resumes = False
+        self._unkept = 0  # how many epochs a fit may have had that left rows here and no checkpoint to go on from
 
     def __repr__(self) -> str:
         return f"lamina.callbacks.CSVLogger({self.path!r}, append={self.append})"
@@ -68,7 +69,7 @@ class CSVLogger(_OneFitAtATime):
         try:
             with open(self.path, "ab"):
                 pass
-            self._columns, self._resumes = [], run.options.get("resume_from") is not None
+            self._columns, self._unkept = [], _epochs_before_a_checkpoint(run.options)
         except BaseException:
             self._stop()
             raise
@@ -107,13 +108,25 @@ class CSVLogger(_OneFitAtATime):
         lines = whole.splitlines(keepends=True)
         while first > 1 and len(lines) > 1 and _epoch_of(lines[-1]) >= first:
             lines.pop()
-        # A fit that was broken off before its first checkpoint has left this very row, but for the seconds.
-        again = first == 1 and self._resumes
-        if again and lines[-1].rpartition(b",")[0] == _csv_line(cells).rpartition(b",")[0]:
-            lines.pop()
+        if first == 1 and self._unkept:
+            numbers = [_epoch_of(line) for line in lines]
+            last = len(numbers) - 1 - numbers[::-1].index(1) if 1 in numbers else 0
+            # The same fit, broken off before its first checkpoint, has this very row, but for the seconds; another, or
+            # one that went further, stays.
+            same = lines[last].rpartition(b",")[0] == _csv_line(cells).rpartition(b",")[0]
+            if same and last > 0 and len(lines) - last <= self._unkept:
+                del lines[last:]
         if (left := sum(map(len, lines))) != len(held):
             os.truncate(self.path, left)
         return True
+
+
+def _epochs_before_a_checkpoint(options: Mapping[str, Any]) -> int:
+    """How many epochs the fit, broken off, may have had without a checkpoint to go on from; 0 where it makes none."""
+    if options.get("resume_from") is None:
+        return 0
+    every = [hook.every for hook in callbacks_of(options.get("callbacks")) if isinstance(hook, Checkpoint)]
+    return min(every, default=0)
 
 
 def _csv_line(cells: list[str]) -> bytes:
