@@ -40,8 +40,9 @@ inline bool has_lock() {
   return own && own == py::detail::get_thread_state_unchecked();
 }
 
-/// f(), which may be where the interpreter ends this thread: then it does not return.
-template <class F> auto unless_ended(F&& f) {
+/// f(), which may be where the interpreter ends this thread: then it does not return. What glibc throws then is no
+/// object: the reference that catches it is to nothing, which is how libstdc++ has it.
+template <class F> __attribute__((no_sanitize("null"))) auto unless_ended(F&& f) {
 #if defined(__GLIBCXX__)
   try {
     return f();
