@@ -48,14 +48,11 @@ OWN_OPTIONS = {
     "resume",
     "resume_from",
 }
+_TAKEN = inspect.signature(Network.fit).parameters
 #: What `Network.fit` takes besides: options that are the same for every fit.
-FIT_OPTIONS = {
-    name
-    for name, parameter in inspect.signature(Network.fit).parameters.items()
-    if parameter.kind is inspect.Parameter.KEYWORD_ONLY
-} - OWN_OPTIONS
+FIT_OPTIONS = {name for name, taken in _TAKEN.items() if taken.kind is inspect.Parameter.KEYWORD_ONLY} - OWN_OPTIONS
 #: Those of them that are whole numbers.
-WHOLE_OPTIONS = {name for name in FIT_OPTIONS if inspect.signature(Network.fit).parameters[name].annotation == "int"}
+WHOLE_OPTIONS = {name for name in FIT_OPTIONS if _TAKEN[name].annotation == "int"}
 # Long beside what a change of hands costs, tens of microseconds and cold caches; short beside a fit.
 _TURN_SECONDS = 0.01
 
