@@ -6,7 +6,6 @@
 /// itself has it from 3.14 on.
 #pragma once
 
-#include <cxxabi.h>
 #include <pybind11/pybind11.h>
 
 #if defined(__linux__)
@@ -15,6 +14,7 @@
 #endif
 
 #include <chrono>
+#include <exception>
 #include <thread>
 #include <utility>
 
@@ -40,19 +40,21 @@ inline bool has_lock() {
   return own && own == py::detail::get_thread_state_unchecked();
 }
 
-/// f(), which may be where the interpreter ends this thread: then it does not return. What glibc throws then is no
-/// object: the reference that catches it is to nothing, which is how libstdc++ has it.
-template <class F> __attribute__((no_sanitize("null"))) auto unless_ended(F&& f) {
 #if defined(__GLIBCXX__)
+/// f(), which may be where the interpreter ends this thread: then it does not return. What glibc unwinds with is no
+/// exception of C++, and there is no current one. Frames that it went through have left AddressSanitizer's marks on the
+/// stack, on which its own call before what never returns would trip.
+template <class F> __attribute__((no_sanitize("address"))) auto unless_ended(F&& f) {
   try {
     return f();
-  } catch (const abi::__forced_unwind&) {
-    wait_for_the_end();
+  } catch (...) {
+    if (!std::current_exception()) wait_for_the_end();
+    throw;
   }
-#else
-  return f();
-#endif
 }
+#else
+template <class F> auto unless_ended(F&& f) { return f(); }
+#endif
 
 /// Lets go of the lock while it lives.
 class Unlocked {
