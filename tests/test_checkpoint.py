@@ -546,6 +546,11 @@ ALTERATIONS = {
     "options in a list": lambda kept, arrays: kept.update(options=[1]),
     "data of text": lambda kept, arrays: kept.update(data="mine"),
     "no network": lambda kept, arrays: kept.pop("of"),
+    "a seed with a point": lambda kept, arrays: kept["of"].update(seed=5.0),
+    "units with a point": lambda kept, arrays: kept["of"]["layers"][0].update(
+        units=float(kept["of"]["layers"][0]["units"])
+    ),
+    "a truth in a number": lambda kept, arrays: kept["of"].update(normalize_inputs=0),
     "a network of its own kind": lambda kept, arrays: kept.update(of=dict(kept)),
 }
 

@@ -94,28 +94,32 @@ def _cut(part: Array, counts: Array) -> Array:
     return np.where(counts[:, :, None], part.reshape(*counts.shape, -1), part.dtype.type(0))
 
 
-def difference(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> str:
-    """Return how plain values that were `found` are not those that are `wanted`, by name; "" where they are."""
-    told = list(_unequal(found, wanted, ""))
+def difference(wanted: Mapping[str, Any], found: Mapping[str, Any], *, types: bool = False) -> str:
+    """Return how plain values that were `found` are not those that are `wanted`, by name; "" where they are.
+
+    A user's 1 is 1.0; with `types`, for what lamina itself described, it is not.
+    """
+    told = list(_unequal(found, wanted, "", types))
     more = f"; and {len(told) - _MOST_DIFFERENCES} more" if len(told) > _MOST_DIFFERENCES else ""
     return "; ".join(told[:_MOST_DIFFERENCES]) + more
 
 
-def _unequal(found: Any, wanted: Any, name: str) -> Iterator[str]:
+def _unequal(found: Any, wanted: Any, name: str, types: bool) -> Iterator[str]:
     """What is to be said of two values; those of other kinds differ as a whole."""
+    other = type(found) is not type(wanted) if types else isinstance(found, bool) != isinstance(wanted, bool)
     if isinstance(found, Mapping) and isinstance(wanted, Mapping) and (not name or _alike(found, wanted)):
         for key in {**wanted, **found}:
             own = f"{name}.{key}" if name else key
-            yield from _unequal(found.get(key, _ABSENT), wanted.get(key, _ABSENT), own)
+            yield from _unequal(found.get(key, _ABSENT), wanted.get(key, _ABSENT), own, types)
     elif isinstance(found, list) and isinstance(wanted, list):
         if len(found) != len(wanted):
             yield f"{name} had {len(found)} entries there and has {len(wanted)} here"
             return
         for i, (there, here) in enumerate(zip(found, wanted, strict=True)):
-            yield from _unequal(there, here, f"{name}[{i}]")
+            yield from _unequal(there, here, f"{name}[{i}]", types)
     elif found != wanted and (there := _data(found)) and (here := _data(wanted)):
         yield f"{name} has other values here" if there == here else f"{name} was {there} there and is {here} here"
-    elif isinstance(found, bool) != isinstance(wanted, bool) or (found != wanted and repr(found) != repr(wanted)):
+    elif other or (found != wanted and repr(found) != repr(wanted)):
         yield f"{name} was {_shown(found)} there and is {_shown(wanted)} here"
 
 

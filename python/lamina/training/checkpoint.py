@@ -224,9 +224,13 @@ class KeptFit:
 
     def check(self, network: Mapping[str, Any], options: Mapping[str, Any], data: Mapping[str, str]) -> None:
         """Raise AnotherFitError naming in what another fit differs from this one."""
-        there, here = (self.network, self.options, self.data), (network, options, data)
-        if found := [said for one, other in zip(there, here, strict=True) if (said := difference(other, one))]:
-            raise AnotherFitError("; ".join(found))
+        found = [
+            difference(network, self.network, types=True),
+            difference(options, self.options),
+            difference(data, self.data),
+        ]
+        if any(found):
+            raise AnotherFitError("; ".join(filter(None, found)))
 
     def with_time_until(self, seconds: float) -> KeptFit:
         """Return the same, not stopped where the limit of time ended it and is now later: `seconds` in all."""
