@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import lzma
+import tracemalloc
 import zipfile
 from argparse import Namespace
 
@@ -19,23 +20,24 @@ from lamina.cli import main
 from lamina.cli.cells import CellRules
 from lamina.cli.reading import read_table
 from lamina.cli.tables import Table, TableError, Target
+from lamina.cli.text_table import TableFile, read_text
 
 ROWS = 150
+USUAL = {
+    "separator": None,
+    "decimal": None,
+    "thousands": None,
+    "encoding": None,
+    "na": [],
+    "text": [],
+    "numbers": [],
+}
 
 
 def read(tmp_path, content, **said):
     path = tmp_path / "table.csv"
     path.write_bytes(content.encode() if isinstance(content, str) else content)
-    usual = {
-        "separator": None,
-        "decimal": None,
-        "thousands": None,
-        "encoding": None,
-        "na": [],
-        "text": [],
-        "numbers": [],
-    }
-    return read_table(Namespace(data=str(path), **(usual | said)))
+    return read_table(Namespace(data=str(path), **(USUAL | said)))
 
 
 @pytest.fixture
@@ -302,6 +304,44 @@ def test_headers(tmp_path):
     assert read(tmp_path, "\n\na,b\r\r1,2\r\r3,4").frame.to_numpy().tolist() == [[1, 2], [3, 4]]
     assert read(tmp_path, "x\n1,5\n2\n-3,25\n").frame["x"].tolist() == [1.5, 2, -3.25]
     assert read(tmp_path, "house price\n12\n13\n").frame["house price"].tolist() == [12, 13]
+
+
+def test_the_empty_columns_of_a_sheet_are_left_out(tmp_path):
+    text = "a,,b,,,,,\n1,,x,,,,,\n2,,y,9,,,,\n"
+    found = read(tmp_path, text)
+    assert found.frame.columns.tolist() == ["a", "b", "Unnamed: 3"]
+    assert found.frame["Unnamed: 3"].tolist()[1:] == [9]
+    assert np.isnan(found.frame["Unnamed: 3"][0])
+    assert "left out are 5 columns without a name and without a value" in found.notes
+    assert "3 columns" in found.told
+    assert read_text(TableFile(str(tmp_path / "table.csv")), wanted=lambda name: name == "Unnamed: 4").columns == {
+        "Unnamed: 4": "\0"
+    }
+
+
+@pytest.mark.parametrize("rows", [1, 3, 100])
+def test_cells_of_a_column_without_a_name_stand_in_their_rows(rows, tmp_path, monkeypatch):
+    """Also where the first of them comes after rows that were put away."""
+    monkeypatch.setattr("lamina.cli.text_table.CELLS_AT_ONCE", 12)
+    lines = ["a,,,"] + [f"{row},,," for row in range(rows - 1)] + [f"{rows - 1},,7,"]
+    frame = read(tmp_path, "\n".join(lines) + "\n").frame
+    assert frame.columns.tolist() == ["a", "Unnamed: 1", "Unnamed: 2", "Unnamed: 3"]
+    assert frame["a"].tolist() == list(range(rows))
+    assert frame["Unnamed: 2"].isna().tolist() == [True] * (rows - 1) + [False]
+    assert frame[["Unnamed: 1", "Unnamed: 3"]].isna().all(axis=None)
+
+
+def test_a_wide_header_takes_little_memory(tmp_path):
+    """Of a file of 100 KB, ten times its size beside what a table takes anyway."""
+    path = tmp_path / "t.csv"
+    path.write_text("a,y" + "," * 100_000 + "\n1,2\n3,4\n")
+    read(tmp_path, "a,y\n1,2\n")  # what is loaded on first use
+    tracemalloc.start()
+    try:
+        assert read_table(Namespace(**(USUAL | {"data": str(path)}))).frame.to_numpy().tolist() == [[1, 2], [3, 4]]
+        assert tracemalloc.get_traced_memory()[1] < 64 * 2**20
+    finally:
+        tracemalloc.stop()
 
 
 def test_short_rows_are_missing_values(tmp_path):

@@ -392,9 +392,10 @@ def _marks_in_text(columns: Mapping[str, str], rules: CellRules) -> list[str]:
 def _frame(columns: dict[str, Any], rows: int | None = None) -> pd.DataFrame:
     import pandas as pd
 
-    # Each column with its own type: a data frame would find another for texts.
-    series = {name: pd.Series(values, dtype=values.dtype) for name, values in columns.items()}
-    return pd.DataFrame(series, index=None if columns else range(rows or 0))
+    # Texts with their own type: a data frame would find another. A series takes more than a short column's values.
+    parts = {name: values if values.dtype != object else pd.Series(values, dtype=object)
+             for name, values in columns.items()}  # fmt: skip
+    return pd.DataFrame(parts, index=None if columns else range(rows or 0))
 
 
 def _told(text: TextTable, written: NumberFormat) -> str:

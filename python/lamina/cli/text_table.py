@@ -115,14 +115,17 @@ def read_text(
     source: TableFile,
     separator: str | None = None,
     encoding: str | None = None,
-    wanted: Callable[[str], bool] = lambda name: True,
+    wanted: Callable[[str], bool] | None = None,
 ) -> TextTable:
-    """Return the table in a file of text: of its columns, those with a `wanted` name.
+    """Return the table in a file of text.
 
     Parameters
     ----------
     separator, encoding : str, optional
         Found out where they are not given.
+    wanted : callable, optional
+        Whether a column is asked for, by its name. By default all are; where most have neither a name nor a value,
+        those are left out.
 
     Raises
     ------
@@ -388,7 +391,11 @@ def _well_quoted(row: list[str], separator: str) -> bool:
 
 
 def _columns(
-    rows: Iterator[tuple[int, list[str]]], separator: str, encoding: str, path: str, wanted: Callable[[str], bool]
+    rows: Iterator[tuple[int, list[str]]],
+    separator: str,
+    encoding: str,
+    path: str,
+    wanted: Callable[[str], bool] | None,
 ) -> TextTable:
     first, header = next(rows, (0, []))
     if not header:
@@ -398,18 +405,24 @@ def _columns(
     told = [name.strip() for name in header]
     # A row of numbers may well come twice; names that do are another header.
     has_names = width > 1 and sum(bool(name) and not _NUMBER_LIKE.fullmatch(name) for name in told) > width / 2
-    taken = [place for place, name in enumerate(names) if wanted(name)]
-    parts: list[list[str]] = [[] for _ in taken]
+    # By place; where all are asked for, those without a name from the first cell on that holds something.
+    parts: dict[int, list[str]] = {
+        place: [] for place, name in enumerate(names) if (told[place] if wanted is None else wanted(name))
+    }
     numbers: list[int] = []
     waiting: list[list[str]] = []
     short: list[int] = []
 
     def put_away() -> None:
-        if waiting:
-            columns = list(zip(*waiting, strict=True))
-            for part, place in zip(parts, taken, strict=True):
-                part.append(JOINT.join(columns[place]))
-            waiting.clear()
+        if not waiting:
+            return
+        above = n_rows - len(waiting)
+        for place, column in enumerate(zip(*waiting, strict=True)):
+            if wanted is None and place not in parts and any(column):
+                parts[place] = [_empty(above)] if above else []
+            if place in parts:
+                parts[place].append(JOINT.join(column))
+        waiting.clear()
 
     for line, row in rows:
         if has_names and row[0].strip() == told[0] and [cell.strip() for cell in row] == told:
@@ -436,8 +449,20 @@ def _columns(
             f"{counted(len(short), 'row')} with fewer fields than the header (first: line {short[0]}): what they lack "
             "is missing"
         )
-    columns = {names[place]: JOINT.join(part) for part, place in zip(parts, taken, strict=True)}
+    blank = [place for place in range(width) if place not in parts] if wanted is None else []
+    if 2 * len(blank) > width:  # as of a sheet that was saved with its empty columns
+        notes.append(f"left out are {counted(len(blank), 'column')} without a name and without a value")
+    else:
+        parts |= {place: [_empty(n_rows)] for place in blank}
+        blank = []
+    columns = {names[place]: JOINT.join(parts[place]) for place in sorted(parts)}
+    names = list(columns) if blank else names
     return TextTable(names, columns, np.array(numbers, dtype=np.int64), separator, _shown(encoding), doubled, notes)
+
+
+def _empty(rows: int) -> str:
+    """A column without a value."""
+    return JOINT * (rows - 1)
 
 
 def _too_long(
