@@ -132,18 +132,9 @@ def main() -> None:
         libstdcxx.make(sorted({name for name, _, version in asked if version == "LAMINA_STDCXX"}))
         options.out.mkdir(exist_ok=True)
         wanted = f"manylinux_{GLIBC.replace('.', '_')}_{platform.machine()}"
-        repair = (
-            "auditwheel",
-            "repair",
-            "--zip-compression-level",
-            "9",
-            "--plat",
-            wanted,
-            "--wheel-dir",
-            folder / "repaired",
-            raw,
-        )
-        print(run(sys.executable, "-m", *repair, LD_LIBRARY_PATH=f"{folder / 'libgomp'}:{libstdcxx.file.parent}"))
+        repair = ("auditwheel", "repair", "--zip-compression-level", "9", "--plat", wanted, "--wheel-dir")
+        libraries = f"{folder / 'libgomp'}:{libstdcxx.file.parent}"
+        print(run(sys.executable, "-m", *repair, folder / "repaired", raw, LD_LIBRARY_PATH=libraries))
         (repaired,) = (folder / "repaired").glob("*.whl")
         target = options.out / repaired.name
         shutil.copy(repaired, target)
