@@ -432,6 +432,26 @@ def test_another_network_is_refused_by_name(kept, net, words):
     assert words in str(error.value)
 
 
+@pytest.mark.parametrize("inputs", [np.bool_(True), np.str_("robust")])
+def test_numbers_of_numpy_describe_the_same_network(inputs, tmp_path):
+    def made(whole, real):
+        relu = lamina.activations.get("leaky_relu", alpha=real(0.1))
+        layers = [lamina.Dense(whole(5), relu), lamina.Dropout(real(0.5)), lamina.Dense(whole(1))]
+        huber = lamina.losses.get("huber", delta=real(1))
+        plain = whole is int
+        return lamina.Network(
+            layers, whole(3), huber, seed=whole(5), normalize_inputs=inputs.item() if plain else inputs
+        )
+
+    X = np.random.default_rng(0).normal(size=(30, 3))
+    path = tmp_path / "kept"
+    made(np.int64, np.float64).fit(X, X[:, 0], epochs=np.int64(3), callbacks=[Checkpoint(path)])
+    again = made(int, float)
+    again.fit(X, X[:, 0], epochs=3, resume_from=path)
+    again.save(tmp_path / "model")
+    np.testing.assert_array_equal(lamina.load(tmp_path / "model").predict(X), lamina.load(path).predict(X))
+
+
 @pytest.mark.parametrize(
     ("change", "name"),
     [

@@ -113,7 +113,7 @@ class Network:
         self._loss = losses.get(loss)
         self._seed = seed_number(seed)
         self._normalizing = _normalizing(normalize_inputs)
-        self.normalize_inputs = normalize_inputs
+        self.normalize_inputs = (str if isinstance(normalize_inputs, str) else bool)(normalize_inputs)
         self.normalize_targets = boolean(normalize_targets, "normalize_targets")
         if self.normalize_targets and self._loss.targets != "real":
             raise ValueError(f"normalize_targets needs a loss whose targets are any numbers; got {self._loss.name}")
