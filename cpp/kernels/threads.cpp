@@ -79,6 +79,11 @@ Index startable(Index threads) {
 
 }  // namespace
 
+void need_room_for_a_destructor() {
+  constexpr std::size_t some = std::size_t{1} << 14;  // so much goes back to where the C library takes its own from
+  ::operator delete(::operator new(some));
+}
+
 void yield_core() { std::this_thread::yield(); }
 
 /// Whether all workers of `me`'s job have come to the meeting; false once `given_up()`.

@@ -33,6 +33,21 @@ template <class F> void spin_until(F&& ready) {
   while (!ready()) yield_core();
 }
 
+/// Throws std::bad_alloc where there is no memory left to register a destructor with the thread.
+void need_room_for_a_destructor();
+
+/// The calling thread's own T, made on first use. The C library ends the process where it cannot note that a thread's
+/// object is to be destroyed; here that is std::bad_alloc.
+template <class T> T& of_this_thread() {
+  thread_local T* own = nullptr;
+  if (own == nullptr) {
+    need_room_for_a_destructor();
+    thread_local T made;
+    own = &made;
+  }
+  return *own;
+}
+
 class Team;
 
 /// A thread's view of the job it runs: part `id` of `size`.

@@ -4,6 +4,8 @@
 #include <cstring>
 #include <vector>
 
+#include "kernels/threads.hpp"
+
 namespace lamina {
 namespace {
 
@@ -106,8 +108,11 @@ template <class T> class LossRows {
 
  private:
   /// A thread's own, kept from batch to batch.
+  struct LargeMemory {
+    std::vector<T> values;
+  };
   static T* large_memory(Index size) {
-    static thread_local std::vector<T> memory;
+    std::vector<T>& memory = kernels::of_this_thread<LargeMemory>().values;
     if (static_cast<Index>(memory.size()) < size) memory.resize(static_cast<std::size_t>(size));
     return memory.data();
   }

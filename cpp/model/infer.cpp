@@ -6,6 +6,7 @@
 
 #include "core/poll.hpp"
 #include "kernels/reduce.hpp"
+#include "kernels/threads.hpp"
 #include "model/members.hpp"
 #include "model/sequence_infer.hpp"
 
@@ -17,8 +18,8 @@ namespace {
 /// prediction.
 template <class T> class InferMemory {
  public:
-  InferMemory() : parts(std::move(kept())) {}
-  ~InferMemory() { kept() = std::move(parts); }
+  InferMemory() : parts(std::move(kernels::of_this_thread<Parts>())) {}
+  ~InferMemory() { kernels::of_this_thread<Parts>() = std::move(parts); }
   InferMemory(const InferMemory&) = delete;
   InferMemory& operator=(const InferMemory&) = delete;
 
@@ -26,12 +27,6 @@ template <class T> class InferMemory {
     Arena<T> buffers;
     Scratch<T> scratch;
   } parts;
-
- private:
-  static Parts& kept() {
-    thread_local Parts memory;
-    return memory;
-  }
 };
 
 template <class T> void need_finite(const Samples<T>& samples) {

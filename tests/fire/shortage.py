@@ -29,14 +29,14 @@ from .kills import JOBS, check_copy, network
 ERRORS = {"disk": {"OSError"}, "memory": {"MemoryError", "OSError"}}
 LAST_WORDS = (b"memory allocation of ", b"cannot allocate memory")  # of Rust and of the loader
 OF_NUMPY = "numpy.ufunc object"
-BEYOND = 10 * 2**20  # bytes of addresses, of which the jobs take less
+BEYOND = 12, 23  # from one page to 8 MiB of addresses, of which the jobs take less, as powers of two
 
 
 def limited(kind, job, path, draw, size):
     """Work with too little of something, on a file that will have `size` bytes: {"value": ...} or {"error": ...}."""
     if kind == "disk":
         return Child(lambda: job.work(str(path)), {resource.RLIMIT_FSIZE: draw.randrange(size * 9 // 8)}).answer()
-    beyond = draw.randrange(BEYOND)
+    beyond = int(2 ** draw.uniform(*BEYOND))
 
     said = path.with_name("said")
 
