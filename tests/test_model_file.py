@@ -195,3 +195,23 @@ def test_a_network_may_be_saved_while_it_is_trained(tmp_path):
         stop.set()
         training.join()
     assert len({lamina.load(tmp_path / str(number)).predict(X).tobytes() for number in range(60)}) > 10
+
+
+@pytest.mark.parametrize("function", ["save", "load"])
+def test_a_panic_of_safetensors_is_a_memory_error(function, tmp_path, monkeypatch):
+    """It says so that it has no memory, by what no `except Exception` catches; the file is as it was."""
+
+    class PanicException(BaseException):
+        pass
+
+    def panic(*arguments):
+        raise PanicException("PyObject pointer is null")
+
+    path = tmp_path / "model"
+    net = lamina.Network([lamina.Dense(1)], n_inputs=2)
+    net.save(path)
+    before = path.read_bytes()
+    monkeypatch.setattr(f"safetensors.numpy.{function}", panic)
+    with pytest.raises(MemoryError, match="safetensors has none: PyObject pointer is null"):
+        net.save(path) if function == "save" else lamina.load(path)
+    assert path.read_bytes() == before

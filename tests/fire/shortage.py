@@ -3,14 +3,15 @@
 python -m tests.fire.shortage --tries 1000
 
 The disk is full after a random number of bytes (RLIMIT_FSIZE, and /dev/full, which is full at once); the addresses end
-a random way beyond what the process has when its work begins (RLIMIT_AS).
+a random way beyond what the process has when its work begins (RLIMIT_AS), where nothing of that is left.
 
 Some that is not lamina's ends the process then, and says so: `safetensors`, which is written in Rust, and the system's
-loader, where a thread's own data do not fit. A reduction of NumPy can fail without an exception. All of these leave
-the file whole.
+loader, where a thread's own data do not fit. Python and a reduction of NumPy can fail without an exception. All of
+these leave the file whole.
 """
 
 import argparse
+import contextlib
 import os
 import random
 import resource
@@ -21,6 +22,9 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+import safetensors.numpy  # noqa: F401  (here and not where memory is short)
+
+import lamina
 
 from .children import Child, memory
 from .kills import JOBS, check_copy, network
@@ -28,8 +32,10 @@ from .kills import JOBS, check_copy, network
 #: What shows that there is too little, as the documentation says.
 ERRORS = {"disk": {"OSError"}, "memory": {"MemoryError", "OSError"}}
 LAST_WORDS = (b"memory allocation of ", b"cannot allocate memory")  # of Rust and of the loader
-OF_NUMPY = "numpy.ufunc object"
-BEYOND = 12, 23  # from one page to 8 MiB of addresses, of which the jobs take less, as powers of two
+OF_OTHERS = ("numpy.ufunc object", "built-in function compile", "Objects/")  # of NumPy and of Python
+BEYOND = 12, 26  # from one page to 64 MiB of addresses, more than the jobs and their threads take, as powers of two
+PIECE = 2**12
+PARTS = [getattr(lamina, name) for name in lamina.__all__]  # are imported now
 
 
 def limited(kind, job, path, draw, size):
@@ -43,7 +49,13 @@ def limited(kind, job, path, draw, size):
     def work():
         os.dup2(os.open(said, os.O_WRONLY | os.O_CREAT), 2)
         hard = resource.getrlimit(resource.RLIMIT_AS)[1]
-        resource.setrlimit(resource.RLIMIT_AS, (memory("VmSize") + beyond, hard))
+        size = memory("VmSize")
+        kept = []  # the process's free memory, which is not counted as new
+        resource.setrlimit(resource.RLIMIT_AS, (size, hard))
+        with contextlib.suppress(MemoryError):
+            while True:
+                kept.append(bytearray(PIECE))
+        resource.setrlimit(resource.RLIMIT_AS, (size + beyond, hard))
         try:
             return job.work(str(path))
         finally:
@@ -72,8 +84,8 @@ def starve(kind, name, tries, seed):
                     assert answer["value"] == wanted, "other bits, and no error"
                 elif "aborted" in answer:
                     counts["ended from within"] += 1
-                elif answer["error"] == "SystemError" and OF_NUMPY in answer["words"]:
-                    counts["without a word from NumPy"] += 1
+                elif answer["error"] == "SystemError" and any(name in answer["words"] for name in OF_OTHERS):
+                    counts["without a word from Python or NumPy"] += 1
                 else:
                     counts["too little"] += 1
                     assert answer["error"] in ERRORS[kind], answer["words"]

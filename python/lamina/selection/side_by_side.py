@@ -15,6 +15,7 @@ from lamina.data.arguments import whole_number
 from lamina.data.records import Samples
 from lamina.data.samples import counted_samples, samples
 from lamina.network.network import Network
+from lamina.threads import need_room_for_a_thread
 from lamina.training.callbacks import Epoch, callbacks_of
 from lamina.training.checkpoint import Checkpoint
 
@@ -145,9 +146,10 @@ def run(tasks: Sequence[Task[Result]], n_jobs: int) -> list[Result]:
 
 def _submitted(pool: ThreadPoolExecutor, work: Callable[[Task[Result]], Result], task: Task[Result]) -> Future[Result]:
     try:
+        need_room_for_a_thread()
         return pool.submit(work, task)
-    except RuntimeError as error:
-        if str(error) != "can't start new thread":
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and str(error) != "can't start new thread":
             raise
         raise MemoryError("there is no memory for another thread; a smaller n_jobs needs fewer of them") from error
 

@@ -162,7 +162,9 @@ def write(path: Any, contents: Contents, *, kind: Kind = MODEL, free: frozenset[
         "user": contents.metadata,
     }
     description["checksum"] = _checksum(description, contents.arrays)
-    data = to_bytes(contents.arrays, {_KEY: json.dumps(description)})
+    text = json.dumps(description)
+    with _panics():
+        data = to_bytes(contents.arrays, {_KEY: text})
     try:
         length = _checked_length(int.from_bytes(data[:8], "little"))
         _parsed(data[8 : 8 + length], kind)
@@ -188,6 +190,17 @@ def read(path: Any, forms_of: Callable[[dict[str, Any]], Forms], kind: Kind = MO
         raise kind.error(f"{error}, and holds no {kind.name}") from None
     with file:
         return _read(file, name, forms_of, kind)
+
+
+@contextmanager
+def _panics() -> Iterator[None]:
+    """Make a MemoryError of how safetensors, in Rust, says that it got no memory: by what is no `Exception`."""
+    try:
+        yield
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":
+            raise
+        raise MemoryError(f"safetensors has none: {error}") from error
 
 
 @contextmanager
@@ -229,7 +242,9 @@ def _read(file: BinaryIO, name: str, forms_of: Callable[[dict[str, Any]], Forms]
         raise kind.error(f"{name} is not a whole lamina {kind.name}: it does not end where its arrays do")
     try:
         file.seek(0)
-        arrays = from_bytes(file.read(size))
+        content = file.read(size)
+        with _panics():
+            arrays = from_bytes(content)
     except (SafetensorError, ValueError) as error:
         raise kind.error(f"{name} is not a whole lamina {kind.name}: {error}") from error
     with understood(name, kind):

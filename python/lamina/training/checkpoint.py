@@ -29,6 +29,7 @@ from lamina.storage.forms import SCALES, ArrayForm, Forms
 from lamina.storage.parts import ModelFileError, layer_from
 from lamina.storage.pickles import VersionWarning
 from lamina.storage.plain import described_samples, difference, plain
+from lamina.threads import need_room_for_a_thread
 from lamina.training.callbacks import History
 from lamina.training.model import Model
 
@@ -380,8 +381,9 @@ class CheckpointFile:
             self._end_writing()
             self._thread = threading.Thread(target=self._try_to_write, args=(self._waiting,), name="lamina-checkpoint")
             try:
+                need_room_for_a_thread()
                 self._thread.start()
-            except RuntimeError:  # no memory for a thread, or as many as there may be: the next epoch waits
+            except (MemoryError, RuntimeError):  # no memory for one, or as many as there may be: the next epoch waits
                 self._thread = None
                 self._write(self._waiting)
 
