@@ -14,8 +14,8 @@ from lamina._dispatch import core as _core
 from lamina.data.arguments import whole_number
 from lamina.data.records import Samples
 from lamina.data.samples import counted_samples, samples
+from lamina.memory import need_room_for_a_thread
 from lamina.network.network import Network
-from lamina.threads import need_room_for_a_thread
 from lamina.training.callbacks import Epoch, callbacks_of
 from lamina.training.checkpoint import Checkpoint
 

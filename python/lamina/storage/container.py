@@ -23,6 +23,7 @@ import numpy as np
 
 from lamina.data.arrays import Array
 from lamina.files import open_regular, path_of, write_whole
+from lamina.memory import need_room
 from lamina.storage.forms import SCALES, ArrayForm, Forms, check_finite, form_of
 from lamina.storage.parts import ModelFileError
 
@@ -32,6 +33,8 @@ _KEY = "lamina"
 _VERSION = 1
 # Bytes of a header, as many as safetensors itself reads.
 _LONGEST_HEADER = 100_000_000
+# Of the bytes of a file, as safetensors makes them.
+_COPIES = 2
 # Values and brackets in a header, or in the description inside it: Python takes about 100 bytes for each, where the
 # file may have three; a text costs what it is long. A network of 10,000 layers has less.
 _MOST_PARTS = 2**18
@@ -163,7 +166,7 @@ def write(path: Any, contents: Contents, *, kind: Kind = MODEL, free: frozenset[
     }
     description["checksum"] = _checksum(description, contents.arrays)
     text = json.dumps(description)
-    with _panics():
+    with _in_rust(sum(array.nbytes for array in contents.arrays.values()) + len(text)):
         data = to_bytes(contents.arrays, {_KEY: text})
     try:
         length = _checked_length(int.from_bytes(data[:8], "little"))
@@ -193,8 +196,12 @@ def read(path: Any, forms_of: Callable[[dict[str, Any]], Forms], kind: Kind = MO
 
 
 @contextmanager
-def _panics() -> Iterator[None]:
-    """Make a MemoryError of how safetensors, in Rust, says that it got no memory: by what is no `Exception`."""
+def _in_rust(size: int) -> Iterator[None]:
+    """A call of safetensors about so many bytes: MemoryError where there is no room for it.
+
+    Without memory it ends the process, or waits for itself; or it panics, which is no `Exception`.
+    """
+    need_room(_COPIES * size, f"{size} bytes of a file, and their copies")
     try:
         yield
     except BaseException as error:
@@ -243,7 +250,7 @@ def _read(file: BinaryIO, name: str, forms_of: Callable[[dict[str, Any]], Forms]
     try:
         file.seek(0)
         content = file.read(size)
-        with _panics():
+        with _in_rust(size):
             arrays = from_bytes(content)
     except (SafetensorError, ValueError) as error:
         raise kind.error(f"{name} is not a whole lamina {kind.name}: {error}") from error

@@ -23,13 +23,13 @@ from lamina.data.arguments import whole_number
 from lamina.data.arrays import Array
 from lamina.data.records import Samples, TrainingSet
 from lamina.files import FilePath, path_of
+from lamina.memory import need_room_for_a_thread
 from lamina.runtime import __version__
 from lamina.storage.container import FIT, Contents, as_strings, read, understood, write
 from lamina.storage.forms import SCALES, ArrayForm, Forms
 from lamina.storage.parts import ModelFileError, layer_from
 from lamina.storage.pickles import VersionWarning
 from lamina.storage.plain import described_samples, difference, plain
-from lamina.threads import need_room_for_a_thread
 from lamina.training.callbacks import History
 from lamina.training.model import Model
 
