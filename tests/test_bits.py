@@ -1,9 +1,12 @@
 """Same seed, same bits: for any number of threads, on every level with fused multiply-add, whatever rows are beside."""
 
+import ctypes
 import json
 import os
+import platform
 import subprocess
 import sys
+from contextlib import contextmanager
 from functools import cache
 
 import numpy as np
@@ -72,6 +75,49 @@ def test_bits_do_not_depend_on_threads(number, n_threads):
     for name, parameter in net.parameters.items():
         np.testing.assert_array_equal(parameter, one.parameters[name], err_msg=name)
     np.testing.assert_array_equal(predictions, one_predictions)
+
+
+FLUSHED, DOWNWARD = 0x8040, 0x2000  # of MXCSR: the smallest numbers are zero; each operation rounds down
+
+
+@contextmanager
+def rounding(word):
+    """What another library may leave behind: PyTorch's `set_flush_denormal`, one built with -ffast-math, fesetround."""
+    library = ctypes.CDLL(None)
+    environment = (ctypes.c_uint32 * 8)()  # glibc's, for x86-64
+    library.fegetenv(environment)
+    before = environment[7]
+    environment[7] = before & ~(FLUSHED | 0x6000) | word
+    library.fesetenv(environment)
+    try:
+        yield
+    finally:
+        environment[7] = before
+        library.fesetenv(environment)
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64" or sys.platform != "linux", reason="the processor's own word is set")
+@pytest.mark.parametrize("word", [FLUSHED, DOWNWARD], ids=["flushed", "downward"])
+def test_bits_do_not_depend_on_how_the_process_rounds(word):
+    X = 30 * np.random.default_rng(0).normal(size=(300, 5)).astype(np.float32)
+    y = np.digitize(X[:, 0], [-15, 15])
+
+    def fit(n_threads):
+        net = lamina.Network([lamina.Dense(8, "relu"), lamina.Dense(3)], 5, loss="cross_entropy", seed=1)
+        options = {"epochs": 60, "batch_size": 300, "optimizer": lamina.Rprop(), "n_threads": n_threads}
+        net.fit(X, y, **options)
+        return [*net.parameters.values(), net.predict(X), net.predict(X, n_threads=2), net.predict(X[:1])]
+
+    tiny = np.float32(1e-39) * np.arange(1, 40, dtype=np.float32)
+    usual, function = fit(1), lamina.activations.get("silu")(tiny)
+    with rounding(word):
+        assert (np.float32(2) ** -130 * np.ones(1, np.float32) == 0).all() == (word == FLUSHED)
+        unusual = fit(1), fit(2), fit(4)
+        function_here = lamina.activations.get("silu")(tiny)
+    for other in (*unusual, fit(2), fit(4)):  # also on threads that were started under it
+        for one, two in zip(usual, other, strict=True):
+            np.testing.assert_array_equal(one, two)
+    np.testing.assert_array_equal(function_here, function)
 
 
 @pytest.mark.parametrize("number", range(zoo.CASCADES))

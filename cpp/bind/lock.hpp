@@ -18,6 +18,8 @@
 #include <thread>
 #include <utility>
 
+#include "kernels/rounding.hpp"
+
 namespace lamina::bind {
 namespace py = pybind11;
 
@@ -56,7 +58,7 @@ template <class F> __attribute__((no_sanitize("address"))) auto unless_ended(F&&
 template <class F> auto unless_ended(F&& f) { return f(); }
 #endif
 
-/// Lets go of the lock while it lives.
+/// Lets go of the lock while it lives, and rounds as the core does.
 class Unlocked {
  public:
   Unlocked() : state_(PyEval_SaveThread()) {}
@@ -69,6 +71,7 @@ class Unlocked {
 
  private:
   PyThreadState* state_;
+  const kernels::UsualRounding rounding_;
 };
 
 /// Holds the lock while it lives; on any thread, whether it has it already or not. It asks Python and not pybind11,

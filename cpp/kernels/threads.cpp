@@ -19,6 +19,8 @@
 #include <sched.h>
 #endif
 
+#include "kernels/rounding.hpp"
+
 namespace lamina::kernels {
 namespace {
 
@@ -150,6 +152,7 @@ void Team::announce(Index threads) {
 }
 
 void Team::serve(Index id) {
+  const UsualRounding rounding;
   prepare_to_throw();
   std::uint64_t seen = 0;
   const auto arrived = [&] { return job_.load(std::memory_order_seq_cst) != seen; };
@@ -175,6 +178,7 @@ void Team::serve(Index id) {
 }
 
 void with_team(Index threads, const std::function<void(Team&)>& body) {
+  const UsualRounding rounding;
   Team team;
   if (threads == 1) return body(team);
   prepare_to_throw();

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "kernels/reduce.hpp"
+#include "kernels/rounding.hpp"
 
 namespace lamina {
 
@@ -121,6 +122,7 @@ Network<T>::Network(const Network& other)
 }
 
 template <class T> void Network<T>::initialize(std::uint64_t seed) {
+  const kernels::UsualRounding rounding;
   parameters_.fill_zero();
   state_.fill_zero();
   for (Index i = 0; i < depth(); ++i) {

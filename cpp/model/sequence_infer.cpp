@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/poll.hpp"
+#include "kernels/rounding.hpp"
 #include "model/members.hpp"
 
 namespace lamina {
@@ -130,6 +131,7 @@ Stepper<T>::Stepper(const Network<T>& network, Index count)
 
 template <class T>
 void Stepper<T>::step(const Network<T>& network, const Matrix<const T>& x, bool link, Matrix<T> out) {
+  const kernels::UsualRounding rounding;
   Samples<T> samples;
   samples.x = x;
   samples.count = count_;
