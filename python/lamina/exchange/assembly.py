@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from lamina import losses
+from lamina.callers import warn_caller
 from lamina.cascade import CascadeNetwork
 from lamina.data.arguments import in_short, whole_number
 from lamina.data.arrays import Array
@@ -17,7 +18,16 @@ from lamina.layers import Activation, BatchNorm, Dense, Dropout, GaussianNoise, 
 from lamina.network import Network
 from lamina.storage.forms import check_finite
 
-__all__ = ["Assembly", "Piece", "RefusedError", "network_of", "pieces_of", "refuse", "refused_by_place"]
+__all__ = [
+    "Assembly",
+    "Piece",
+    "RefusedError",
+    "network_of",
+    "pieces_of",
+    "refuse",
+    "refused_by_place",
+    "warn_of_frozen",
+]
 
 #: The loss that a network has where only its last module says what its outputs are.
 _LOSS_OF_LINK = {"softmax": "cross_entropy", "exponential": "poisson", "logistic": "binary_cross_entropy"}
@@ -106,6 +116,36 @@ def pieces_of(net: Network, known: Collection[str]) -> list[Piece]:
 
 
 # In ---------------------------------------------------------------------------------------------------------------
+
+
+def warn_of_frozen(net: Network, frozen: Mapping[int | str, str]) -> None:
+    """Warn of weights that the other library would not have trained, with the `rates` that keep them as they are.
+
+    Parameters
+    ----------
+    net : Network
+        As it came in.
+    frozen : dict
+        By the place of a layer in `net.layers`, or by the name of a parameter ("0.weight"): what the other library
+        calls it, "the layer 'hidden' (Dense)". What has nothing to train is passed over.
+    """
+    trained = net.core.trained_names
+    by_layer: dict[int, dict[str, str]] = {}
+    for name in trained:
+        place = int(name.partition(".")[0])
+        if (whose := frozen.get(name, frozen.get(place))) is not None:
+            by_layer.setdefault(place, {})[name] = whose
+    if not by_layer:
+        return
+    rates: dict[int | str, float] = {}
+    for place, names in by_layer.items():
+        whole = len(names) == sum(name.startswith(f"{place}.") for name in trained)
+        rates.update(dict.fromkeys([place] if whole else names, 0.0))
+    told = ", ".join(dict.fromkeys(whose for names in by_layer.values() for whose in names.values()))
+    warn_caller(
+        f"weights of {told} were frozen, and a fit of the network would train them: give fit(..., rates={rates})",
+        UserWarning,
+    )
 
 
 @dataclass(slots=True)
