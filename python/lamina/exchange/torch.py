@@ -342,7 +342,7 @@ def _in_evaluation(module: Any) -> Iterator[None]:
         try:
             _set_modes(parts, [False] * len(parts))
             for part in parts:
-                for hook in part._forward_pre_hooks.values():
+                for _, hook in _hooks(part):
                     before = dict(vars(part))
                     hook(part, ())
                     were += [(part, name, before[name]) for name in before if vars(part)[name] is not before[name]]
@@ -369,9 +369,7 @@ def _refuse_what_only_calls_run(module: Any) -> None:
     from torch.nn.utils.weight_norm import WeightNorm
 
     makes_weights = (WeightNorm, SpectralNorm, BasePruningMethod)
-    hooks = [("forward pre-hook", hook) for hook in of_all._global_forward_pre_hooks.values()]
-    hooks += [("forward hook", hook) for hook in of_all._global_forward_hooks.values()]
-    for kind, hook in hooks:
+    for kind, hook in _hooks(of_all, "_global"):
         refuse(_place("", module), f"all modules have a {kind}, {_name_of(hook)}, which may change what they compute")
     for path, part in module.named_modules():
         where = _place(path, part)
@@ -381,14 +379,15 @@ def _refuse_what_only_calls_run(module: Any) -> None:
             refuse(where, "it is compiled: give the module that it was made of")
         if "forward" in vars(part):
             refuse(where, f"its forward was replaced by {_name_of(vars(part)['forward'])}")
-        hooks = [
-            ("forward pre-hook", hook)
-            for hook in part._forward_pre_hooks.values()
-            if not isinstance(hook, makes_weights)
-        ]
-        hooks += [("forward hook", hook) for hook in part._forward_hooks.values()]
-        for kind, hook in hooks:
-            refuse(where, f"it has a {kind}, {_name_of(hook)}, which may change what it computes: remove it first")
+        for kind, hook in _hooks(part):
+            if not isinstance(hook, makes_weights):
+                refuse(where, f"it has a {kind}, {_name_of(hook)}, which may change what it computes: remove it first")
+
+
+def _hooks(of: Any, prefix: str = "") -> list[tuple[str, Any]]:
+    """The hooks that run when a module is called, by kind; PyTorch has no other way to see them."""
+    kinds = {"forward pre-hook": f"{prefix}_forward_pre_hooks", "forward hook": f"{prefix}_forward_hooks"}
+    return [(kind, hook) for kind, name in kinds.items() for hook in vars(of)[name].values()]
 
 
 def _name_of(function: Any) -> str:
@@ -415,7 +414,7 @@ def _loss_of(module: Any) -> Any:
         raise TypeError(
             f"loss must be a name, a loss of lamina.losses, or one of PyTorch's {', '.join(known)}; got {module!r}"
         )
-    if module._forward_hooks or module._forward_pre_hooks or "forward" in vars(module):
+    if _hooks(module) or "forward" in vars(module):
         raise ValueError(f"loss has hooks, which may change what it computes; got {module!r}")
     if getattr(module, "weight", None) is not None or getattr(module, "pos_weight", None) is not None:
         raise ValueError(f"loss has weights of classes: give {name}() and fit(..., class_weight=...)")
