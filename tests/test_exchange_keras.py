@@ -434,3 +434,144 @@ def test_arguments_are_checked():
     model.compile("sgd", "binary_crossentropy")
     with pytest.raises(ValueError, match="takes probabilities, and the model's last layer gives none"):
         lamina.from_keras(model)
+
+
+# The loss ---------------------------------------------------------------------------------------------------------
+
+ENDS = (None, *("relu", "softplus", "sigmoid", "hard_sigmoid", "tanh", "softmax", "exponential"))
+LINKS = {"categorical": "softmax", "binary": "sigmoid", "bce": "sigmoid", "poisson": "exponential"}
+KERAS_LOSSES = {
+    **{name: name for name in ("mse", "mae", "huber", "log_cosh", "poisson", "hinge", "bce", "binary_crossentropy")},
+    **{name: name for name in ("categorical_crossentropy", "sparse_categorical_crossentropy", "MeanSquaredError")},
+    "Poisson()": keras.losses.Poisson(),
+    "BinaryCrossentropy()": keras.losses.BinaryCrossentropy(),
+    "poisson function": keras.losses.poisson,
+}
+
+
+@pytest.mark.parametrize("given", KERAS_LOSSES)
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("compiled", [True, False])
+def test_predict_is_the_model_or_the_loss_is_refused(given, end, compiled):
+    model = shaken(sequential(layers.Dense(3, end)))
+    loss = KERAS_LOSSES[given]
+    if compiled:
+        model.compile("sgd", loss)
+    x = some(20, 4)
+    of_loss = next((link for part, link in LINKS.items() if part in given.lower()), None)
+    if of_loss != (end if end in LINKS.values() and (of_loss or end != "sigmoid") else None):
+        with pytest.raises(ValueError, match=r"goes with the loss|give another loss=\.\.\."):
+            lamina.from_keras(model, loss=None if compiled else loss)
+        return
+    assert_close(lamina.from_keras(model, loss=None if compiled else loss).predict(x), outputs(model, x))
+
+
+@pytest.mark.parametrize("end", [None, "softplus", "relu", "sigmoid"])
+def test_a_poisson_loss_takes_rates(end):
+    model = shaken(sequential(layers.Dense(1, end, name="last")))
+    model.compile("sgd", "poisson")
+    message = "the model's loss poisson takes rates, and the model's last layer gives none.*'last'.* an exponential"
+    with pytest.raises(ValueError, match=message):
+        lamina.from_keras(model)
+    with pytest.raises(ValueError, match="loss poisson takes rates"):
+        lamina.from_keras(model, loss="poisson")
+    net = lamina.from_keras(model, loss=lamina.losses.get("poisson"))  # as the message says
+    x = some(9, 4)
+    assert_close(net.forward(x), outputs(model, x))
+
+
+def test_names_of_lamina_take_logits_and_no_probabilities():
+    logits, sigmoid = (shaken(sequential(layers.Dense(3, end))) for end in (None, "sigmoid"))
+    x = some(9, 4)
+    for name in ("cross_entropy", "binary_cross_entropy"):
+        assert_close(lamina.from_keras(logits, loss=name).forward(x), outputs(logits, x))
+    with pytest.raises(ValueError, match="loss='cross_entropy' takes logits, and the model's last layer gives probab"):
+        lamina.from_keras(sigmoid, loss="cross_entropy")
+    assert_close(lamina.from_keras(sigmoid, loss="binary_cross_entropy").predict(x), outputs(sigmoid, x))
+
+
+@pytest.mark.parametrize("given", [None, "binary_crossentropy", "mse"])
+@pytest.mark.parametrize(
+    ("inside", "shape", "as_last"),
+    [
+        (lambda: [layers.Activation("sigmoid")], (4,), True),
+        (lambda: [layers.BatchNormalization(), layers.Activation("sigmoid")], (4,), True),
+        (lambda: [layers.Dense(2, "sigmoid"), layers.Rescaling(2.0, 1.0)], (4,), False),
+        (lambda: [layers.Dense(2, "sigmoid"), layers.Dropout(0.1)], (4,), False),
+        (lambda: [layers.SimpleRNN(3, "sigmoid")], (5, 4), False),
+    ],
+    ids=["alone", "norm", "rescaled", "dropout", "recurrent"],
+)
+def test_a_sigmoid_at_the_end_comes_once(inside, shape, as_last, given):
+    model = shaken(sequential(*inside(), inputs=shape))
+    x = np.random.default_rng(0).normal(size=(9, *shape)).astype("float32")
+    if given == "binary_crossentropy" and not as_last:
+        with pytest.raises(ValueError, match="takes probabilities, and the model's last layer gives none"):
+            lamina.from_keras(model, loss=given)
+        return
+    assert_close(lamina.from_keras(model, loss=given).predict(x), outputs(model, x))
+
+
+def huber(y_true, y_pred):
+    return keras.ops.mean(keras.ops.abs(y_true - y_pred))
+
+
+class Mine(keras.losses.MeanSquaredError):
+    def call(self, y_true, y_pred):
+        return 3 * super().call(y_true, y_pred)
+
+
+class MeanSquaredError(keras.losses.Loss):
+    def call(self, y_true, y_pred):
+        return keras.ops.mean(keras.ops.abs(y_true - y_pred))
+
+
+def softmax(x):
+    return 2 * x
+
+
+@pytest.mark.parametrize(
+    "given", [huber, Mine(), MeanSquaredError(), lambda y, p: y], ids=["huber", "Mine", "MSE", "f"]
+)
+def test_what_is_called_as_keras_s_is_not_taken_for_it(given):
+    model = sequential(layers.Dense(2))
+    with pytest.raises(ValueError, match=r"^loss .* is none that lamina has: .*lamina\.losses\.custom"):
+        lamina.from_keras(model, loss=given)
+    model.compile("sgd", given)
+    with pytest.raises(ValueError, match=r"^the model's loss .* is none that lamina has: .*lamina\.losses\.custom"):
+        lamina.from_keras(model)
+    with pytest.raises(ValueError, match="its activation 'softmax' has none that computes the same"):
+        lamina.from_keras(sequential(layers.Dense(2, softmax)))
+
+
+@pytest.mark.parametrize(
+    ("end", "given", "message"),
+    [
+        ("softmax", keras.losses.SparseCategoricalCrossentropy(ignore_class=0), "ignore_class=0"),
+        ("softmax", keras.losses.CategoricalCrossentropy(axis=0), "axis=0"),
+        ("sigmoid", keras.losses.BinaryCrossentropy(axis=0), "axis=0"),
+        (None, keras.losses.MeanSquaredError(reduction="sum"), "reduction='sum'"),
+        (None, keras.losses.Huber(reduction=None), "reduction=None"),
+    ],
+    ids=str,
+)
+def test_options_of_a_loss_that_lamina_has_not_are_refused(end, given, message):
+    model = sequential(layers.Dense(3, end))
+    model.compile("sgd", given)
+    for loss, whose in ((None, "the model's loss"), (given, "loss")):
+        with pytest.raises(ValueError, match=f"^{whose} {type(given).__name__} has {message}.* give from_keras"):
+            lamina.from_keras(model, loss=loss)
+
+
+def test_losses_may_be_given_as_keras_has_them():
+    model = sequential(layers.Dense(3, "softmax"))
+    smooth = lamina.from_keras(model, loss=keras.losses.CategoricalCrossentropy(label_smoothing=0.1, axis=1)).loss
+    assert (smooth.name, smooth.params["label_smoothing"]) == ("cross_entropy", 0.1)
+    model = sequential(layers.Dense(3))
+    for given in (keras.losses.MeanSquaredError(), keras.losses.MeanSquaredError, keras.losses.mean_squared_error):
+        assert lamina.from_keras(model, loss=given).loss.name == "squared_error"
+    assert lamina.from_keras(model, loss=keras.losses.Huber(2.0)).loss.params["delta"] == 2.0
+    model.compile("sgd", ["mae"])
+    assert lamina.from_keras(model).loss.name == "absolute_error"
+    with pytest.raises(ValueError, match="unknown loss"):
+        lamina.from_keras(model, loss="squared_eror")

@@ -466,6 +466,69 @@ def test_the_loss_has_the_end(end, given, expected):
     np.testing.assert_allclose(got, np.exp(raw) if isinstance(end, nn.LogSoftmax) else raw, rtol=1e-12)
 
 
+#: By loss: its link, and whether it takes what the link makes.
+LOSSES = {
+    "mse": ("identity", False),
+    "poisson": ("exponential", False),
+    "cross_entropy": ("softmax", False),
+    "binary_cross_entropy": ("logistic", False),
+    nn.L1Loss(): ("identity", False),
+    nn.NLLLoss(): ("softmax", True),
+    nn.BCELoss(): ("logistic", True),
+    nn.CrossEntropyLoss(): ("softmax", False),
+    nn.BCEWithLogitsLoss(): ("logistic", False),
+    nn.PoissonNLLLoss(): ("exponential", False),
+}
+#: By module at the end: its link, and the links for whose losses it may make what they take.
+ENDS = {
+    nn.Identity(): ("identity", {"softmax", "logistic", "exponential"}),
+    nn.Tanh(): ("identity", {"softmax", "logistic", "exponential"}),
+    nn.ReLU(): ("identity", {"softmax", "logistic"}),
+    nn.Softplus(): ("identity", {"softmax", "logistic"}),
+    nn.Hardsigmoid(): ("identity", set()),
+    nn.Sigmoid(): ("logistic", set()),
+    nn.Softmax(-1): ("softmax", set()),
+    nn.LogSoftmax(-1): ("softmax", set()),
+}
+
+
+@pytest.mark.parametrize("given", LOSSES, ids=str)
+@pytest.mark.parametrize("end", ENDS, ids=str)
+def test_outputs_are_the_module_s_or_the_loss_is_refused(end, given):
+    """Its predictions, or where the loss takes logits or logarithms of rates, what these are made of."""
+    module = nn.Sequential(nn.Linear(4, 3), end).double()
+    x = some(9, 4)
+    link, predicted = LOSSES[given]
+    of_end, raw_for = ENDS[end]
+    expected = outputs(module, x)
+    if isinstance(end, nn.LogSoftmax):
+        expected = np.exp(expected)
+    if link == of_end or (link == "identity" and of_end == "logistic"):
+        got = lamina.from_torch(module, loss=given).predict(x)
+    elif link in raw_for and not predicted:
+        got = lamina.from_torch(module, loss=given).forward(x)
+    else:
+        with pytest.raises(ValueError, match=r"goes with the loss|give another loss=\.\.\."):
+            lamina.from_torch(module, loss=given)
+        return
+    np.testing.assert_allclose(got, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("end", "given", "message"),
+    [
+        (nn.Sigmoid(), nn.NLLLoss(), r"loss=NLLLoss\(\) takes probabilities, and the model's last layer gives none"),
+        (nn.Sigmoid(), nn.CrossEntropyLoss(), r"loss=CrossEntropyLoss\(\) takes logits, .* gives probabilities"),
+        (nn.Softplus(), nn.PoissonNLLLoss(), r"loss=PoissonNLLLoss\(.*\) takes logarithms of rates, .* gives rates"),
+        (nn.ReLU(), "poisson", "loss='poisson' takes logarithms of rates, .* gives rates"),
+    ],
+    ids=str,
+)
+def test_a_loss_that_does_not_go_with_the_end_is_refused(end, given, message):
+    with pytest.raises(ValueError, match=message):
+        lamina.from_torch(nn.Sequential(nn.Linear(4, 3), end), loss=given)
+
+
 class Branching(nn.Module):
     def __init__(self):
         super().__init__()

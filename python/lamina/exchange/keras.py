@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -216,9 +217,12 @@ def from_keras(model: Any, *, loss: Any = None, seed: int = 0) -> Network:
         `Flatten` in front (then the network takes flat rows); `Softmax` or a softmax or sigmoid at the end, which the
         loss has here. What `lamina.to_keras` gave comes back as it was. Regularizers and constraints stay behind:
         penalties are options of `fit`.
-    loss : str or loss, optional
+    loss : str, loss or a loss of Keras's, optional
         By default that of the compiled model; of one that is not compiled what goes with its end: "cross_entropy" with
-        a softmax, "binary_cross_entropy" with a sigmoid, else "squared_error".
+        a softmax, "binary_cross_entropy" with a sigmoid, "poisson" with an exponential, else "squared_error". A name
+        that Keras has is Keras's: "poisson", or "binary_crossentropy", takes what the model predicts. lamina's names
+        and losses ("binary_cross_entropy", ``lamina.losses.get("poisson")``) take logits, or logarithms of rates,
+        where the model does not end in what makes predictions of them.
     seed : int, default 0
         Of the network, for what it draws from here on.
 
@@ -256,9 +260,12 @@ def from_keras(model: Any, *, loss: Any = None, seed: int = 0) -> Network:
     flat = any(isinstance(layer, keras.layers.Flatten) for layer in chain)
     if inputs and len(inputs[0].shape) != rank and not flat:
         refuse(f"the model {model.name!r}", f"its inputs have {len(inputs[0].shape)} axes, and {rank} are wanted")
+    told, of_predictions = "", False
     if loss is None and getattr(model, "loss", None) is not None:
-        loss = _loss_of(keras, found, model.loss)
-    return found.network(loss, None, seed)
+        loss, told, of_predictions = _loss_of(keras, model.loss, "the model's loss", rank)
+    elif loss is not None and not isinstance(loss, losses.LossFunction):
+        loss, told, of_predictions = _loss_of(keras, loss, "loss", rank)
+    return found.network(loss, None, seed, told=told, of_predictions=of_predictions)
 
 
 def _where(layer: Any) -> str:
@@ -311,12 +318,10 @@ def _add(keras: Any, found: Assembly, layer: Any) -> None:
 
 def _function_of(keras: Any, function: Any, where: str) -> Any:
     """The activation that a function of Keras's is, or the name of a link; refused where it is neither."""
-    name = getattr(function, "__name__", str(function))
-    if function is None:
-        name = "linear"
-    if name in ("softmax", "exponential"):
-        return name
-    if getattr(keras.activations, name, None) is function or function is None:
+    name = "linear" if function is None else getattr(function, "__name__", str(function))
+    if function is None or getattr(keras.activations, name, None) is function:
+        if name in ("softmax", "exponential"):
+            return name
         for own, (theirs, usual) in _FUNCTIONS.items():
             if name == theirs:
                 return activations.get(own, **usual)
@@ -503,20 +508,51 @@ _LOSSES: dict[str, tuple[str, dict[str, str]]] = {
 }
 
 
-def _loss_of(keras: Any, found: Assembly, given: Any) -> Any:
-    """The loss that a model is compiled with; means and halves, which change only the size of a step, aside."""
+def _loss_of(keras: Any, given: Any, whose: str, rank: int) -> tuple[Any, str, bool]:
+    """The loss that is compiled in or given, how to call it in errors, and whether it takes predictions.
+
+    Means over the outputs and halves are left aside, which change only the size of a step.
+    """
+    if isinstance(given, (list, tuple)) and len(given) == 1:  # one for each output
+        given = given[0]
     try:
         known = keras.losses.get(given)
     except (TypeError, ValueError):
+        if isinstance(given, str):
+            return losses.get(given), f"{whose}={given!r}", False
         known = given
     function = getattr(known, "fn", known)
     name, options = getattr(function, "__name__", repr(function)), dict(getattr(known, "_fn_kwargs", {}))
-    if name not in _LOSSES:
-        raise ValueError(f"the model's loss {name} is none of lamina's: give from_keras(model, loss=...)")
-    own, parameters = _LOSSES[name]
-    if own.endswith("cross_entropy") and not options.get("from_logits") and not found.ends_in_link:
+    called = getattr(type(known) if isinstance(known, keras.losses.Loss) else known, "__name__", in_short(known))
+    told = f"{whose} {called}"
+    if name not in _LOSSES or not _is_kerass(keras, known, function):
         raise ValueError(
-            f"the model's loss {name} takes probabilities, and the model's last layer gives none: give "
-            "from_keras(model, loss=...)"
+            f"{told} is none that lamina has: give from_keras(model, loss=...), with one of lamina.losses.names() or "
+            "with functions of your own, lamina.losses.custom(value, derivative)"
         )
-    return losses.get(own, **{ours: options[theirs] for theirs, ours in parameters.items() if theirs in options})
+    own, parameters = _LOSSES[name]
+    usual = {option: parameter.default for option, parameter in inspect.signature(function).parameters.items()}
+    for option, value in options.items():
+        last = option == "axis" and value == rank - 1
+        if option not in (*parameters, "from_logits") and value != usual[option] and not last:
+            raise ValueError(
+                f"{told} has {option}={value!r}, which lamina's {own} has not: give from_keras(model, loss=...)"
+            )
+    if (reduction := getattr(known, "reduction", "mean")) not in _MEANS:
+        raise ValueError(
+            f"{told} has reduction={reduction!r}, and lamina's losses are means over the rows: give "
+            f"from_keras(model, loss={own!r}), and to fit a learning rate for a mean"
+        )
+    of_predictions = not options.get("from_logits", False)
+    made = losses.get(own, **{ours: options[theirs] for theirs, ours in parameters.items() if theirs in options})
+    return made, told, of_predictions
+
+
+#: What Keras calls the mean over the rows.
+_MEANS = ("sum_over_batch_size", "mean", "mean_with_sample_weight")
+
+
+def _is_kerass(keras: Any, known: Any, function: Any) -> bool:
+    """Whether a loss is one of Keras's functions, or an object of Keras's class for one, and not a user's."""
+    own = [function] if known is function else [function, type(known)]
+    return all(getattr(keras.losses, one.__name__, None) is one for one in own)

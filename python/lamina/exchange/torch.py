@@ -274,7 +274,7 @@ def from_torch(
     """
     torch = _need_torch()
     takes_probabilities = isinstance(loss, (torch.nn.BCELoss, torch.nn.NLLLoss))
-    given = repr(loss)
+    told = "" if isinstance(loss, losses.LossFunction) else f"loss={loss!r}"
     if loss is not None and not isinstance(loss, (str, losses.LossFunction)):
         loss = _loss_of(loss)
     found = _Found()
@@ -289,9 +289,7 @@ def from_torch(
         _match(found, module, layers)
     else:
         raise TypeError(f"module must be a torch.nn.Module or a state_dict; got {in_short(module)}")
-    if takes_probabilities and not found.ends_in_link:
-        raise ValueError(f"loss={given} takes probabilities, or their logarithms, and the last module gives none")
-    net = found.network(loss, n_inputs, seed)
+    net = found.network(loss, n_inputs, seed, told=told, of_predictions=takes_probabilities)
     warn_of_frozen(net, found.frozen)
     return net
 
