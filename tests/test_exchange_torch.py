@@ -22,6 +22,8 @@ torch.set_num_threads(1)
 #: Of the largest output, or of 1.
 TOLERANCE = {"float32": 1e-6, "float64": 1e-14}
 trained = exchanged.trained
+# Networks of the zoo go as they begin, too.
+pytestmark = pytest.mark.filterwarnings("ignore:the first fit of the network is to normalise its inputs:UserWarning")
 
 
 def assert_close(got, expected, dtype, factor=1):
@@ -301,6 +303,22 @@ def test_slopes_are_drawn_in_training_alone(layer):
         z = x @ module[0].weight + module[0].bias
         slopes = (module[0](x)[:, 4:] / z)[z < 0]
         assert low - 1e-9 <= slopes.min() < slopes.max() <= high + 1e-9
+
+
+def test_a_normalisation_that_is_to_come_is_told():
+    for options, told in (
+        ({"normalize_inputs": True}, "inputs"),
+        ({"normalize_inputs": "robust", "normalize_targets": True}, "inputs and targets"),
+        ({"normalize_targets": True}, "targets"),
+    ):
+        net = lamina.Network([lamina.Dense(2)], 3, **options)
+        with pytest.warns(UserWarning, match=f"is to normalise its {told}, and has not been") as warned:
+            lamina.to_torch(net)
+        assert warned[0].filename == __file__
+        net.fit(some(20, 3), some(20, 2), epochs=1)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            lamina.to_torch(net)
 
 
 @pytest.mark.parametrize("number", [0, 2, 3, 9])

@@ -14,6 +14,7 @@ from lamina.callers import warn_caller
 from lamina.cascade import CascadeNetwork
 from lamina.data.arguments import in_short, whole_number
 from lamina.data.arrays import Array
+from lamina.export.models import hint_for, warn_of_normalization_due
 from lamina.layers import Activation, BatchNorm, Dense, Dropout, GaussianNoise, Recurrent
 from lamina.network import Network
 from lamina.storage.forms import check_finite
@@ -92,12 +93,14 @@ class Piece:
 def network_of(given: Any, name: str) -> Network:
     """Return the `Network` behind a network, a cascade or a fitted estimator; TypeError where there is none."""
     net = getattr(given, "network_", given)
-    if isinstance(net, CascadeNetwork):
-        net = net.to_network()
-    if not isinstance(net, Network):
+    if not isinstance(net, (Network, CascadeNetwork)):
         raise TypeError(
             f"{name} must be a lamina.Network, a CascadeNetwork or a fitted estimator; got {in_short(given)}"
+            f"{hint_for(given)}"
         )
+    warn_of_normalization_due(given)
+    if isinstance(net, CascadeNetwork):
+        net = net.to_network()
     for layer in net.layers:
         for part in (getattr(layer, "activation", None), getattr(layer, "output_activation", None)):
             if part is not None and part.is_custom:
