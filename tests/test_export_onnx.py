@@ -279,7 +279,8 @@ def test_custom_parts_are_refused_by_name(part, tmp_path):
         ("onnx.helper", lambda of: of.make_model(of.make_graph([], "empty", [], [])), "from_onnx(path)"),
     ],
 )
-def test_a_model_of_another_library_s_is_told_its_way(module, make, hint, tmp_path):
+def test_a_model_of_another_library_s_is_told_its_way(module, make, hint, tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
     theirs = make(pytest.importorskip(module))
     for export, file in ((lamina.export.onnx, "model.onnx"), (lamina.export.c, "model.c")):
         with pytest.raises(TypeError, match=rf"lamina\.{re.escape(hint)} is the same as a model of lamina's"):
