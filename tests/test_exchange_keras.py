@@ -759,3 +759,20 @@ def test_losses_may_be_given_as_keras_has_them():
     assert lamina.from_keras(model).loss.name == "absolute_error"
     with pytest.raises(ValueError, match="unknown loss"):
         lamina.from_keras(model, loss="squared_eror")
+
+
+def test_habits_from_keras_are_told_what_to_write():
+    x, y = some(40, 4), (some(40, 1) > 0).astype("float32")
+    net = lamina.from_keras(sequential(layers.Dense(1, "sigmoid")))
+    for given in ([keras.metrics.AUC()], {"area": keras.metrics.AUC()}, [keras.metrics.binary_accuracy]):
+        with pytest.raises(
+            TypeError, match=r"metrics must be of 'error', .* of keras, which takes targets and predict"
+        ):
+            net.fit(x, y, metrics=given)
+    for given, told in (
+        (keras.callbacks.EarlyStopping(), r"early_stopping=lamina\.EarlyStopping"),
+        (keras.callbacks.ReduceLROnPlateau(), r"schedule=lamina\.schedules\.ReduceOnPlateau"),
+        (keras.callbacks.ModelCheckpoint("m.keras"), r"lamina\.callbacks\.Checkpoint"),
+    ):
+        with pytest.raises(TypeError, match=rf"callbacks\[0\] must be callable .*{told}"):
+            net.fit(x, y, callbacks=[given])

@@ -246,7 +246,13 @@ def from_keras(model: Any, *, loss: Any = None, seed: int = 0) -> Network:
     ImportError
         Keras 3, or its backend, is not there.
     TypeError, ValueError
-        A layer or loss that has no place in a network, by its name.
+        A layer or loss that has no place in a network, by its name; a loss with which `predict` would not be what the
+        model predicts.
+
+    Warns
+    -----
+    UserWarning
+        Of layers that Keras does not train, with the `rates` that keep them in `fit`.
 
     Examples
     --------
