@@ -357,16 +357,20 @@ def _set_modes(parts: Sequence[Any], training: Sequence[bool]) -> None:
         part.training = mode
 
 
+#: Hooks that make a weight of other parameters, and nothing else; newer releases of PyTorch may not have them.
+_MAKERS_OF_WEIGHTS = {
+    "torch.nn.utils.weight_norm.WeightNorm",
+    "torch.nn.utils.spectral_norm.SpectralNorm",
+    "torch.nn.utils.prune.BasePruningMethod",
+}
+
+
 def _refuse_what_only_calls_run(module: Any) -> None:
     """Refuse hooks by name, but those that make weights; a forward that was replaced; weights that are yet to come."""
     import torch
     from torch.nn.modules import module as of_all
     from torch.nn.parameter import UninitializedParameter
-    from torch.nn.utils.prune import BasePruningMethod
-    from torch.nn.utils.spectral_norm import SpectralNorm
-    from torch.nn.utils.weight_norm import WeightNorm
 
-    makes_weights = (WeightNorm, SpectralNorm, BasePruningMethod)
     for kind, hook in _hooks(of_all, "_global"):
         refuse(_place("", module), f"all modules have a {kind}, {_name_of(hook)}, which may change what they compute")
     for path, part in module.named_modules():
@@ -378,7 +382,7 @@ def _refuse_what_only_calls_run(module: Any) -> None:
         if "forward" in vars(part):
             refuse(where, f"its forward was replaced by {_name_of(vars(part)['forward'])}")
         for kind, hook in _hooks(part):
-            if not isinstance(hook, makes_weights):
+            if not any(f"{base.__module__}.{base.__name__}" in _MAKERS_OF_WEIGHTS for base in type(hook).__mro__):
                 refuse(where, f"it has a {kind}, {_name_of(hook)}, which may change what it computes: remove it first")
 
 
