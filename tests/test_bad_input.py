@@ -518,3 +518,16 @@ def test_what_has_to_be_converted_is_not_there_twice(form):
     given[rows - 2, 1] = np.nan
     with pytest.raises(ValueError, match=f"X must be finite; got NaN in row {rows - 2}, column 1"):
         net.predict(given)
+
+
+@pytest.mark.parametrize("name", [name for name in lamina.losses.names() if lamina.losses.get(name).targets == "real"])
+def test_classes_for_a_loss_of_numbers_are_told_of_theirs(name):
+    net, hint = network(name), r"y must have 3 columns.*; got 1\. Classes, 0 \.\. 2, need loss=\"cross_entropy\""
+    for y in (Y, Y[:, None], Y.astype(float), Y > 0):
+        with pytest.raises(ValueError, match=hint):
+            net.fit(X, y)
+    with pytest.raises(ValueError, match="validation " + hint):
+        net.fit(X, np.eye(3)[Y], validation=(X, Y))
+    for y in (Y + 1, Y - 1, Y + 0.5, np.column_stack([Y, Y])):  # which are no classes of this network
+        with pytest.raises(ValueError, match=r"y must have 3 columns, as the network has outputs; got \d$"):
+            net.fit(X, y)

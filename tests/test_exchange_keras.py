@@ -374,6 +374,190 @@ def built_subclass():
     return model
 
 
+class Doubling(keras.Sequential):
+    def call(self, inputs, training=None, mask=None):
+        return 2 * super().call(inputs)
+
+
+class DoublingCalls(keras.Sequential):
+    def __call__(self, inputs, **options):
+        return 2 * super().__call__(inputs, **options)
+
+
+class Building(keras.Sequential):
+    def build(self, input_shape=None):
+        super().build(input_shape)
+
+
+class Mixed(type("Mixin", (), {"call": lambda self, inputs, training=None, mask=None: inputs}), keras.Sequential):
+    pass
+
+
+class DoublingGraph(keras.Model):
+    def call(self, inputs, training=None, mask=None):
+        return 2 * super().call(inputs)
+
+
+class Made(keras.Sequential):
+    """With nothing of its own but what it is made of."""
+
+    def __init__(self):
+        super().__init__([keras.Input((4,)), layers.Dense(2)])
+
+
+class MadeGraph(keras.Model):
+    def __init__(self, units):
+        x = keras.Input((4,))
+        super().__init__(x, layers.Dense(units)(x))
+
+
+def graph(inside, inputs=(4,), kind=keras.Model):
+    x = keras.Input(inputs)
+    return kind(x, inside(x))
+
+
+def called(layer, inputs=(4, 2), **options):
+    return graph(lambda x: layers.Dense(2)(layer(x, **options)), inputs)
+
+
+OWN_CALLS = {
+    "call": (lambda: Doubling([keras.Input((4,)), layers.Dense(2)]), "call"),
+    "__call__": (lambda: DoublingCalls([keras.Input((4,)), layers.Dense(2)]), "__call__"),
+    "build": (lambda: Building([keras.Input((4,)), layers.Dense(2)]), "build"),
+    "mixed in": (lambda: Mixed([keras.Input((4,)), layers.Dense(2)]), "call"),
+    "graph": (lambda: graph(layers.Dense(2), kind=DoublingGraph), "call"),
+    "in a model": (lambda: sequential(Doubling([keras.Input((4,)), layers.Dense(2)])), "call"),
+    "in a graph": (lambda: graph(lambda x: graph(layers.Dense(2), kind=DoublingGraph)(x)), "call"),
+}
+STATE = np.ones((1, 3), "float32")
+CALLS = {
+    "state": (lambda: called(layers.SimpleRNN(3, name="r"), initial_state=keras.ops.array(STATE)), "initial_state"),
+    "second": (lambda: graph(lambda x: layers.SimpleRNN(3, name="r")(x, keras.ops.array(STATE)), (4, 2)), "a second a"),
+    "computed": (
+        lambda: graph(
+            lambda x: layers.SimpleRNN(3, name="r")(x, initial_state=layers.Dense(3)(layers.Flatten()(x))), (4, 2)
+        ),
+        "initial_state",
+    ),
+    "mask": (lambda: called(layers.SimpleRNN(3, name="r"), mask=keras.ops.ones((1, 4), dtype="bool")), "mask"),
+    "dropout": (lambda: called(layers.Dropout(0.5, name="r"), (4,), training=True), "training=True"),
+    "norm": (lambda: called(layers.BatchNormalization(name="r"), (4,), training=True), "training=True"),
+    "model": (
+        lambda: called(keras.Sequential([keras.Input((4,)), layers.Dropout(0.5)], name="r"), (4,), training=True),
+        "training=True",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_what_is_called_with_more_than_its_inputs_is_refused(name):
+    model, told = CALLS[name]
+    with pytest.raises(ValueError, match=f"the layer 'r' .*it is called with {told}"):
+        lamina.from_keras(model())
+
+
+@pytest.mark.parametrize("name", OWN_CALLS)
+def test_what_has_a_call_of_its_own_is_refused(name):
+    model, method = OWN_CALLS[name]
+    with pytest.raises(ValueError, match=f"the model '.*' cannot be brought over: what its own {method} computes"):
+        lamina.from_keras(model())
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        Made,
+        lambda: MadeGraph(2),
+        lambda: called(layers.BatchNormalization(), (4,), training=False),
+        lambda: called(layers.Dropout(0.5), (4,), training=False),
+        lambda: called(layers.Dropout(0.5), (4,), training=None),
+        lambda: called(graph(layers.BatchNormalization()), (4,), training=False),
+        lambda: called(layers.SimpleRNN(3), mask=None, initial_state=None),
+    ],
+)
+def test_what_is_called_as_usual_comes_in(make):
+    model = shaken(make())
+    x = np.random.default_rng(0).normal(size=(9, *model.input_shape[1:])).astype("float32")
+    assert_close(lamina.from_keras(model).predict(x), model.predict(x, verbose=0))
+
+
+# What is frozen ---------------------------------------------------------------------------------------------------
+
+
+def bias_alone():
+    model = sequential(layers.Dense(3, name="a"), layers.Dense(2, name="b"))
+    model.layers[1].bias.trainable = False
+    return model
+
+
+def frozen_inside():
+    inner = sequential(layers.Dense(3, "relu", name="a"), layers.PReLU(name="b"))
+    inner.trainable = False
+    return graph(lambda x: layers.Dense(2, name="c")(inner(x)))
+
+
+def frozen_above():
+    model = sequential(layers.Dense(3, name="a"), layers.Dense(2, name="b"))
+    model.trainable = False
+    model.layers[0].trainable = True  # which Keras does not train in a model that is not trained
+    return model
+
+
+FROZEN = {
+    "layer": (lambda: sequential(layers.Dense(3, trainable=False, name="a"), layers.Dense(2)), "a", {0: 0.0}),
+    "behind": (
+        lambda: sequential(layers.Dense(3, name="c"), layers.PReLU(trainable=False, name="b"), layers.Dense(2)),
+        "b",
+        {"0.slope": 0.0},
+    ),
+    "before": (
+        lambda: sequential(layers.Dense(3, trainable=False, name="a"), layers.PReLU(name="c"), layers.Dense(2)),
+        "a",
+        {"0.weight": 0.0, "0.bias": 0.0},
+    ),
+    "one": (bias_alone, "b", {"1.bias": 0.0}),
+    "norm": (
+        lambda: sequential(layers.BatchNormalization(scale=False, trainable=False, name="a"), layers.Dense(2)),
+        "a",
+        {0: 0.0},
+    ),
+    "steps": (
+        lambda: sequential(layers.SimpleRNN(3, trainable=False, name="a"), layers.Dense(2), inputs=(5, 4)),
+        "a",
+        {0: 0.0},
+    ),
+    "inside": (frozen_inside, "ab", {0: 0.0, 1: 0.0}),
+    "above": (frozen_above, "ab", {0: 0.0, 1: 0.0}),
+    "end": (lambda: sequential(layers.Dense(3), layers.Dense(1, "sigmoid", trainable=False, name="a")), "a", {1: 0.0}),
+}
+
+
+@pytest.mark.parametrize("name", FROZEN)
+def test_what_is_frozen_is_told_with_the_rates_that_keep_it(name):
+    make, names, rates = FROZEN[name]
+    model = shaken(make())
+    with pytest.warns(UserWarning, match="were frozen, .*") as warned:
+        net = lamina.from_keras(model)
+    told = [one for one in warned if one.category is UserWarning]
+    assert [one.filename for one in told] == [__file__]
+    message = str(told[0].message)
+    assert message.endswith(f"give fit(..., rates={rates})")
+    for own in "abc":
+        assert (f"'{own}'" in message) == (own in names)
+    before = {parameter: array.copy() for parameter, array in net.parameters.items()}
+    x = np.random.default_rng(0).normal(size=(40, *model.input_shape[1:])).astype("float32")
+    y = np.random.default_rng(1).integers(0, 2, (40, net.n_outputs)).astype("float32")
+    net.fit(x, y, epochs=2, rates=rates, validation=None, early_stopping=None)
+    for parameter, array in net.parameters.items():
+        kept = parameter in rates or int(parameter.partition(".")[0]) in rates
+        assert np.array_equal(array, before[parameter]) == kept, parameter
+
+
+def test_what_has_no_weights_or_is_trained_is_not_told():
+    lamina.from_keras(sequential(layers.Dense(3), layers.Dropout(0.1, trainable=False), layers.BatchNormalization()))
+    lamina.from_keras(sequential(layers.Dense(3), layers.BatchNormalization(scale=False, center=False)))
+
+
 REFUSED = {
     "convolution": (lambda: sequential(layers.Conv1D(2, 1, name="conv"), inputs=(4, 2)), r"'conv' \(Conv1D\)"),
     "lstm": (lambda: sequential(layers.LSTM(2, name="memory"), inputs=(4, 2)), r"'memory' \(LSTM\)"),
@@ -434,3 +618,161 @@ def test_arguments_are_checked():
     model.compile("sgd", "binary_crossentropy")
     with pytest.raises(ValueError, match="takes probabilities, and the model's last layer gives none"):
         lamina.from_keras(model)
+
+
+# The loss ---------------------------------------------------------------------------------------------------------
+
+ENDS = (None, *("relu", "softplus", "sigmoid", "hard_sigmoid", "tanh", "softmax", "exponential"))
+LINKS = {"categorical": "softmax", "binary": "sigmoid", "bce": "sigmoid", "poisson": "exponential"}
+KERAS_LOSSES = {
+    **{name: name for name in ("mse", "mae", "huber", "log_cosh", "poisson", "hinge", "bce", "binary_crossentropy")},
+    **{name: name for name in ("categorical_crossentropy", "sparse_categorical_crossentropy", "MeanSquaredError")},
+    "Poisson()": keras.losses.Poisson(),
+    "BinaryCrossentropy()": keras.losses.BinaryCrossentropy(),
+    "poisson function": keras.losses.poisson,
+}
+
+
+@pytest.mark.parametrize("given", KERAS_LOSSES)
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("compiled", [True, False])
+def test_predict_is_the_model_or_the_loss_is_refused(given, end, compiled):
+    model = shaken(sequential(layers.Dense(3, end)))
+    loss = KERAS_LOSSES[given]
+    if compiled:
+        model.compile("sgd", loss)
+    x = some(20, 4)
+    of_loss = next((link for part, link in LINKS.items() if part in given.lower()), None)
+    if of_loss != (end if end in LINKS.values() and (of_loss or end != "sigmoid") else None):
+        with pytest.raises(ValueError, match=r"goes with the loss|give another loss=\.\.\."):
+            lamina.from_keras(model, loss=None if compiled else loss)
+        return
+    assert_close(lamina.from_keras(model, loss=None if compiled else loss).predict(x), outputs(model, x))
+
+
+@pytest.mark.parametrize("end", [None, "softplus", "relu", "sigmoid"])
+def test_a_poisson_loss_takes_rates(end):
+    model = shaken(sequential(layers.Dense(1, end, name="last")))
+    model.compile("sgd", "poisson")
+    message = "the model's loss poisson takes rates, and the model's last layer gives none.*'last'.* an exponential"
+    with pytest.raises(ValueError, match=message):
+        lamina.from_keras(model)
+    with pytest.raises(ValueError, match="loss poisson takes rates"):
+        lamina.from_keras(model, loss="poisson")
+    net = lamina.from_keras(model, loss=lamina.losses.get("poisson"))  # as the message says
+    x = some(9, 4)
+    assert_close(net.forward(x), outputs(model, x))
+
+
+def test_names_of_lamina_take_logits_and_no_probabilities():
+    logits, sigmoid = (shaken(sequential(layers.Dense(3, end))) for end in (None, "sigmoid"))
+    x = some(9, 4)
+    for name in ("cross_entropy", "binary_cross_entropy"):
+        assert_close(lamina.from_keras(logits, loss=name).forward(x), outputs(logits, x))
+    with pytest.raises(ValueError, match="loss='cross_entropy' takes logits, and the model's last layer gives probab"):
+        lamina.from_keras(sigmoid, loss="cross_entropy")
+    assert_close(lamina.from_keras(sigmoid, loss="binary_cross_entropy").predict(x), outputs(sigmoid, x))
+
+
+@pytest.mark.parametrize("given", [None, "binary_crossentropy", "mse"])
+@pytest.mark.parametrize(
+    ("inside", "shape", "as_last"),
+    [
+        (lambda: [layers.Activation("sigmoid")], (4,), True),
+        (lambda: [layers.BatchNormalization(), layers.Activation("sigmoid")], (4,), True),
+        (lambda: [layers.Dense(2, "sigmoid"), layers.Rescaling(2.0, 1.0)], (4,), False),
+        (lambda: [layers.Dense(2, "sigmoid"), layers.Dropout(0.1)], (4,), False),
+        (lambda: [layers.SimpleRNN(3, "sigmoid")], (5, 4), False),
+    ],
+    ids=["alone", "norm", "rescaled", "dropout", "recurrent"],
+)
+def test_a_sigmoid_at_the_end_comes_once(inside, shape, as_last, given):
+    model = shaken(sequential(*inside(), inputs=shape))
+    x = np.random.default_rng(0).normal(size=(9, *shape)).astype("float32")
+    if given == "binary_crossentropy" and not as_last:
+        with pytest.raises(ValueError, match="takes probabilities, and the model's last layer gives none"):
+            lamina.from_keras(model, loss=given)
+        return
+    assert_close(lamina.from_keras(model, loss=given).predict(x), outputs(model, x))
+
+
+def huber(y_true, y_pred):
+    return keras.ops.mean(keras.ops.abs(y_true - y_pred))
+
+
+class Mine(keras.losses.MeanSquaredError):
+    def call(self, y_true, y_pred):
+        return 3 * super().call(y_true, y_pred)
+
+
+class MeanSquaredError(keras.losses.Loss):
+    def call(self, y_true, y_pred):
+        return keras.ops.mean(keras.ops.abs(y_true - y_pred))
+
+
+def softmax(x):
+    return 2 * x
+
+
+@pytest.mark.parametrize(
+    "given", [huber, Mine(), MeanSquaredError(), lambda y, p: y], ids=["huber", "Mine", "MSE", "f"]
+)
+def test_what_is_called_as_keras_s_is_not_taken_for_it(given):
+    model = sequential(layers.Dense(2))
+    with pytest.raises(ValueError, match=r"^loss .* is none that lamina has: .*lamina\.losses\.custom"):
+        lamina.from_keras(model, loss=given)
+    model.compile("sgd", given)
+    with pytest.raises(ValueError, match=r"^the model's loss .* is none that lamina has: .*lamina\.losses\.custom"):
+        lamina.from_keras(model)
+    with pytest.raises(ValueError, match="its activation 'softmax' has none that computes the same"):
+        lamina.from_keras(sequential(layers.Dense(2, softmax)))
+
+
+@pytest.mark.parametrize(
+    ("end", "given", "message"),
+    [
+        ("softmax", keras.losses.SparseCategoricalCrossentropy(ignore_class=0), "ignore_class=0"),
+        ("softmax", keras.losses.CategoricalCrossentropy(axis=0), "axis=0"),
+        ("sigmoid", keras.losses.BinaryCrossentropy(axis=0), "axis=0"),
+        (None, keras.losses.MeanSquaredError(reduction="sum"), "reduction='sum'"),
+        (None, keras.losses.Huber(reduction=None), "reduction=None"),
+    ],
+    ids=str,
+)
+def test_options_of_a_loss_that_lamina_has_not_are_refused(end, given, message):
+    model = sequential(layers.Dense(3, end))
+    model.compile("sgd", given)
+    for loss, whose in ((None, "the model's loss"), (given, "loss")):
+        with pytest.raises(ValueError, match=f"^{whose} {type(given).__name__} has {message}.* give from_keras"):
+            lamina.from_keras(model, loss=loss)
+
+
+def test_losses_may_be_given_as_keras_has_them():
+    model = sequential(layers.Dense(3, "softmax"))
+    smooth = lamina.from_keras(model, loss=keras.losses.CategoricalCrossentropy(label_smoothing=0.1, axis=1)).loss
+    assert (smooth.name, smooth.params["label_smoothing"]) == ("cross_entropy", 0.1)
+    model = sequential(layers.Dense(3))
+    for given in (keras.losses.MeanSquaredError(), keras.losses.MeanSquaredError, keras.losses.mean_squared_error):
+        assert lamina.from_keras(model, loss=given).loss.name == "squared_error"
+    assert lamina.from_keras(model, loss=keras.losses.Huber(2.0)).loss.params["delta"] == 2.0
+    model.compile("sgd", ["mae"])
+    assert lamina.from_keras(model).loss.name == "absolute_error"
+    with pytest.raises(ValueError, match="unknown loss"):
+        lamina.from_keras(model, loss="squared_eror")
+
+
+def test_habits_from_keras_are_told_what_to_write():
+    x, y = some(40, 4), (some(40, 1) > 0).astype("float32")
+    net = lamina.from_keras(sequential(layers.Dense(1, "sigmoid")))
+    for given in ([keras.metrics.AUC()], {"area": keras.metrics.AUC()}, [keras.metrics.binary_accuracy]):
+        with pytest.raises(
+            TypeError, match=r"metrics must be of 'error', .* of keras, which takes targets and predict"
+        ):
+            net.fit(x, y, metrics=given)
+    for given, told in (
+        (keras.callbacks.EarlyStopping(), r"early_stopping=lamina\.EarlyStopping"),
+        (keras.callbacks.ReduceLROnPlateau(), r"schedule=lamina\.schedules\.ReduceOnPlateau"),
+        (keras.callbacks.ModelCheckpoint("m.keras"), r"lamina\.callbacks\.Checkpoint"),
+    ):
+        with pytest.raises(TypeError, match=rf"callbacks\[0\] must be callable .*{told}"):
+            net.fit(x, y, callbacks=[given])

@@ -3,6 +3,7 @@
 import copy
 import io
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -15,11 +16,14 @@ from exchanged import OTHER_PARAMETERS, assert_same_weights
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 from torch import nn  # noqa: E402
 from torch.nn import functional  # noqa: E402
+from torch.nn.utils import prune  # noqa: E402
 
 torch.set_num_threads(1)
 #: Of the largest output, or of 1.
 TOLERANCE = {"float32": 1e-6, "float64": 1e-14}
 trained = exchanged.trained
+# Networks of the zoo go as they begin, too.
+pytestmark = pytest.mark.filterwarnings("ignore:the first fit of the network is to normalise its inputs:UserWarning")
 
 
 def assert_close(got, expected, dtype, factor=1):
@@ -301,6 +305,22 @@ def test_slopes_are_drawn_in_training_alone(layer):
         assert low - 1e-9 <= slopes.min() < slopes.max() <= high + 1e-9
 
 
+def test_a_normalisation_that_is_to_come_is_told():
+    for options, told in (
+        ({"normalize_inputs": True}, "inputs"),
+        ({"normalize_inputs": "robust", "normalize_targets": True}, "inputs and targets"),
+        ({"normalize_targets": True}, "targets"),
+    ):
+        net = lamina.Network([lamina.Dense(2)], 3, **options)
+        with pytest.warns(UserWarning, match=f"is to normalise its {told}, and has not been") as warned:
+            lamina.to_torch(net)
+        assert warned[0].filename == __file__
+        net.fit(some(20, 3), some(20, 2), epochs=1)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            lamina.to_torch(net)
+
+
 @pytest.mark.parametrize("number", [0, 2, 3, 9])
 def test_training_goes_on_in_pytorch(number):
     net = zoo.build(number)
@@ -464,6 +484,69 @@ def test_the_loss_has_the_end(end, given, expected):
     np.testing.assert_allclose(got, np.exp(raw) if isinstance(end, nn.LogSoftmax) else raw, rtol=1e-12)
 
 
+#: By loss: its link, and whether it takes what the link makes.
+LOSSES = {
+    "mse": ("identity", False),
+    "poisson": ("exponential", False),
+    "cross_entropy": ("softmax", False),
+    "binary_cross_entropy": ("logistic", False),
+    nn.L1Loss(): ("identity", False),
+    nn.NLLLoss(): ("softmax", True),
+    nn.BCELoss(): ("logistic", True),
+    nn.CrossEntropyLoss(): ("softmax", False),
+    nn.BCEWithLogitsLoss(): ("logistic", False),
+    nn.PoissonNLLLoss(): ("exponential", False),
+}
+#: By module at the end: its link, and the links for whose losses it may make what they take.
+ENDS = {
+    nn.Identity(): ("identity", {"softmax", "logistic", "exponential"}),
+    nn.Tanh(): ("identity", {"softmax", "logistic", "exponential"}),
+    nn.ReLU(): ("identity", {"softmax", "logistic"}),
+    nn.Softplus(): ("identity", {"softmax", "logistic"}),
+    nn.Hardsigmoid(): ("identity", set()),
+    nn.Sigmoid(): ("logistic", set()),
+    nn.Softmax(-1): ("softmax", set()),
+    nn.LogSoftmax(-1): ("softmax", set()),
+}
+
+
+@pytest.mark.parametrize("given", LOSSES, ids=str)
+@pytest.mark.parametrize("end", ENDS, ids=str)
+def test_outputs_are_the_module_s_or_the_loss_is_refused(end, given):
+    """Its predictions, or where the loss takes logits or logarithms of rates, what these are made of."""
+    module = nn.Sequential(nn.Linear(4, 3), end).double()
+    x = some(9, 4)
+    link, predicted = LOSSES[given]
+    of_end, raw_for = ENDS[end]
+    expected = outputs(module, x)
+    if isinstance(end, nn.LogSoftmax):
+        expected = np.exp(expected)
+    if link == of_end or (link == "identity" and of_end == "logistic"):
+        got = lamina.from_torch(module, loss=given).predict(x)
+    elif link in raw_for and not predicted:
+        got = lamina.from_torch(module, loss=given).forward(x)
+    else:
+        with pytest.raises(ValueError, match=r"goes with the loss|give another loss=\.\.\."):
+            lamina.from_torch(module, loss=given)
+        return
+    np.testing.assert_allclose(got, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("end", "given", "message"),
+    [
+        (nn.Sigmoid(), nn.NLLLoss(), r"loss=NLLLoss\(\) takes probabilities, and the model's last layer gives none"),
+        (nn.Sigmoid(), nn.CrossEntropyLoss(), r"loss=CrossEntropyLoss\(\) takes logits, .* gives probabilities"),
+        (nn.Softplus(), nn.PoissonNLLLoss(), r"loss=PoissonNLLLoss\(.*\) takes logarithms of rates, .* gives rates"),
+        (nn.ReLU(), "poisson", "loss='poisson' takes logarithms of rates, .* gives rates"),
+    ],
+    ids=str,
+)
+def test_a_loss_that_does_not_go_with_the_end_is_refused(end, given, message):
+    with pytest.raises(ValueError, match=message):
+        lamina.from_torch(nn.Sequential(nn.Linear(4, 3), end), loss=given)
+
+
 class Branching(nn.Module):
     def __init__(self):
         super().__init__()
@@ -502,7 +585,59 @@ class OwnSequence(nn.Sequential):
         return super().forward(x) + 1
 
 
+class InOneMode(nn.Module):
+    """Whose forward has a second step in evaluation, or in training, alone."""
+
+    def __init__(self, training):
+        super().__init__()
+        self.one, self.two, self.in_training = nn.Linear(4, 4), nn.Linear(4, 4), training
+
+    def forward(self, x):
+        x = self.one(x)
+        return self.two(x) if self.training == self.in_training else x
+
+
+class DroppingByHand(nn.Module):
+    """Whose forward drops in training alone, in each of the ways to say so, and once never."""
+
+    def __init__(self):
+        super().__init__()
+        self.one, self.two, self.drop = nn.Linear(4, 4), nn.Linear(4, 4), nn.Dropout(0.1)
+
+    def forward(self, x):
+        x = functional.dropout(self.one(x), 0.2, self.training)
+        if self.training:
+            x = self.drop(functional.dropout(x, 0.3))
+        return self.two(functional.dropout(x, 0.4, training=False))
+
+
+def tied(key=lambda weight: weight):
+    module = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 4))
+    module[2].weight = key(module[0].weight)
+    return module
+
+
+def with_hook(name, whole=False, hook=lambda *a: None, **options):
+    module = nn.Sequential(nn.Linear(4, 4), nn.Sequential(nn.ReLU()))
+    getattr(module if whole else module[1][0], f"register_{name}")(hook, **options)
+    return module
+
+
+def replaced():
+    module = nn.Sequential(nn.Linear(4, 4))
+    module[0].forward = lambda x: x
+    return module
+
+
+def mixed_rnn():
+    rnn = nn.RNN(4, 4, batch_first=True)
+    module = OfOneRNN("all", 1)
+    module.rnn, module.head = rnn, nn.Sequential(*[lamina.to_torch(lamina.Network([lamina.Shortcut(2)], 4))[0]] * 2)
+    return module
+
+
 SHARED = nn.Linear(4, 4)
+NORM = nn.BatchNorm1d(4, affine=False)
 
 
 class Repeating(nn.Module):
@@ -516,6 +651,28 @@ class Repeating(nn.Module):
 
 REFUSED = {
     "shared": (nn.Sequential(SHARED, nn.ReLU(), SHARED), r"module 0, Linear.* used more than once"),
+    "statistics shared": (nn.Sequential(NORM, nn.Linear(4, 4), NORM), "module 0, BatchNorm1d.* used more than once"),
+    "own layer shared": (mixed_rnn(), r"module head\.0, Layer.* used more than once"),
+    "tied": (tied(), r"module 2, Linear.* its weight is the weight of module 0, Linear.*, too"),
+    "tied memory": (
+        tied(lambda weight: nn.Parameter(weight.detach().T)),
+        r"module 2, Linear.* its weight is the weight of module 0, Linear",
+    ),
+    "forward hook": (with_hook("forward_hook"), r"module 1\.0, ReLU.* has a forward hook, .*<lambda>"),
+    "forward hook of all": (with_hook("forward_hook", True), "the module Sequential .* has a forward hook"),
+    "forward hook, keywords": (with_hook("forward_hook", with_kwargs=True), "has a forward hook"),
+    "forward hook, always": (with_hook("forward_hook", always_call=True), "has a forward hook"),
+    "forward pre-hook": (with_hook("forward_pre_hook", True), "the module Sequential .* has a forward pre-hook"),
+    "forward pre-hook, keywords": (with_hook("forward_pre_hook", with_kwargs=True), "has a forward pre-hook"),
+    "forward replaced": (replaced(), "module 0, Linear.* its forward was replaced by replaced"),
+    "no weights yet": (nn.Sequential(nn.LazyLinear(3)), "module 0, LazyLinear.* no weights yet"),
+    "compiled": (
+        torch.compile(nn.Linear(4, 4), backend="eager"),
+        "it is compiled: give the module that it was made of",
+    ),
+    "more in evaluation": (InOneMode(False).train(), "in training its forward computes something else"),
+    "more in training": (InOneMode(True).eval(), "in training its forward computes something else"),
+    "always drops, in training": (calling(lambda x: functional.dropout(x, 0.5), True), "drops in evaluation, too"),
     "shared in a forward": (Repeating(), r"module one, Linear.* used more than once"),
     "rows mixed": (calling(lambda x: x.view(-1, 2).view(-1, 4)), "view in the forward of .* rows have to stay rows"),
     "all flat": (calling(lambda x: torch.flatten(x)), "flatten in the forward of"),
@@ -581,6 +738,94 @@ def test_rows_that_stay_rows_are_no_matter():
         assert_close(lamina.from_torch(module).forward(x), outputs(module, x), "float32")
 
 
+def test_what_drops_in_training_alone_is_dropout():
+    for training in (False, True):
+        module = DroppingByHand().train(training)
+        module.one.train(not training)
+        net = lamina.from_torch(module)
+        assert [layer.rate for layer in net.layers if isinstance(layer, lamina.Dropout)] == [0.2, 0.3, 0.1]
+        assert [part.training for part in module.modules()] == [training, not training, training, training]
+        x = some(5, 4, "float32")
+        assert_close(net.forward(x), outputs(module.eval(), x), "float32")
+
+
+def test_a_hook_of_all_modules_is_refused():
+    handle = nn.modules.module.register_module_forward_pre_hook(lambda *a: None)
+    try:
+        with pytest.raises(ValueError, match=r"the module Linear .* all modules have a forward pre-hook"):
+            lamina.from_torch(nn.Linear(3, 2))
+    finally:
+        handle.remove()
+    assert lamina.from_torch(nn.Linear(3, 2)).n_inputs == 3
+
+
+OF_OTHER_WEIGHTS = {
+    "weight_norm": nn.utils.weight_norm,
+    "spectral_norm": nn.utils.spectral_norm,
+    "pruned": lambda linear: prune.random_unstructured(linear, "weight", 0.5),
+    "twice": lambda linear: prune.l1_unstructured(nn.utils.weight_norm(linear), "bias", 2),
+    "parametrized by weight_norm": nn.utils.parametrizations.weight_norm,
+    "parametrized by spectral_norm": nn.utils.parametrizations.spectral_norm,
+}
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm. is deprecated:FutureWarning")
+@pytest.mark.parametrize("kind", OF_OTHER_WEIGHTS)
+def test_weights_that_are_made_of_others_are_those_of_evaluation(kind):
+    def made(seed):
+        torch.manual_seed(seed)
+        return nn.Sequential(OF_OTHER_WEIGHTS[kind](nn.Linear(5, 4)), nn.Tanh(), nn.Linear(4, 2))
+
+    module = made(0)
+    module.load_state_dict(made(1).state_dict())
+    module.train()
+    before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+    weight = vars(module[0]).get("weight")
+    net = lamina.from_torch(module)
+    assert all(part.training for part in module.modules())
+    assert vars(module[0]).get("weight") is weight
+    assert all(torch.equal(tensor, before[name]) for name, tensor in module.state_dict().items())
+    x = some(20, 5, "float32")
+    assert_close(net.forward(x), outputs(module.eval(), x), "float32")
+
+
+def frozen(module, *names):
+    for name, parameter in module.named_parameters():
+        parameter.requires_grad_(not any(name.startswith(each) for each in names))
+    return module
+
+
+def test_frozen_parameters_are_told():
+    module = nn.Sequential(
+        *(nn.Linear(4, 4), nn.PReLU(), nn.BatchNorm1d(4), nn.Linear(4, 3), nn.Dropout(0.1), nn.Linear(3, 2))
+    )
+    with pytest.warns(
+        UserWarning, match="module 0, Linear.*, module 1, PReLU.*, module 3, Linear.* were frozen"
+    ) as told:
+        net = lamina.from_torch(frozen(module, "0.", "1.", "2.", "3.bias"))
+    assert "rates={0: 0.0, 1: 0.0, '2.bias': 0.0}" in str(told[0].message)
+    assert told[0].filename == __file__
+    with pytest.warns(UserWarning, match=r"module rnn, RNN.* were frozen.*rates=\{0: 0\.0, '1\.weight': 0\.0\}"):
+        lamina.from_torch(
+            frozen(
+                OfOneRNN("last"),
+                *(f"rnn.{p}_l0" for p in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")),
+                "rnn.weight_ih_l1",
+                "rnn.bias_ih_l1",
+            )
+        )
+    with pytest.warns(UserWarning, match=r"module 0, Layer.* were frozen.*rates=\{'0\.bias': 0\.0\}"):
+        lamina.from_torch(frozen(lamina.to_torch(lamina.Network([lamina.Shortcut(2)], 4)), "0.bias"))
+    x, y = some(40, 4, "float32"), some(40, 2, "float32")
+    before = {name: array.copy() for name, array in net.parameters.items()}
+    net.fit(x, y, epochs=2, rates={0: 0.0, 1: 0.0, "2.bias": 0.0})
+    same = {name for name, array in net.parameters.items() if np.array_equal(array, before[name])}
+    assert same == {name for name in before if name.startswith(("0.", "1."))} | {"2.bias"}
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        lamina.from_torch(frozen(module))
+
+
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_has_no_equal_is_refused_by_name(name):
     module, message = REFUSED[name]
@@ -618,6 +863,128 @@ def test_arguments_are_checked():
     custom = lamina.activations.custom(np.sin, np.cos, "sine")
     with pytest.raises(ValueError, match="custom activation 'sine'"):
         lamina.to_torch(lamina.Network([lamina.Dense(2, custom)], 3))
+
+
+LOSSES_REFUSED = {
+    "ignore_index": nn.CrossEntropyLoss(ignore_index=0),
+    "ignore_index=1": nn.NLLLoss(ignore_index=1),
+    "weight": nn.NLLLoss(torch.ones(3)),
+    "pos_weight|weights": nn.BCEWithLogitsLoss(pos_weight=torch.ones(3)),
+    "log_input": nn.PoissonNLLLoss(log_input=False),
+    **{
+        f"reduction='{how}'.*give {loss.__name__}": loss(reduction=how)
+        for how in ("sum", "none")
+        for loss in (
+            *(nn.MSELoss, nn.L1Loss, nn.HuberLoss, nn.SmoothL1Loss, nn.CrossEntropyLoss, nn.NLLLoss),
+            *(nn.BCEWithLogitsLoss, nn.BCELoss, nn.PoissonNLLLoss),
+        )
+    },
+}
+
+
+@pytest.mark.parametrize("message", LOSSES_REFUSED)
+def test_options_that_change_a_loss_are_refused_by_name(message):
+    with pytest.raises(ValueError, match=f"loss has .*{message}"):
+        lamina.from_torch(nn.Linear(4, 3), loss=LOSSES_REFUSED[message])
+
+
+def test_a_loss_of_ones_own_is_refused():
+    class HuberLoss(nn.HuberLoss):
+        def forward(self, y, t):
+            return 0 * super().forward(y, t)
+
+    with pytest.raises(TypeError, match="loss must be a name"):
+        lamina.from_torch(nn.Linear(4, 3), loss=HuberLoss())
+    hooked = nn.MSELoss()
+    hooked.register_forward_hook(lambda *a: None)
+    with pytest.raises(ValueError, match="loss has hooks"):
+        lamina.from_torch(nn.Linear(4, 3), loss=hooked)
+
+
+@pytest.mark.parametrize(
+    ("given", "factor"),
+    [
+        (nn.MSELoss(), 2 / 3),
+        (nn.L1Loss(), 1 / 3),
+        (nn.HuberLoss(delta=0.4), 1 / 3),
+        (nn.SmoothL1Loss(beta=0.4), 1 / 3 / 0.4),
+        (nn.SmoothL1Loss(beta=0.0), 1 / 3),
+        (nn.CrossEntropyLoss(), 1),
+        (nn.CrossEntropyLoss(label_smoothing=0.2), 1),
+        (nn.BCEWithLogitsLoss(), 1 / 3),
+        (nn.PoissonNLLLoss(), 1 / 3),
+    ],
+    ids=str,
+)
+def test_a_loss_has_the_gradients_of_pytorch_s(given, factor):
+    module = nn.Linear(4, 3).double()
+    net = lamina.from_torch(module, loss=given)
+    rng, x = np.random.default_rng(0), some(30, 4)
+    y = {
+        "classes": rng.integers(3, size=30),
+        "binary": rng.integers(2, size=(30, 3)).astype(float),
+        "count": rng.poisson(2.0, size=(30, 3)).astype(float),
+    }.get(net.loss.targets, some(30, 3, seed=1))
+    given(module(torch.from_numpy(x)), torch.from_numpy(y)).backward()
+    _, gradients = net.loss_and_gradients(x, y)
+    np.testing.assert_allclose(module.weight.grad.numpy().T, factor * gradients["0.weight"], rtol=1e-9)
+
+
+def test_lengths_are_checked_as_here():
+    net = lamina.Network([lamina.Recurrent(4), lamina.Dense(2)], 3)
+    module = lamina.to_torch(net)
+    x = torch.from_numpy(some(45, 3, "float32").reshape(3, 15, 3)[:, :5].copy())
+    for wrong, error, message in (
+        ([9, 1, 1], ValueError, r"lengths must lie in 1 \.\. 5, .*; got 9 for sample 0"),
+        ([1, 0, 1], ValueError, r"lengths must lie in 1 \.\. 5, .*; got 0 for sample 1"),
+        (torch.tensor([1, 1, -1]), ValueError, r"got -1 for sample 2"),
+        ([1, 2], ValueError, r"lengths must have one entry for each of the 3 samples.*; got shape \(2,\)"),
+        ([[1, 2, 3]], ValueError, r"got shape \(1, 3\)"),
+        ([1.0, 2.0, 3.0], TypeError, "lengths must hold whole numbers; got dtype"),
+    ):
+        with pytest.raises(error, match=message):
+            module(x, wrong)
+        with pytest.raises(error, match=message.replace("torch", "")):
+            net.forward(x.numpy(), lengths=np.asarray(wrong))
+    assert_close(outputs(module, x.numpy(), np.array([5, 1, 2])), net.forward(x.numpy(), lengths=[5, 1, 2]), "float32")
+
+
+def test_a_module_for_sequences_is_exported_with_lengths():
+    module = lamina.to_torch(lamina.Network([lamina.Recurrent(4), lamina.Dense(2)], 3))
+    x, lengths = torch.from_numpy(some(15, 3, "float32").reshape(3, 5, 3)), torch.tensor([5, 1, 2])
+    exported = torch.export.export(module, (x, lengths)).module()
+    assert torch.equal(exported(x, torch.tensor([1, 2, 4])), module(x, torch.tensor([1, 2, 4])))
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_the_state_of_an_rnn_of_several_layers_comes_in(bias):
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.rnn = nn.RNN(3, 4, 2, bias=bias, batch_first=True)
+            self.out = nn.Linear(4, 2)
+
+        def forward(self, x):
+            return self.out(self.rnn(x)[0])
+
+    model = Model()
+    layers = [lamina.Recurrent(4, return_sequences=True, use_bias=bias)] * 2
+    net = lamina.from_torch(model.state_dict(), [*layers, lamina.Dense(2)])
+    x = some(30, 3, "float32").reshape(6, 5, 3)
+    assert_close(net.forward(x), outputs(model, x), "float32")
+    assert_same_weights(net, lamina.from_torch(model))
+    alone = lamina.from_torch(model.rnn.state_dict(), layers)
+    assert_close(alone.forward(x), outputs(lambda x: model.rnn(x)[0], x), "float32")
+    with pytest.raises(ValueError, match="layers are too few: nothing takes 'rnn, layer 1', 'out'"):
+        lamina.from_torch(model.state_dict(), layers[:1])
+    both = nn.RNN(3, 4, batch_first=True, bidirectional=True).state_dict()
+    with pytest.raises(ValueError, match=r"takes 'layer 0' .* should be that of an RNN in one direction"):
+        lamina.from_torch(both, layers[:1])
+
+
+def test_tied_weights_of_a_state_are_refused():
+    with pytest.raises(ValueError, match=r"'2' of the state_dict .* its weight is the weight of '0' of the state_dict"):
+        lamina.from_torch(tied().state_dict(), [lamina.Dense(4, "relu"), lamina.Dense(4)])
 
 
 def test_what_is_no_state_is_refused_in_a_line():

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import warnings
 from functools import cache
 from pathlib import Path
 
@@ -19,7 +20,10 @@ from lamina.export.c_layers import LAYERS
 from test_activations import OTHER_PARAMETERS
 
 COMPILERS = [name for name in ("gcc", "clang") if shutil.which(name)]
-STRICT = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-ffp-contract=off"]
+STRICT = [
+    *("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wdouble-promotion", "-Werror", "-pedantic"),
+    "-ffp-contract=off",
+]
 FAST = ["-std=c99", "-O3", "-march=native"]  # without contraction of products and sums for all that
 GNU = ["-std=gnu17", "-Wall", "-Wextra", "-Werror", "-O3", "-march=native"]  # where GCC contracts unless it is told
 ROWS = 24
@@ -361,6 +365,39 @@ def test_series(tmp_path, kind, dtype):
 
 @needs_compiler
 @needs_fma
+@pytest.mark.parametrize("stride", [1, 2])
+def test_windows(tmp_path, stride):
+    """The header has what makes a time series the windows that an estimator predicts; steps alone are others."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(70, 3)).astype(np.float32)
+    y = np.convolve(X[:, 0], np.ones(3), "same") > 0
+    model = lamina.RecurrentClassifier((6,), window=5, stride=stride, max_iter=4, random_state=0).fit(X, y)
+    library = Compiled(tmp_path, {"rc": model}, COMPILERS[0])
+    header = (tmp_path / "rc.h").read_text()
+    sizes = {name: int(size) for name, size in re.findall(r"#define RC_(\w+) (\d+)", header)}
+    assert sizes == {"INPUTS": 3, "OUTPUTS": 2, "CLASSES": 2, "WINDOW": 5, "STRIDE": stride}
+    assert "rc_predict gives of the window" in " ".join(header.split())
+    assert "later" not in header
+    steps = np.arange(sizes["WINDOW"]) * sizes["STRIDE"]
+    windows = np.stack([X[t + steps] for t in range(len(X) - int(steps[-1]))])
+    expected = model.predict_proba(X)
+    assert library.predict("rc", windows, [5] * len(windows)).tobytes() == expected.tobytes()
+    state, last = ctypes.create_string_buffer(library.files["rc"].memory_bytes), np.empty(2, np.float32)
+    library.library.rc_reset(state)
+    for row in X:
+        library.library.rc_step(state, ctypes.c_void_p(row.ctypes.data), ctypes.c_void_p(last.ctypes.data))
+    assert np.abs(last - expected[-1]).max() > 1e-4
+    series = lamina.RecurrentRegressor((3,), window=4, horizon=2, max_iter=2).fit(X)
+    c(series, tmp_path / "series.c")
+    text = " ".join((tmp_path / "series.h").read_text().split())
+    assert "#define SERIES_WINDOW 4" in text
+    assert "It tells of 2 times later." in text
+    c(lamina.RecurrentRegressor((3,), max_iter=2).fit(windows, windows[:, -1, 0]), tmp_path / "free.c")
+    assert "WINDOW" not in (tmp_path / "free.h").read_text()
+
+
+@needs_compiler
+@needs_fma
 @pytest.mark.parametrize("name", ["zoo_0", "elman_0", "jordan_1"])
 def test_a_program_of_its_own(tmp_path, name):
     net = model(name)
@@ -404,11 +441,28 @@ def test_nothing_is_called_but_fma_and_sqrt(tmp_path):
         assert {line.split()[-1] for line in listing.splitlines()} <= {"fma", "fmaf", "sqrt", "sqrtf"} | OF_COMPILERS
 
 
+#: Options for arithmetic that is not IEEE's, and what a compiler that tells its sources of it defines.
+NOT_IEEE = {
+    "-ffast-math": "__FAST_MATH__",
+    "-Ofast": "__FAST_MATH__",
+    "-ffinite-math-only": "__FINITE_MATH_ONLY__ 1",
+    "-funsafe-math-optimizations": "__ASSOCIATIVE_MATH__",
+    "-fassociative-math -fno-signed-zeros -fno-trapping-math": "__ASSOCIATIVE_MATH__",
+    "-freciprocal-math": "__RECIPROCAL_MATH__",
+    "-fno-signed-zeros": "__NO_SIGNED_ZEROS__",
+}
+
+
 @needs_compiler
-def test_arithmetic_that_is_not_ieee_s_is_refused(tmp_path):
+@pytest.mark.parametrize("compiler", COMPILERS)
+@pytest.mark.parametrize("flags", NOT_IEEE)
+def test_arithmetic_that_is_not_ieee_s_is_refused(tmp_path, flags, compiler):
     c(model("zoo_0"), tmp_path / "net.c")
-    command = [COMPILERS[0], "-std=c99", "-ffast-math", "-c", "net.c"]
-    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    command = [compiler, "-std=c99", *flags.split()]
+    defined = subprocess.run([*command, "-dM", "-E", "-x", "c", os.devnull], capture_output=True, text=True, check=True)
+    if f"#define {NOT_IEEE[flags]}" not in defined.stdout:
+        pytest.skip(f"{compiler} does not tell of {flags}")
+    run = subprocess.run([*command, "-c", "net.c"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert run.returncode != 0
     assert "no -ffast-math" in run.stderr
 
@@ -511,6 +565,38 @@ class TestRefused:
                 c(wrong, tmp_path / "net.c")
         with pytest.raises(ValueError, match="has not grown yet"):
             c(lamina.CascadeNetwork(2, 1), tmp_path / "net.c")
+
+    @pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
+    def test_models_of_other_libraries(self, tmp_path):
+        from sklearn.linear_model import LinearRegression
+        from sklearn.neural_network import MLPClassifier, MLPRegressor
+
+        for theirs in (
+            MLPClassifier(hidden_layer_sizes=3, max_iter=2),
+            MLPRegressor(hidden_layer_sizes=3, max_iter=2),
+        ):
+            theirs.fit(np.eye(4), [0, 1, 0, 1])
+            with pytest.raises(TypeError, match=rf"got {type(theirs).__name__}: lamina\.from_sklearn\(model\) is"):
+                c(theirs, tmp_path / "net.c")
+            c(lamina.from_sklearn(theirs), tmp_path / "net.c")
+        with pytest.raises(TypeError, match=r"got LinearRegression$"):
+            c(LinearRegression(), tmp_path / "net.c")
+
+    def test_a_normalisation_that_is_to_come_is_told(self, tmp_path):
+        net = lamina.Network([lamina.Dense(1)], 2, normalize_inputs=True, normalize_targets=True)
+        with pytest.warns(UserWarning, match="first fit of the network is to normalise its inputs and targets") as told:
+            c(net, tmp_path / "net.c")
+        assert told[0].filename == __file__
+        net.fit(np.eye(2), np.arange(2.0), epochs=1, validation=None)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            c(net, tmp_path / "net.c")
+
+    @pytest.mark.parametrize("stem", ["math", "stdint", "Float", "threads"])
+    def test_names_of_headers(self, tmp_path, stem):
+        with pytest.raises(ValueError, match=rf"path must not be that of a header of C's: {stem}\.h beside it"):
+            c(lamina.Network([lamina.Dense(1)], 2), tmp_path / f"{stem}.c", name="net")
+        assert list(tmp_path.iterdir()) == []
 
     @pytest.mark.parametrize("name", ["", "2fast", "a-b", "double", "_mine", "ä"])
     def test_names(self, tmp_path, name):

@@ -5,6 +5,7 @@ products in another order differ by.
 """
 
 import json
+import re
 import sys
 
 import numpy as np
@@ -213,6 +214,14 @@ def test_sequences(kind, each_step, dtype, tmp_path, rng):
         assert not got[np.arange(7) >= lengths[:, np.newaxis]].any()
 
 
+def test_a_normalisation_that_is_to_come_is_told(tmp_path):
+    net = lamina.Network([lamina.Dense(3)], 4, normalize_inputs=True)
+    for model in (net, lamina.Ensemble(net, members=2)):
+        with pytest.warns(UserWarning, match="first fit of the network is to normalise its inputs, and has") as told:
+            exported(model, tmp_path)
+        assert len(told) == 1
+
+
 def test_an_ensemble(tmp_path, rng):
     x = rng.normal(size=(60, 4)).astype(np.float32)
     net = lamina.Network([lamina.Dense(5, "relu"), lamina.Dense(3)], 4, loss="cross_entropy", normalize_inputs=True)
@@ -258,6 +267,28 @@ def test_custom_parts_are_refused_by_name(part, tmp_path):
     with pytest.raises(ValueError):
         lamina.export.onnx(net, tmp_path / "model.onnx")
     assert (tmp_path / "model.onnx").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("module", "make", "hint"),
+    [
+        ("sklearn.neural_network", lambda of: of.MLPClassifier(), "from_sklearn(model)"),
+        ("sklearn.neural_network", lambda of: type("Mine", (of.MLPRegressor,), {})(), "from_sklearn(model)"),
+        ("torch.nn", lambda of: of.Sequential(of.Linear(2, 1)), "from_torch(model)"),
+        ("keras", lambda of: of.Sequential([of.Input((2,)), of.layers.Dense(1)]), "from_keras(model)"),
+        ("onnx.helper", lambda of: of.make_model(of.make_graph([], "empty", [], [])), "from_onnx(path)"),
+    ],
+)
+def test_a_model_of_another_library_s_is_told_its_way(module, make, hint, tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    theirs = make(pytest.importorskip(module))
+    for export, file in ((lamina.export.onnx, "model.onnx"), (lamina.export.c, "model.c")):
+        with pytest.raises(TypeError, match=rf"lamina\.{re.escape(hint)} is the same as a model of lamina's"):
+            export(theirs, tmp_path / file)
+    if module != "torch.nn":
+        pytest.importorskip("torch")
+        with pytest.raises(TypeError, match=re.escape(f"lamina.{hint} is the same as a model of lamina's")):
+            lamina.to_torch(theirs)
 
 
 def test_what_is_no_model_is_refused(tmp_path):

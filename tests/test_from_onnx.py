@@ -16,7 +16,10 @@ onnx = pytest.importorskip("onnx")
 ort = pytest.importorskip("onnxruntime")
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402 (after the skip)
 
-pytestmark = pytest.mark.filterwarnings("ignore:Stochastic Optimizer")  # a few epochs are enough here
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Stochastic Optimizer",  # a few epochs are enough here
+    "ignore:the first fit of the network is to normalise its inputs:UserWarning",  # networks go as they begin, too
+)
 
 
 def run(model, x, name="x"):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import lamina
-from lamina.other_words import OF_A_NETWORK, OF_NETWORKS, OF_THE_PACKAGE
+from lamina.other_words import OF_A_HISTORY, OF_A_NETWORK, OF_CALLBACKS, OF_NETWORKS, OF_THE_PACKAGE
 
 
 def network():
@@ -31,13 +31,16 @@ def test_a_name_of_the_package(name):
 
 def test_the_words_are_of_names_that_are_not_there_and_name_those_that_are():
     assert not OF_THE_PACKAGE.keys() & {*lamina.__all__, *dir(lamina)}
-    for advice in {*OF_THE_PACKAGE.values(), *OF_NETWORKS.values(), *OF_A_NETWORK.values()}:
+    words = (OF_THE_PACKAGE, OF_NETWORKS, OF_A_NETWORK, OF_A_HISTORY, OF_CALLBACKS)
+    for advice in {advice for each in words for advice in each.values()}:
         for path in re.findall(r"\blamina((?:\.[A-Za-z_]\w*)+)", advice):
             found = lamina
             for part in path[1:].split("."):
                 found = getattr(found, part)
         for name in re.findall(r"\bnet\.(\w+)", advice):
             assert hasattr(network(), name), name
+        for name in re.findall(r"\bhistory\.(\w+)", advice):
+            assert hasattr(lamina.callbacks.History(), name), name
 
 
 @pytest.mark.parametrize("kind", OWNERS)
@@ -57,6 +60,30 @@ def test_a_name_of_a_network(kind):
     for value in (net, lamina):
         with pytest.raises(AttributeError, match=r"no attribute 'colour'$"):
             value.colour  # noqa: B018
+
+
+def test_a_name_of_a_history():
+    history = lamina.callbacks.History(loss=[1.0])
+    for name, advice in OF_A_HISTORY.items():
+        with pytest.raises(AttributeError, match=re.escape(f"'History' object has no attribute {name!r}; {advice}")):
+            getattr(history, name)
+    assert not OF_A_HISTORY.keys() & {*dir(history)}
+    assert pickle.loads(pickle.dumps(history)) == copy.deepcopy(history) == history
+
+
+@pytest.mark.parametrize("name", OF_CALLBACKS)
+def test_a_callback_of_another_library(name):
+    hook = type(name, (), {})()
+    message = rf"callbacks\[1\] must be callable with an Epoch; got .*{name} .*: {re.escape(OF_CALLBACKS[name])}$"
+    with pytest.raises(TypeError, match=message):
+        network().fit(np.zeros((20, 2)), np.zeros(20), callbacks=[print, hook])
+    with pytest.raises(TypeError, match=r"must be callable with a CascadeStage; got <[^:]*>$"):
+        lamina.CascadeNetwork(2, 1).fit(np.zeros((20, 2)), np.zeros(20), callbacks=[hook])
+
+
+def test_early_stopping_is_no_callback():
+    with pytest.raises(TypeError, match=r"fit takes early_stopping=lamina\.EarlyStopping\(patience=10\)"):
+        network().fit(np.zeros((20, 2)), np.zeros(20), callbacks=[lamina.EarlyStopping()])
 
 
 def test_what_a_subclass_mixes_in_is_found():

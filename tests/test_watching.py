@@ -204,6 +204,35 @@ def test_a_callable_that_returns_no_number_is_named(value):
             network().fit(X, Y, **options, **OPTIONS)
 
 
+def of_library(library):
+    """A metric as Keras and others have them: an object without a name that takes targets and predictions."""
+    return type("AUC", (), {"__module__": f"{library}.metrics", "__call__": lambda self, *given: 0.5})()
+
+
+def function_of_library(y, p):
+    return 0.5
+
+
+function_of_library.__module__ = "keras.src.metrics"
+
+
+@pytest.mark.parametrize("library", ["keras", "torchmetrics"])
+def test_metrics_of_other_libraries_are_told_what_a_metric_is(library):
+    names = ", ".join(map(repr, lamina.metrics.names()))
+    for given in (of_library(library), [of_library(library)], {"area": of_library(library)}):
+        with pytest.raises(TypeError, match=rf"^metrics must be of {names}, or callables of .*; got AUC of {library}"):
+            network().fit(X, Y, metrics=given, **OPTIONS)
+    with pytest.raises(TypeError, match="got function_of_library of keras, which takes targets and predictions"):
+        network().fit(X, Y, metrics=[function_of_library], **OPTIONS)
+
+
+def test_metrics_of_the_registry_may_be_given_themselves():
+    auc = lamina.metrics.get("auc")
+    for given, name in ((auc, "auc"), ([auc], "auc"), ({"area": auc}, "area")):
+        history = network().fit(X, Y, metrics=given, **OPTIONS)
+        assert history.metrics == {name: network().fit(X, Y, metrics=["auc"], **OPTIONS).metrics["auc"]}
+
+
 def test_names_of_numpys_are_plain_text():
     history = network().fit(X, Y, metrics=np.array(["auc"]), **OPTIONS)
     assert [type(name) for name in history.metrics] == [str]

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-__all__ = ["OF_A_NETWORK", "OF_NETWORKS", "OF_THE_PACKAGE", "no_attribute", "with_other_words"]
+__all__ = [
+    "OF_A_HISTORY",
+    "OF_A_NETWORK",
+    "OF_CALLBACKS",
+    "OF_NETWORKS",
+    "OF_THE_PACKAGE",
+    "no_attribute",
+    "with_other_words",
+]
 
 T = TypeVar("T")
 
@@ -58,6 +66,8 @@ OF_THE_PACKAGE = {
     **dict.fromkeys(("save", "save_model"), "write net.save(path)"),
     **dict.fromkeys(("ModelCheckpoint", "Checkpoint"), "write lamina.callbacks.Checkpoint(path)"),
     **dict.fromkeys(("CSVLogger", "TensorBoard", "MLflow"), "it is in lamina.callbacks"),
+    "ReduceLROnPlateau": "write net.fit(..., schedule=lamina.schedules.ReduceOnPlateau())",
+    "LearningRateScheduler": "write net.fit(..., schedule=...), with one of lamina.schedules",
     **dict.fromkeys(
         ("MLP", "NeuralNetwork", "NeuralNet"), "lamina.MLPClassifier, lamina.MLPRegressor and lamina.Network"
     ),
@@ -99,6 +109,25 @@ OF_A_NETWORK = {
     **dict.fromkeys(("add", "append"), "the layers of a network are given at once: lamina.Network([...], n_inputs=4)"),
     **dict.fromkeys(("children", "modules", "get_layer"), "net.layers has the layers, and net.parameters the weights"),
     **dict.fromkeys(("count_params", "num_parameters"), "net.summary() counts the parameters"),
+}
+
+#: Of what `fit` returns, likewise.
+OF_A_HISTORY = {
+    "history": "it is what fit returns itself, and history.curves() has a list an epoch of each by name",
+    "epoch": "history.epochs says how many there were",
+    "params": "history.epochs says how many there were",
+}
+
+#: Of callbacks, by the name of their class.
+OF_CALLBACKS = {
+    "EarlyStopping": "a network's fit takes early_stopping=lamina.EarlyStopping(patience=10)",
+    "ReduceLROnPlateau": "a network's fit takes schedule=lamina.schedules.ReduceOnPlateau()",
+    "LearningRateScheduler": "a network's fit takes schedule=..., one of lamina.schedules or a callable",
+    **dict.fromkeys(("ModelCheckpoint", "BackupAndRestore"), "write lamina.callbacks.Checkpoint(path)"),
+    "CSVLogger": "write lamina.callbacks.CSVLogger(path)",
+    "TensorBoard": "write lamina.callbacks.TensorBoard(folder)",
+    "TerminateOnNaN": "a fit that diverges ends by itself, with its best weights back in place",
+    "ProgbarLogger": "a network's fit takes verbose=1",
 }
 
 

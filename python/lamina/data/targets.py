@@ -35,8 +35,18 @@ def targets(spec: SampleSpec, value: Any, n_rows: int, name: str = "y") -> Array
     array = in_type(given, spec.dtype)
     if array.dtype.itemsize < given.dtype.itemsize:  # the core does not know what was given
         check_finite(array, name, given)
-    _core.check_targets(loss, array, n_outputs, name)
+    try:
+        _core.check_targets(loss, array, n_outputs, name)
+    except ValueError as error:
+        if kind == "real" and flat and n_outputs > 1 and _are_classes(given, n_outputs):
+            raise ValueError(f'{error}. Classes, 0 .. {n_outputs - 1}, need loss="cross_entropy"') from None
+        raise
     return array
+
+
+def _are_classes(given: Array, n_outputs: int) -> bool:
+    """Whether all numbers may be those of classes, of which each has an output."""
+    return bool(((given == np.floor(given)) & (given >= 0) & (given < n_outputs)).all())
 
 
 def target_array(value: Any, name: str, loss: Any = None, estimator: str = "MLPClassifier") -> Array:

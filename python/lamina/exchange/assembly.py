@@ -10,17 +10,34 @@ from typing import Any, NoReturn
 import numpy as np
 
 from lamina import losses
+from lamina.callers import warn_caller
 from lamina.cascade import CascadeNetwork
 from lamina.data.arguments import in_short, whole_number
 from lamina.data.arrays import Array
+from lamina.export.models import hint_for, warn_of_normalization_due
 from lamina.layers import Activation, BatchNorm, Dense, Dropout, GaussianNoise, Recurrent
 from lamina.network import Network
 from lamina.storage.forms import check_finite
 
-__all__ = ["Assembly", "Piece", "RefusedError", "network_of", "pieces_of", "refuse", "refused_by_place"]
+__all__ = [
+    "Assembly",
+    "Piece",
+    "RefusedError",
+    "network_of",
+    "pieces_of",
+    "refuse",
+    "refused_by_place",
+    "warn_of_frozen",
+]
 
 #: The loss that a network has where only its last module says what its outputs are.
 _LOSS_OF_LINK = {"softmax": "cross_entropy", "exponential": "poisson", "logistic": "binary_cross_entropy"}
+#: By link: what it makes, of what, and where it stands at the end of another library's network.
+_WORDS_OF_LINK = {
+    "softmax": ("probabilities", "logits", "a softmax"),
+    "logistic": ("probabilities", "logits", "a sigmoid"),
+    "exponential": ("rates", "logarithms of rates", "an exponential"),
+}
 
 
 class RefusedError(ValueError):
@@ -76,12 +93,14 @@ class Piece:
 def network_of(given: Any, name: str) -> Network:
     """Return the `Network` behind a network, a cascade or a fitted estimator; TypeError where there is none."""
     net = getattr(given, "network_", given)
-    if isinstance(net, CascadeNetwork):
-        net = net.to_network()
-    if not isinstance(net, Network):
+    if not isinstance(net, (Network, CascadeNetwork)):
         raise TypeError(
             f"{name} must be a lamina.Network, a CascadeNetwork or a fitted estimator; got {in_short(given)}"
+            f"{hint_for(given)}"
         )
+    warn_of_normalization_due(given)
+    if isinstance(net, CascadeNetwork):
+        net = net.to_network()
     for layer in net.layers:
         for part in (getattr(layer, "activation", None), getattr(layer, "output_activation", None)):
             if part is not None and part.is_custom:
@@ -106,6 +125,36 @@ def pieces_of(net: Network, known: Collection[str]) -> list[Piece]:
 
 
 # In ---------------------------------------------------------------------------------------------------------------
+
+
+def warn_of_frozen(net: Network, frozen: Mapping[int | str, str]) -> None:
+    """Warn of weights that the other library would not have trained, with the `rates` that keep them as they are.
+
+    Parameters
+    ----------
+    net : Network
+        As it came in.
+    frozen : dict
+        By the place of a layer in `net.layers`, or by the name of a parameter ("0.weight"): what the other library
+        calls it, "the layer 'hidden' (Dense)". What has nothing to train is passed over.
+    """
+    trained = net.core.trained_names
+    by_layer: dict[int, dict[str, str]] = {}
+    for name in trained:
+        place = int(name.partition(".")[0])
+        if (whose := frozen.get(name, frozen.get(place))) is not None:
+            by_layer.setdefault(place, {})[name] = whose
+    if not by_layer:
+        return
+    rates: dict[int | str, float] = {}
+    for place, names in by_layer.items():
+        whole = len(names) == sum(name.startswith(f"{place}.") for name in trained)
+        rates.update(dict.fromkeys([place] if whole else names, 0.0))
+    told = ", ".join(dict.fromkeys(whose for names in by_layer.values() for whose in names.values()))
+    warn_caller(
+        f"weights of {told} were frozen, and a fit of the network would train them: give fit(..., rates={rates})",
+        UserWarning,
+    )
 
 
 @dataclass(slots=True)
@@ -151,12 +200,6 @@ class Assembly:
             if not isinstance(part.layer, (Activation, BatchNorm, Dropout, GaussianNoise)):
                 return None
         return self.n_inputs
-
-    @property
-    def ends_in_link(self) -> bool:
-        """Whether the last module makes probabilities or rates."""
-        last = self.parts[-1].layer if self.parts else None
-        return self.link is not None or getattr(getattr(last, "activation", None), "name", "") == "logistic"
 
     def once(self, source: Any, where: str) -> None:
         """Take note of what has weights; refused where it was there before, since layers do not share theirs here."""
@@ -211,8 +254,23 @@ class Assembly:
         self._check_open(where)
         self.link = link, where
 
-    def network(self, loss: Any, n_inputs: int | None, seed: int) -> Network:
-        """Return the network; ValueError or TypeError where something does not fit together."""
+    def network(
+        self, loss: Any, n_inputs: int | None, seed: int, *, told: str = "", of_predictions: bool = False
+    ) -> Network:
+        """Return the network; ValueError or TypeError where something does not fit together.
+
+        Parameters
+        ----------
+        loss : str, loss or None
+            None: what goes with the last module.
+        n_inputs : int, optional
+        seed : int
+        told : str, optional
+            How the caller's user has said the loss, for errors. Without it it is lamina's own object, which takes the
+            outputs as they are; else its link has to make something of them.
+        of_predictions : bool
+            The loss takes what its link makes: the last module has to have made it.
+        """
         if not self.parts:
             raise ValueError("there is no layer in what was given")
         found = whole_number(n_inputs, "n_inputs", 1) if n_inputs is not None else self.n_inputs
@@ -224,7 +282,7 @@ class Assembly:
             if self._steps_before(place):
                 refuse(where, "of sequences, (rows, steps, features), it takes the steps for its channels")
         dtype = self._dtype()
-        made = self._with_its_link(None if loss is None else losses.get(loss))
+        made = self._with_its_link(None if loss is None else losses.get(loss), told, of_predictions)
         try:
             net = Network([part.layer for part in self.parts], found, made, dtype, seed)
         except ValueError as error:
@@ -249,26 +307,62 @@ class Assembly:
             raise ValueError(f"parameters must be all float32 or all float64; got {found}")
         return next(iter(kinds), "float32")
 
-    def _with_its_link(self, loss: Any) -> Any:
-        """Return the loss, and take from the last layer what it has of the loss's link."""
-        last = self.parts[-1]
+    def _end(self) -> str:
+        """The link that the last module is and the loss can have in its place, or "identity"."""
         if self.link is not None:
-            link, where = self.link
-            loss = loss or losses.get(_LOSS_OF_LINK[link])
-            if loss.link != link:
-                wanted = [name for name in losses.names() if losses.get(name).link == link]
-                refuse(where, f"it goes with the loss {' or '.join(wanted)}; got loss={loss.name!r}")
-            return loss
-        logistic = self.ends_in_link
-        if loss is None:
-            targets = any(name.startswith("target.") for name in self.scales)
-            loss = losses.get("binary_cross_entropy" if logistic and not targets else "squared_error")
-        if logistic and loss.link == "logistic":
-            if _is_plain(last.layer):
+            return self.link[0]
+        last = self.parts[-1].layer
+        plain = _is_plain(last) or (isinstance(last, Activation) and not last.parametric)
+        scaled = any(name.startswith("target.") for name in self.scales)
+        return "logistic" if plain and not scaled and last.activation.name == "logistic" else "identity"
+
+    def _with_its_link(self, loss: Any, told: str, of_predictions: bool) -> Any:
+        """Return the loss, and take from the last layer what it has of the loss's link."""
+        end = self._end()
+        loss = loss or losses.get(_LOSS_OF_LINK.get(end, "squared_error"))
+        if self.link is not None and loss.link != end:
+            wanted = [name for name in losses.names() if losses.get(name).link == end]
+            refuse(self.link[1], f"it goes with the loss {' or '.join(wanted)}; got loss={loss.name!r}")
+        if loss.link not in ("identity", end):
+            self._check_raw(loss, told, of_predictions)
+        if loss.link == end == "logistic":
+            last = self.parts[-1]
+            if isinstance(last.layer, Dense):
                 self.parts[-1] = _Part(_with_activation(last.layer, "identity"), last.arrays, last.where)
-            elif isinstance(last.layer, Activation) and not last.layer.parametric and len(self.parts) > 1:
+            elif len(self.parts) > 1:
                 del self.parts[-1]
+            else:
+                self.parts[-1] = _Part(Activation("identity"), {}, last.where)
         return loss
+
+    def _check_raw(self, loss: Any, told: str, of_predictions: bool) -> None:
+        """Raise ValueError where the outputs are not what the loss's link is there for."""
+        made, raw, end = _WORDS_OF_LINK[loss.link]
+        where = self.parts[-1].where.rstrip(",")
+        as_they_are = f"loss=lamina.losses.get({loss.name!r}) takes the outputs for {raw}"
+        if of_predictions:
+            raise ValueError(
+                f"{told} takes {made}, and the model's last layer gives none: predict would be the {loss.link} of what "
+                f"{where} gives. Have the model end in {end}, or give another loss=...; {as_they_are}"
+            )
+        if told and self._gives(made):
+            raise ValueError(
+                f"{told} takes {raw}, and the model's last layer gives {made}: predict would be the {loss.link} of "
+                f"what {where} gives. Have the model end in {end} or without an activation, or give another loss=...; "
+                f"{as_they_are}"
+            )
+
+    def _gives(self, made: str) -> bool:
+        """Whether outputs lie where probabilities or rates do."""
+        last = next((p.layer for p in reversed(self.parts) if not isinstance(p.layer, (Dropout, GaussianNoise))), None)
+        if isinstance(last, Recurrent):
+            f = last.output_activation if last.kind == "jordan" else last.activation
+        elif isinstance(last, (Dense, Activation)) and not last.parametric:
+            f = last.activation
+        else:
+            return False
+        values = f(np.linspace(-50.0, 50.0, 1001))
+        return bool(values.min() >= 0 and (made == "rates" or values.max() <= 1))
 
     def _fill(self, net: Network) -> None:
         """Write the arrays into the network, once all of them fit."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,15 @@ from lamina import activations, losses
 from lamina.data.arguments import in_short
 from lamina.data.arrays import Array
 from lamina.exchange import formulas
-from lamina.exchange.assembly import Assembly, Piece, network_of, pieces_of, refuse, refused_by_place
+from lamina.exchange.assembly import (
+    Assembly,
+    Piece,
+    network_of,
+    pieces_of,
+    refuse,
+    refused_by_place,
+    warn_of_frozen,
+)
 from lamina.extras import how_to_install
 from lamina.layers import Activation, BatchNorm, Dense, Dropout, GaussianNoise, Recurrent
 from lamina.network import Network
@@ -216,9 +226,12 @@ def from_keras(model: Any, *, loss: Any = None, seed: int = 0) -> Network:
         `Flatten` in front (then the network takes flat rows); `Softmax` or a softmax or sigmoid at the end, which the
         loss has here. What `lamina.to_keras` gave comes back as it was. Regularizers and constraints stay behind:
         penalties are options of `fit`.
-    loss : str or loss, optional
+    loss : str, loss or a loss of Keras's, optional
         By default that of the compiled model; of one that is not compiled what goes with its end: "cross_entropy" with
-        a softmax, "binary_cross_entropy" with a sigmoid, else "squared_error".
+        a softmax, "binary_cross_entropy" with a sigmoid, "poisson" with an exponential, else "squared_error". A name
+        that Keras has is Keras's: "poisson", or "binary_crossentropy", takes what the model predicts. lamina's names
+        and losses ("binary_cross_entropy", ``lamina.losses.get("poisson")``) take logits, or logarithms of rates,
+        where the model does not end in what makes predictions of them.
     seed : int, default 0
         Of the network, for what it draws from here on.
 
@@ -233,7 +246,13 @@ def from_keras(model: Any, *, loss: Any = None, seed: int = 0) -> Network:
     ImportError
         Keras 3, or its backend, is not there.
     TypeError, ValueError
-        A layer or loss that has no place in a network, by its name.
+        A layer or loss that has no place in a network, by its name; a loss with which `predict` would not be what the
+        model predicts.
+
+    Warns
+    -----
+    UserWarning
+        Of layers that Keras does not train, with the `rates` that keep them in `fit`.
 
     Examples
     --------
@@ -245,7 +264,7 @@ def from_keras(model: Any, *, loss: Any = None, seed: int = 0) -> Network:
         raise TypeError(f"model must be a keras.Model; got {in_short(model)}")
     if not model.built:
         raise ValueError("model must be built: call it once, or give it a keras.Input")
-    found = Assembly()
+    found = _Found(trainable={id(variable) for variable in model.trainable_variables})
     inputs = getattr(model, "inputs", None)
     if inputs and len(inputs) == 1:
         found.n_inputs = inputs[0].shape[-1]
@@ -256,9 +275,14 @@ def from_keras(model: Any, *, loss: Any = None, seed: int = 0) -> Network:
     flat = any(isinstance(layer, keras.layers.Flatten) for layer in chain)
     if inputs and len(inputs[0].shape) != rank and not flat:
         refuse(f"the model {model.name!r}", f"its inputs have {len(inputs[0].shape)} axes, and {rank} are wanted")
+    told, of_predictions = "", False
     if loss is None and getattr(model, "loss", None) is not None:
-        loss = _loss_of(keras, found, model.loss)
-    return found.network(loss, None, seed)
+        loss, told, of_predictions = _loss_of(keras, model.loss, "the model's loss", rank)
+    elif loss is not None and not isinstance(loss, losses.LossFunction):
+        loss, told, of_predictions = _loss_of(keras, loss, "loss", rank)
+    net = found.network(loss, None, seed, told=told, of_predictions=of_predictions)
+    warn_of_frozen(net, found.names_of_frozen())
+    return net
 
 
 def _where(layer: Any) -> str:
@@ -267,21 +291,30 @@ def _where(layer: Any) -> str:
 
 def _chain_of(keras: Any, model: Any) -> list[Any]:
     """The layers between input and output, each with the one before as its only input; of models in it theirs."""
-    if isinstance(model, keras.Sequential):
+    what = f"the model {model.name!r}"
+    kind = next(one for one in type(model).__mro__ if one.__module__.partition(".")[0] == "keras")
+    for method in ("__call__", "call", "build"):
+        if getattr(type(model), method) is not getattr(kind, method):
+            refuse(what, f"what its own {method} computes cannot be seen; make it of layers")
+    if issubclass(kind, keras.Sequential):
         layers = list(model.layers)
     elif hasattr(model, "operations"):
         if len(model.inputs) != 1 or len(model.outputs) != 1:
-            refuse(f"the model {model.name!r}", f"it has {len(model.inputs)} inputs and {len(model.outputs)} outputs")
+            refuse(what, f"it has {len(model.inputs)} inputs and {len(model.outputs)} outputs")
         # Where all that leads to the one output has one input, it is a chain.
         layers = [operation for operation in model.operations if not isinstance(operation, keras.layers.InputLayer)]
-        calls = {entry["name"]: len(entry["inbound_nodes"]) for entry in model.get_config()["layers"]}
+        # What a subclass has to say of itself may be other things.
+        plain: Any = model if type(model) is kind else keras.Model(model.inputs, model.outputs)
+        calls = {entry["name"]: entry["inbound_nodes"] for entry in plain.get_config()["layers"]}
         for operation in layers:
-            if calls[operation.name] != 1:
+            if len(calls[operation.name]) != 1:
                 refuse(_where(operation), "it is called more than once")
+            if isinstance(operation, keras.layers.Layer):
+                _check_call(calls[operation.name][0], _where(operation))
             if not isinstance(operation, keras.Model) and isinstance(operation.input, (list, tuple, dict)):
                 refuse(_where(operation), "it does not take what the layer before it gives, and nothing else")
     else:
-        refuse(f"the model {model.name!r}", "what its own call computes cannot be seen; make it of layers")
+        refuse(what, "what its own call computes cannot be seen; make it of layers")
     out = []
     for layer in layers:
         if isinstance(layer, keras.Model):
@@ -291,13 +324,47 @@ def _chain_of(keras: Any, model: Any) -> list[Any]:
     return out
 
 
-def _arrays(weights: Mapping[str, Any]) -> dict[str, Array]:
-    from lamina.exchange.keras_layers import array_of
+def _check_call(call: Mapping[str, Any], where: str) -> None:
+    """Refuse a call with more than the inputs, such as a state or a mask, or as in training.
 
-    return {name: array_of(weight) for name, weight in weights.items() if weight is not None}
+    training=False may be of Keras's own making, and its `fit` and `predict` pay no heed to it.
+    """
+    given = [name for name, value in call["kwargs"].items() if value is not None and name != "training"]
+    if any(value is not None for value in call["args"][1:]):
+        given.append("a second argument")
+    if call["kwargs"].get("training"):
+        given.append("training=True")
+    if given:
+        refuse(where, f"it is called with {' and '.join(given)}, and a layer gets its inputs alone here")
 
 
-def _add(keras: Any, found: Assembly, layer: Any) -> None:
+@dataclass(slots=True)
+class _Found(Assembly):
+    """What was found so far, and which of the weights Keras does not train, with the layer that has them."""
+
+    trainable: set[int] = field(default_factory=set)
+    frozen: list[tuple[Array, str]] = field(default_factory=list)
+
+    def arrays(self, weights: Mapping[str, Any], where: str) -> dict[str, Array]:
+        """Return weights as arrays, without those that are None."""
+        from lamina.exchange.keras_layers import array_of
+
+        out = {name: array_of(weight) for name, weight in weights.items() if weight is not None}
+        self.frozen += [(out[name], where) for name in out if id(weights[name]) not in self.trainable]
+        return out
+
+    def names_of_frozen(self) -> dict[int | str, str]:
+        """Return the layer's name in Keras by the name of the parameter here."""
+        return {
+            f"{place}.{name}": where
+            for place, part in enumerate(self.parts)
+            for name, array in part.arrays.items()
+            for frozen, where in self.frozen
+            if np.may_share_memory(array, frozen)
+        }
+
+
+def _add(keras: Any, found: _Found, layer: Any) -> None:
     """Add a layer of Keras's, or one that `to_keras` has made."""
     kind, where = type(layer).__name__, _where(layer)
     if isinstance(layer, keras.layers.Layer) and layer.compute_dtype != layer.variable_dtype:
@@ -311,19 +378,17 @@ def _add(keras: Any, found: Assembly, layer: Any) -> None:
 
 def _function_of(keras: Any, function: Any, where: str) -> Any:
     """The activation that a function of Keras's is, or the name of a link; refused where it is neither."""
-    name = getattr(function, "__name__", str(function))
-    if function is None:
-        name = "linear"
-    if name in ("softmax", "exponential"):
-        return name
-    if getattr(keras.activations, name, None) is function or function is None:
+    name = "linear" if function is None else getattr(function, "__name__", str(function))
+    if function is None or getattr(keras.activations, name, None) is function:
+        if name in ("softmax", "exponential"):
+            return name
         for own, (theirs, usual) in _FUNCTIONS.items():
             if name == theirs:
                 return activations.get(own, **usual)
     return refuse(where, f"its activation {name!r} has none that computes the same in lamina")
 
 
-def _add_function(keras: Any, found: Assembly, function: Any, where: str) -> None:
+def _add_function(keras: Any, found: _Found, function: Any, where: str) -> None:
     f = _function_of(keras, function, where)
     if isinstance(f, str):
         found.end_with(f, where)
@@ -331,15 +396,15 @@ def _add_function(keras: Any, found: Assembly, function: Any, where: str) -> Non
         found.activation(f, where)
 
 
-def _dense(keras: Any, found: Assembly, layer: Any, where: str) -> None:
+def _dense(keras: Any, found: _Found, layer: Any, where: str) -> None:
     if getattr(layer, "quantization_mode", None):
         refuse(where, f"it is quantised to {layer.quantization_mode}")
-    arrays = _arrays({"weight": layer.kernel, "bias": layer.bias})
+    arrays = found.arrays({"weight": layer.kernel, "bias": layer.bias}, where)
     found.add(Dense(layer.units, use_bias=layer.use_bias), arrays, where, arrays["weight"].shape[0])
     _add_function(keras, found, layer.activation, where)
 
 
-def _relu(keras: Any, found: Assembly, layer: Any, where: str) -> None:
+def _relu(keras: Any, found: _Found, layer: Any, where: str) -> None:
     options = (layer.max_value, float(layer.negative_slope), float(layer.threshold))
     if options == (None, 0.0, 0.0):
         found.activation(activations.get("relu"), where)
@@ -351,35 +416,38 @@ def _relu(keras: Any, found: Assembly, layer: Any, where: str) -> None:
         refuse(where, f"max_value={options[0]} and threshold={options[2]:g} are none of lamina's activations")
 
 
-def _prelu(keras: Any, found: Assembly, layer: Any, where: str) -> None:
-    slope = _arrays({"slope": layer.alpha})["slope"]
+def _prelu(keras: Any, found: _Found, layer: Any, where: str) -> None:
+    slope = found.arrays({"slope": layer.alpha}, where)["slope"]
     if slope.ndim > 1 and slope.size != slope.shape[-1]:
         refuse(where, "it has slopes by step: give it shared_axes=[1]")
     found.activation(activations.get("prelu"), where, slope.reshape(-1))
 
 
-def _batch_norm(keras: Any, found: Assembly, layer: Any, where: str) -> None:
+def _batch_norm(keras: Any, found: _Found, layer: Any, where: str) -> None:
     axis = layer.axis if isinstance(layer.axis, int) else layer.axis[0]
-    arrays = _arrays({"running_mean": layer.moving_mean, "running_variance": layer.moving_variance})
+    arrays = found.arrays({"running_mean": layer.moving_mean, "running_variance": layer.moving_variance}, where)
     mean = arrays["running_mean"]
     if axis != -1 and axis != layer.input_spec.ndim - 1:
         refuse(where, f"it goes along axis {axis} and not the last one")
-    arrays |= {"gamma": np.ones_like(mean), "beta": np.zeros_like(mean)}
-    arrays |= _arrays({"gamma": layer.gamma, "beta": layer.beta})
+    usual = {"gamma": np.ones_like(mean), "beta": np.zeros_like(mean)}
+    if not layer.trainable:
+        found.frozen += [(array, where) for array in usual.values()]
+    arrays |= usual
+    arrays |= found.arrays({"gamma": layer.gamma, "beta": layer.beta}, where)
     found.add(BatchNorm(momentum=_other(layer.momentum), epsilon=layer.epsilon), arrays, where, len(mean))
 
 
-def _dropout(keras: Any, found: Assembly, layer: Any, where: str) -> None:
+def _dropout(keras: Any, found: _Found, layer: Any, where: str) -> None:
     if layer.noise_shape is not None:
         refuse(where, "its noise_shape drops elements together")
     found.add(Dropout(layer.rate), {}, where)
 
 
-def _noise(keras: Any, found: Assembly, layer: Any, where: str) -> None:
+def _noise(keras: Any, found: _Found, layer: Any, where: str) -> None:
     found.add(GaussianNoise(layer.stddev), {}, where)
 
 
-def _recurrent(keras: Any, found: Assembly, layer: Any, where: str) -> None:
+def _recurrent(keras: Any, found: _Found, layer: Any, where: str) -> None:
     for option in ("go_backwards", "stateful", "return_state", "dropout", "recurrent_dropout"):
         if getattr(layer, option, False):
             refuse(where, f"{option}={getattr(layer, option)!r} has nothing like it here")
@@ -387,17 +455,17 @@ def _recurrent(keras: Any, found: Assembly, layer: Any, where: str) -> None:
     if type(layer).__name__ == "RNN":
         if type(cell).__module__ != "lamina.exchange.keras_layers":
             refuse(where, f"lamina has nothing that computes the same as its cell {type(cell).__name__}")
-        found.add(cell.layer, _arrays(cell.own), where, cell.own["weight"].shape[0])
+        found.add(cell.layer, found.arrays(cell.own, where), where, cell.own["weight"].shape[0])
         return
     f = _function_of(keras, layer.activation, where)
     if isinstance(f, str):
         refuse(where, f"its activation {f!r} is the end of a network here")
     names = {"weight": cell.kernel, "recurrent_weight": cell.recurrent_kernel, "bias": cell.bias}
     made = Recurrent(layer.units, f, return_sequences=layer.return_sequences, use_bias=layer.use_bias)
-    found.add(made, _arrays(names), where, cell.kernel.shape[0])
+    found.add(made, found.arrays(names, where), where, cell.kernel.shape[0])
 
 
-def _flatten(keras: Any, found: Assembly, layer: Any, where: str) -> None:
+def _flatten(keras: Any, found: _Found, layer: Any, where: str) -> None:
     if len(layer.output.shape) != 2 or (found.parts and layer.input.shape != layer.output.shape):
         refuse(where, "behind the first layer only what is flat already goes through it")
     if layer.output.shape[-1] is None or any(array.size > 1 for array in found.scales.values()):
@@ -405,10 +473,10 @@ def _flatten(keras: Any, found: Assembly, layer: Any, where: str) -> None:
     found.n_inputs = layer.output.shape[-1] if not found.parts else found.n_inputs
 
 
-def _normalization(keras: Any, found: Assembly, layer: Any, where: str) -> None:
+def _normalization(keras: Any, found: _Found, layer: Any, where: str) -> None:
     if layer.invert:
         refuse(where, "invert=True")
-    arrays = _arrays({"mean": layer.mean, "variance": layer.variance})
+    arrays = found.arrays({"mean": layer.mean, "variance": layer.variance}, where)
     mean, variance = (array.reshape(-1) for array in arrays.values())
     if mean.size not in (1, found.n_inputs) and not found.parts:
         refuse(where, f"its axis {layer.axis} is not that of the inputs")
@@ -416,7 +484,7 @@ def _normalization(keras: Any, found: Assembly, layer: Any, where: str) -> None:
     found.normalization(mean, 1 / deviation, None, where)
 
 
-def _rescaling(keras: Any, found: Assembly, layer: Any, where: str) -> None:
+def _rescaling(keras: Any, found: _Found, layer: Any, where: str) -> None:
     dtype = np.dtype(layer.compute_dtype)
     scale, offset = (np.atleast_1d(np.asarray(part, dtype)) for part in (layer.scale, layer.offset))
     if not (scale > 0).all():
@@ -430,7 +498,7 @@ def _rescaling(keras: Any, found: Assembly, layer: Any, where: str) -> None:
     found.target_scale({"mean": offset.copy(), "deviation": scale.copy(), "low": -far, "high": far}, where)
 
 
-def _softmax(keras: Any, found: Assembly, layer: Any, where: str) -> None:
+def _softmax(keras: Any, found: _Found, layer: Any, where: str) -> None:
     if layer.axis != -1:
         refuse(where, f"it goes along axis {layer.axis} and not the last one")
     found.end_with("softmax", where)
@@ -468,12 +536,12 @@ _LAYERS: dict[str, Any] = {
 }
 
 
-def _own_layer(keras: Any, found: Assembly, layer: Any, where: str) -> None:
-    found.add(layer.layer, _arrays(layer.own), where)
+def _own_layer(keras: Any, found: _Found, layer: Any, where: str) -> None:
+    found.add(layer.layer, found.arrays(layer.own, where), where)
 
 
-def _own_normalization(keras: Any, found: Assembly, layer: Any, where: str) -> None:
-    p = _arrays(layer.own)
+def _own_normalization(keras: Any, found: _Found, layer: Any, where: str) -> None:
+    p = found.arrays(layer.own, where)
     found.normalization(p["mean"], p["scale"], p.get("limit"), where)
 
 
@@ -482,7 +550,7 @@ _OWN: dict[str, Any] = {
     "LaminaLayer": _own_layer,
     "Formula": lambda keras, found, layer, where: found.activation(layer.function.activation, where),
     "Normalization": _own_normalization,
-    "TargetScale": lambda keras, found, layer, where: found.target_scale(_arrays(layer.own), where),
+    "TargetScale": lambda keras, found, layer, where: found.target_scale(found.arrays(layer.own, where), where),
     "Members": lambda keras, found, layer, where: None,  # which the layers make of themselves
 }
 
@@ -503,20 +571,51 @@ _LOSSES: dict[str, tuple[str, dict[str, str]]] = {
 }
 
 
-def _loss_of(keras: Any, found: Assembly, given: Any) -> Any:
-    """The loss that a model is compiled with; means and halves, which change only the size of a step, aside."""
+def _loss_of(keras: Any, given: Any, whose: str, rank: int) -> tuple[Any, str, bool]:
+    """The loss that is compiled in or given, how to call it in errors, and whether it takes predictions.
+
+    Means over the outputs and halves are left aside, which change only the size of a step.
+    """
+    if isinstance(given, (list, tuple)) and len(given) == 1:  # one for each output
+        given = given[0]
     try:
         known = keras.losses.get(given)
     except (TypeError, ValueError):
+        if isinstance(given, str):
+            return losses.get(given), f"{whose}={given!r}", False
         known = given
     function = getattr(known, "fn", known)
     name, options = getattr(function, "__name__", repr(function)), dict(getattr(known, "_fn_kwargs", {}))
-    if name not in _LOSSES:
-        raise ValueError(f"the model's loss {name} is none of lamina's: give from_keras(model, loss=...)")
-    own, parameters = _LOSSES[name]
-    if own.endswith("cross_entropy") and not options.get("from_logits") and not found.ends_in_link:
+    called = getattr(type(known) if isinstance(known, keras.losses.Loss) else known, "__name__", in_short(known))
+    told = f"{whose} {called}"
+    if name not in _LOSSES or not _is_kerass(keras, known, function):
         raise ValueError(
-            f"the model's loss {name} takes probabilities, and the model's last layer gives none: give "
-            "from_keras(model, loss=...)"
+            f"{told} is none that lamina has: give from_keras(model, loss=...), with one of lamina.losses.names() or "
+            "with functions of your own, lamina.losses.custom(value, derivative)"
         )
-    return losses.get(own, **{ours: options[theirs] for theirs, ours in parameters.items() if theirs in options})
+    own, parameters = _LOSSES[name]
+    usual = {option: parameter.default for option, parameter in inspect.signature(function).parameters.items()}
+    for option, value in options.items():
+        last = option == "axis" and value == rank - 1
+        if option not in (*parameters, "from_logits") and value != usual[option] and not last:
+            raise ValueError(
+                f"{told} has {option}={value!r}, which lamina's {own} has not: give from_keras(model, loss=...)"
+            )
+    if (reduction := getattr(known, "reduction", "mean")) not in _MEANS:
+        raise ValueError(
+            f"{told} has reduction={reduction!r}, and lamina's losses are means over the rows: give "
+            f"from_keras(model, loss={own!r}), and to fit a learning rate for a mean"
+        )
+    of_predictions = not options.get("from_logits", False)
+    made = losses.get(own, **{ours: options[theirs] for theirs, ours in parameters.items() if theirs in options})
+    return made, told, of_predictions
+
+
+#: What Keras calls the mean over the rows.
+_MEANS = ("sum_over_batch_size", "mean", "mean_with_sample_weight")
+
+
+def _is_kerass(keras: Any, known: Any, function: Any) -> bool:
+    """Whether a loss is one of Keras's functions, or an object of Keras's class for one, and not a user's."""
+    own = [function] if known is function else [function, type(known)]
+    return all(getattr(keras.losses, one.__name__, None) is one for one in own)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,7 +15,15 @@ from lamina import activations, losses
 from lamina.data.arguments import in_short
 from lamina.data.arrays import Array
 from lamina.exchange import formulas
-from lamina.exchange.assembly import Assembly, Piece, network_of, pieces_of, refuse, refused_by_place
+from lamina.exchange.assembly import (
+    Assembly,
+    Piece,
+    network_of,
+    pieces_of,
+    refuse,
+    refused_by_place,
+    warn_of_frozen,
+)
 from lamina.extras import how_to_install
 from lamina.layers import Activation, BatchNorm, Dense, Dropout, GaussianNoise, Recurrent
 from lamina.network import Network
@@ -222,7 +233,7 @@ def from_torch(
         `Flatten` (of what is flat), `RNN` (``batch_first=True``, one direction), and `Softmax`, `LogSoftmax` or
         `Sigmoid` at the end, which the loss has here. What `lamina.to_torch` gave comes back as it was.
     layers : list of layers, optional
-        With a state_dict: the layers that its parameters belong to, in order.
+        With a state_dict: the layers that its parameters belong to, in order. Each layer of an RNN's is one.
     n_inputs : int, optional
         Number of features, where no module says it.
     loss : str, loss or a loss module of PyTorch, optional
@@ -242,7 +253,19 @@ def from_torch(
     ImportError
         PyTorch is not there.
     TypeError, ValueError
-        A module that has no place in a network, by its name and place; shapes that do not fit, types that are mixed.
+        A module that has no place in a network, by its name and place, or that has hooks, shares its weights with
+        another, or computes something else in training than in evaluation; a loss with options that are not here;
+        shapes that do not fit, types that are mixed.
+
+    Warns
+    -----
+    UserWarning
+        Parameters are frozen (``requires_grad_(False)``); it has the `rates` of `fit` that keep them so.
+
+    Notes
+    -----
+    The module's own mode does not matter, and it stays. Weights that `weight_norm`, `spectral_norm`, pruning or other
+    parametrizations make of others come as they are in evaluation, and are trained as plain ones from there on.
 
     Examples
     --------
@@ -251,27 +274,132 @@ def from_torch(
     """
     torch = _need_torch()
     takes_probabilities = isinstance(loss, (torch.nn.BCELoss, torch.nn.NLLLoss))
-    given = repr(loss)
+    told = "" if isinstance(loss, losses.LossFunction) else f"loss={loss!r}"
     if loss is not None and not isinstance(loss, (str, losses.LossFunction)):
         loss = _loss_of(loss)
-    found = Assembly()
+    found = _Found()
     if isinstance(module, torch.nn.Module):
         if layers is not None:
             raise TypeError("layers goes with a state_dict; a module says what its layers are")
-        _walk(found, module, "")
+        with _in_evaluation(module):
+            _walk(found, module, "")
     elif isinstance(module, Mapping):
         if layers is None:
             raise TypeError("layers must be given with a state_dict: the layers that its parameters belong to")
         _match(found, module, layers)
     else:
         raise TypeError(f"module must be a torch.nn.Module or a state_dict; got {in_short(module)}")
-    if takes_probabilities and not found.ends_in_link:
-        raise ValueError(f"loss={given} takes probabilities, or their logarithms, and the last module gives none")
-    return found.network(loss, n_inputs, seed)
+    net = found.network(loss, n_inputs, seed, told=told, of_predictions=takes_probabilities)
+    warn_of_frozen(net, found.frozen)
+    return net
+
+
+@dataclass(slots=True)
+class _Found(Assembly):
+    """What was found of a module, or of a state_dict.
+
+    Attributes
+    ----------
+    frozen : dict
+        By the names of parameters here: the module that does not train them.
+    """
+
+    frozen: dict[int | str, str] = field(default_factory=dict)
+    _memory: dict[int, str] = field(default_factory=dict)
+
+    def alone(self, tensors: Mapping[str, Any], where: str) -> None:
+        """Take note of tensors that are trained; refused where one is another's, too: it would be trained apart."""
+        for name, tensor in tensors.items():
+            if not tensor.numel() or not tensor.data_ptr():
+                continue
+            other = self._memory.setdefault(tensor.data_ptr(), f"{name} of {where}")
+            if other != f"{name} of {where}":
+                refuse(where, f"its {name} is the {other.rstrip(',')}, too, and layers do not share weights here")
+
+    def note_frozen(self, tensors: Mapping[str, Any], where: str) -> None:
+        """Take note of what is not trained of the parameters of the layer that is at the end."""
+        for name, tensor in tensors.items():
+            if tensor is not None and not tensor.requires_grad:
+                self.frozen[f"{len(self.parts) - 1}.{name}"] = where.rstrip(",")
+
+
+@contextmanager
+def _in_evaluation(module: Any) -> Iterator[None]:
+    """Have all of a module in evaluation mode, with the weights that its hooks would make; then all is as it was.
+
+    Refused where other hooks, or what else only a call would run, may change what it computes.
+    """
+    import torch
+
+    _refuse_what_only_calls_run(module)
+    parts = list(module.modules())
+    modes = [part.training for part in parts]
+    were: list[tuple[Any, str, Any]] = []
+    # What a parametrization makes of trained parameters says so, whatever mode the caller is in.
+    with torch.inference_mode(False), torch.enable_grad():
+        try:
+            _set_modes(parts, [False] * len(parts))
+            for part in parts:
+                for _, hook in _hooks(part):
+                    before = dict(vars(part))
+                    hook(part, ())
+                    were += [(part, name, before[name]) for name in before if vars(part)[name] is not before[name]]
+            yield
+        finally:
+            for part, name, value in reversed(were):
+                setattr(part, name, value)
+            _set_modes(parts, modes)
+
+
+def _set_modes(parts: Sequence[Any], training: Sequence[bool]) -> None:
+    """Set each module's own mode, without what a `train` of its class would do beside."""
+    for part, mode in zip(parts, training, strict=True):
+        part.training = mode
+
+
+#: Hooks that make a weight of other parameters, and nothing else; newer releases of PyTorch may not have them.
+_MAKERS_OF_WEIGHTS = {
+    "torch.nn.utils.weight_norm.WeightNorm",
+    "torch.nn.utils.spectral_norm.SpectralNorm",
+    "torch.nn.utils.prune.BasePruningMethod",
+}
+
+
+def _refuse_what_only_calls_run(module: Any) -> None:
+    """Refuse hooks by name, but those that make weights; a forward that was replaced; weights that are yet to come."""
+    import torch
+    from torch.nn.modules import module as of_all
+    from torch.nn.parameter import UninitializedParameter
+
+    for kind, hook in _hooks(of_all, "_global"):
+        refuse(_place("", module), f"all modules have a {kind}, {_name_of(hook)}, which may change what they compute")
+    for path, part in module.named_modules():
+        where = _place(path, part)
+        if any(isinstance(parameter, UninitializedParameter) for parameter in part.parameters(recurse=False)):
+            refuse(where, "it has no weights yet: call the module on a batch first")
+        if isinstance(part, torch.jit.ScriptModule) or type(part).__name__ == "OptimizedModule":
+            refuse(where, "it is compiled: give the module that it was made of")
+        if "forward" in vars(part):
+            refuse(where, f"its forward was replaced by {_name_of(vars(part)['forward'])}")
+        for kind, hook in _hooks(part):
+            if not any(f"{base.__module__}.{base.__name__}" in _MAKERS_OF_WEIGHTS for base in type(hook).__mro__):
+                refuse(where, f"it has a {kind}, {_name_of(hook)}, which may change what it computes: remove it first")
+
+
+def _hooks(of: Any, prefix: str = "") -> list[tuple[str, Any]]:
+    """The hooks that run when a module is called, by kind; PyTorch has no other way to see them."""
+    kinds = {"forward pre-hook": f"{prefix}_forward_pre_hooks", "forward hook": f"{prefix}_forward_hooks"}
+    return [(kind, hook) for kind, name in kinds.items() for hook in vars(of)[name].values()]
+
+
+def _name_of(function: Any) -> str:
+    return str(getattr(function, "__qualname__", type(function).__qualname__))
 
 
 def _loss_of(module: Any) -> Any:
-    """The loss that a module of PyTorch's is; means and halves, which change only the size of a step, aside."""
+    """The loss that a module of PyTorch's is; halves and factors, which change only the size of a step, aside."""
+    from torch import nn
+
     name = type(module).__name__
     known: dict[str, tuple[str, dict[str, Any]]] = {
         "MSELoss": ("squared_error", {}),
@@ -284,14 +412,27 @@ def _loss_of(module: Any) -> Any:
         "BCELoss": ("binary_cross_entropy", {}),
         "PoissonNLLLoss": ("poisson", {}),
     }
-    if name not in known:
+    if name not in known or type(module) is not getattr(nn, name):
         raise TypeError(
             f"loss must be a name, a loss of lamina.losses, or one of PyTorch's {', '.join(known)}; got {module!r}"
         )
+    if _hooks(module) or "forward" in vars(module):
+        raise ValueError(f"loss has hooks, which may change what it computes; got {module!r}")
     if getattr(module, "weight", None) is not None or getattr(module, "pos_weight", None) is not None:
         raise ValueError(f"loss has weights of classes: give {name}() and fit(..., class_weight=...)")
+    if module.reduction != "mean":
+        raise ValueError(
+            f"loss has reduction={module.reduction!r}, and lamina's losses are means over the rows: give {name}()"
+        )
+    if getattr(module, "ignore_index", -100) != -100:
+        raise ValueError(
+            f"loss has ignore_index={module.ignore_index}: give {name}() and leave the rows of that class out, or "
+            "fit(..., sample_weight=...) with 0 for them"
+        )
     if not getattr(module, "log_input", True):
         raise ValueError("loss has log_input=False; a poisson loss takes the logarithm of the rate")
+    if name == "SmoothL1Loss" and module.beta == 0:
+        return losses.get("absolute_error")
     name, params = known[name]
     return losses.get(name, **params)
 
@@ -300,7 +441,7 @@ def _place(path: str, module: Any) -> str:
     return f"module {path}, {module!r}," if path else f"the module {type(module).__name__}"
 
 
-def _walk(found: Assembly, module: Any, path: str) -> None:
+def _walk(found: _Found, module: Any, path: str) -> None:
     """Add what a module is made of, in the order in which it computes."""
     from torch import nn
 
@@ -338,13 +479,16 @@ def _arrays(tensors: Mapping[str, Any]) -> dict[str, Array]:
     return {name: array_of(tensor) for name, tensor in tensors.items() if tensor is not None}
 
 
-def _add_own(found: Assembly, module: Any, path: str) -> None:
+def _add_own(found: _Found, module: Any, path: str) -> None:
     """Add a module that `to_torch` has made."""
     from lamina.exchange import torch_modules as own
 
     where = _place(path, module)
     if isinstance(module, own.Layer):
+        found.once(module, where)
+        found.alone(dict(module.named_parameters()), where)
         found.add(module.layer, _arrays(module.arrays()), where, module.inputs)
+        found.note_frozen(module.arrays(), where)
     elif isinstance(module, own.EachStep):
         _add(found, module.module, where, each_step=True)
     elif isinstance(module, own.Noise):
@@ -362,15 +506,17 @@ def _add_own(found: Assembly, module: Any, path: str) -> None:
         assert isinstance(module, own.Members)  # which the layers make of themselves
 
 
-def _add(found: Assembly, module: Any, where: str, each_step: bool = False) -> None:
+def _add(found: _Found, module: Any, where: str, each_step: bool = False) -> None:
     """Add one of PyTorch's own modules."""
     from torch import nn
 
-    if next(module.parameters(), None) is not None:
+    if [*module.parameters(), *module.buffers()]:
         found.once(module, where)
+        found.alone(dict(module.named_parameters()), where)
     if isinstance(module, nn.Linear):
         arrays = _arrays({"weight": module.weight.T, "bias": module.bias})
         found.add(Dense(module.out_features, use_bias=module.bias is not None), arrays, where, module.in_features)
+        found.note_frozen({"weight": module.weight, "bias": module.bias}, where)
     elif isinstance(module, nn.BatchNorm1d):
         _add_batch_norm(found, module, where, each_step)
     elif isinstance(module, nn.Dropout):
@@ -380,6 +526,7 @@ def _add(found: Assembly, module: Any, where: str, each_step: bool = False) -> N
         if slope.size > 1 and not each_step:
             found.for_rows(where)
         found.activation(activations.get("prelu"), where, slope)
+        found.note_frozen({"slope": module.weight}, where)
     elif isinstance(module, nn.RNN):
         _add_recurrent(found, module, where, last=False)
     elif isinstance(module, nn.Flatten):
@@ -407,7 +554,7 @@ def _activation_of(module: Any) -> Any:
     return None
 
 
-def _add_batch_norm(found: Assembly, module: Any, where: str, each_step: bool) -> None:
+def _add_batch_norm(found: _Found, module: Any, where: str, each_step: bool) -> None:
     if module.running_mean is None:
         refuse(where, "it keeps no running statistics")
     if module.momentum is None:
@@ -419,9 +566,10 @@ def _add_batch_norm(found: Assembly, module: Any, where: str, each_step: bool) -
     if not each_step:
         found.for_rows(where)
     found.add(BatchNorm(momentum=module.momentum, epsilon=module.eps), arrays, where, module.num_features)
+    found.note_frozen({"gamma": module.weight, "beta": module.bias}, where)
 
 
-def _add_recurrent(found: Assembly, module: Any, where: str, last: bool) -> None:
+def _add_recurrent(found: _Found, module: Any, where: str, last: bool) -> None:
     """Add a layer for each of the RNN's; with `last` the last one gives its last step alone."""
     if type(module).__name__ != "RNN":
         refuse(where, "of recurrent modules only RNN has a layer here")
@@ -431,11 +579,16 @@ def _add_recurrent(found: Assembly, module: Any, where: str, last: bool) -> None
         refuse(where, "it goes both ways")
     for i in range(module.num_layers):
         top = i == module.num_layers - 1
-        state = _arrays({name: getattr(module, f"{name}_l{i}", None) for name in _STATE_OF_RNN})
+        tensors = {name: getattr(module, f"{name}_l{i}", None) for name in _STATE_OF_RNN}
         layer = Recurrent(
             module.hidden_size, module.nonlinearity, return_sequences=not (top and last), use_bias=module.bias
         )
-        found.add(layer, _recurrent_arrays(state), where, module.input_size if i == 0 else module.hidden_size)
+        inputs = module.input_size if i == 0 else module.hidden_size
+        found.add(layer, _recurrent_arrays(_arrays(tensors)), where, inputs)
+        input_bias, state_bias = tensors["bias_ih"], tensors["bias_hh"]
+        trained_bias = state_bias if state_bias is not None and state_bias.requires_grad else input_bias
+        named = {"weight": tensors["weight_ih"], "recurrent_weight": tensors["weight_hh"], "bias": trained_bias}
+        found.note_frozen(named, where)
         if module.dropout and not top:
             found.add(Dropout(module.dropout), {}, where)
 
@@ -477,19 +630,9 @@ _FUNCTIONS = {
 }
 
 
-def _follow(found: Assembly, module: Any, path: str) -> None:
+def _follow(found: _Found, module: Any, path: str) -> None:
     """Add what a module's own `forward` calls, one after the other."""
-    from torch import fx
-
-    class Tracer(fx.Tracer):  # type: ignore[misc]
-        def is_leaf_module(self, _module: Any, _name: str) -> bool:
-            return True
-
-    try:
-        graph = Tracer().trace(module)
-    except Exception as error:  # whatever the module's own code says
-        refuse(_place(path, module), f"its forward cannot be followed ({error})")
-    chain = _chain_of(graph, _place(path, module))
+    chain = _chain_in_both_modes(module, _place(path, module))
     at = 0
     while at < len(chain):
         node = chain[at]
@@ -498,6 +641,8 @@ def _follow(found: Assembly, module: Any, path: str) -> None:
         if node.op == "call_module":
             called = module.get_submodule(node.target)
             if type(called).__name__ == "RNN":
+                found.once(called, _place(inner, called))
+                found.alone(dict(called.named_parameters()), _place(inner, called))
                 taken, last = _steps_taken(chain[at:], called.num_layers)
                 if taken == 0:
                     refuse(
@@ -508,7 +653,75 @@ def _follow(found: Assembly, module: Any, path: str) -> None:
             else:
                 _walk(found, called, inner)
         elif not (at == len(chain) and _drops_an_axis(node)):  # outputs are (rows, outputs) here, also a single one
-            _add_call(found, node, _place(path, module), module.training)
+            _add_call(found, node, _place(path, module))
+
+
+def _chain_in_both_modes(module: Any, where: str) -> list[Any]:
+    """What a module's `forward` calls in training, refused where evaluation has more than dropout less."""
+    evaluated, trained = _traced(module, where, False), _traced(module, where, True)
+    chain = _chain_of(evaluated, where)
+    for node in chain:
+        if _is_dropout(node) and _drops(node):
+            refuse(
+                f"dropout in the forward of {where.removesuffix(',')}",
+                "it drops in evaluation, too: give it training=self.training",
+            )
+    known: dict[str, int] = {}
+    if _computed(trained, module, known) != _computed(evaluated, module, known):
+        refuse(where, "in training its forward computes something else than in evaluation, and not by dropout alone")
+    chain = _chain_of(trained, where)
+    return [node for node in chain if not _is_dropout(node) or _drops(node)]
+
+
+def _traced(module: Any, where: str, training: bool) -> Any:
+    """The graph of a module's own `forward` in a mode; the module stays as it is."""
+    from torch import fx
+
+    class Tracer(fx.Tracer):  # type: ignore[misc]
+        def is_leaf_module(self, _module: Any, _name: str) -> bool:
+            return True
+
+    parts, before = list(module.modules()), set(vars(module))
+    modes = [part.training for part in parts]
+    try:
+        _set_modes(parts, [training] * len(parts))
+        return Tracer().trace(module)
+    except Exception as error:  # whatever the module's own code says
+        refuse(where, f"its forward cannot be followed{' in training' * training} ({error})")
+    finally:
+        _set_modes(parts, modes)
+        for name in set(vars(module)) - before:  # constants that the tracer puts there
+            delattr(module, name)
+
+
+def _computed(graph: Any, module: Any, known: dict[str, int]) -> int:
+    """A number for what a graph computes in evaluation, the same for what is computed in the same way."""
+    from torch import fx, nn
+
+    from lamina.exchange import torch_modules as own
+
+    numbers: dict[Any, int] = {}
+    for node in graph.nodes:
+        called = module.get_submodule(node.target) if node.op == "call_module" else None
+        through = _is_dropout(node) or isinstance(called, (nn.Dropout, nn.Identity, own.Noise))
+        if through and node.args and node.args[0] in numbers:
+            numbers[node] = numbers[node.args[0]]
+            continue
+        constant = node.op == "get_attr" and node.target.startswith("_tensor_constant")  # numbered as they come
+        args, kwargs = fx.node.map_arg((node.args, node.kwargs), numbers.__getitem__)
+        options = {name: value for name, value in kwargs.items() if name != "training"}
+        said = repr((node.op, "constant" if constant else node.target, args, options))
+        numbers[node] = known.setdefault(said, len(known))
+    return numbers[node]  # the last one is the output
+
+
+def _is_dropout(node: Any) -> bool:
+    return node.op == "call_function" and getattr(node.target, "__name__", "").rstrip("_") == "dropout"
+
+
+def _drops(node: Any) -> bool:
+    """Whether a call of dropout drops something in the mode in which it was traced."""
+    return bool(node.kwargs.get("training", node.args[2] if len(node.args) > 2 else True))
 
 
 def _drops_an_axis(node: Any) -> bool:
@@ -564,7 +777,7 @@ def _steps_taken(following: Sequence[Any], layers: int) -> tuple[int, bool]:
     return (2, True) if squeezed and following[1].args[1:] == (0,) and layers == 1 else (0, False)
 
 
-def _add_reshape(found: Assembly, node: Any, where: str) -> None:
+def _add_reshape(found: _Found, node: Any, where: str) -> None:
     """See that a row stays a row: (rows, features), or what is to become of pictures in front of the first layer."""
     shape = node.args[1] if len(node.args) == 2 and isinstance(node.args[1], (tuple, list)) else node.args[1:]
     rows, columns = shape if len(shape) == 2 else (None, None)
@@ -577,7 +790,7 @@ def _add_reshape(found: Assembly, node: Any, where: str) -> None:
         refuse(where, "whether rows stay rows cannot be seen")
 
 
-def _add_call(found: Assembly, node: Any, where: str, training: bool) -> None:
+def _add_call(found: _Found, node: Any, where: str) -> None:
     """Add a function or method that is called on what goes through."""
     from torch import nn
 
@@ -595,10 +808,6 @@ def _add_call(found: Assembly, node: Any, where: str, training: bool) -> None:
     given = [value for value in node.args[1:] if not isinstance(value, (bool, type(node)))]
     if name == "flatten" and not given:
         options.setdefault("start_dim", 0)  # of the module it is 1
-    if name == "dropout":
-        drops = node.kwargs.get("training", node.args[2] if len(node.args) > 2 else True)
-        if drops and not training:
-            refuse(where, "it drops in evaluation, too: give it training=self.training")
     try:
         module = getattr(nn, _FUNCTIONS[name])(*given, **options)
     except TypeError as error:
@@ -610,13 +819,20 @@ def _add_call(found: Assembly, node: Any, where: str, training: bool) -> None:
 # A state_dict -----------------------------------------------------------------------------------------------------
 
 
-def _match(found: Assembly, state: Mapping[str, Any], layers: Sequence[Any]) -> None:
+def _match(found: _Found, state: Mapping[str, Any], layers: Sequence[Any]) -> None:
     """Add the layers, each with the next of the groups of parameters that share the beginning of their names."""
     groups: dict[str, dict[str, Array]] = {}
     for name, tensor in state.items():
         prefix, _, own = name.rpartition(".")
-        if own != "num_batches_tracked":
-            groups.setdefault(prefix, {}).update(_arrays({own: tensor}))
+        if own == "num_batches_tracked":
+            continue
+        array = _arrays({own: tensor})
+        found.alone({own: tensor} if own in array else {}, f"{prefix!r} of the state_dict")
+        of_rnn = re.fullmatch(r"((?:weight|bias)_[ih]h)_l(\d+)((?:_reverse)?)", own)
+        if of_rnn and array:  # each of its layers is one here
+            own, prefix = f"{of_rnn[1]}{of_rnn[3]}", f"{prefix}, layer {of_rnn[2]}".removeprefix(", ")
+            array = dict.fromkeys([own], *array.values())
+        groups.setdefault(prefix, {}).update(array)
     left = list(groups.items())
     if left and {"mean", "scale"} <= set(left[0][1]):
         _, scales = left.pop(0)
@@ -658,11 +874,10 @@ def _renamed(kind: str, group: Mapping[str, Array], where: str) -> dict[str, Arr
     names = {"weight": "gamma", "bias": "beta", "running_mean": "running_mean", "running_var": "running_variance"}
     if kind == "BatchNorm1d" and set(group) == set(names):
         return {names[name]: array for name, array in group.items()}
-    if kind == "RNN" and "weight_ih_l0" in group:
-        state = {name.removesuffix("_l0"): array for name, array in group.items()}
-        if set(state) not in (set(_STATE_OF_RNN), set(_STATE_OF_RNN[:2])):
-            raise ValueError(f"{where} should be that of one RNN layer in one direction; got {', '.join(group)}")
-        return _recurrent_arrays(state)
+    if kind == "RNN" and "weight_ih" in group:
+        if set(group) not in (set(_STATE_OF_RNN), set(_STATE_OF_RNN[:2])):
+            raise ValueError(f"{where} should be that of an RNN in one direction; got {', '.join(group)}")
+        return _recurrent_arrays(group)
     if kind in ("", "RNN"):
         return dict(group)
     raise ValueError(f"{where} should be that of a {kind}; got {', '.join(f'{n} {a.shape}' for n, a in group.items())}")

@@ -160,13 +160,34 @@ class Steps(nn.Sequential):  # type: ignore[misc]
         """Return the outputs of the last module; where every step has outputs, 0 beyond a sequence's length."""
         mask = None
         if lengths is not None:
-            mask = torch.arange(x.shape[1], device=x.device) < torch.as_tensor(lengths, device=x.device)[:, None]
+            lengths = _checked(torch.as_tensor(lengths, device=x.device), x)
+            mask = torch.arange(x.shape[1], device=x.device) < lengths[:, None]
             x = torch.where(mask[..., None], x, torch.zeros_like(x))
         for module in self:
             x = module(x, mask) if isinstance(module, (RecurrentLayer, EachStep)) else module(x)
         if mask is not None and x.shape[:-1] == mask.shape:
             x = torch.where(mask[..., None], x, torch.zeros_like(x))
         return x
+
+
+def _checked(lengths: Any, x: Any) -> Any:
+    """The lengths of sequences; ValueError or TypeError as lamina has it. Numbers that are only traced are not seen."""
+    n, steps = x.shape[:2]
+    if lengths.ndim != 1 or lengths.shape[0] != n:
+        raise ValueError(f"lengths must have one entry for each of the {n} samples; got shape {tuple(lengths.shape)}")
+    if lengths.is_floating_point() or lengths.is_complex() or lengths.dtype == torch.bool:
+        raise TypeError(f"lengths must hold whole numbers; got dtype {lengths.dtype}")
+    is_compiling = getattr(torch.compiler, "is_compiling", bool)  # which PyTorch has since 2.2
+    if torch.jit.is_tracing() or is_compiling():
+        return lengths
+    bad = (lengths < 1) | (lengths > steps)
+    try:
+        at = int(bad.to(torch.int8).argmax()) if bad.any() else None
+    except RuntimeError:  # a tensor without numbers, of what else traces
+        return lengths
+    if at is not None:
+        raise ValueError(f"lengths must lie in 1 .. {steps}, the steps of x; got {int(lengths[at])} for sample {at}")
+    return lengths
 
 
 class EachStep(nn.Module):  # type: ignore[misc]

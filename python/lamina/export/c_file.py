@@ -15,6 +15,7 @@ from lamina.data.arguments import in_short
 from lamina.export.c_layers import LAYERS, Values
 from lamina.export.c_source import Source
 from lamina.export.expressions import expression, start_slopes
+from lamina.export.models import hint_for, warn_of_normalization_due
 from lamina.files import FilePath, path_of, write_whole
 from lamina.network.network import Network
 from lamina.network.summary import short
@@ -25,6 +26,13 @@ __all__ = ["CFiles", "c"]
 _KEYWORDS = frozenset(
     "auto break case char const continue default do double else enum extern float for goto if inline int long register "
     "restrict return short signed sizeof static struct switch typedef union unsigned void volatile while".split()
+)
+
+#: C's own headers, to the standard of 2023: one of the same name beside the program would hide them.
+_HEADERS = frozenset(
+    "assert complex ctype errno fenv float inttypes iso646 limits locale math setjmp signal stdalign stdarg stdatomic "
+    "stdbit stdbool stdckdint stddef stdint stdio stdlib stdnoreturn string tgmath threads time uchar wchar "
+    "wctype".split()
 )
 
 # What each file begins with: one that does not is somebody's own, and stays.
@@ -97,7 +105,7 @@ def c(model: Any, path: FilePath, *, name: str | None = None, dtype: str | None 
     TypeError
         The model is none that C code can be written for, or has a part made from functions of your own.
     ValueError
-        `path` does not end in ``.c``, or `name` is no C identifier.
+        `path` does not end in ``.c`` or would hide a header of C's, or `name` is no C identifier.
     FileExistsError
         One of the files is there, and lamina did not write it.
 
@@ -111,6 +119,9 @@ def c(model: Any, path: FilePath, *, name: str | None = None, dtype: str | None 
     file = path_of(path)
     if not file.endswith(".c"):
         raise ValueError(f"path must end in .c; got {file!r}")
+    header = os.path.basename(file)[:-2] + ".h"
+    if header.lower().removesuffix(".h") in _HEADERS:
+        raise ValueError(f"path must not be that of a header of C's: {header} beside it would hide it; got {file!r}")
     prefix = _identifier(name, file)
     network = _network_of(model)
     if dtype is not None and dtype not in ("float32", "float64"):
@@ -151,19 +162,18 @@ def _identifier(name: str | None, file: str) -> str:
 
 def _network_of(model: Any) -> Any:
     """The network of a model; TypeError where there is none to be written."""
-    if isinstance(model, (Network, CascadeNetwork)):
-        return model
     kind = type(model).__name__
-    network = getattr(model, "network_", None)
+    network = getattr(model, "network_", model)
     reason = _REFUSED.get(kind, "")
     if isinstance(network, (Network, CascadeNetwork)) and not reason:
+        warn_of_normalization_due(model)
         return network
     wanted = "model must be a Network, a CascadeNetwork or an estimator that is fitted"
     if hasattr(model, "named_steps"):
         raise TypeError(f"{wanted}; got {in_short(model)}")
-    if not reason and hasattr(model, "get_params"):
+    if not reason and any(base.__module__.startswith("lamina.estimators.") for base in type(model).__mro__):
         reason = "it has no network yet: fit it first"
-    raise TypeError(f"{wanted}; got {kind}" + (f": {reason}" if reason else ""))
+    raise TypeError(f"{wanted}; got {kind}" + (f": {reason}" if reason else hint_for(model)))
 
 
 def _in_type(network: Any, dtype: str | None) -> Any:
@@ -183,6 +193,7 @@ class _Text:
         self._source = s = Source(prefix, network.dtype.name)
         self._n_inputs, self._n_outputs = network.spec.n_inputs, network.spec.n_outputs
         self._recurrent = bool(getattr(network.spec, "recurrent", False))
+        self._window = getattr(model, "window", None)
         self._each_step = False
         self._layers: list[str] = []
         values = Values(s, "x", self._n_inputs)
@@ -319,7 +330,7 @@ class _Text:
             s.line(f"        const {real} term = {term};")
             s.line(f"        {called}top = i == 0 ? term : {called}top > term ? {called}top : term;")
             s.line("    }")
-            s.line(f"    {called}top = {called}top > -INFINITY ? {called}top : 0;")
+            s.line(f"    {called}top = {called}top > {s.number(-np.inf)} ? {called}top : 0;")
             s.line(f"    for (int i = 0; i < {k}; ++i) {called}sum += {exp}({term} - {called}top);")
         means = [f"({called}top + {log}({called}sum / {members}))" for called, _ in terms]
         s.line(f"    {to}[j] = {' - '.join(means)};")
@@ -376,8 +387,12 @@ class _Text:
             "#include <stddef.h>",
             "#include <stdint.h>",
             "",
-            "#if defined(__FAST_MATH__) || (defined(FLT_EVAL_METHOD) && FLT_EVAL_METHOD != 0)",
-            "#error IEEE arithmetic in its own precision is needed: no -ffast-math; on 32-bit x86 -msse2 -mfpmath=sse",
+            "#if defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__) || defined(__RECIPROCAL_MATH__) || \\",
+            "    defined(__NO_SIGNED_ZEROS__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)",
+            "#error IEEE arithmetic is needed: no -ffast-math, nor a part of it such as -funsafe-math-optimizations",
+            "#endif",
+            "#if defined(FLT_EVAL_METHOD) && FLT_EVAL_METHOD != 0",
+            "#error IEEE arithmetic in its own precision is needed: on 32-bit x86 -msse2 -mfpmath=sse",
             "#endif",
             "#if FLT_MANT_DIG != 24 || DBL_MANT_DIG != 53 || INT_MAX < 2147483647",
             "#error float, double and int of 32, 64 and 32 bits are needed",
@@ -451,6 +466,8 @@ class _Text:
             f"#define {big}_INPUTS {self._n_inputs}",
             f"#define {big}_OUTPUTS {self._n_outputs}",
             *([f"#define {big}_CLASSES {len(self._classes)}"] if self._classes else []),
+            *([f"#define {big}_WINDOW {self._window}"] if self._window is not None else []),
+            *([f"#define {big}_STRIDE {self._model.stride}"] if self._window is not None else []),
             "",
             "#ifdef __cplusplus",
             'extern "C" {',
@@ -473,6 +490,7 @@ class _Text:
                 f"/* The prediction for a whole sequence, x[steps][inputs], of at least one step, into {place}. */"
             ]
             lines += [f"void {p}_predict({p}_state *s, size_t steps, const {real} *x, {real} *y);"]
+            lines += self._of_windows()
         else:
             lines += ["/* Memory for a call; nothing in it goes on to the next. */"]
             lines += ["typedef struct {", *arrays, f"}} {p}_scratch;", ""]
@@ -482,6 +500,19 @@ class _Text:
             lines += [f"void {p}_predict_with({p}_scratch *s, const {real} *x, {real} *y);"]
         lines += ["", "#ifdef __cplusplus", "}", "#endif", "", f"#endif /* {guard} */"]
         return "\n".join(lines) + "\n"
+
+    def _of_windows(self) -> list[str]:
+        """What the estimator's own `predict` makes of a time series."""
+        if self._window is None:
+            return []
+        p, big = self._prefix, self._prefix.upper()
+        ahead = self._model.horizon
+        later = f"It tells of {ahead} {'time' if ahead == 1 else 'times'} later. " if ahead else ""
+        return [
+            f"/* For a time of a series lamina predicts what {p}_predict gives of the window that ends then,",
+            f"   {big}_WINDOW rows, {big}_STRIDE times apart, from a new state. {later}{p}_step, which goes on from",
+            "   all rows before, gives other numbers. */",
+        ]
 
     def _meaning(self) -> str:
         n = self._network

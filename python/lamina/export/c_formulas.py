@@ -25,10 +25,9 @@ def literal(value: float, dtype: str) -> str:
     if dtype in ("int32", "int64"):
         bits = _BITS[dtype]
         return f"UINT{bits}_C({value % 2**bits:#x})"
-    if math.isnan(value):
-        return "NAN"
-    if math.isinf(value):
-        return "INFINITY" if value > 0 else "-INFINITY"
+    if not math.isfinite(value):  # C has these as floats
+        name = "NAN" if math.isnan(value) else "INFINITY"
+        return f"{'-' if value < 0 else ''}{'' if dtype == 'float32' else '(double)'}{name}"
     if value == int(value) and abs(value) < 1000:  # -0.0 among them
         return f"{value!r}{_SUFFIX[dtype]}"
     return f"{_short(float(value).hex())}{_SUFFIX[dtype]}"

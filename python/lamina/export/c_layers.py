@@ -247,7 +247,7 @@ def _piecewise_linear(source: Source, name: str, layer: Any, views: Views, C: in
     source.line(f"for (int k = 0; k < {P}; ++k) {{")
     source.line(f"    for (int i = k * {C}; i < (k + 1) * {C}; ++i) {{")
     source.line(f"        const {source.real} share = ({x}[i - k * {C}] - {e}[i]) * {w}[i];")
-    source.line(f"        const {source.real} least = k == 0 ? -INFINITY : 0;")
+    source.line(f"        const {source.real} least = k == 0 ? {source.number(-np.inf)} : 0;")
     source.line(f"        const {source.real} above = least > share ? least : share;")
     source.line(f"        {p}[i] = {m}[i] < above ? {m}[i] : above;")
     source.line("    }")

@@ -9,6 +9,7 @@ import numpy as np
 
 from lamina.data.arguments import in_short
 from lamina.data.arrays import Array
+from lamina.export.models import hint_for, warn_of_normalization_due
 from lamina.export.onnx_graph import Graph, Value
 from lamina.export.onnx_networks import check_parts, predicted, predicted_by_cascade, sequences_of
 from lamina.export.onnx_tables import class_shares, columns_of, matrix_of, mean_outputs, regressed
@@ -25,8 +26,9 @@ def model_of(model: Any) -> Any:
     """Return the `onnx.ModelProto` of a network or a fitted estimator."""
     for kind in type(model).__mro__:
         if kind.__module__.partition(".")[0] == "lamina" and kind.__name__ in _WRITERS:
+            warn_of_normalization_due(model)
             return _WRITERS[kind.__name__](model)
-    raise TypeError(f"model must be a network or an estimator of lamina; got {in_short(model)}")
+    raise TypeError(f"model must be a network or an estimator of lamina; got {in_short(model)}{hint_for(model)}")
 
 
 # Networks --------------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from lamina._dispatch import core as _core
 from lamina import metrics
 from lamina.data.arguments import boolean, number, whole_number
 from lamina.data.frames import frame_of
+from lamina.other_words import OF_A_HISTORY, OF_CALLBACKS, with_other_words
 from lamina.text import counted
 from lamina.training.progress import Progress
 
@@ -34,6 +35,7 @@ class DivergenceWarning(RuntimeWarning):
     """The loss became NaN or infinite: training stopped, and the best weights so far are back in place."""
 
 
+@with_other_words(OF_A_HISTORY)
 @dataclass(repr=False)
 class History:
     """What a fit did, epoch by epoch.
@@ -325,7 +327,9 @@ def callbacks_of(given: Any, what: str = "an Epoch") -> list[Callable[[Any], Any
     hooks = [given] if callable(given) else list(given)
     for i, hook in enumerate(hooks):
         if not callable(hook):
-            raise TypeError(f"callbacks[{i}] must be callable with {what}; got {hook!r}")
+            instead = OF_CALLBACKS.get(type(hook).__name__) if what == "an Epoch" else None
+            told = f"callbacks[{i}] must be callable with {what}; got {hook!r}"
+            raise TypeError(told if instead is None else f"{told}: {instead}")
         if isinstance(hook, type):
             raise TypeError(f"callbacks[{i}] must be callable with {what}; got a class, and not {hook.__name__}(...)")
     return hooks

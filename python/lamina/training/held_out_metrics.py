@@ -17,6 +17,9 @@ from lamina.training.scoring import Score, score_of
 
 __all__ = ["HeldOutMetrics", "named_metrics"]
 
+#: Libraries whose metrics these are.
+_OF_TARGETS_AND_PREDICTIONS = ("keras", "torchmetrics")
+
 
 def named_metrics(given: Any) -> dict[str, Any]:
     """Return what `fit(metrics=...)` asks for by name: the name of a metric, or a callable of (network, X, y)."""
@@ -27,9 +30,11 @@ def named_metrics(given: Any) -> dict[str, Any]:
     if not isinstance(given, Iterable):
         raise TypeError(f"metrics must be a list of names and callables of (network, X, y); got {given!r}")
     pairs = list(given.items()) if isinstance(given, Mapping) else [(_name_of(one), one) for one in given]
+    pairs = [(name, one.name if isinstance(one, metrics.Metric) else one) for name, one in pairs]
     known = {name: entry["name"] for entry in metrics.describe() for name in (entry["name"], *entry["aliases"])}
     found: dict[str, Any] = {}
     for name, one in pairs:
+        _check_takes_a_network(one)
         if not callable(one) and one not in known:
             raise ValueError(f"metrics must be of {', '.join(map(repr, metrics.names()))}, or callables; got {one!r}")
         if not isinstance(name, str) or not name or name in ("epoch", "seconds", *CURVES):
@@ -41,9 +46,25 @@ def named_metrics(given: Any) -> dict[str, Any]:
     return found
 
 
+def _check_takes_a_network(one: Any) -> None:
+    """Raise TypeError for a metric of another library, which takes targets and predictions."""
+    own = one if hasattr(one, "__name__") else type(one)
+    library = str(getattr(own, "__module__", "")).partition(".")[0]
+    if library in _OF_TARGETS_AND_PREDICTIONS:
+        name = type(one).__name__ if own is not one else one.__name__
+        raise TypeError(
+            f"metrics must be of {', '.join(map(repr, metrics.names()))}, or callables of (network, X, y); got {name} "
+            f"of {library}, which takes targets and predictions: write {{{name!r}: lambda net, X, y: ...}} with "
+            "net.predict(X) in it"
+        )
+
+
 def _name_of(one: Any) -> Any:
     if isinstance(one, str):
         return one
+    if isinstance(one, metrics.Metric):
+        return one.name
+    _check_takes_a_network(one)
     if not callable(one):
         raise TypeError(f"metrics must be names or callables of (network, X, y); got {one!r}")
     name = getattr(one, "__name__", None)
