@@ -1,5 +1,6 @@
 """Runs of whole parts that were broken off and made again: the same bits, and no part of another run, or of a ruin."""
 
+import functools
 import inspect
 import itertools
 import json
@@ -12,15 +13,18 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import lamina
 from conftest import TIMES
 from containers import file_of, header_of, parts_of
 from lamina.selection.side_by_side import FIT_OPTIONS
+from lamina.storage.plain import difference, plain
 from runs import LABELS, RUNS, VALUES, WEIGHT, Ticks, X, build, cascade, digest, frame, network
 
 REFUSED = (lamina.CheckpointError, lamina.SearchFileError)
@@ -776,3 +780,76 @@ def test_the_other_estimator_is_named(tmp_path):
     lamina.TabularRegressor(**options).fit(X, VALUES, checkpoint=tmp_path / "run")
     with pytest.raises(lamina.CheckpointError, match="estimator was 'TabularRegressor' there and is 'TabularC"):
         lamina.TabularClassifier(**options).fit(X, LABELS, checkpoint=tmp_path / "run")
+
+
+@pytest.mark.parametrize("what", ["table", "folds", "fit"])
+def test_sets_are_the_same_in_every_process(what, tmp_path):
+    code = f"""
+        import functools, numpy as np, pandas as pd, lamina
+        rng = np.random.default_rng(0)
+        table = pd.DataFrame({{name: rng.integers(0, 5, 80) for name in ("zip", "town", "kind", "x")}})
+        X, y = table.to_numpy(), rng.normal(size=80)
+        net = lamina.Network([lamina.Dense(1)], 4, seed=1)
+        if {what!r} == "table":
+            named = {{"zip", "town", "kind"}}
+            model = lamina.TabularRegressor(categorical_features=named, epochs=1, random_state=0, preset="fast")
+            model.fit(table, y, checkpoint="run")
+        elif {what!r} == "folds":
+            lamina.cross_validate(net, X, y, k=2, epochs=1, metrics={{"r2", "mae", "rmse"}}, checkpoint="run")
+        else:
+            rate = functools.partial(lambda progress, of: 1.0, of=[{{"a", "b", "c"}}, np.random.default_rng(0)])
+            keep = lamina.callbacks.Checkpoint("run")
+            net.fit(X, y, epochs=1, schedule=rate, callbacks=[keep], resume_from="run")
+    """
+    for seed in "0123":
+        subprocess.run(
+            [sys.executable, "-c", inspect.cleandoc(code)],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            cwd=tmp_path,
+            check=True,
+        )
+
+
+@dataclass
+class Told:
+    names: object
+
+
+@pytest.mark.parametrize(
+    ("value", "same"),
+    [
+        ({"b", "a"}, frozenset("ab")),
+        ({1: 0, "b": 0}.keys(), {"b", 1}),
+        ({"x": 1}.values(), [1]),
+        (Told({"b", "a"}), Told(frozenset("ab"))),
+        (functools.partial(sorted, {"b", "a"}, key=len), functools.partial(sorted, frozenset("ab"), key=len)),
+        (np.random.default_rng(0), np.random.default_rng(1)),
+        (np.array(["a", "b"]), np.array(["a", "b"], "<U9")),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_means_the_same_is_described_alike(value, same):
+    assert plain(value) == plain(same)
+    assert json.loads(json.dumps(plain(value))) == plain(value)
+    assert not re.search("0x[0-9a-fA-F]+", str(plain(value)))
+
+
+@pytest.mark.parametrize("dtype", ["U3", ">f8", "datetime64[ns]", "object", [("a", "f8"), ("b", "U1")]])
+def test_arrays_of_any_type_are_shown_by_type_and_shape(dtype):
+    one, other = np.zeros(3, dtype), np.zeros((3, 1), dtype)
+    told = difference({"part": plain(one)}, {"part": plain(other)})
+    assert re.fullmatch(r"part was an array of .*, \(3, 1\), there and is an array of .*, \(3,\), here", told)
+    assert not re.search(r"[0-9a-f]{16}", told)
+
+
+@pytest.mark.filterwarnings("ignore:column 'x")
+def test_columns_may_be_named_in_whatever_they_come(tmp_path):
+    def fit(named):
+        model = lamina.TabularRegressor("fast", epochs=1, random_state=0, categorical_features=named)
+        return model.fit(frame(), VALUES, checkpoint=tmp_path / "run")
+
+    fit(["x0", "x2"])
+    for named in ({"x2", "x0"}, ("x2", "x0"), np.array(["x0", "x2"]), pd.Index(["x2", "x0"]), {"x0": 1, "x2": 1}):
+        fit(named)
+    with pytest.raises(lamina.CheckpointError, match=r"categorical_features\[1\] was 'x2' there and is 'x3' here"):
+        fit({"x0", "x3"})
