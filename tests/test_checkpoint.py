@@ -985,3 +985,15 @@ def test_more_time_leads_no_further_than_the_end_of_a_solver(name, tmp_path):
     again = network()
     assert again.fit(X, Y, **options, max_time=1e6, resume_from=keep.path).loss == history.loss
     np.testing.assert_array_equal(again.core.flat_parameters, net.core.flat_parameters)
+
+
+def test_files_stay_where_they_were_meant_when_the_program_goes_elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    table = lamina.callbacks.CSVLogger("table.csv")
+    history = plain_fit(
+        network(), callbacks=[lambda epoch: os.chdir(tmp_path / "elsewhere"), Checkpoint("kept"), table]
+    )
+    assert not os.listdir(tmp_path / "elsewhere")
+    assert lamina.load(tmp_path / "kept").history == history
+    assert len((tmp_path / "table.csv").read_text().splitlines()) == 1 + EPOCHS

@@ -359,7 +359,8 @@ class CheckpointFile:
         data: dict[str, str],
         metadata: Mapping[Any, Any],
     ) -> None:
-        if not os.path.isdir(os.path.dirname(os.path.realpath(checkpoint.path))):
+        self._path = os.path.abspath(checkpoint.path)  # also where the program goes to another folder meanwhile
+        if not os.path.isdir(os.path.dirname(os.path.realpath(self._path))):
             raise FileNotFoundError(
                 errno.ENOENT, "path of a Checkpoint must lie in a folder that exists", checkpoint.path
             )
@@ -412,7 +413,7 @@ class CheckpointFile:
 
     def _write(self, kept: KeptFit) -> None:
         contents = kept.contents()
-        write(self._checkpoint.path, contents, free=_free(contents.arrays))
+        write(self._path, contents, free=_free(contents.arrays))
         if self._waiting is kept:
             self._waiting = None
 
