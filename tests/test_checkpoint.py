@@ -640,6 +640,55 @@ def test_a_folder_that_is_not_there_is_found_out_before_training(tmp_path):
     assert net.history is None
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_a_closed_folder_is_found_out_before_training(there, tmp_path, close_folder):
+    path, net = tmp_path / "kept", network()
+    if there:
+        plain_fit(network(), callbacks=[Checkpoint(path)], epochs=2)
+    before = there and path.read_bytes()
+    close_folder()
+    with pytest.raises(PermissionError, match="path of a Checkpoint must lie in a folder that may be written to"):
+        plain_fit(net, callbacks=[Checkpoint(path)])
+    assert net.history is None
+    assert (path.read_bytes() == before) if there else not path.exists()
+
+
+def test_a_finished_fit_is_there_in_a_closed_folder_too(tmp_path, close_folder):
+    path = tmp_path / "kept"
+    history = plain_fit(network(), callbacks=[Checkpoint(path)])
+    close_folder()
+    assert plain_fit(network(), callbacks=[Checkpoint(path)], resume_from=path) == history
+    with pytest.raises(PermissionError, match="path of a Checkpoint must lie in a folder that may be written to"):
+        plain_fit(network(), callbacks=[Checkpoint(tmp_path / "other")], resume_from=path)
+
+
+def test_a_folder_that_closes_ends_the_fit_and_leaves_the_file_whole(tmp_path, monkeypatch):
+    """As one is that something is mounted on meanwhile."""
+    path, net = tmp_path / "kept", network()
+    busy = lambda *args, **kwargs: (_ for _ in ()).throw(OSError(16, "busy"))  # noqa: E731
+    close = lambda epoch: epoch.epoch == 4 and monkeypatch.setattr(os, "replace", busy)  # noqa: E731
+    with pytest.raises(PermissionError, match="must lie in a folder that may be written to"):
+        plain_fit(net, callbacks=[close, Checkpoint(path), lambda epoch: time.sleep(0.02)])
+    assert lamina.load(path).history.epochs in (2, 3)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder", "open file"])
+def test_what_is_no_file_is_refused_before_training(kind, tmp_path):
+    path, net = tmp_path / "there", network()
+    with contextlib.ExitStack() as ends:
+        if kind == "pipe":
+            os.mkfifo(path)
+        elif kind == "device":
+            path = "/dev/null"
+        elif kind == "folder":
+            path.mkdir()
+        else:
+            path = f"/dev/fd/{ends.enter_context(open(path, 'wb')).fileno()}"
+        with pytest.raises((ValueError, IsADirectoryError), match="path of a Checkpoint must be that of a file"):
+            plain_fit(net, callbacks=[Checkpoint(path)])
+    assert net.history is None
+
+
 def test_a_file_that_cannot_be_written_ends_the_fit_with_the_weights_so_far(tmp_path):
     path, net = tmp_path / "kept", network()
     path.write_bytes(b"kept")

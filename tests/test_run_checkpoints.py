@@ -462,6 +462,31 @@ def test_what_cannot_be_written_is_found_out_before_anything_is_trained(name, tm
             made(name, wrong)
 
 
+@ALL
+@pytest.mark.parametrize("there", [True, False])
+def test_a_closed_folder_is_found_out_before_anything_is_trained(
+    name, there, finished, tmp_path, close_folder, monkeypatch
+):
+    """What is finished needs none; and the lines of a search are written behind those that are there."""
+    path, ticks = tmp_path / "run", Ticks()
+    if there and name == "search":
+        path.touch()
+    elif there:
+        add = lamina.storage.run_file.RunFile.add
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(lamina.storage.run_file.RunFile, "add", lambda *args: add(*args) or interrupt_now())
+            made(name, path)
+    (tmp_path / "finished").write_bytes(finished[name])
+    before = there and path.read_bytes()
+    close_folder()
+    with pytest.raises(PermissionError, match=r"(checkpoint|path) must lie in a folder that may be written to"):
+        made(name, path, ticks=ticks)
+    assert ticks.count == 0
+    assert (path.read_bytes() == before) if there else not path.exists()
+    made(name, tmp_path / "finished", ticks=ticks)
+    assert ticks.count == 0
+
+
 @IN_CONTAINER
 def test_a_pipe_is_refused_at_once(name, tmp_path):
     os.mkfifo(tmp_path / "pipe")

@@ -13,7 +13,7 @@ import reprlib
 import threading
 from typing import Any
 
-from lamina.files import FilePath, open_regular, path_of, write_whole
+from lamina.files import FilePath, check_replaceable, open_regular, path_of, write_whole
 from lamina.storage.plain import difference, plain
 
 __all__ = ["SearchFileError", "TrialFile"]
@@ -41,11 +41,17 @@ class TrialFile:
         self._of_header = _checksum(header, "")
         lines, rest = self._lines()
         if lines is None:
-            write_whole(self._path, _line(header, ""))
+            self._begin(header)
             return
         self._read(header, lines, alone=len(lines) == 1 and not rest)
         if rest:  # it was cut off as it was written: its trial is run again
             os.truncate(self._path, sum(len(line) + 1 for line in lines))
+
+    def _begin(self, header: dict[str, Any]) -> None:
+        """Write a file without trials."""
+        assert self._path is not None
+        check_replaceable(self._path)
+        write_whole(self._path, _line(header, ""), always=True)
 
     def _lines(self) -> tuple[list[bytes] | None, bytes]:
         """The whole lines of the file, None where it is to be made, and what comes after the last line end."""
@@ -80,8 +86,7 @@ class TrialFile:
             raise SearchFileError(f"{self._path} was altered or damaged: the checksum of its first line does not match")
         if other := difference(header, found):
             if alone:  # left by a call that came to nothing
-                assert self._path is not None
-                write_whole(self._path, _line(header, ""))
+                self._begin(header)
                 return
             raise SearchFileError(f"{self._path} holds another search: {other}; give another path")
         for number, line in enumerate(lines[1:], 2):

@@ -265,7 +265,7 @@ def _given(value: Any) -> str:
 
 def _kept(plan: Plan, file: RunFile, places: Sequence[tuple[int, int, int]]) -> dict[tuple[int, int, int], Member]:
     """The networks that the checkpoint has; CheckpointError where it has others."""
-    found = file.known([*(_name(*place) for place in places), _EPOCHS])[:-1]
+    found = file.known([_name(*place) for place in places], [_EPOCHS])
     done = {}
     for place, kept in zip(places, found, strict=True):
         if kept is None:

@@ -7,7 +7,6 @@ values of what the core's `FitState` holds; the arrays of it are the file's, bes
 
 from __future__ import annotations
 
-import errno
 import os
 import reprlib
 import threading
@@ -22,7 +21,7 @@ from lamina.callers import warn_caller
 from lamina.data.arguments import whole_number
 from lamina.data.arrays import Array
 from lamina.data.records import Samples, TrainingSet
-from lamina.files import FilePath, path_of
+from lamina.files import FilePath, check_replaceable, path_of
 from lamina.runtime import __version__
 from lamina.storage.container import FIT, Contents, as_strings, read, understood, write
 from lamina.storage.forms import SCALES, ArrayForm, Forms
@@ -257,14 +256,19 @@ class KeptFit:
         curves = {name.removeprefix(METRIC): known[name] for name in known if name.startswith(METRIC)}
         return History(**{name: value for name, value in known.items() if name in own}, metrics=curves)
 
+    @property
+    def over(self) -> bool:
+        """Whether the fit has ended."""
+        position = self.state["position"]
+        return bool(position["stopped"] or position["epoch"] >= self.options["epochs"])
+
     def left(self) -> dict[str, Array]:
         """Return the parameters and running statistics, flat, that the fit would leave if it ended here."""
         arrays, position = self.state["arrays"], self.state["position"]
         last = {name: arrays[name] for name in _NETWORKS if name in arrays}
-        over = position["stopped"] or position["epoch"] >= self.options["epochs"]
         stopping = self.options["early_stopping"]
         restores = stopping is not None and stopping["restore_best"]
-        if position["has_best"] and (restores or not over):
+        if position["has_best"] and (restores or not self.over):
             return {name: arrays[_BEST + name] for name in last}
         return {**last, **({"parameters": arrays[_AVERAGE]} if _AVERAGE in arrays else {})}
 
@@ -344,11 +348,13 @@ class CheckpointFile:
         What `KeptFit` has of them.
     metadata : dict
         The network's.
+    writes : bool, default True
+        Whether there will be something to write.
 
     Raises
     ------
-    FileNotFoundError
-        There is no folder to write to.
+    OSError, ValueError
+        A file there could not be made, or not be replaced whole: there is no folder, or a closed one, or a pipe.
     """
 
     def __init__(
@@ -358,12 +364,11 @@ class CheckpointFile:
         options: dict[str, Any],
         data: dict[str, str],
         metadata: Mapping[Any, Any],
+        writes: bool = True,
     ) -> None:
         self._path = os.path.abspath(checkpoint.path)  # also where the program goes to another folder meanwhile
-        if not os.path.isdir(os.path.dirname(os.path.realpath(self._path))):
-            raise FileNotFoundError(
-                errno.ENOENT, "path of a Checkpoint must lie in a folder that exists", checkpoint.path
-            )
+        if writes:
+            check_replaceable(self._path, "path of a Checkpoint")
         self._checkpoint = checkpoint
         self._fit = (network, options, data)
         self._metadata = as_strings(metadata)
@@ -413,7 +418,7 @@ class CheckpointFile:
 
     def _write(self, kept: KeptFit) -> None:
         contents = kept.contents()
-        write(self._path, contents, free=_free(contents.arrays))
+        write(self._path, contents, free=_free(contents.arrays), always=True)
         if self._waiting is kept:
             self._waiting = None
 

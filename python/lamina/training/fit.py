@@ -234,12 +234,15 @@ class Fit:
             except FileNotFoundError:  # the first run of a script that is to be run again
                 if not any(same_file(own.path, source) for own in checkpoints):
                     raise
-        self._files = [CheckpointFile(own, network, asked, data, self._network.metadata) for own in checkpoints]
+        if kept is not None:
+            kept.check(network, asked, data)
+            self._source = path_of(source)
+            self._from = kept.with_time_until(self._limit.seconds if self._limit is not None else math.inf)
+        for own in checkpoints:
+            writes = not (self._from and self._from.over and source is not None and same_file(own.path, source))
+            self._files.append(CheckpointFile(own, network, asked, data, self._network.metadata, writes))
         if kept is None:
             return
-        kept.check(network, asked, data)
-        self._source = path_of(source)
-        self._from = kept.with_time_until(self._limit.seconds if self._limit is not None else math.inf)
         if self._scored:
             self._scores.extend(kept.history().validation_score)
         if self._metrics is not None:
