@@ -850,6 +850,33 @@ def test_the_first_fit_of_a_loop_that_resumes_begins():
     assert_same(bits(one, plain_fit(one, resume=True)), bits(other, plain_fit(other)))
 
 
+def test_more_epochs_of_a_checkpoint_that_has_ended_are_refused(kept, tmp_path):
+    """Its result at once would be no epoch more, and nobody would be told."""
+    net, keep = network(), Checkpoint(tmp_path / "loop")
+    loop = {"epochs": 1, "resume": True, "callbacks": [keep], "resume_from": keep.path}
+    plain_fit(net, **loop)
+    before, history = (tmp_path / "loop").read_bytes(), net.history
+    with pytest.raises(
+        ValueError, match=r"resume=True asks for more epochs, and .* has ended \(.*loop, after 1 epoch\)"
+    ):
+        plain_fit(net, **loop)
+    assert (tmp_path / "loop").read_bytes() == before
+    assert net.history is history
+
+
+def test_resume_has_no_say_in_a_fit_that_goes_on(tmp_path):
+    path, want = tmp_path / "kept", network()
+    want_bits = bits(want, plain_fit(want))
+    for first in (True, False):
+        with pytest.raises(KeyboardInterrupt):
+            plain_fit(network(), callbacks=[Checkpoint(path), StopsAt(3)], resume=first)
+        net = network()
+        assert_same(bits(net, plain_fit(net, resume_from=path, resume=not first)), want_bits)
+    timed = network()
+    assert plain_fit(timed, callbacks=[Checkpoint(path)], max_time=1e-9).epochs == 1
+    assert_same(bits(timed, plain_fit(timed, resume_from=path, resume=True)), want_bits)
+
+
 @pytest.mark.parametrize("past", ["another optimizer", "astype", "astype in a fit", "loaded", "solver", "restored"])
 def test_resume_with_nothing_to_go_on_with_says_so(past, tmp_path):
     net = network()

@@ -21,6 +21,7 @@ from lamina.data.records import SampleSpec, TrainingSet
 from lamina.files import FilePath, path_of
 from lamina.storage.container import understood
 from lamina.storage.plain import plain
+from lamina.text import counted
 from lamina.training.callbacks import (
     EarlyStopping,
     Epoch,
@@ -238,6 +239,12 @@ class Fit:
             kept.check(network, asked, data)
             self._source = path_of(source)
             self._from = kept.with_time_until(self._limit.seconds if self._limit is not None else math.inf)
+            if self._core_options.resume and self._from.over:
+                raise ValueError(
+                    f"resume=True asks for more epochs, and the fit in resume_from has ended ({self._source}, after "
+                    f"{counted(kept.history().epochs, 'epoch')}): without resume its network is there at once, and "
+                    "fit(..., resume=True) without resume_from goes on from there"
+                )
         for own in checkpoints:
             writes = not (self._from and self._from.over and source is not None and same_file(own.path, source))
             self._files.append(CheckpointFile(own, network, asked, data, self._network.metadata, writes))
