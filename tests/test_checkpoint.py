@@ -4,6 +4,7 @@ import contextlib
 import copy
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -701,6 +702,38 @@ def test_a_file_that_cannot_be_written_ends_the_fit_with_the_weights_so_far(tmp_
     assert np.isfinite(net.predict(X)).all()
 
 
+@pytest.mark.skipif(threading.current_thread() is not threading.main_thread(), reason="signals reach the main thread")
+@pytest.mark.parametrize("threads", [True, False])
+@pytest.mark.parametrize("every", [1, 100])
+def test_ctrl_c_while_the_last_file_is_written_comes_after_that(every, threads, tmp_path, monkeypatch):
+    fsync, seen = os.fsync, []
+
+    def slow_disk(handle):
+        if epochs and len(seen) < 3:
+            seen.append(handle)
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+            time.sleep(0.05)
+        return fsync(handle)
+
+    def at_the_end(epoch):
+        if epoch.epoch == 5:
+            epochs.append(epoch)
+            raise KeyboardInterrupt
+
+    epochs, before = [], set(threading.enumerate())
+    monkeypatch.setattr(os, "fsync", slow_disk)
+    if not threads:
+        monkeypatch.setattr(threading.Thread, "start", no_thread)
+    keep = [Checkpoint(tmp_path / "one", every), Checkpoint(tmp_path / "other", every)]
+    with pytest.raises(KeyboardInterrupt):
+        plain_fit(network(), callbacks=[at_the_end, *keep])
+    assert seen or every == 1  # then there may be nothing left to write
+    for name in ("one", "other"):
+        assert lamina.load(tmp_path / name).history.epochs == 4
+    assert set(threading.enumerate()) == before
+    assert sorted(os.listdir(tmp_path)) == ["one", "other"]
+
+
 def test_no_thread_outlives_the_fit(tmp_path):
     before = set(threading.enumerate())
     plain_fit(network(), callbacks=[Checkpoint(tmp_path / "kept")])
@@ -731,6 +764,26 @@ def test_two_checkpoints_of_one_fit_hold_the_same(tmp_path):
     often, seldom = tmp_path / "often", tmp_path / "seldom"
     plain_fit(network(), callbacks=[Checkpoint(often), Checkpoint(seldom, 5)])
     assert often.read_bytes() == seldom.read_bytes()
+
+
+@pytest.mark.parametrize("first", ["gone", "there"])
+@pytest.mark.parametrize(("every", "at"), [(1, 4), (100, 4), (100, EPOCHS)])
+def test_of_two_checkpoints_one_is_brought_up_to_date_where_the_other_fails(first, every, at, tmp_path):
+    for folder in ("gone", "there"):
+        (tmp_path / folder).mkdir()
+    keep = [Checkpoint(tmp_path / "gone" / "kept", every), Checkpoint(tmp_path / "there" / "kept", every)]
+    net = network()
+
+    def removes(epoch):
+        if epoch.epoch == at:
+            time.sleep(0.05)
+            shutil.rmtree(tmp_path / "gone")
+
+    with pytest.raises(FileNotFoundError, match="gone"):
+        plain_fit(net, callbacks=[removes, *(keep if first == "gone" else keep[::-1])])
+    kept = lamina.load(tmp_path / "there" / "kept").history
+    assert kept.epochs == net.history.epochs
+    assert kept.loss == net.history.loss
 
 
 def test_a_checkpoint_elsewhere_is_written_of_a_fit_that_was_over(tmp_path):

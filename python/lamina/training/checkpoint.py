@@ -375,6 +375,7 @@ class CheckpointFile:
         self._waiting: KeptFit | None = None
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
+        self._lock = threading.Lock()  # of writing
 
     def keep(self, state: dict[str, Any], timed_out: bool, write: bool = True) -> None:
         """Take the state after an epoch; with `write`, write it where it is time to.
@@ -383,44 +384,68 @@ class CheckpointFile:
         """
         self._waiting = KeptFit(*self._fit, state, timed_out, self._metadata)
         if write and state["position"]["epoch"] % self._checkpoint.every == 0:
-            self._end_writing()
-            self._thread = threading.Thread(target=self._try_to_write, args=(self._waiting,), name="lamina-checkpoint")
-            try:
-                self._thread.start()
-            except RuntimeError:  # no memory for a thread, or as many as there may be: the next epoch waits
-                self._thread = None
-                self._write(self._waiting)
+            self._join()
+            self._raise_error()
+            self._start()
 
     def flush(self) -> None:
-        """Return once the last state is written."""
-        self._end_writing()
-        if self._waiting is not None:
-            self._write(self._waiting)
+        """Return once the last state is written; Ctrl-C is raised then, however often it comes meanwhile."""
+        stopped: BaseException | None = None
+        while self._thread is not None or self._waiting is not None:
+            try:
+                self._join()
+                if self._waiting is not None:
+                    self._start()
+            except BaseException as error:
+                stopped = error
+        self._raise_error()
+        if stopped is not None:
+            raise stopped
 
-    def _end_writing(self) -> None:
-        if self._thread is not None:
-            if self._thread.ident is not None:  # or else Ctrl-C came before it was started
-                try:
-                    self._thread.join()
-                except BaseException:  # Ctrl-C: what is begun is ended first, but not whatever else is asked
-                    self._thread.join()
-                    raise
-            self._thread = None
+    def _raise_error(self) -> None:
         if self._error is not None:
             error, self._error, self._waiting = self._error, None, None  # said once; no second attempt
             raise error
 
-    def _try_to_write(self, kept: KeptFit) -> None:
+    def _start(self) -> None:
+        """Begin to write what waits."""
+        self._thread = threading.Thread(target=self._write, name="lamina-checkpoint")
         try:
-            self._write(kept)
-        except BaseException as error:  # for the thread that trains
-            self._error = error
+            self._thread.start()
+        except RuntimeError:  # no memory for a thread, or as many as there may be: the next epoch waits
+            self._thread = None
+            self._write()
 
-    def _write(self, kept: KeptFit) -> None:
-        contents = kept.contents()
-        write(self._path, contents, free=_free(contents.arrays), always=True)
-        if self._waiting is kept:
-            self._waiting = None
+    def _join(self) -> None:
+        """Return once what is begun is written."""
+        stopped: BaseException | None = None
+        while self._thread is not None:
+            try:
+                if self._thread.ident is not None:  # or else Ctrl-C came before it was started
+                    self._thread.join()
+                self._thread = None
+            except BaseException as error:
+                stopped = error
+        if stopped is not None:
+            raise stopped
+
+    def _write(self) -> None:
+        """Write what waits; what that raises is kept for the thread that trains."""
+        with self._lock:
+            if (kept := self._waiting) is None:
+                return
+            error: BaseException | None = None
+            try:
+                contents = kept.contents()
+                write(self._path, contents, free=_free(contents.arrays), always=True)
+            except KeyboardInterrupt:  # where there is no thread: it is written once more
+                raise
+            except BaseException as raised:
+                error = raised
+            if error is not None:
+                self._error = error
+            if error is not None or self._waiting is kept:
+                self._waiting = None
 
 
 def network_of(network: Model) -> dict[str, Any]:

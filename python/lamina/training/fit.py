@@ -291,10 +291,12 @@ class Fit:
             return
         with self._begun_and_ended():
             try:
-                core.fit(self._training, self._core_options, self._core_history, state, told)
-            finally:
-                for file in self._files:
-                    file.flush()
+                try:
+                    core.fit(self._training, self._core_options, self._core_history, state, told)
+                finally:
+                    self._each_file(CheckpointFile.flush)
+            finally:  # once more, for the files that Ctrl-C has kept from it before or between two
+                self._each_file(CheckpointFile.flush)
 
     def _tell_files(self, state: dict[str, Any]) -> None:
         if self._scored:
@@ -303,8 +305,18 @@ class Fit:
             curves = self._metrics.curves(len(state["history"]["loss"]))
             state["history"].update({METRIC + name: np.array(curve) for name, curve in curves.items()})
         timed_out = self._limit is not None and self._limit.reached
+        self._each_file(lambda file: file.keep(state, timed_out))
+
+    def _each_file(self, do: Callable[[CheckpointFile], None]) -> None:
+        """Do something with each of the files, and raise then what the first raised that did."""
+        first: BaseException | None = None
         for file in self._files:
-            file.keep(state, timed_out)
+            try:
+                do(file)
+            except BaseException as error:
+                first = first or error
+        if first is not None:
+            raise first
 
     @contextmanager
     def _begun_and_ended(self) -> Iterator[None]:
