@@ -825,6 +825,17 @@ def test_a_callback_that_stops_has_stopped_for_good(tmp_path):
     assert history.stop_reason == "enough"
 
 
+@pytest.mark.parametrize("reason", ["enough", ""])
+def test_a_callback_that_stops_when_the_time_is_up_too_has_stopped_for_good(reason, tmp_path):
+    path = tmp_path / "kept"
+    stops = lambda epoch: epoch.stop(reason)  # noqa: E731
+    net, resumed = network(), network()
+    history = plain_fit(net, callbacks=[stops, Checkpoint(path)], max_time=1e-9)
+    assert history.stop_reason == (reason or "stopped by a callback")
+    assert history.epochs == 1
+    assert_same(bits(resumed, plain_fit(resumed, resume_from=path)), bits(net, history))
+
+
 def test_a_fit_that_diverges_does_so_again(tmp_path):
     path = tmp_path / "kept"
     rate = lambda epoch: setattr(epoch, "learning_rate", 1e30) if epoch.epoch == 3 else None  # noqa: E731
