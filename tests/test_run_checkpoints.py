@@ -868,6 +868,46 @@ def test_arrays_of_any_type_are_shown_by_type_and_shape(dtype):
     assert not re.search(r"[0-9a-f]{16}", told)
 
 
+GROUPS = np.arange(120) // 6
+CONTAINERS = [
+    (lambda rows: rows.tolist(), "lists"),
+    (lambda rows: pd.Series(rows) if rows.ndim == 1 else pd.DataFrame(rows), "pandas"),
+    (lambda rows: np.asfortranarray(rows.astype(np.float64)), "float64"),
+    (lambda rows: np.repeat(rows, 2, axis=0)[::2], "strides"),
+]
+OF_ROWS = {
+    "cross_validate": lambda own: {"k": 2, "groups": own(GROUPS), "sample_weight": own(WEIGHT)},
+    "Ensemble.fit": lambda own: {
+        "validation": (own(X[:20]), own(LABELS[:20])),
+        "validation_sample_weight": own(WEIGHT[:20]),
+        "sample_weight": own(WEIGHT),
+    },
+    "CascadeNetwork.fit": lambda own: {
+        "validation": (own(X[:20]), own(VALUES[:20])),
+        "validation_sample_weight": own(WEIGHT[:20]),
+        "sample_weight": own(WEIGHT),
+    },
+    "search": lambda own: {"k": 2, "groups": own(GROUPS), "sample_weight": own(WEIGHT)},
+    "search with a part apart": lambda own: {"k": None, "validation": (own(X[:20]), own(LABELS[:20]))},
+}
+
+
+@pytest.mark.parametrize("change", [own for own, _ in CONTAINERS], ids=[name for _, name in CONTAINERS])
+@pytest.mark.parametrize("name", OF_ROWS)
+def test_rows_may_come_in_anything_that_holds_the_same(name, change, tmp_path):
+    run, of_rows, ticks = name.split(" with")[0], OF_ROWS[name], Ticks()
+    y = VALUES if run.startswith("Cascade") else LABELS
+    made(run, tmp_path / "run", **of_rows(lambda rows: rows), y=y)
+    before = (tmp_path / "run").read_bytes()
+    made(run, tmp_path / "run", ticks=ticks, X=change(X), y=change(y), **of_rows(change))
+    if run != "CascadeNetwork.fit":
+        made(run, tmp_path / "run", ticks=ticks, y=y[:, None], **of_rows(lambda rows: rows))
+    assert ticks.count == 0
+    assert (tmp_path / "run").read_bytes() == before
+    with pytest.raises(REFUSED, match=r"groups|validation"):
+        made(run, tmp_path / "run", **of_rows(lambda rows: rows[::-1] ** 2 % 7), y=y)
+
+
 @pytest.mark.filterwarnings("ignore:column 'x")
 def test_columns_may_be_named_in_whatever_they_come(tmp_path):
     def fit(named):

@@ -11,6 +11,7 @@ import json
 import os
 import reprlib
 import threading
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from lamina.files import FilePath, check_replaceable, open_regular, path_of, write_whole
@@ -29,15 +30,18 @@ class SearchFileError(ValueError):
 
 
 class TrialFile:
-    """Trials that have ended, by (number, rung); without a path, nothing is kept."""
+    """Trials that have ended, by (number, rung); without a path, nothing is kept.
 
-    def __init__(self, path: FilePath | None, search: dict[str, Any]) -> None:
+    `search` tells what tells this search from others.
+    """
+
+    def __init__(self, path: FilePath | None, search: Callable[[], Mapping[str, Any]]) -> None:
         self._path = None if path is None else os.path.abspath(path_of(path))
         self._lock = threading.Lock()
         self._known: dict[tuple[int, int], dict[str, Any]] = {}
         if self._path is None:
             return
-        header = {"lamina search": _VERSION, **{name: plain(value) for name, value in search.items()}}
+        header = {"lamina search": _VERSION, **{name: plain(value) for name, value in search().items()}}
         self._of_header = _checksum(header, "")
         lines, rest = self._lines()
         if lines is None:

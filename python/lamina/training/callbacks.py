@@ -281,7 +281,7 @@ class TimeLimit:
         return f"lamina.callbacks.TimeLimit({self.seconds})"
 
     def __call__(self, epoch: Epoch) -> None:
-        """Stop once the time is up, unless another callback has: what that has stopped, more time does not go on with."""
+        """Stop once the time is up, unless another callback has: what that stops, more time does not go on with."""
         self.reached = epoch.stop_reason is None and epoch.seconds >= self.seconds
         if self.reached:
             epoch.stop(f"the time limit of {self.seconds:g} s")
