@@ -868,6 +868,21 @@ def test_arrays_of_any_type_are_shown_by_type_and_shape(dtype):
     assert not re.search(r"[0-9a-f]{16}", told)
 
 
+@ALL
+@pytest.mark.parametrize("how", ["removed", "emptied"])
+def test_a_file_that_is_taken_away_meanwhile_is_made_again_with_all_parts(name, how, whole, tmp_path):
+    path, n_ticks = tmp_path / "run", whole[name][1]
+
+    def take_away():
+        path.unlink() if how == "removed" else os.truncate(path, 0)
+
+    assert outcome(name, path, 1, Ticks(n_ticks * 2 // 3, take_away)) == whole[name][0]
+    ticks = Ticks()
+    again = made(name, path, ticks=ticks)
+    assert ticks.count == 0
+    assert digest(RUNS[name].outcome(again)) == whole[name][0]
+
+
 GROUPS = np.arange(120) // 6
 CONTAINERS = [
     (lambda rows: rows.tolist(), "lists"),

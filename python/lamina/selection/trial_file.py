@@ -41,7 +41,7 @@ class TrialFile:
         self._known: dict[tuple[int, int], dict[str, Any]] = {}
         if self._path is None:
             return
-        header = {"lamina search": _VERSION, **{name: plain(value) for name, value in search().items()}}
+        self._header = header = {"lamina search": _VERSION, **{name: plain(value) for name, value in search().items()}}
         self._of_header = _checksum(header, "")
         lines, rest = self._lines()
         if lines is None:
@@ -127,15 +127,27 @@ class TrialFile:
         if self._path is None:
             return
         kept = {**trial, "params": {name: plain(value) for name, value in params.items()}}
-        line = _line(kept, self._of_header)
-        with self._lock, open(self._path, "ab", buffering=0) as file:
-            end = file.seek(0, os.SEEK_END)
+        with self._lock:
+            self._known[_numbers(kept)] = kept
             try:
-                while line:
-                    line = line[file.write(line) :]
-            except OSError:  # such as a full disk: part of a line would spoil those that come after
-                file.truncate(end)
-                raise
+                handle = os.open(self._path, os.O_WRONLY | os.O_APPEND)
+            except FileNotFoundError:  # it was taken away meanwhile
+                handle = None
+            if handle is not None:
+                with os.fdopen(handle, "ab", buffering=0) as file:
+                    if (end := file.seek(0, os.SEEK_END)) > 0:
+                        self._append(file, end, _line(kept, self._of_header))
+                        return
+            lines = [_line(self._header, ""), *(_line(each, self._of_header) for each in self._known.values())]
+            write_whole(self._path, b"".join(lines), always=True)
+
+    def _append(self, file: Any, end: int, line: bytes) -> None:
+        try:
+            while line:
+                line = line[file.write(line) :]
+        except OSError:  # such as a full disk: part of a line would spoil those that come after
+            file.truncate(end)
+            raise
 
 
 # What comes of taking a line for what it is not.
