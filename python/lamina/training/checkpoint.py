@@ -57,6 +57,10 @@ _BEST, _AVERAGE = "best.", "average"
 # What a fit calls parts of its samples, where it has another name for them.
 _OF_SAMPLES = {"sample_weight": "sample_weight or class_weight"}
 
+# How often the end of a file's writing is waited for where something else than Ctrl-C breaks that off, as a signal's own
+# error or a lack of memory may.
+_MOST_TRIES = 4
+
 
 class AnotherFitError(ValueError):
     """A checkpoint is not one of the fit that is to go on.
@@ -391,13 +395,15 @@ class CheckpointFile:
     def flush(self) -> None:
         """Return once the last state is written; Ctrl-C is raised then, however often it comes meanwhile."""
         stopped: BaseException | None = None
-        while self._thread is not None or self._waiting is not None:
+        others = 0
+        while (self._thread is not None or self._waiting is not None) and others < _MOST_TRIES:
             try:
                 self._join()
                 if self._waiting is not None:
                     self._start()
             except BaseException as error:
                 stopped = error
+                others += not isinstance(error, KeyboardInterrupt)
         self._raise_error()
         if stopped is not None:
             raise stopped
@@ -409,23 +415,25 @@ class CheckpointFile:
 
     def _start(self) -> None:
         """Begin to write what waits."""
-        self._thread = threading.Thread(target=self._write, name="lamina-checkpoint")
         try:
+            self._thread = threading.Thread(target=self._write, name="lamina-checkpoint")
             self._thread.start()
-        except RuntimeError:  # no memory for a thread, or as many as there may be: the next epoch waits
+        except (MemoryError, RuntimeError):  # no memory for a thread, or as many as there may be: the next epoch waits
             self._thread = None
             self._write()
 
     def _join(self) -> None:
         """Return once what is begun is written."""
         stopped: BaseException | None = None
-        while self._thread is not None:
+        others = 0
+        while self._thread is not None and others < _MOST_TRIES:
             try:
                 if self._thread.ident is not None:  # or else Ctrl-C came before it was started
                     self._thread.join()
                 self._thread = None
             except BaseException as error:
                 stopped = error
+                others += not isinstance(error, KeyboardInterrupt)
         if stopped is not None:
             raise stopped
 
