@@ -57,8 +57,8 @@ _BEST, _AVERAGE = "best.", "average"
 # What a fit calls parts of its samples, where it has another name for them.
 _OF_SAMPLES = {"sample_weight": "sample_weight or class_weight"}
 
-# How often the end of a file's writing is waited for where something else than Ctrl-C breaks that off, as a signal's own
-# error or a lack of memory may.
+# How often the end of a file's writing is waited for where something else than Ctrl-C breaks that off, as an error of a
+# signal's own or a lack of memory may.
 _MOST_TRIES = 4
 
 
