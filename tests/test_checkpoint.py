@@ -618,6 +618,22 @@ def test_two_checkpoints_in_one_file_are_refused(tmp_path):
 def test_every_must_be_a_count(every):
     with pytest.raises((TypeError, ValueError), match="every"):
         Checkpoint("a", every)
+    keep = Checkpoint("a", 3)
+    with pytest.raises((TypeError, ValueError), match="every"):
+        keep.every = every
+    assert keep.every == 3
+
+
+def test_a_path_can_be_one():
+    for path, error in (("", ValueError), ("a\0b", ValueError), (3, TypeError)):
+        with pytest.raises(error, match="path must"):
+            Checkpoint(path)
+        keep = Checkpoint("a")
+        with pytest.raises(error, match="path must"):
+            keep.path = path
+        assert keep.path == "a"
+        with pytest.raises(error, match="resume_from must"):
+            plain_fit(network(), resume_from=path)
 
 
 def test_a_checkpoint_does_not_go_where_it_is_not_known():

@@ -457,7 +457,7 @@ def test_what_cannot_be_written_is_found_out_before_anything_is_trained(name, tm
     with pytest.raises(FileNotFoundError):
         made(name, tmp_path / "nowhere" / "run", ticks=ticks)
     assert ticks.count == 0
-    for wrong, error in ((3.5, TypeError), ("", ValueError)):
+    for wrong, error in ((3.5, TypeError), ("", ValueError), ("a\0b", ValueError)):
         with pytest.raises(error, match="checkpoint must"):
             made(name, wrong)
 

@@ -36,6 +36,8 @@ def path_of(path: Any, name: str = "path") -> str:
         raise TypeError(f"{name} must be a path: str, bytes or os.PathLike; got {path!r}") from None
     if not text:
         raise ValueError(f"{name} must not be empty")
+    if "\0" in text:
+        raise ValueError(f"{name} must not have a null character; got {text!r}")
     return text
 
 

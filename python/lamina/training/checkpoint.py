@@ -101,8 +101,25 @@ class Checkpoint:
     """
 
     def __init__(self, path: FilePath, every: int = 1) -> None:
-        self.path = path_of(path)
-        self.every = whole_number(every, "every", 1)
+        self.path, self.every = path, every
+
+    @property
+    def path(self) -> str:
+        """Where to write."""
+        return self._path
+
+    @path.setter
+    def path(self, path: FilePath) -> None:
+        self._path = path_of(path)
+
+    @property
+    def every(self) -> int:
+        """Epochs from one writing to the next."""
+        return self._every
+
+    @every.setter
+    def every(self, every: int) -> None:
+        self._every = whole_number(every, "every", 1)
 
     def __repr__(self) -> str:
         return f"lamina.callbacks.Checkpoint({self.path!r}, every={self.every})"
