@@ -1,5 +1,6 @@
 """Fixtures made from lamina's registries, so that a new entry is tested because it is there; and a measure of ULPs."""
 
+import errno
 import os
 import signal
 import sys
@@ -95,3 +96,20 @@ def _no_figures_left():
     yield
     if pyplot := sys.modules.get("matplotlib.pyplot"):
         pyplot.close("all")
+
+
+@pytest.fixture
+def close_folder(monkeypatch):
+    """Return what closes all folders, as they are to others than root: no file is made in them."""
+
+    def close():
+        real = os.open
+
+        def opened(path, flags, *args, **kwargs):
+            if flags & (os.O_CREAT | getattr(os, "O_TMPFILE", 0) & ~os.O_DIRECTORY):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+            return real(path, flags, *args, **kwargs)
+
+        monkeypatch.setattr(os, "open", opened)
+
+    return close

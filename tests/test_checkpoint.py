@@ -4,6 +4,7 @@ import contextlib
 import copy
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -617,6 +618,22 @@ def test_two_checkpoints_in_one_file_are_refused(tmp_path):
 def test_every_must_be_a_count(every):
     with pytest.raises((TypeError, ValueError), match="every"):
         Checkpoint("a", every)
+    keep = Checkpoint("a", 3)
+    with pytest.raises((TypeError, ValueError), match="every"):
+        keep.every = every
+    assert keep.every == 3
+
+
+def test_a_path_can_be_one():
+    for path, error in (("", ValueError), ("a\0b", ValueError), (3, TypeError)):
+        with pytest.raises(error, match="path must"):
+            Checkpoint(path)
+        keep = Checkpoint("a")
+        with pytest.raises(error, match="path must"):
+            keep.path = path
+        assert keep.path == "a"
+        with pytest.raises(error, match="resume_from must"):
+            plain_fit(network(), resume_from=path)
 
 
 def test_a_checkpoint_does_not_go_where_it_is_not_known():
@@ -640,6 +657,55 @@ def test_a_folder_that_is_not_there_is_found_out_before_training(tmp_path):
     assert net.history is None
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_a_closed_folder_is_found_out_before_training(there, tmp_path, close_folder):
+    path, net = tmp_path / "kept", network()
+    if there:
+        plain_fit(network(), callbacks=[Checkpoint(path)], epochs=2)
+    before = there and path.read_bytes()
+    close_folder()
+    with pytest.raises(PermissionError, match="path of a Checkpoint must lie in a folder that may be written to"):
+        plain_fit(net, callbacks=[Checkpoint(path)])
+    assert net.history is None
+    assert (path.read_bytes() == before) if there else not path.exists()
+
+
+def test_a_finished_fit_is_there_in_a_closed_folder_too(tmp_path, close_folder):
+    path = tmp_path / "kept"
+    history = plain_fit(network(), callbacks=[Checkpoint(path)])
+    close_folder()
+    assert plain_fit(network(), callbacks=[Checkpoint(path)], resume_from=path) == history
+    with pytest.raises(PermissionError, match="path of a Checkpoint must lie in a folder that may be written to"):
+        plain_fit(network(), callbacks=[Checkpoint(tmp_path / "other")], resume_from=path)
+
+
+def test_a_folder_that_closes_ends_the_fit_and_leaves_the_file_whole(tmp_path, monkeypatch):
+    """As one is that something is mounted on meanwhile."""
+    path, net = tmp_path / "kept", network()
+    busy = lambda *args, **kwargs: (_ for _ in ()).throw(OSError(16, "busy"))  # noqa: E731
+    close = lambda epoch: epoch.epoch == 4 and monkeypatch.setattr(os, "replace", busy)  # noqa: E731
+    with pytest.raises(PermissionError, match="must lie in a folder that may be written to"):
+        plain_fit(net, callbacks=[close, Checkpoint(path), lambda epoch: time.sleep(0.02)])
+    assert lamina.load(path).history.epochs in (2, 3)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder", "open file"])
+def test_what_is_no_file_is_refused_before_training(kind, tmp_path):
+    path, net = tmp_path / "there", network()
+    with contextlib.ExitStack() as ends:
+        if kind == "pipe":
+            os.mkfifo(path)
+        elif kind == "device":
+            path = "/dev/null"
+        elif kind == "folder":
+            path.mkdir()
+        else:
+            path = f"/dev/fd/{ends.enter_context(open(path, 'wb')).fileno()}"
+        with pytest.raises((ValueError, IsADirectoryError), match="path of a Checkpoint must be that of a file"):
+            plain_fit(net, callbacks=[Checkpoint(path)])
+    assert net.history is None
+
+
 def test_a_file_that_cannot_be_written_ends_the_fit_with_the_weights_so_far(tmp_path):
     path, net = tmp_path / "kept", network()
     path.write_bytes(b"kept")
@@ -650,6 +716,38 @@ def test_a_file_that_cannot_be_written_ends_the_fit_with_the_weights_so_far(tmp_
     assert net.history.stop_reason == "interrupted"
     assert path.read_bytes() == b"kept"
     assert np.isfinite(net.predict(X)).all()
+
+
+@pytest.mark.skipif(threading.current_thread() is not threading.main_thread(), reason="signals reach the main thread")
+@pytest.mark.parametrize("threads", [True, False])
+@pytest.mark.parametrize("every", [1, 100])
+def test_ctrl_c_while_the_last_file_is_written_comes_after_that(every, threads, tmp_path, monkeypatch):
+    fsync, seen = os.fsync, []
+
+    def slow_disk(handle):
+        if epochs and len(seen) < 3:
+            seen.append(handle)
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+            time.sleep(0.05)
+        return fsync(handle)
+
+    def at_the_end(epoch):
+        if epoch.epoch == 5:
+            epochs.append(epoch)
+            raise KeyboardInterrupt
+
+    epochs, before = [], set(threading.enumerate())
+    monkeypatch.setattr(os, "fsync", slow_disk)
+    if not threads:
+        monkeypatch.setattr(threading.Thread, "start", no_thread)
+    keep = [Checkpoint(tmp_path / "one", every), Checkpoint(tmp_path / "other", every)]
+    with pytest.raises(KeyboardInterrupt):
+        plain_fit(network(), callbacks=[at_the_end, *keep])
+    assert seen or every == 1  # then there may be nothing left to write
+    for name in ("one", "other"):
+        assert lamina.load(tmp_path / name).history.epochs == 4
+    assert set(threading.enumerate()) == before
+    assert sorted(os.listdir(tmp_path)) == ["one", "other"]
 
 
 def test_no_thread_outlives_the_fit(tmp_path):
@@ -682,6 +780,26 @@ def test_two_checkpoints_of_one_fit_hold_the_same(tmp_path):
     often, seldom = tmp_path / "often", tmp_path / "seldom"
     plain_fit(network(), callbacks=[Checkpoint(often), Checkpoint(seldom, 5)])
     assert often.read_bytes() == seldom.read_bytes()
+
+
+@pytest.mark.parametrize("first", ["gone", "there"])
+@pytest.mark.parametrize(("every", "at"), [(1, 4), (100, 4), (100, EPOCHS)])
+def test_of_two_checkpoints_one_is_brought_up_to_date_where_the_other_fails(first, every, at, tmp_path):
+    for folder in ("gone", "there"):
+        (tmp_path / folder).mkdir()
+    keep = [Checkpoint(tmp_path / "gone" / "kept", every), Checkpoint(tmp_path / "there" / "kept", every)]
+    net = network()
+
+    def removes(epoch):
+        if epoch.epoch == at:
+            time.sleep(0.05)
+            shutil.rmtree(tmp_path / "gone")
+
+    with pytest.raises(FileNotFoundError, match="gone"):
+        plain_fit(net, callbacks=[removes, *(keep if first == "gone" else keep[::-1])])
+    kept = lamina.load(tmp_path / "there" / "kept").history
+    assert kept.epochs == net.history.epochs
+    assert kept.loss == net.history.loss
 
 
 def test_a_checkpoint_elsewhere_is_written_of_a_fit_that_was_over(tmp_path):
@@ -721,6 +839,17 @@ def test_a_callback_that_stops_has_stopped_for_good(tmp_path):
     resumed = network()
     assert_same(bits(resumed, plain_fit(resumed, resume_from=path)), bits(net, history))
     assert history.stop_reason == "enough"
+
+
+@pytest.mark.parametrize("reason", ["enough", ""])
+def test_a_callback_that_stops_when_the_time_is_up_too_has_stopped_for_good(reason, tmp_path):
+    path = tmp_path / "kept"
+    stops = lambda epoch: epoch.stop(reason)  # noqa: E731
+    net, resumed = network(), network()
+    history = plain_fit(net, callbacks=[stops, Checkpoint(path)], max_time=1e-9)
+    assert history.stop_reason == (reason or "stopped by a callback")
+    assert history.epochs == 1
+    assert_same(bits(resumed, plain_fit(resumed, resume_from=path)), bits(net, history))
 
 
 def test_a_fit_that_diverges_does_so_again(tmp_path):
@@ -799,6 +928,33 @@ def test_going_on_further_with_resume_is_the_same_after_a_checkpoint(kept):
 def test_the_first_fit_of_a_loop_that_resumes_begins():
     one, other = network(), network()
     assert_same(bits(one, plain_fit(one, resume=True)), bits(other, plain_fit(other)))
+
+
+def test_more_epochs_of_a_checkpoint_that_has_ended_are_refused(kept, tmp_path):
+    """Its result at once would be no epoch more, and nobody would be told."""
+    net, keep = network(), Checkpoint(tmp_path / "loop")
+    loop = {"epochs": 1, "resume": True, "callbacks": [keep], "resume_from": keep.path}
+    plain_fit(net, **loop)
+    before, history = (tmp_path / "loop").read_bytes(), net.history
+    with pytest.raises(
+        ValueError, match=r"resume=True asks for more epochs, and .* has ended \(.*loop, after 1 epoch\)"
+    ):
+        plain_fit(net, **loop)
+    assert (tmp_path / "loop").read_bytes() == before
+    assert net.history is history
+
+
+def test_resume_has_no_say_in_a_fit_that_goes_on(tmp_path):
+    path, want = tmp_path / "kept", network()
+    want_bits = bits(want, plain_fit(want))
+    for first in (True, False):
+        with pytest.raises(KeyboardInterrupt):
+            plain_fit(network(), callbacks=[Checkpoint(path), StopsAt(3)], resume=first)
+        net = network()
+        assert_same(bits(net, plain_fit(net, resume_from=path, resume=not first)), want_bits)
+    timed = network()
+    assert plain_fit(timed, callbacks=[Checkpoint(path)], max_time=1e-9).epochs == 1
+    assert_same(bits(timed, plain_fit(timed, resume_from=path, resume=True)), want_bits)
 
 
 @pytest.mark.parametrize("past", ["another optimizer", "astype", "astype in a fit", "loaded", "solver", "restored"])
@@ -985,3 +1141,15 @@ def test_more_time_leads_no_further_than_the_end_of_a_solver(name, tmp_path):
     again = network()
     assert again.fit(X, Y, **options, max_time=1e6, resume_from=keep.path).loss == history.loss
     np.testing.assert_array_equal(again.core.flat_parameters, net.core.flat_parameters)
+
+
+def test_files_stay_where_they_were_meant_when_the_program_goes_elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    table = lamina.callbacks.CSVLogger("table.csv")
+    history = plain_fit(
+        network(), callbacks=[lambda epoch: os.chdir(tmp_path / "elsewhere"), Checkpoint("kept"), table]
+    )
+    assert not os.listdir(tmp_path / "elsewhere")
+    assert lamina.load(tmp_path / "kept").history == history
+    assert len((tmp_path / "table.csv").read_text().splitlines()) == 1 + EPOCHS

@@ -316,3 +316,34 @@ def test_parts_of_few_rows_are_warned_of(folder, frame, capsys):
     frame.to_csv("data.csv", index=False)
     assert train("--epochs", "2", "--impute", "mean", target="price", drop="bought") == 0
     assert "tell little" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(["train", "data.csv", "--target", "bought", option, ""] for option in
+          ("--out", "--report", "--plot", "--test", "--checkpoint")),
+        ["train", "", "--target", "bought"],
+        ["predict", "", "data.csv"],
+        ["predict", "m.lamina", ""],
+        ["predict", "m.lamina", "data.csv", "--out", ""],
+        ["info", ""],
+        ["demo", "--out", ""],
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_the_name_of_a_file_is_not_empty(words, folder, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == 2
+    assert "must not be empty" in capsys.readouterr().err
+    assert [path.name for path in folder.iterdir()] == ["data.csv"]
+
+
+def test_the_empty_columns_that_were_left_out_may_be_named(folder, frame, capsys):
+    lines = Path("data.csv").read_text().splitlines()
+    Path("data.csv").write_text("\n".join(f"{line},,,,,,,," for line in lines) + "\n")
+    assert train("--drop", "Unnamed: 6,Unnamed: 9", "--text", "Unnamed: 7", "--epochs", "2") == 0
+    assert "left out are 8 columns without a name and without a value" in capsys.readouterr().out
+    assert train("--drop", "Unnamed: 99", "--force") == 2
+    assert "the table has no column 'Unnamed: 99'" in capsys.readouterr().err

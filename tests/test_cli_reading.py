@@ -824,3 +824,8 @@ def test_rules_for_cells_are_saved():
     table, _ = Table.fit(pd.DataFrame({"a": [1.0, 2.0]}), cells=rules)
     again, _, _ = Table.from_json(table.to_json(Target("y"), "regression"))
     assert again.cells == rules
+
+
+def test_a_table_of_empty_columns_alone_is_none(tmp_path):
+    with pytest.raises(TableError, match=r"has no column with a name or a value \(3 empty columns\)"):
+        read(tmp_path, ",,\n,,\n,,\n")

@@ -14,7 +14,7 @@ import pytest
 
 import lamina
 from conftest import TIMES
-from lamina.files import write_whole
+from lamina.files import check_replaceable, write_whole
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # the children do next to nothing
 ROOT = os.geteuid() == 0
@@ -165,6 +165,53 @@ def test_the_file_of_another_user(net, tmp_path, draft):
     assert as_nobody(lambda: net.save(open_to_all) is None)
     assert as_nobody(lambda: raises(PermissionError, lambda: net.save(tmp_path / "new")))
     assert sorted(os.listdir(tmp_path)) == ["closed", "open"]
+
+
+@pytest.mark.skipif(not ROOT, reason="takes two users")
+@pytest.mark.parametrize("why", ["closed", "sticky", "another's"])
+def test_a_file_that_cannot_give_way_to_a_new_one(why, tmp_path, draft):
+    """What is to be whole always is not written then, and that is known beforehand."""
+    folder = tmp_path
+    while folder != folder.parent and folder.stat().st_uid == os.geteuid():
+        folder.chmod(folder.stat().st_mode | 0o755)
+        folder = folder.parent
+    path = tmp_path / "there"
+    path.write_bytes(b"old")
+    path.chmod(0o666)
+    if why == "closed":
+        os.chown(path, NOBODY, NOBODY)
+    tmp_path.chmod({"closed": 0o755, "sticky": 0o1777, "another's": 0o777}[why])
+    must = "must lie in a folder that may be written to"
+
+    def refuses(work):
+        try:
+            work()
+        except PermissionError as error:
+            return must in str(error)
+        return False
+
+    assert as_nobody(lambda: refuses(lambda: check_replaceable(str(path))))
+    assert as_nobody(lambda: refuses(lambda: write_whole(str(path), b"new", always=True)))
+    assert path.read_bytes() == b"old"
+    assert as_nobody(lambda: write_whole(str(path), b"new") is None)
+    assert path.read_bytes() == b"new"
+    if why == "closed":
+        for work in (check_replaceable, lambda path: write_whole(path, b"", always=True)):
+            assert as_nobody(lambda work=work: refuses(lambda: work(str(tmp_path / "none yet"))))
+    assert os.listdir(tmp_path) == ["there"]
+    check_replaceable(str(path))
+
+
+def test_looking_whether_a_file_can_be_replaced_leaves_nothing(tmp_path, draft):
+    path = tmp_path / "there"
+    check_replaceable(str(path))
+    assert not os.listdir(tmp_path)
+    path.write_bytes(b"old")
+    before = path.stat()
+    check_replaceable(str(path))
+    assert path.stat() == before
+    assert os.listdir(tmp_path) == ["there"]
+    assert raises(FileNotFoundError, lambda: check_replaceable(str(tmp_path / "none" / "a")))
 
 
 def test_a_read_only_file_is_refused(net, tmp_path):

@@ -1,5 +1,6 @@
 """Runs of whole parts that were broken off and made again: the same bits, and no part of another run, or of a ruin."""
 
+import functools
 import inspect
 import itertools
 import json
@@ -12,15 +13,18 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import lamina
 from conftest import TIMES
 from containers import file_of, header_of, parts_of
 from lamina.selection.side_by_side import FIT_OPTIONS
+from lamina.storage.plain import difference, plain
 from runs import LABELS, RUNS, VALUES, WEIGHT, Ticks, X, build, cascade, digest, frame, network
 
 REFUSED = (lamina.CheckpointError, lamina.SearchFileError)
@@ -453,9 +457,35 @@ def test_what_cannot_be_written_is_found_out_before_anything_is_trained(name, tm
     with pytest.raises(FileNotFoundError):
         made(name, tmp_path / "nowhere" / "run", ticks=ticks)
     assert ticks.count == 0
-    for wrong, error in ((3.5, TypeError), ("", ValueError)):
+    for wrong, error in ((3.5, TypeError), ("", ValueError), ("a\0b", ValueError)):
         with pytest.raises(error, match="checkpoint must"):
             made(name, wrong)
+
+
+@ALL
+@pytest.mark.parametrize("there", [True, False])
+def test_a_closed_folder_is_found_out_before_anything_is_trained(
+    name, there, finished, tmp_path, close_folder, monkeypatch
+):
+    """What is finished needs none; and the lines of a search are written behind those that are there."""
+    path, ticks = tmp_path / "run", Ticks()
+    if there and name == "search":
+        path.touch()
+    elif there:
+        add = lamina.storage.run_file.RunFile.add
+        with monkeypatch.context() as patch:
+            patch.setattr(lamina.storage.run_file.RunFile, "add", lambda *args: add(*args) or interrupt_now())
+            with pytest.raises(KeyboardInterrupt):
+                made(name, path)
+    (tmp_path / "finished").write_bytes(finished[name])
+    before = there and path.read_bytes()
+    close_folder()
+    with pytest.raises(PermissionError, match=r"(checkpoint|path) must lie in a folder that may be written to"):
+        made(name, path, ticks=ticks)
+    assert ticks.count == 0
+    assert (path.read_bytes() == before) if there else not path.exists()
+    made(name, tmp_path / "finished", ticks=ticks)
+    assert ticks.count == 0
 
 
 @IN_CONTAINER
@@ -776,3 +806,131 @@ def test_the_other_estimator_is_named(tmp_path):
     lamina.TabularRegressor(**options).fit(X, VALUES, checkpoint=tmp_path / "run")
     with pytest.raises(lamina.CheckpointError, match="estimator was 'TabularRegressor' there and is 'TabularC"):
         lamina.TabularClassifier(**options).fit(X, LABELS, checkpoint=tmp_path / "run")
+
+
+@pytest.mark.parametrize("what", ["table", "folds", "fit"])
+def test_sets_are_the_same_in_every_process(what, tmp_path):
+    code = f"""
+        import functools, numpy as np, pandas as pd, lamina
+        rng = np.random.default_rng(0)
+        table = pd.DataFrame({{name: rng.integers(0, 5, 80) for name in ("zip", "town", "kind", "x")}})
+        X, y = table.to_numpy(), rng.normal(size=80)
+        net = lamina.Network([lamina.Dense(1)], 4, seed=1)
+        if {what!r} == "table":
+            named = {{"zip", "town", "kind"}}
+            model = lamina.TabularRegressor(categorical_features=named, epochs=1, random_state=0, preset="fast")
+            model.fit(table, y, checkpoint="run")
+        elif {what!r} == "folds":
+            lamina.cross_validate(net, X, y, k=2, epochs=1, metrics={{"r2", "mae", "rmse"}}, checkpoint="run")
+        else:
+            rate = functools.partial(lambda progress, of: 1.0, of=[{{"a", "b", "c"}}, np.random.default_rng(0)])
+            keep = lamina.callbacks.Checkpoint("run")
+            net.fit(X, y, epochs=1, schedule=rate, callbacks=[keep], resume_from="run")
+    """
+    for seed in "0123":
+        subprocess.run(
+            [sys.executable, "-c", inspect.cleandoc(code)],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            cwd=tmp_path,
+            check=True,
+        )
+
+
+@dataclass
+class Told:
+    names: object
+
+
+@pytest.mark.parametrize(
+    ("value", "same"),
+    [
+        ({"b", "a"}, frozenset("ab")),
+        ({1: 0, "b": 0}.keys(), {"b", 1}),
+        ({"x": 1}.values(), [1]),
+        (Told({"b", "a"}), Told(frozenset("ab"))),
+        (functools.partial(sorted, {"b", "a"}, key=len), functools.partial(sorted, frozenset("ab"), key=len)),
+        (np.random.default_rng(0), np.random.default_rng(1)),
+        (np.array(["a", "b"]), np.array(["a", "b"], "<U9")),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_means_the_same_is_described_alike(value, same):
+    assert plain(value) == plain(same)
+    assert json.loads(json.dumps(plain(value))) == plain(value)
+    assert not re.search("0x[0-9a-fA-F]+", str(plain(value)))
+
+
+@pytest.mark.parametrize("dtype", ["U3", ">f8", "datetime64[ns]", "object", [("a", "f8"), ("b", "U1")]])
+def test_arrays_of_any_type_are_shown_by_type_and_shape(dtype):
+    one, other = np.zeros(3, dtype), np.zeros((3, 1), dtype)
+    told = difference({"part": plain(one)}, {"part": plain(other)})
+    assert re.fullmatch(r"part was an array of .*, \(3, 1\), there and is an array of .*, \(3,\), here", told)
+    assert not re.search(r"[0-9a-f]{16}", told)
+
+
+@ALL
+@pytest.mark.parametrize("how", ["removed", "emptied"])
+def test_a_file_that_is_taken_away_meanwhile_is_made_again_with_all_parts(name, how, whole, tmp_path):
+    path, n_ticks = tmp_path / "run", whole[name][1]
+
+    def take_away():
+        path.unlink() if how == "removed" else os.truncate(path, 0)
+
+    assert outcome(name, path, 1, Ticks(n_ticks * 2 // 3, take_away)) == whole[name][0]
+    ticks = Ticks()
+    again = made(name, path, ticks=ticks)
+    assert ticks.count == 0
+    assert digest(RUNS[name].outcome(again)) == whole[name][0]
+
+
+GROUPS = np.arange(120) // 6
+CONTAINERS = [
+    (lambda rows: rows.tolist(), "lists"),
+    (lambda rows: pd.Series(rows) if rows.ndim == 1 else pd.DataFrame(rows), "pandas"),
+    (lambda rows: np.asfortranarray(rows.astype(np.float64)), "float64"),
+    (lambda rows: np.repeat(rows, 2, axis=0)[::2], "strides"),
+]
+OF_ROWS = {
+    "cross_validate": lambda own: {"k": 2, "groups": own(GROUPS), "sample_weight": own(WEIGHT)},
+    "Ensemble.fit": lambda own: {
+        "validation": (own(X[:20]), own(LABELS[:20])),
+        "validation_sample_weight": own(WEIGHT[:20]),
+        "sample_weight": own(WEIGHT),
+    },
+    "CascadeNetwork.fit": lambda own: {
+        "validation": (own(X[:20]), own(VALUES[:20])),
+        "validation_sample_weight": own(WEIGHT[:20]),
+        "sample_weight": own(WEIGHT),
+    },
+    "search": lambda own: {"k": 2, "groups": own(GROUPS), "sample_weight": own(WEIGHT)},
+    "search with a part apart": lambda own: {"k": None, "validation": (own(X[:20]), own(LABELS[:20]))},
+}
+
+
+@pytest.mark.parametrize("change", [own for own, _ in CONTAINERS], ids=[name for _, name in CONTAINERS])
+@pytest.mark.parametrize("name", OF_ROWS)
+def test_rows_may_come_in_anything_that_holds_the_same(name, change, tmp_path):
+    run, of_rows, ticks = name.split(" with")[0], OF_ROWS[name], Ticks()
+    y = VALUES if run.startswith("Cascade") else LABELS
+    made(run, tmp_path / "run", **of_rows(lambda rows: rows), y=y)
+    before = (tmp_path / "run").read_bytes()
+    made(run, tmp_path / "run", ticks=ticks, X=change(X), y=change(y), **of_rows(change))
+    if run != "CascadeNetwork.fit":
+        made(run, tmp_path / "run", ticks=ticks, y=y[:, None], **of_rows(lambda rows: rows))
+    assert ticks.count == 0
+    assert (tmp_path / "run").read_bytes() == before
+    with pytest.raises(REFUSED, match=r"groups|validation"):
+        made(run, tmp_path / "run", **of_rows(lambda rows: rows[::-1] ** 2 % 7), y=y)
+
+
+@pytest.mark.filterwarnings("ignore:column 'x")
+def test_columns_may_be_named_in_whatever_they_come(tmp_path):
+    def fit(named):
+        model = lamina.TabularRegressor("fast", epochs=1, random_state=0, categorical_features=named)
+        return model.fit(frame(), VALUES, checkpoint=tmp_path / "run")
+
+    fit(["x0", "x2"])
+    for named in ({"x2", "x0"}, ("x2", "x0"), np.array(["x0", "x2"]), pd.Index(["x2", "x0"]), {"x0": 1, "x2": 1}):
+        fit(named)
+    with pytest.raises(lamina.CheckpointError, match=r"categorical_features\[1\] was 'x2' there and is 'x3' here"):
+        fit({"x0", "x3"})

@@ -808,3 +808,29 @@ def test_wide_tables_spend_little_on_importances():
     X = RNG.normal(size=(60, 300))
     model = make("TabularClassifier", epochs=1).fit(X, X[:, 0] > 0)
     assert model.feature_importances_.shape == (300,)
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        {"b", "a"},
+        frozenset(["b", "a"]),
+        pd.Index(["b", "a"]),
+        {"b": 1, "a": 2}.keys(),
+        {"b": 1},
+        np.array(["a"]),
+        ("b",),
+    ],
+    ids=lambda named: type(named).__name__,
+)
+def test_the_columns_that_are_named_are_in_the_file(named, tmp_path):
+    rng = np.random.default_rng(0)
+    table, y = pd.DataFrame(rng.integers(0, 5, (60, 3)), columns=list("abc")), rng.normal(size=60)
+    model = lamina.TabularRegressor("fast", categorical_features=named, epochs=1, random_state=0).fit(table, y)
+    model.save(tmp_path / "model")
+    loaded = lamina.load(tmp_path / "model")
+    assert sorted(loaded.categorical_features) == sorted(named)
+    loaded.save(tmp_path / "again")
+    assert (tmp_path / "again").read_bytes() == (tmp_path / "model").read_bytes()
+    loaded.fit(table, y)
+    np.testing.assert_array_equal(loaded.predict(table), model.predict(table))

@@ -12,7 +12,7 @@ import stat
 from os import PathLike
 from typing import Any, BinaryIO, TypeAlias
 
-__all__ = ["FilePath", "open_regular", "path_of", "write_whole"]
+__all__ = ["FilePath", "check_replaceable", "open_regular", "path_of", "write_whole"]
 
 #: What a path may be.
 FilePath: TypeAlias = "str | bytes | PathLike[str] | PathLike[bytes]"
@@ -36,6 +36,8 @@ def path_of(path: Any, name: str = "path") -> str:
         raise TypeError(f"{name} must be a path: str, bytes or os.PathLike; got {path!r}") from None
     if not text:
         raise ValueError(f"{name} must not be empty")
+    if "\0" in text:
+        raise ValueError(f"{name} must not have a null character; got {text!r}")
     return text
 
 
@@ -47,12 +49,39 @@ def open_regular(path: str) -> BinaryIO:
     return open(path, "rb")
 
 
-def write_whole(path: str, data: bytes) -> None:
+def check_replaceable(path: str, name: str = "path") -> None:
+    """Raise an error that names the argument where `write_whole` would write straight into what is there, or nothing.
+
+    FileNotFoundError without the folder, PermissionError for one in which no file can be made that takes the place of
+    the one that is there, IsADirectoryError for a folder, ValueError for what else is no regular file.
+    """
+    folder, _ = os.path.split(os.path.realpath(path))
+    try:
+        old = os.stat(path)
+    except FileNotFoundError:
+        old = None
+    if old is None and not os.path.isdir(folder):
+        raise FileNotFoundError(errno.ENOENT, f"{name} must lie in a folder that exists", path)
+    if old is not None and stat.S_ISDIR(old.st_mode):
+        raise IsADirectoryError(errno.EISDIR, f"{name} must be that of a file", path)
+    if old is not None and (not stat.S_ISREG(old.st_mode) or _is_descriptor(path)):
+        raise ValueError(f"{name} must be that of a file; {path} is no regular file, but a pipe, a device or a socket")
+    try:
+        if old is not None and _is_sticky(os.stat(folder), old):
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), path)
+        _try_in_place_of(old, path, folder)
+    except OSError as error:
+        if error.errno in _FIXED:
+            raise _closed(error, path, name) from error
+        raise
+
+
+def write_whole(path: str, data: bytes, *, always: bool = False) -> None:
     """Write a file that holds what it held, or all of `data`, at every moment, whatever ends the program.
 
     Links are followed. A file that is there keeps its owner, mode and access list, and is refused where it is read-only
     or may not be written. What is no regular file is written straight into; so is a file that cannot be replaced by one
-    of the same owner, and that alone can be left torn.
+    of the same owner, and that alone can be left torn: with `always` it is refused, by a PermissionError.
     """
     target = os.path.realpath(path)
     try:
@@ -69,9 +98,43 @@ def write_whole(path: str, data: bytes) -> None:
         try:
             return _put(target, data, old)
         except OSError as error:
-            if old is None or error.errno not in _FIXED:
+            if error.errno not in _FIXED or (old is None and not always):
                 raise
+            if always:
+                raise _closed(error, path, "path") from error
+    if always:
+        raise ValueError(f"path must be that of a file; {path} is no regular file, but a pipe, a device or a socket")
     _write_into(path, data)
+
+
+def _closed(error: OSError, path: str, name: str) -> PermissionError:
+    """What is said of a file that cannot give way to a new one."""
+    must = f"{name} must lie in a folder that may be written to, where a new file can take the place of an old one"
+    return PermissionError(error.errno, f"{must} ({os.strerror(error.errno or 0)})", path)
+
+
+def _is_sticky(folder: os.stat_result, old: os.stat_result) -> bool:
+    """Whether what lies in a folder that all may write to is its owner's alone to replace, who is another."""
+    return bool(folder.st_mode & stat.S_ISVTX) and os.geteuid() not in (0, folder.st_uid, old.st_uid)
+
+
+def _try_in_place_of(old: os.stat_result | None, path: str, folder: str) -> None:
+    """Make a file that could take the place of `old`, and take it away again."""
+    at = _open_folder(folder)
+    try:
+        mode, called = 0o600, ""
+        handle = _nameless(at, mode)
+        if handle is None:
+            handle, called = _named(at, mode)
+        try:
+            if old is not None:
+                _resemble(handle, path, old)
+        finally:
+            os.close(handle)
+            if called:
+                os.unlink(called, dir_fd=at)
+    finally:
+        os.close(at)
 
 
 def _is_descriptor(path: str) -> bool:

@@ -375,11 +375,10 @@ class CascadeNetwork:
 
         def run() -> dict[str, Any]:
             network = {name: value for name, value in self._architecture(None, plain).items() if name != "history"}
-            validation = asked["validation"]
-            if held is not None and isinstance(validation, (tuple, list)):
-                validation = described_samples(held)
             optimizer, names = asked["optimizer"].lower(), [name_of(hook) for hook in hooks]
-            options = {**asked, "validation": validation, "optimizer": optimizer, "callbacks": names}
+            options = {**asked, "optimizer": optimizer, "callbacks": names}
+            if held is not None and isinstance(asked["validation"], (tuple, list)):
+                options |= {"validation": described_samples(held), "validation_sample_weight": None}
             return {"network": network, "data": described_samples(given), "options": options}
 
         file = RunFile(checkpoint, "CascadeNetwork.fit", run)

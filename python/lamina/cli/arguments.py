@@ -114,7 +114,8 @@ class _Given(argparse.Action):
 
 def _add_train(commands: Any) -> None:
     train = _add(commands, "train", "Train a model on a table and save it.")
-    train.add_argument("data", metavar="data.csv", help="the table: text with a header line, also compressed, Parquet "
+    train.add_argument("data", type=_some_file, metavar="data.csv",
+                       help="the table: text with a header line, also compressed, Parquet "
                        "or Arrow; - is the standard input")  # fmt: skip
     train.add_argument("--target", required=True, metavar="COLUMN", help="the column to predict")
     train.add_argument("--out", type=_file, metavar="model.lamina",
@@ -180,9 +181,9 @@ def _add_train(commands: Any) -> None:
 def _add_predict(commands: Any) -> None:
     predict = _add(commands, "predict", "Predict the rows of a table with a model of `lamina train`.")
     predict.add_argument("model", type=_file, metavar="model.lamina")
-    predict.add_argument("data", metavar="data.csv",
+    predict.add_argument("data", type=_some_file, metavar="data.csv",
                          help="columns as in training, the target is optional; - is the standard input")  # fmt: skip
-    predict.add_argument("--out", metavar="predictions.csv",
+    predict.add_argument("--out", type=_some_file, metavar="predictions.csv",
                          help="where to write; the standard output if not given, or -")  # fmt: skip
     predict.add_argument("--keep", type=_names, default=[], metavar="A,B",
                          help="columns of the table to write in front of the predictions, as they are")  # fmt: skip
@@ -212,7 +213,15 @@ def _add_info(commands: Any) -> None:
     info.add_argument("model", type=_file, nargs="?", metavar="model.lamina")
 
 
+def _some_file(text: str) -> str:
+    """A file or a stream; a word that is empty, as a variable of a shell may be, is neither."""
+    if not text:
+        raise argparse.ArgumentTypeError("the name of a file must not be empty")
+    return text
+
+
 def _file(text: str) -> str:
+    _some_file(text)
     if text == "-":
         raise argparse.ArgumentTypeError("'-' stands for a stream, and this must be a file; ./- is a file of that name")
     return text

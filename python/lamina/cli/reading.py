@@ -74,6 +74,8 @@ class Reading:
         Of the column that was asked for, how each of its numbers, or true and false, is written; empty for text.
     kept : dict
         By name, the cells of columns that were wanted as they are.
+    left_out : frozenset of str
+        What the columns would be called that have neither a name nor a value.
     """
 
     frame: pd.DataFrame
@@ -84,6 +86,7 @@ class Reading:
     doubled: frozenset[str]
     spellings: dict[Any, str] = field(default_factory=dict)
     kept: dict[str, list[Any]] = field(default_factory=dict)
+    left_out: frozenset[str] = frozenset()
 
 
 def read_table(options: Namespace, labels: str | None = None) -> Reading:
@@ -100,7 +103,7 @@ def read_table(options: Namespace, labels: str | None = None) -> Reading:
         return _read_columnar(source, kind, options)
     text = read_text(source, options.separator, options.encoding)
     for name in (*options.text, *options.numbers):
-        if name not in text.columns:
+        if name not in text.columns and name not in text.left_out:
             raise TableError(f"there is no column {name!r} to read as {'text' if name in options.text else 'numbers'}")
     columns = {name: cells.stripped(column) for name, column in text.columns.items()}
     rules = CellRules(missing=["", *options.na])
@@ -146,7 +149,8 @@ def read_table(options: Namespace, labels: str | None = None) -> Reading:
         *_marks_in_text({name: columns[name] for name in texts}, rules),
     ]
     spellings = {} if labels in texts or labels not in columns else _spellings(frame[labels], columns[labels])
-    return Reading(_frame(frame), rules, _told(text, written), notes, doubts, text.doubled, spellings)
+    told = _told(text, written)
+    return Reading(_frame(frame), rules, told, notes, doubts, text.doubled, spellings, left_out=text.left_out)
 
 
 def read_as_trained(

@@ -100,6 +100,8 @@ class TextTable:
         The names that the header has more than once.
     notes : list of str
         What the user should know.
+    left_out : frozenset of str
+        What the columns would be called that have neither a name nor a value.
     """
 
     header: list[str]
@@ -109,6 +111,7 @@ class TextTable:
     encoding: str
     doubled: frozenset[str]
     notes: list[str]
+    left_out: frozenset[str] = frozenset()
 
 
 def read_text(
@@ -450,14 +453,18 @@ def _columns(
             "is missing"
         )
     blank = [place for place in range(width) if place not in parts] if wanted is None else []
+    if len(blank) == width:
+        raise TableError(f"{path} has no column with a name or a value ({counted(width, 'empty column')})")
     if 2 * len(blank) > width:  # as of a sheet that was saved with its empty columns
         notes.append(f"left out are {counted(len(blank), 'column')} without a name and without a value")
     else:
         parts |= {place: [_empty(n_rows)] for place in blank}
         blank = []
     columns = {names[place]: JOINT.join(parts[place]) for place in sorted(parts)}
+    left_out = frozenset(names[place] for place in blank)
     names = list(columns) if blank else names
-    return TextTable(names, columns, np.array(numbers, dtype=np.int64), separator, _shown(encoding), doubled, notes)
+    lines = np.array(numbers, dtype=np.int64)
+    return TextTable(names, columns, lines, separator, _shown(encoding), doubled, notes, left_out)
 
 
 def _empty(rows: int) -> str:

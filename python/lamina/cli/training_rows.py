@@ -102,7 +102,8 @@ def read_rows(options: Namespace, *, gaps: bool, validation: float) -> Rows:
         # What is learned from columns and numbers is learned from the training rows; classes are known in advance.
         target = Target.fit(values.iloc[training], task)
         encoded = target.encode(values)
-    features = frame.drop(columns=[options.target, *options.drop, *([options.weights] if options.weights else [])])
+    unused = {options.target, options.weights, *options.drop}
+    features = frame.drop(columns=[name for name in frame.columns if name in unused])
     if features.shape[1] == 0:
         raise TableError("no column is left to learn from")
     _look_at_doubts(features, reading)
@@ -141,7 +142,7 @@ def _rows_with_a_target(reading: Reading, options: Namespace, gaps: bool, told: 
     """Return the columns, without the rows whose target is missing."""
     frame = reading.frame
     for name in (options.target, *options.drop, *([options.weights] if options.weights else [])):
-        if name not in frame.columns:
+        if name not in frame.columns and not (name in options.drop and name in reading.left_out):
             raise TableError(_no_column(name, frame, options.separator))
     if options.target in reading.doubled:
         raise TableError(f"the header has the target {options.target!r} more than once; rename one of the columns")

@@ -16,6 +16,7 @@ from lamina.data.records import Indices
 __all__ = [
     "Split",
     "fold_indices",
+    "group_numbers",
     "said_of_few",
     "split",
     "split_indices",
@@ -149,6 +150,12 @@ def fold_indices(
     # Dealt like cards, so that the extra rows of the classes go to different folds.
     folds[order] = np.arange(n_rows) % k
     return folds
+
+
+def group_numbers(groups: Any) -> Indices:
+    """Return the number of each row's group, in the order of the groups; ValueError for masked entries."""
+    numbers: Indices = np.unique(unmasked(groups, "groups"), return_inverse=True)[1]
+    return numbers.reshape(-1)
 
 
 def _grouped(groups: Any, n_rows: int, shares: Sequence[float], seed: int, name: str) -> Indices:

@@ -368,8 +368,9 @@ class Network:
             A checkpoint (`lamina.callbacks.Checkpoint`) of the same fit, to go on exactly: weights, history and best
             epoch end with the bits of the fit that was never interrupted. Options, samples, architecture, dtype and
             seed have to be the same, the network may be a new one; `callbacks`, `n_threads`, `verbose` and `max_time`
-            may differ. Where the fit was over, its result comes at once. A file that is not there is an error, unless
-            `callbacks` has a `Checkpoint` that will write it: then the fit begins.
+            may differ. Where the fit was over, its result comes at once, and ``resume=True``, which asks for more
+            epochs, is a ValueError. A file that is not there is an error, unless `callbacks` has a `Checkpoint` that
+            will write it: then the fit begins.
         penalty_per_batch : bool, default False
             Divide the penalty by the weight sum of the batch, which is scikit-learn's meaning of `alpha`.
         lengths : array-like of int, (rows,), optional

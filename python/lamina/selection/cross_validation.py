@@ -14,7 +14,7 @@ from lamina.data.arguments import boolean, seed_number, verbosity
 from lamina.data.arrays import Array
 from lamina.data.frames import frame_of
 from lamina.data.records import Indices, Samples
-from lamina.data.splits import Split, fold_indices, validation_rows
+from lamina.data.splits import Split, fold_indices, group_numbers, validation_rows
 from lamina.data.targets import classes_of
 from lamina.files import FilePath
 from lamina.network.network import Network
@@ -301,10 +301,10 @@ def cross_validate(
             "network": described_network(net),
             "data": described_samples(given),
             **({"k": k, "stratify": stratify, "shuffle": shuffle, "seed": seed} if is_number(k) else {}),
-            "groups": groups,
+            "groups": None if groups is None else group_numbers(groups),
             "folds": digest([[fold.train, fold.held] for fold in folds]),
             "scoring": name_of(scoring) if callable(scoring) else scoring,
-            "options": described_options({"validation": None, **fit_options}),
+            "options": described_options({"validation": None, **fit_options}, net.spec),
         },
     )
 

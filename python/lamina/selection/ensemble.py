@@ -104,7 +104,7 @@ class Ensemble:
             lambda: {
                 "members": [described_network(member) for member in self.members],
                 "data": described_samples(given),
-                "options": described_options(options),
+                "options": described_options(options, model.spec),
             },
         )
 

@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 
 from lamina.data.arrays import Array
+from lamina.data.held_out import given_apart
+from lamina.data.records import SampleSpec
 from lamina.network.network import Network
 from lamina.storage.forms import SCALES, Forms, form_of
-from lamina.storage.plain import name_of, plain
+from lamina.storage.plain import described_samples, name_of, plain
 from lamina.storage.run_file import Part, RunFile
 from lamina.training.callbacks import History
 from lamina.training.checkpoint import METRIC
@@ -51,9 +53,16 @@ def described_network(net: Network) -> dict[str, Any]:
     }
 
 
-def described_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options of a fit, those that are not given by their defaults; callbacks by name."""
-    found = {name: plain(value) for name, value in {**_USUAL, **options}.items() if name not in _NO_OPTION}
+def described_options(options: Mapping[str, Any], spec: SampleSpec) -> dict[str, Any]:
+    """Return the options of a fit, those that are not given by their defaults; callbacks by name.
+
+    Samples to validate on are described as `spec` takes them, in whatever they came.
+    """
+    options = {**_USUAL, **options}
+    apart = given_apart(spec, options["validation"], options["validation_sample_weight"])
+    if apart is not None:
+        options |= {"validation": described_samples(apart), "validation_sample_weight": None}
+    found = {name: plain(value) for name, value in options.items() if name not in _NO_OPTION}
     found["callbacks"] = [name_of(hook) for hook in options.get("callbacks") or ()]
     return found
 

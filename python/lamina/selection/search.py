@@ -153,12 +153,11 @@ def search(
     with suppress(TrialFailedError):
         score_of(scoring, trainer.network(drawn[0])[0].loss)  # what fails for all, fails before any time is spent
     names = [name_of(hook) for hook in trainer.options["callbacks"]]
-    rest = {**fit_options, "validation": validation, "groups": groups, "sample_weight": trainer.weight}
-    rest["callbacks"] = names
+    rest = {**fit_options, "callbacks": names}
     how = {"method": method, "factor": factor, "seed": seed, "k": k, "space": space, "scoring": scoring}
     if study is not None:
         how |= study.description
-    records = TrialFile(path, {**how, "options": rest, "data": [trainer.x, trainer.y]})
+    records = TrialFile(path, lambda: {**how, **trainer.described(rest)})
     ladder: Ladder = rungs(len(drawn), epochs, factor) if method == "halving" else [(len(drawn), None)]
     result = SearchResult([], lower_is_better=scoring is None, trainer=trainer)
     progress = SearchProgress(n_trials if study is not None else sum(count for count, _ in ladder), verbose)

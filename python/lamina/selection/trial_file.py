@@ -11,9 +11,10 @@ import json
 import os
 import reprlib
 import threading
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from lamina.files import FilePath, open_regular, path_of, write_whole
+from lamina.files import FilePath, check_replaceable, open_regular, path_of, write_whole
 from lamina.storage.plain import difference, plain
 
 __all__ = ["SearchFileError", "TrialFile"]
@@ -29,23 +30,32 @@ class SearchFileError(ValueError):
 
 
 class TrialFile:
-    """Trials that have ended, by (number, rung); without a path, nothing is kept."""
+    """Trials that have ended, by (number, rung); without a path, nothing is kept.
 
-    def __init__(self, path: FilePath | None, search: dict[str, Any]) -> None:
+    `search` tells what tells this search from others.
+    """
+
+    def __init__(self, path: FilePath | None, search: Callable[[], Mapping[str, Any]]) -> None:
         self._path = None if path is None else os.path.abspath(path_of(path))
         self._lock = threading.Lock()
         self._known: dict[tuple[int, int], dict[str, Any]] = {}
         if self._path is None:
             return
-        header = {"lamina search": _VERSION, **{name: plain(value) for name, value in search.items()}}
+        self._header = header = {"lamina search": _VERSION, **{name: plain(value) for name, value in search().items()}}
         self._of_header = _checksum(header, "")
         lines, rest = self._lines()
         if lines is None:
-            write_whole(self._path, _line(header, ""))
+            self._begin(header)
             return
         self._read(header, lines, alone=len(lines) == 1 and not rest)
         if rest:  # it was cut off as it was written: its trial is run again
             os.truncate(self._path, sum(len(line) + 1 for line in lines))
+
+    def _begin(self, header: dict[str, Any]) -> None:
+        """Write a file without trials."""
+        assert self._path is not None
+        check_replaceable(self._path)
+        write_whole(self._path, _line(header, ""), always=True)
 
     def _lines(self) -> tuple[list[bytes] | None, bytes]:
         """The whole lines of the file, None where it is to be made, and what comes after the last line end."""
@@ -80,8 +90,7 @@ class TrialFile:
             raise SearchFileError(f"{self._path} was altered or damaged: the checksum of its first line does not match")
         if other := difference(header, found):
             if alone:  # left by a call that came to nothing
-                assert self._path is not None
-                write_whole(self._path, _line(header, ""))
+                self._begin(header)
                 return
             raise SearchFileError(f"{self._path} holds another search: {other}; give another path")
         for number, line in enumerate(lines[1:], 2):
@@ -118,15 +127,27 @@ class TrialFile:
         if self._path is None:
             return
         kept = {**trial, "params": {name: plain(value) for name, value in params.items()}}
-        line = _line(kept, self._of_header)
-        with self._lock, open(self._path, "ab", buffering=0) as file:
-            end = file.seek(0, os.SEEK_END)
+        with self._lock:
+            self._known[_numbers(kept)] = kept
             try:
-                while line:
-                    line = line[file.write(line) :]
-            except OSError:  # such as a full disk: part of a line would spoil those that come after
-                file.truncate(end)
-                raise
+                handle = os.open(self._path, os.O_WRONLY | os.O_APPEND)
+            except FileNotFoundError:  # it was taken away meanwhile
+                handle = None
+            if handle is not None:
+                with os.fdopen(handle, "ab", buffering=0) as file:
+                    if (end := file.seek(0, os.SEEK_END)) > 0:
+                        self._append(file, end, _line(kept, self._of_header))
+                        return
+            lines = [_line(self._header, ""), *(_line(each, self._of_header) for each in self._known.values())]
+            write_whole(self._path, b"".join(lines), always=True)
+
+    def _append(self, file: Any, end: int, line: bytes) -> None:
+        try:
+            while line:
+                line = line[file.write(line) :]
+        except OSError:  # such as a full disk: part of a line would spoil those that come after
+            file.truncate(end)
+            raise
 
 
 # What comes of taking a line for what it is not.

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from lamina.data.arguments import in_short, whole_number
-from lamina.data.arrays import to_array
+from lamina.data.arrays import Array, to_array
 from lamina.data.records import Samples, SampleSpec
 from lamina.data.samples import samples
-from lamina.data.splits import validation_rows
+from lamina.data.splits import group_numbers, validation_rows
 from lamina.data.targets import classes_of, target_array
 from lamina.network.network import Network
 from lamina.selection.cross_validation import Fold, fit_fold, folds_of, mean_curve
@@ -98,6 +98,19 @@ class Trainer:
         if not isinstance(net, Network):
             raise TypeError(f"build must return a lamina.Network, or (Network, fit options); got {in_short(net)}")
         return net, {**self.options, **extra, **to_fit}
+
+    def described(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Return samples and `options`, with what else there is of rows, by their numbers, in whatever they came."""
+        validation, groups, lengths = self.scheme.validation, self.scheme.groups, options.get("lengths")
+        if isinstance(validation, (tuple, list)) and len(validation) == 2:
+            validation = _numbers(to_array(validation[0], "validation X"), target_array(validation[1], "validation y"))
+        rows = {
+            "validation": validation,
+            "groups": None if groups is None else group_numbers(groups),
+            "sample_weight": None if self.weight is None else np.asarray(self.weight, np.float64),
+            **({} if lengths is None else {"lengths": np.asarray(lengths, np.float64)}),
+        }
+        return {"options": {**options, **rows}, "data": _numbers(self.x, self.y)}
 
     def check_ranges(self, parts: Mapping[str, Range | Choice], params: dict[str, Any]) -> None:
         """Raise TypeError for a range that draws fractions where whole numbers are taken; `params` are drawn from it.
@@ -212,6 +225,15 @@ class Trainer:
             return given, [Fold(*validation_rows(validation, n, labels, self.scheme.seed, remedy))]
         classes = classes_of(net.loss, given.targets)
         return given, folds_of(self.scheme.k, given, classes, self.scheme.seed, groups=self.scheme.groups)
+
+
+def _numbers(x: Array, y: Array) -> dict[str, Array]:
+    """Rows and their targets as they are for a network of any type, of one output or classes."""
+    if x.ndim == 1:
+        x = x[:, None]
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
+    return {"X": x.astype(np.float64), "y": y.astype(np.float64)}
 
 
 def _joined(given: Samples, held: Samples, spec: SampleSpec) -> Samples:

@@ -145,10 +145,12 @@ def _checksum(description: dict[str, Any], tensors: dict[str, Any]) -> str:
     return digest.hexdigest()
 
 
-def write(path: Any, contents: Contents, *, kind: Kind = MODEL, free: frozenset[str] = frozenset()) -> None:
+def write(
+    path: Any, contents: Contents, *, kind: Kind = MODEL, free: frozenset[str] = frozenset(), always: bool = False
+) -> None:
     """Write a file of this kind, whole or not at all; ValueError for weights that `read` would refuse.
 
-    The arrays called `free` may hold any number.
+    The arrays called `free` may hold any number. `always` is that of `write_whole`.
     """
     from safetensors.numpy import save as to_bytes
 
@@ -173,7 +175,7 @@ def write(path: Any, contents: Contents, *, kind: Kind = MODEL, free: frozenset[
         _parsed(data[8 : 8 + length], kind)
     except ValueError as error:
         raise ValueError(f"the {kind.holds} cannot be saved: its description, metadata included, {error}") from None
-    write_whole(target, data)
+    write_whole(target, data, always=always)
 
 
 def read(path: Any, forms_of: Callable[[dict[str, Any]], Forms], kind: Kind = MODEL) -> Contents:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set, ValuesView
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 import numpy as np
@@ -22,7 +24,9 @@ _LONGEST_LIST = 100
 # How an object is shown of which nobody has said how.
 _UNTOLD: Any = object.__repr__
 # What `plain` and `digest` make of data: the shape and type of an array, or the length of a list, and a digest.
-_DATA = re.compile(r"(?:(?P<shape>\([\d, ]*\)) (?P<type>\w+) |(?P<length>\d+) entries )?[0-9a-f]{16}")
+_DATA = re.compile(r"(?:(?P<shape>\([\d, ]*\)) (?P<type>.+) |(?P<length>\d+) entries )?[0-9a-f]{16}")
+# Where an object lies, as its text tells it, which is elsewhere in the next run.
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 # What stands for a value that is not there.
 _ABSENT = object()
 
@@ -30,7 +34,8 @@ _ABSENT = object()
 def plain(value: Any) -> Any:
     """Return a value as JSON keeps it: an array by its digest, a function by its name, an object by what it is made of.
 
-    So a function of the same name is taken for the same.
+    So a function of the same name is taken for the same. A set is in an order of its own, for that in which Python goes
+    through it is another in each process.
     """
     if isinstance(value, (np.bool_, np.number)):
         value = value.item()
@@ -40,16 +45,25 @@ def plain(value: Any) -> Any:
         return _array(np.asarray(value))
     if isinstance(value, Mapping):
         return {str(name): plain(part) for name, part in value.items()}
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, (list, tuple, Set, ValuesView)):
         parts = [plain(part) for part in value]
+        if isinstance(value, Set):
+            parts.sort(key=lambda part: json.dumps(part, sort_keys=True))
         return parts if len(parts) <= _LONGEST_LIST else f"{len(parts)} entries {_digest(parts)}"
     if isinstance(params := getattr(value, "params", None), Mapping):  # of a registry, or as such parts are
         return {"name": getattr(value, "name", type(value).__name__), **plain(params)}
     if callable(value) and hasattr(value, "__qualname__"):
         return value.__qualname__
+    if isinstance(value, functools.partial):  # its text and a dataclass's are those of their parts, sets among them
+        return {"name": plain(value.func), "args": plain(value.args), **plain(value.keywords)}
+    if is_dataclass(value) and not isinstance(value, type):
+        return {
+            "name": type(value).__qualname__,
+            **{one.name: plain(getattr(value, one.name)) for one in fields(value)},
+        }
     if type(value).__repr__ is _UNTOLD:
-        return {"name": type(value).__qualname__, **({} if callable(value) else plain(vars(value)))}
-    return re.sub(r" at 0x[0-9a-f]+", "", repr(value))
+        return {"name": type(value).__qualname__, **({} if callable(value) else plain(getattr(value, "__dict__", {})))}
+    return _ADDRESS.sub("", repr(value))
 
 
 def name_of(function: Callable[..., Any]) -> str:
@@ -59,6 +73,8 @@ def name_of(function: Callable[..., Any]) -> str:
 
 def _array(array: Any) -> str:
     flat = np.ascontiguousarray(array).reshape(-1)
+    if array.dtype.kind == "U":  # of whatever width: that of the longest entry
+        return f"{array.shape} str {_digest(flat.tolist())}"
     told = _digest(plain(flat.tolist())) if array.dtype.hasobject else _digest_of_bytes(flat.view(np.uint8).data)
     return f"{array.shape} {array.dtype} {told}"
 

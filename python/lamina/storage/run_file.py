@@ -16,7 +16,7 @@ import numpy as np
 
 from lamina.callers import warn_caller
 from lamina.data.arrays import Array
-from lamina.files import FilePath, path_of
+from lamina.files import FilePath, check_replaceable, path_of
 from lamina.runtime import __version__
 from lamina.storage.container import Contents, Kind, read, write
 from lamina.storage.forms import ArrayForm, Forms, form_of
@@ -102,6 +102,8 @@ class RunFile:
     ------
     CheckpointError
         There is something else at `path`, or it was cut short or altered.
+    OSError
+        There is something to write, and a file there could not be replaced whole.
     """
 
     def __init__(
@@ -121,7 +123,7 @@ class RunFile:
         if os.path.exists(self.path):
             self._take_over(read(self.path, lambda _: _AsFound({}), _KIND))
         else:
-            self._write()  # what cannot be written is found out now
+            self._begin()
 
     def _take_over(self, contents: Contents) -> None:
         """Take the parts of an earlier run; CheckpointError where it was another."""
@@ -131,7 +133,7 @@ class RunFile:
             if of != self._header["of"]:
                 raise CheckpointError(f"checkpoint must be one of {self._header['of']}; {self.path} is of {of!r:.50}")
             if parts == {} and not contents.arrays:  # left by a call that came to nothing: another may take its place
-                self._write()
+                self._begin()
                 return
             if difference(self._header["run"], run):
                 other = self._told(self._header["run"], run)
@@ -158,11 +160,16 @@ class RunFile:
         """Return the error for contents that are not what this run writes."""
         return CheckpointError(f"{self.path} was altered or damaged: {error}")
 
-    def known(self, names: Iterable[str]) -> list[Part | None]:
-        """Return the parts of these names, None for those that are yet to come; there may be no others."""
+    def known(self, names: Iterable[str], beside: Iterable[str] = ()) -> list[Part | None]:
+        """Return the parts of these names, None for those that are yet to come; there may be no others.
+
+        Those `beside` them may be there or not. What cannot be kept of parts to come is found out now.
+        """
         names = list(names)
-        if other := self.parts.keys() - set(names):
+        if other := self.parts.keys() - {*names, *beside}:
             raise self.damaged(ValueError(f"it has a part {min(other)!r:.50}, which belongs to nothing"))
+        if self.path is not None and not self.parts.keys() >= set(names):
+            check_replaceable(self.path, "checkpoint")
         return [self.parts.get(name) for name in names]
 
     def add(self, parts: Mapping[str, Part]) -> None:
@@ -173,6 +180,12 @@ class RunFile:
             self.parts.update(parts)
             self._write()
 
+    def _begin(self) -> None:
+        """Write a file without parts: what cannot be written is found out now."""
+        assert self.path is not None
+        check_replaceable(self.path, "checkpoint")
+        self._write()
+
     def _write(self) -> None:
         described = {**self._header, "parts": {name: part.values for name, part in self.parts.items()}}
         arrays = {
@@ -180,4 +193,4 @@ class RunFile:
             for name, part in self.parts.items()
             for own, array in part.arrays.items()
         }
-        write(self.path, Contents(described, arrays, {}), kind=_KIND)
+        write(self.path, Contents(described, arrays, {}), kind=_KIND, always=True)

@@ -321,6 +321,7 @@ class BaseTabular(BaseLamina):
             {
                 "estimator": type(self).__name__,
                 **{k: plain(value) for k, value in self.get_params(deep=False).items() if k not in _NOT_COMPARED},
+                "categorical_features": model.named_columns(self.categorical_features),
             },
         )
         trained = train(plan, self._threads())

@@ -222,14 +222,15 @@ def _file_of(plan: Plan) -> RunFile:
     """The checkpoint, which compares all that decides what the networks become."""
 
     def run() -> dict[str, Any]:
+        net = plan.make(0, 0, plan.seed)
         return {
             "parameters": plan.asked,
-            "network": described_network(plan.make(0, 0, plan.seed)),
+            "network": described_network(net),
             "networks": [len(plan.parts), plan.n_members, plan.n_slots],
             "data": described_samples(plan.samples),
             "validation": None if plan.apart is None else described_samples(plan.apart),
             "folds": digest([None if fold is None else [fold.train, fold.held] for fold in plan.parts]),
-            "options": described_options(plan.options),
+            "options": described_options(plan.options, net.spec),
             "max_time": plan.max_time is not None,
         }
 
@@ -265,7 +266,7 @@ def _given(value: Any) -> str:
 
 def _kept(plan: Plan, file: RunFile, places: Sequence[tuple[int, int, int]]) -> dict[tuple[int, int, int], Member]:
     """The networks that the checkpoint has; CheckpointError where it has others."""
-    found = file.known([*(_name(*place) for place in places), _EPOCHS])[:-1]
+    found = file.known([_name(*place) for place in places], [_EPOCHS])
     done = {}
     for place, kept in zip(places, found, strict=True):
         if kept is None:

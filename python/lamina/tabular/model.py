@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Collection, Mapping, Set
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,7 @@ __all__ = [
     "described_labels",
     "forms_of",
     "labels_from",
+    "named_columns",
     "network_arrays",
     "networks_from",
     "plain",
@@ -43,13 +46,23 @@ def plain(value: Any) -> Any:
         value = value.item()
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
-    if isinstance(value, (list, tuple, np.ndarray)):
-        return [plain(each) for each in value]
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {"pairs": [[plain(key), plain(each)] for key, each in value.items()]}
+    if isinstance(value, (Collection, np.ndarray)) and not isinstance(value, (bytes, bytearray)):
+        parts = [plain(each) for each in value]
+        return sorted(parts, key=json.dumps) if isinstance(value, Set) else parts
     if isinstance(value, Split):
         return {"split": [value.fraction, value.stratify, value.shuffle]}
     return None
+
+
+def named_columns(given: Any) -> Any:
+    """Return columns that are named as plain JSON values: the same for the same ones in whatever they come."""
+    parts = plain([given] if isinstance(given, str) else given)
+    if isinstance(given, Mapping):
+        parts = plain(list(given))
+    mask = isinstance(parts, list) and all(isinstance(each, bool) for each in parts)
+    return sorted(parts, key=json.dumps) if isinstance(parts, list) and not mask else parts
 
 
 def unplain(value: Any) -> Any:

@@ -283,8 +283,8 @@ class TimeLimit:
         return f"lamina.callbacks.TimeLimit({self.seconds})"
 
     def __call__(self, epoch: Epoch) -> None:
-        """Stop once the time is up."""
-        self.reached = epoch.seconds >= self.seconds
+        """Stop once the time is up, unless another callback has: what that stops, more time does not go on with."""
+        self.reached = epoch.stop_reason is None and epoch.seconds >= self.seconds
         if self.reached:
             epoch.stop(f"the time limit of {self.seconds:g} s")
 

@@ -7,7 +7,6 @@ values of what the core's `FitState` holds; the arrays of it are the file's, bes
 
 from __future__ import annotations
 
-import errno
 import os
 import reprlib
 import threading
@@ -22,7 +21,7 @@ from lamina.callers import warn_caller
 from lamina.data.arguments import whole_number
 from lamina.data.arrays import Array
 from lamina.data.records import Samples, TrainingSet
-from lamina.files import FilePath, path_of
+from lamina.files import FilePath, check_replaceable, path_of
 from lamina.memory import need_room_for_a_thread
 from lamina.runtime import __version__
 from lamina.storage.container import FIT, Contents, as_strings, read, understood, write
@@ -58,6 +57,10 @@ _NETWORKS = ("parameters", "state")
 _BEST, _AVERAGE = "best.", "average"
 # What a fit calls parts of its samples, where it has another name for them.
 _OF_SAMPLES = {"sample_weight": "sample_weight or class_weight"}
+
+# How often the end of a file's writing is waited for where something else than Ctrl-C breaks that off, as an error of a
+# signal's own or a lack of memory may.
+_MOST_TRIES = 4
 
 
 class AnotherFitError(ValueError):
@@ -99,8 +102,25 @@ class Checkpoint:
     """
 
     def __init__(self, path: FilePath, every: int = 1) -> None:
-        self.path = path_of(path)
-        self.every = whole_number(every, "every", 1)
+        self.path, self.every = path, every
+
+    @property
+    def path(self) -> str:
+        """Where to write."""
+        return self._path
+
+    @path.setter
+    def path(self, path: FilePath) -> None:
+        self._path = path_of(path)
+
+    @property
+    def every(self) -> int:
+        """Epochs from one writing to the next."""
+        return self._every
+
+    @every.setter
+    def every(self, every: int) -> None:
+        self._every = whole_number(every, "every", 1)
 
     def __repr__(self) -> str:
         return f"lamina.callbacks.Checkpoint({self.path!r}, every={self.every})"
@@ -258,14 +278,19 @@ class KeptFit:
         curves = {name.removeprefix(METRIC): known[name] for name in known if name.startswith(METRIC)}
         return History(**{name: value for name, value in known.items() if name in own}, metrics=curves)
 
+    @property
+    def over(self) -> bool:
+        """Whether the fit has ended."""
+        position = self.state["position"]
+        return bool(position["stopped"] or position["epoch"] >= self.options["epochs"])
+
     def left(self) -> dict[str, Array]:
         """Return the parameters and running statistics, flat, that the fit would leave if it ended here."""
         arrays, position = self.state["arrays"], self.state["position"]
         last = {name: arrays[name] for name in _NETWORKS if name in arrays}
-        over = position["stopped"] or position["epoch"] >= self.options["epochs"]
         stopping = self.options["early_stopping"]
         restores = stopping is not None and stopping["restore_best"]
-        if position["has_best"] and (restores or not over):
+        if position["has_best"] and (restores or not self.over):
             return {name: arrays[_BEST + name] for name in last}
         return {**last, **({"parameters": arrays[_AVERAGE]} if _AVERAGE in arrays else {})}
 
@@ -345,11 +370,13 @@ class CheckpointFile:
         What `KeptFit` has of them.
     metadata : dict
         The network's.
+    writes : bool, default True
+        Whether there will be something to write.
 
     Raises
     ------
-    FileNotFoundError
-        There is no folder to write to.
+    OSError, ValueError
+        A file there could not be made, or not be replaced whole: there is no folder, or a closed one, or a pipe.
     """
 
     def __init__(
@@ -359,17 +386,18 @@ class CheckpointFile:
         options: dict[str, Any],
         data: dict[str, str],
         metadata: Mapping[Any, Any],
+        writes: bool = True,
     ) -> None:
-        if not os.path.isdir(os.path.dirname(os.path.realpath(checkpoint.path))):
-            raise FileNotFoundError(
-                errno.ENOENT, "path of a Checkpoint must lie in a folder that exists", checkpoint.path
-            )
+        self._path = os.path.abspath(checkpoint.path)  # also where the program goes to another folder meanwhile
+        if writes:
+            check_replaceable(self._path, "path of a Checkpoint")
         self._checkpoint = checkpoint
         self._fit = (network, options, data)
         self._metadata = as_strings(metadata)
         self._waiting: KeptFit | None = None
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
+        self._lock = threading.Lock()  # of writing
 
     def keep(self, state: dict[str, Any], timed_out: bool, write: bool = True) -> None:
         """Take the state after an epoch; with `write`, write it where it is time to.
@@ -378,45 +406,73 @@ class CheckpointFile:
         """
         self._waiting = KeptFit(*self._fit, state, timed_out, self._metadata)
         if write and state["position"]["epoch"] % self._checkpoint.every == 0:
-            self._end_writing()
-            self._thread = threading.Thread(target=self._try_to_write, args=(self._waiting,), name="lamina-checkpoint")
-            try:
-                need_room_for_a_thread()
-                self._thread.start()
-            except (MemoryError, RuntimeError):  # no memory for one, or as many as there may be: the next epoch waits
-                self._thread = None
-                self._write(self._waiting)
+            self._join()
+            self._raise_error()
+            self._start()
 
     def flush(self) -> None:
-        """Return once the last state is written."""
-        self._end_writing()
-        if self._waiting is not None:
-            self._write(self._waiting)
+        """Return once the last state is written; Ctrl-C is raised then, however often it comes meanwhile."""
+        stopped: BaseException | None = None
+        others = 0
+        while (self._thread is not None or self._waiting is not None) and others < _MOST_TRIES:
+            try:
+                self._join()
+                if self._waiting is not None:
+                    self._start()
+            except BaseException as error:
+                stopped = error
+                others += not isinstance(error, KeyboardInterrupt)
+        self._raise_error()
+        if stopped is not None:
+            raise stopped
 
-    def _end_writing(self) -> None:
-        if self._thread is not None:
-            if self._thread.ident is not None:  # or else Ctrl-C came before it was started
-                try:
-                    self._thread.join()
-                except BaseException:  # Ctrl-C: what is begun is ended first, but not whatever else is asked
-                    self._thread.join()
-                    raise
-            self._thread = None
+    def _raise_error(self) -> None:
         if self._error is not None:
             error, self._error, self._waiting = self._error, None, None  # said once; no second attempt
             raise error
 
-    def _try_to_write(self, kept: KeptFit) -> None:
+    def _start(self) -> None:
+        """Begin to write what waits."""
         try:
-            self._write(kept)
-        except BaseException as error:  # for the thread that trains
-            self._error = error
+            need_room_for_a_thread()
+            self._thread = threading.Thread(target=self._write, name="lamina-checkpoint")
+            self._thread.start()
+        except (MemoryError, RuntimeError):  # no memory for a thread, or as many as there may be: the next epoch waits
+            self._thread = None
+            self._write()
 
-    def _write(self, kept: KeptFit) -> None:
-        contents = kept.contents()
-        write(self._checkpoint.path, contents, free=_free(contents.arrays))
-        if self._waiting is kept:
-            self._waiting = None
+    def _join(self) -> None:
+        """Return once what is begun is written."""
+        stopped: BaseException | None = None
+        others = 0
+        while self._thread is not None and others < _MOST_TRIES:
+            try:
+                if self._thread.ident is not None:  # or else Ctrl-C came before it was started
+                    self._thread.join()
+                self._thread = None
+            except BaseException as error:
+                stopped = error
+                others += not isinstance(error, KeyboardInterrupt)
+        if stopped is not None:
+            raise stopped
+
+    def _write(self) -> None:
+        """Write what waits; what that raises is kept for the thread that trains."""
+        with self._lock:
+            if (kept := self._waiting) is None:
+                return
+            error: BaseException | None = None
+            try:
+                contents = kept.contents()
+                write(self._path, contents, free=_free(contents.arrays), always=True)
+            except KeyboardInterrupt:  # where there is no thread: it is written once more
+                raise
+            except BaseException as raised:
+                error = raised
+            if error is not None:
+                self._error = error
+            if error is not None or self._waiting is kept:
+                self._waiting = None
 
 
 def network_of(network: Model) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from lamina.data.records import SampleSpec, TrainingSet
 from lamina.files import FilePath, path_of
 from lamina.storage.container import understood
 from lamina.storage.plain import plain
+from lamina.text import counted
 from lamina.training.callbacks import (
     EarlyStopping,
     Epoch,
@@ -234,12 +235,21 @@ class Fit:
             except FileNotFoundError:  # the first run of a script that is to be run again
                 if not any(same_file(own.path, source) for own in checkpoints):
                     raise
-        self._files = [CheckpointFile(own, network, asked, data, self._network.metadata) for own in checkpoints]
+        if kept is not None:
+            kept.check(network, asked, data)
+            self._source = path_of(source)
+            self._from = kept.with_time_until(self._limit.seconds if self._limit is not None else math.inf)
+            if self._core_options.resume and self._from.over:
+                raise ValueError(
+                    f"resume=True asks for more epochs, and the fit in resume_from has ended ({self._source}, after "
+                    f"{counted(kept.history().epochs, 'epoch')}): without resume its network is there at once, and "
+                    "fit(..., resume=True) without resume_from goes on from there"
+                )
+        for own in checkpoints:
+            writes = not (self._from and self._from.over and source is not None and same_file(own.path, source))
+            self._files.append(CheckpointFile(own, network, asked, data, self._network.metadata, writes))
         if kept is None:
             return
-        kept.check(network, asked, data)
-        self._source = path_of(source)
-        self._from = kept.with_time_until(self._limit.seconds if self._limit is not None else math.inf)
         if self._scored:
             self._scores.extend(kept.history().validation_score)
         if self._metrics is not None:
@@ -281,10 +291,12 @@ class Fit:
             return
         with self._begun_and_ended():
             try:
-                core.fit(self._training, self._core_options, self._core_history, state, told)
-            finally:
-                for file in self._files:
-                    file.flush()
+                try:
+                    core.fit(self._training, self._core_options, self._core_history, state, told)
+                finally:
+                    self._each_file(CheckpointFile.flush)
+            finally:  # once more, for the files that Ctrl-C has kept from it before or between two
+                self._each_file(CheckpointFile.flush)
 
     def _tell_files(self, state: dict[str, Any]) -> None:
         if self._scored:
@@ -293,8 +305,18 @@ class Fit:
             curves = self._metrics.curves(len(state["history"]["loss"]))
             state["history"].update({METRIC + name: np.array(curve) for name, curve in curves.items()})
         timed_out = self._limit is not None and self._limit.reached
+        self._each_file(lambda file: file.keep(state, timed_out))
+
+    def _each_file(self, do: Callable[[CheckpointFile], None]) -> None:
+        """Do something with each of the files, and raise then what the first raised that did."""
+        first: BaseException | None = None
         for file in self._files:
-            file.keep(state, timed_out)
+            try:
+                do(file)
+            except BaseException as error:
+                first = first or error
+        if first is not None:
+            raise first
 
     @contextmanager
     def _begun_and_ended(self) -> Iterator[None]:

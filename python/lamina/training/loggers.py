@@ -57,6 +57,7 @@ class CSVLogger(_OneFitAtATime):
 
     def __init__(self, path: FilePath, append: bool = False) -> None:
         self.path, self.append = path_of(path), boolean(append, "append")
+        self._at = self.path
         self._columns: list[str] = []
         self._unkept = 0  # how many epochs a fit may have had that left rows here and no checkpoint to go on from
 
@@ -67,7 +68,8 @@ class CSVLogger(_OneFitAtATime):
         """Have a file that can be written; what it holds stays until the first epoch is over."""
         self._start()
         try:
-            with open(self.path, "ab"):
+            self._at = os.path.abspath(self.path)  # also where the program goes to another folder meanwhile
+            with open(self._at, "ab"):
                 pass
             self._columns, self._unkept = [], _epochs_before_a_checkpoint(run.options)
         except BaseException:
@@ -81,9 +83,9 @@ class CSVLogger(_OneFitAtATime):
         self._columns = self._columns or list(row)
         cells = [_number_as_text(row.get(name)) for name in self._columns]
         if begins and not (self.append and self._take_over(epoch.epoch, cells)):
-            with open(self.path, "wb", buffering=0) as file:
+            with open(self._at, "wb", buffering=0) as file:
                 file.write(_csv_line(self._columns))
-        with open(self.path, "ab", buffering=0) as file:
+        with open(self._at, "ab", buffering=0) as file:
             file.write(_csv_line(cells))
 
     def on_end(self, run: FitRun) -> None:
@@ -92,7 +94,7 @@ class CSVLogger(_OneFitAtATime):
 
     def _take_over(self, first: int, cells: list[str]) -> bool:
         """Whether the file has a table to go on with; its last row is then whole, and the one before epoch `first`."""
-        with open_regular(self.path) as file:
+        with open_regular(self._at) as file:
             held = file.read()
         whole = held[: held.rfind(b"\n") + 1]
         rows = list(csv.reader(io.StringIO(whole.decode("utf-8", "replace"), newline="")))
