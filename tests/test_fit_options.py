@@ -234,6 +234,24 @@ def test_options_of_growth_by_other_names_are_told_ours(option, advice):
     assert net.history is None
 
 
+@pytest.mark.parametrize(
+    ("option", "advice"),
+    [
+        ({"restore_best_weights": True}, "; write restore_best=True, the default"),
+        ({"n_iter_no_change": 5}, "; write patience=10"),
+        ({"tol": 1e-3}, "; write min_delta=1e-4"),
+        ({"verbose": 1}, "; verbose is an option of fit"),
+        ({"patiense": 5}, "; did you mean 'patience'?"),
+        ({"zzz": 5}, ""),
+    ],
+)
+def test_options_of_early_stopping_by_other_names_are_told_ours(option, advice):
+    message = f"EarlyStopping.__init__() got an unexpected keyword argument '{next(iter(option))}'{advice}"
+    with pytest.raises(TypeError, match=f"^{re.escape(message)}$"):
+        lamina.EarlyStopping(**option)
+    assert lamina.EarlyStopping(patience=10, min_delta=1e-4, restore_best=True).min_delta == 1e-4
+
+
 def test_an_option_like_no_other_is_refused_as_python_does():
     with pytest.raises(TypeError, match=r"^Network\.fit\(\) got an unexpected keyword argument 'zzz'$"):
         network().fit(*classes(), zzz=1)
@@ -257,7 +275,9 @@ def test_early_stopping_says_what_it_takes(given):
         network().fit(*classes(), early_stopping=given)
 
 
-@pytest.mark.parametrize("function", [lamina.Network.fit, lamina.CascadeNetwork.fit, lamina.split])
+@pytest.mark.parametrize(
+    "function", [lamina.Network.fit, lamina.CascadeNetwork.fit, lamina.split, lamina.EarlyStopping]
+)
 def test_signatures_show_no_unknown_options(function):
     kinds = [parameter.kind for parameter in inspect.signature(function).parameters.values()]
     assert inspect.Parameter.VAR_KEYWORD not in kinds

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 from lamina._dispatch import core as _core
 from lamina import metrics
-from lamina.data.arguments import boolean, number, whole_number
+from lamina.data.arguments import boolean, number, unexpected, whole_number, without_unknown
 from lamina.data.frames import frame_of
 from lamina.other_words import OF_A_HISTORY, OF_CALLBACKS, with_other_words
 from lamina.text import counted
@@ -29,6 +29,15 @@ __all__ = [
 
 #: What is known of every epoch, or of none, in the order in which it is shown; metrics asked for by name come after it.
 CURVES = ("loss", "validation_loss", "validation_score", "learning_rate")
+
+
+#: What other libraries call an option of early stopping, and how it is said here.
+_OTHER_WORDS = {
+    "restore_best_weights": "write restore_best=True, the default",
+    "n_iter_no_change": "write patience=10",
+    **dict.fromkeys(("tol", "delta", "threshold"), "write min_delta=1e-4"),
+    "verbose": "verbose is an option of fit",
+}
 
 
 class DivergenceWarning(RuntimeWarning):
@@ -218,6 +227,7 @@ class EarlyStopping:
 
     latest = False  # of pickles from before there was a choice
 
+    @without_unknown
     def __init__(
         self,
         patience: int = 10,
@@ -226,7 +236,10 @@ class EarlyStopping:
         restore_best: bool = True,
         mode: str = "min",
         latest: bool = False,
+        **unknown: NoReturn,
     ) -> None:
+        if unknown:
+            raise unexpected(EarlyStopping.__init__, unknown, _OTHER_WORDS)
         patience, min_delta = whole_number(patience, "patience", 1), number(min_delta, "min_delta")
         known = ("validation_loss", "loss", *metrics.names())
         if not callable(monitor) and monitor not in known:
