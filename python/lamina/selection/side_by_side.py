@@ -7,7 +7,8 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from lamina._dispatch import core as _core
@@ -114,40 +115,45 @@ def run(tasks: Sequence[Task[Result]], n_jobs: int) -> list[Result]:
     if not tasks:
         return []
     turns, all_there = _Turns(n_jobs), threading.Event()
+    # What the tasks tell when they end: Ctrl-C while the main thread waits for it leaves no lock behind that they need,
+    # as it can in `concurrent.futures.wait`.
+    ended: SimpleQueue[BaseException | None] = SimpleQueue()
+    results: dict[int, Result] = {}
 
-    def work(task: Task[Result]) -> Result:
+    def work(number: int) -> None:
         # A signal in the middle of a thread's start leaves the pool without knowledge of it: nobody would wait for what
         # it does. So nothing is done before all are there.
-        all_there.wait()
-        with turns:
-            turns.check()
-            return task(turns)
+        try:
+            all_there.wait()
+            with turns:
+                turns.check()
+                results[number] = tasks[number](turns)
+        except BaseException as error:
+            ended.put(error)
+        else:
+            ended.put(None)
 
     # So many share the cores that the tasks left after them fill whole rounds.
     together = min(len(tasks), n_jobs + len(tasks) % n_jobs)
     with ThreadPoolExecutor(together, "lamina") as pool:
-        futures: list[Future[Result]] = []
         try:
-            for task in tasks:
-                futures.append(_submitted(pool, work, task))
+            for number in range(len(tasks)):
+                _submit(pool, work, number)
             all_there.set()
-            wait(futures, return_when=FIRST_EXCEPTION)
-            for future in futures:
-                if future.done() and (error := future.exception()) is not None:
+            for _ in tasks:
+                if (error := ended.get()) is not None:
                     raise error
         except BaseException:
-            turns.cancelled = True
+            turns.cancelled = True  # which those that wait see before they begin
             all_there.set()
-            for future in futures:
-                future.cancel()
             raise
-        return [future.result() for future in futures]
+    return [results[number] for number in range(len(tasks))]
 
 
-def _submitted(pool: ThreadPoolExecutor, work: Callable[[Task[Result]], Result], task: Task[Result]) -> Future[Result]:
+def _submit(pool: ThreadPoolExecutor, work: Callable[[int], None], number: int) -> None:
     try:
         need_room_for_a_thread()
-        return pool.submit(work, task)
+        pool.submit(work, number)
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and str(error) != "can't start new thread":
             raise
