@@ -289,7 +289,7 @@ def test_estimators_leave_out_rows_of_weight_0(targets, early_stopping):
     one = lamina.CascadeRegressor(**options).fit(junk, values, sample_weight=weight)
     two = lamina.CascadeRegressor(**options).fit(DATA[kept], VALUES[kept], weight[kept])
     np.testing.assert_array_equal(one.predict(DATA), two.predict(DATA))
-    with pytest.raises(ValueError, match="at least one non-zero"):
+    with pytest.raises(ValueError, match=r"at least one non-zero|must not be all zero"):
         two.fit(DATA, VALUES, np.zeros(90))
 
 

@@ -376,6 +376,8 @@ def rnn(rng, units=3, **attributes):
 
 @pytest.mark.parametrize("f", [None, "Relu", "Softsign", "Elu"])
 def test_recurrent_operators(f, rng):
+    if f == "Elu" and [int(part) for part in ort.__version__.split(".")[:2]] < [1, 24]:
+        pytest.skip("this onnxruntime computes something else")
     x = rng.normal(size=(20, 5, 4)).astype(np.float32)
     arrays = rnn(rng)
     given = {"hidden_size": 3, **({} if f is None else {"activations": [f]})}

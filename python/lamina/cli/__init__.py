@@ -38,6 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SystemExit:
         _flushed()  # of --help
         raise
+    except BrokenPipeError:  # which argparse lets through up to Python 3.10
+        report.let_go(sys.stdout)
+        return CLOSED_PIPE
     try:
         if missing := [module for module in NEEDS[options.command] if not _importable(module)]:
             return _refuse(options.command, f"needs {', '.join(missing)}; {how_to_install(missing)}")

@@ -16,7 +16,7 @@ from numpy.polynomial import Chebyshev, Polynomial
 
 from lamina.export.onnx_graph import Value
 
-__all__ = ["OPERATIONS", "logistic", "turns", "written"]
+__all__ = ["COSINE_OF_TURNS", "OPERATIONS", "SINE_OF_TURNS", "logistic", "written"]
 
 _FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 
@@ -156,15 +156,23 @@ def _atan(x: Value) -> Value:
     return _copysign((a > 1).where(math.pi / 2 - angle, angle), x)
 
 
-def turns(function: str) -> Callable[[Value], Value]:
-    """Return what writes the sine or cosine of x turns, whole ones taken off before they cost digits."""
+def _turns(ahead: float) -> Callable[[Value], Value]:
+    """Return what writes the sine of x turns and so many `ahead`, whole ones taken off before they cost digits."""
 
     def write(x: Value) -> Value:
         wide = x.cast(_FLOAT64)
         rest = wide - x.graph.apply("Round", wide)
-        return x.graph.apply(function, rest * (2 * math.pi)).cast(x.dtype)
+        return _sin((rest + ahead if ahead else rest) * (2 * math.pi)).cast(x.dtype)
 
     return write
+
+
+SINE_OF_TURNS, COSINE_OF_TURNS = _turns(0), _turns(0.25)
+
+
+def _cos(x: Value) -> Value:
+    """As a sine in float64, of which older runtimes have no cosine."""
+    return x.graph.apply("Cos", x) if x.dtype != _FLOAT64 else _sin(x + math.pi / 2)
 
 
 #: What writes each operation of an expression; a conversion says its type itself.
@@ -203,7 +211,7 @@ OPERATIONS: dict[str, Callable[..., Value]] = {
     "normal_cdf": _normal_cdf,
     "normal_pdf": _normal_pdf,
     "sin": _sin,
-    "cos": _operator("Cos"),
-    "sin_of_turns": turns("Sin"),
-    "cos_of_turns": turns("Cos"),
+    "cos": _cos,
+    "sin_of_turns": SINE_OF_TURNS,
+    "cos_of_turns": COSINE_OF_TURNS,
 }

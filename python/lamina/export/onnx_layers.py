@@ -11,7 +11,7 @@ import numpy as np
 
 from lamina.data.arrays import Array
 from lamina.export.expressions import expression
-from lamina.export.onnx_expressions import turns, written
+from lamina.export.onnx_expressions import COSINE_OF_TURNS, SINE_OF_TURNS, written
 from lamina.export.onnx_graph import Graph, Value
 
 __all__ = ["LAYERS", "Parameters", "Rows", "Sequences", "activated", "written_layer"]
@@ -224,9 +224,9 @@ def _periodic(layer: Any, p: Parameters, x: Value) -> Value:
     angle = p["frequency"].cast(np.float64) * x.cast(np.float64)
     if layer.bias:
         turned = p["phase"] * (1 / (2 * math.pi))
-        return turns("Cos")((angle + turned.cast(np.float64)).cast(x.dtype))
+        return COSINE_OF_TURNS((angle + turned.cast(np.float64)).cast(x.dtype))
     angle = angle.cast(x.dtype)
-    return x.graph.concat([turns("Cos")(angle), turns("Sin")(angle)], axis=1)
+    return x.graph.concat([COSINE_OF_TURNS(angle), SINE_OF_TURNS(angle)], axis=1)
 
 
 def _piecewise_linear(layer: Any, p: Parameters, x: Value) -> Value:

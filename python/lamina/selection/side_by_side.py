@@ -5,10 +5,11 @@ from __future__ import annotations
 import inspect
 import threading
 import time
+from _thread import start_new_thread
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from queue import SimpleQueue
+from itertools import islice
+from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 from lamina._dispatch import core as _core
@@ -63,6 +64,10 @@ class CancelledFitError(BaseException):
     """A fit has come to an end because the whole has: it is no result, and no error that a trial may record."""
 
 
+# What no thread tells.
+_NEVER: Any = object()
+
+
 class _Turns:
     """At most `n` tasks at work at a time, in turns: five equal ones on two cores take 2.5 times one, not 3."""
 
@@ -114,50 +119,85 @@ def run(tasks: Sequence[Task[Result]], n_jobs: int) -> list[Result]:
     """
     if not tasks:
         return []
-    turns, all_there = _Turns(n_jobs), threading.Event()
-    # What the tasks tell when they end: Ctrl-C while the main thread waits for it leaves no lock behind that they need,
-    # as it can in `concurrent.futures.wait`.
-    ended: SimpleQueue[BaseException | None] = SimpleQueue()
+    turns = _Turns(n_jobs)
     results: dict[int, Result] = {}
+    # Ctrl-C may come between any two steps of Python's own. What the threads need is in queues that are written in C,
+    # and nothing that was started or told is lost: locks of `threading` and of executors can be left behind closed.
+    todo: SimpleQueue[int] = SimpleQueue()
+    all_there: SimpleQueue[None] = SimpleQueue()
+    ended: SimpleQueue[BaseException | None] = SimpleQueue()
+    for number in range(len(tasks)):
+        todo.put(number)
 
-    def work(number: int) -> None:
-        # A signal in the middle of a thread's start leaves the pool without knowledge of it: nobody would wait for what
-        # it does. So nothing is done before all are there.
+    def work() -> None:
+        error: BaseException | None = None
         try:
-            all_there.wait()
-            with turns:
-                turns.check()
-                results[number] = tasks[number](turns)
-        except BaseException as error:
-            ended.put(error)
-        else:
-            ended.put(None)
+            all_there.get()
+            while True:
+                number = todo.get_nowait()
+                with turns:
+                    turns.check()
+                    results[number] = tasks[number](turns)
+        except Empty:
+            pass
+        except BaseException as raised:
+            error = raised
+        ended.put(error)
 
     # So many share the cores that the tasks left after them fill whole rounds.
     together = min(len(tasks), n_jobs + len(tasks) % n_jobs)
-    with ThreadPoolExecutor(together, "lamina") as pool:
-        try:
-            for number in range(len(tasks)):
-                _submit(pool, work, number)
-            all_there.set()
-            for _ in tasks:
-                if (error := ended.get()) is not None:
-                    raise error
-        except BaseException:
-            turns.cancelled = True  # which those that wait see before they begin
-            all_there.set()
-            raise
+    threads: list[int] = []
+    told: list[BaseException | None] = []
+    try:
+        _start(threads, work, together)
+        for _ in range(together):
+            all_there.put(None)
+        while len(told) < together and all(error is None for error in told):
+            _hear(told, ended)
+    except BaseException:
+        _end(turns, threads, told, all_there, ended)
+        raise
+    if any(error is not None for error in told):
+        _end(turns, threads, told, all_there, ended)
+    for error in told:
+        if error is not None:
+            raise error
     return [results[number] for number in range(len(tasks))]
 
 
-def _submit(pool: ThreadPoolExecutor, work: Callable[[int], None], number: int) -> None:
+def _start(threads: list[int], work: Callable[[], None], count: int) -> None:
     try:
-        need_room_for_a_thread()
-        pool.submit(work, number)
+        for _ in range(count):
+            need_room_for_a_thread()
+            threads.extend(map(start_new_thread, (work,), ((),)))  # in one step: no thread is unknown
     except (MemoryError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and str(error) != "can't start new thread":
-            raise
         raise MemoryError("there is no memory for another thread; a smaller n_jobs needs fewer of them") from error
+
+
+def _hear(told: list[BaseException | None], ended: SimpleQueue[BaseException | None]) -> None:
+    """Wait for one more thread to tell how it ended, in one step."""
+    told.extend(islice(iter(ended.get, _NEVER), 1))
+
+
+def _end(
+    turns: _Turns,
+    threads: Sequence[int],
+    told: list[BaseException | None],
+    all_there: SimpleQueue[None],
+    ended: SimpleQueue[BaseException | None],
+) -> None:
+    """Have the fits under way end after their epoch, and wait for all threads, however often Ctrl-C comes."""
+    stopped: BaseException | None = None
+    while len(told) < len(threads):
+        try:
+            turns.cancelled = True
+            for _ in threads:
+                all_there.put(None)
+            _hear(told, ended)
+        except KeyboardInterrupt as error:
+            stopped = error
+    if stopped is not None:
+        raise stopped
 
 
 def jobs(n_jobs: int | None) -> int:
