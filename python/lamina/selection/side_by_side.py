@@ -152,16 +152,13 @@ def run(tasks: Sequence[Task[Result]], n_jobs: int) -> list[Result]:
         _start(threads, work, together)
         for _ in range(together):
             all_there.put(None)
-        while len(told) < together and all(error is None for error in told):
+        while len(told) < together:
             _hear(told, ended)
+            if (error := told[-1]) is not None:
+                raise error
     except BaseException:
         _end(turns, threads, told, all_there, ended)
         raise
-    if any(error is not None for error in told):
-        _end(turns, threads, told, all_there, ended)
-    for error in told:
-        if error is not None:
-            raise error
     return [results[number] for number in range(len(tasks))]
 
 
