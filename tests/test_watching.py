@@ -753,3 +753,23 @@ def test_estimators_have_metrics_of_their_validation_set(kind):
     assert estimator.metric_curves_[name][-1] == pytest.approx(expected, rel=1e-6)
     with pytest.raises(TypeError, match=r"metrics of MLP\w+ must be None or a list of .*; got \['f1'\]"):
         estimator.set_params(metrics=["f1"]).fit(X, Y, X_val=X, y_val=Y)
+
+
+def test_a_cut_log_is_mended_where_the_fit_began(tmp_path, monkeypatch):
+    """Also where the program is in another folder by the first epoch."""
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    X = np.random.default_rng(0).normal(size=(20, 2))
+    net = lamina.Network([lamina.Dense(1)], n_inputs=2)
+    net.fit(X, X[:, 0], epochs=2, callbacks=[lamina.callbacks.CSVLogger("log.csv")])
+    log = tmp_path / "log.csv"
+    whole = log.read_bytes()
+    log.write_bytes(whole + b"3,0.")
+    leaves = [
+        lambda epoch: monkeypatch.chdir(tmp_path / "elsewhere"),
+        CSVLogger("log.csv", append=True),
+    ]
+    net.fit(X, X[:, 0], epochs=1, callbacks=leaves)
+    lines = log.read_bytes().splitlines(keepends=True)
+    assert b"".join(lines[:-1]) == whole
+    assert not any((tmp_path / "elsewhere").iterdir())

@@ -119,7 +119,7 @@ class CSVLogger(_OneFitAtATime):
             if same and last > 0 and len(lines) - last <= self._unkept:
                 del lines[last:]
         if (left := sum(map(len, lines))) != len(held):
-            os.truncate(self.path, left)
+            os.truncate(self._at, left)
         return True
 
 
