@@ -22,6 +22,7 @@ from lamina._dispatch import usable_levels
 from conftest import TIMES
 from lamina.callbacks import Checkpoint
 from lamina.model_file import ModelFileError
+from lamina.selection import side_by_side
 
 ROWS, INPUTS, EPOCHS = 60, 5, 7
 RNG = np.random.default_rng(17)
@@ -761,7 +762,7 @@ def test_no_thread_outlives_the_fit(tmp_path):
 # What else there is ----------------------------------------------------------------------------------------------
 
 
-def no_thread(_):
+def no_thread(*_):
     raise RuntimeError("can't start new thread")
 
 
@@ -771,7 +772,7 @@ def test_files_are_written_where_no_thread_can_be_started(tmp_path, monkeypatch)
 
 
 def test_fits_side_by_side_where_no_thread_can_be_started_are_a_matter_of_memory(monkeypatch):
-    monkeypatch.setattr(threading.Thread, "start", no_thread)
+    monkeypatch.setattr(side_by_side, "start_new_thread", no_thread)
     with pytest.raises(MemoryError, match="a smaller n_jobs needs fewer"):
         lamina.cross_validate(network(), X, Y, epochs=1, n_jobs=2)
 
