@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from lamina import activations
-from lamina.export.expressions import Expression, expression
+from lamina.export.expressions import Expression, expression, start_slopes
 from lamina.storage.parts import described
 
 __all__ = ["Function"]
@@ -98,15 +98,6 @@ class Function:
         params = self.activation.params
         return (params["lower"], params["upper"]) if "lower" in params else None
 
-    def _own_slope(self, ops: Any, x: Tensor) -> Tensor:
-        """What stands for a slope that no layer learns: the mean of what is drawn, the first one, or the unit's."""
-        params = self.activation.params
-        if self.random_slopes is not None:
-            return ops.full_like(x, sum(self.random_slopes) / 2)
-        if "initial" in params:
-            return ops.full_like(x, params["initial"])
-        return (ops.cumsum(ops.ones_like(x), axis=-1) - 1) % 2
-
     def __call__(self, ops: Any, x: Tensor, slope: Tensor | None = None) -> Tensor:
         """Return f(x), element by element."""
         recorded = _recorded(*self._key)
@@ -114,8 +105,9 @@ class Function:
         for node in recorded.nodes:
             arguments = [values[i] for i in node.arguments]
             if node.op == "input":
-                given = x if node.value == "x" else self._own_slope(ops, x) if slope is None else slope
-                values.append(given)
+                if node.value == "slope" and slope is None:
+                    slope = ops.like(x, start_slopes(self.activation, x.shape[-1], "float64"))
+                values.append(x if node.value == "x" else slope)
             elif node.op == "constant":
                 values.append(float(node.value) if node.type.startswith("float") else node.value)
             else:

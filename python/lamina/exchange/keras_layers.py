@@ -17,7 +17,20 @@ from lamina.storage.parts import described_layer, layer_from
 
 __all__ = ["Formula", "LaminaLayer", "Members", "Normalization", "RecurrentCell", "TargetScale", "array_of"]
 
-OPS = keras.ops
+
+class _Ops:
+    """Keras's functions."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(keras.ops, name)
+
+    @staticmethod
+    def like(x: Any, array: Any) -> Any:
+        """Return a tensor of the type of another, with the numbers of an array."""
+        return keras.ops.convert_to_tensor(array, dtype=x.dtype)
+
+
+OPS = _Ops()
 _registered = keras.saving.register_keras_serializable(package="lamina")
 
 

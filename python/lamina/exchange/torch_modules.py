@@ -46,6 +46,11 @@ class _Ops:
         return x.to(getattr(torch, dtype) if isinstance(dtype, str) else dtype)
 
     @staticmethod
+    def like(x: Any, array: Any) -> Any:
+        """Return a tensor of the type and in the place of another, with the numbers of an array."""
+        return torch.as_tensor(array, dtype=x.dtype, device=x.device)
+
+    @staticmethod
     def expand_dims(x: Any, axis: int) -> Any:
         return torch.unsqueeze(x, axis)
 

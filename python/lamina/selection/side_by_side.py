@@ -16,6 +16,7 @@ from lamina._dispatch import core as _core
 from lamina.data.arguments import whole_number
 from lamina.data.records import Samples
 from lamina.data.samples import counted_samples, samples
+from lamina.interrupts import insist
 from lamina.memory import need_room_for_a_thread
 from lamina.network.network import Network
 from lamina.training.callbacks import Epoch, callbacks_of
@@ -184,17 +185,14 @@ def _end(
     ended: SimpleQueue[BaseException | None],
 ) -> None:
     """Have the fits under way end after their epoch, and wait for all threads, however often Ctrl-C comes."""
-    stopped: BaseException | None = None
-    while len(told) < len(threads):
-        try:
-            turns.cancelled = True
-            for _ in threads:
-                all_there.put(None)
-            _hear(told, ended)
-        except KeyboardInterrupt as error:
-            stopped = error
-    if stopped is not None:
-        raise stopped
+
+    def wait() -> None:
+        turns.cancelled = True
+        for _ in threads:
+            all_there.put(None)
+        _hear(told, ended)
+
+    insist(lambda: len(told) >= len(threads), wait)
 
 
 def jobs(n_jobs: int | None) -> int:

@@ -22,6 +22,7 @@ from lamina.data.arguments import whole_number
 from lamina.data.arrays import Array
 from lamina.data.records import Samples, TrainingSet
 from lamina.files import FilePath, check_replaceable, path_of
+from lamina.interrupts import insist
 from lamina.memory import need_room_for_a_thread
 from lamina.runtime import __version__
 from lamina.storage.container import FIT, Contents, as_strings, read, understood, write
@@ -57,10 +58,6 @@ _NETWORKS = ("parameters", "state")
 _BEST, _AVERAGE = "best.", "average"
 # What a fit calls parts of its samples, where it has another name for them.
 _OF_SAMPLES = {"sample_weight": "sample_weight or class_weight"}
-
-# How often the end of a file's writing is waited for where something else than Ctrl-C breaks that off, as an error of a
-# signal's own or a lack of memory may.
-_MOST_TRIES = 4
 
 
 class AnotherFitError(ValueError):
@@ -412,19 +409,15 @@ class CheckpointFile:
 
     def flush(self) -> None:
         """Return once the last state is written; Ctrl-C is raised then, however often it comes meanwhile."""
-        stopped: BaseException | None = None
-        others = 0
-        while (self._thread is not None or self._waiting is not None) and others < _MOST_TRIES:
-            try:
-                self._join()
-                if self._waiting is not None:
-                    self._start()
-            except BaseException as error:
-                stopped = error
-                others += not isinstance(error, KeyboardInterrupt)
-        self._raise_error()
-        if stopped is not None:
-            raise stopped
+        try:
+            insist(lambda: self._thread is None and self._waiting is None, self._go_on)
+        finally:
+            self._raise_error()
+
+    def _go_on(self) -> None:
+        self._join()
+        if self._waiting is not None:
+            self._start()
 
     def _raise_error(self) -> None:
         if self._error is not None:
@@ -443,18 +436,13 @@ class CheckpointFile:
 
     def _join(self) -> None:
         """Return once what is begun is written."""
-        stopped: BaseException | None = None
-        others = 0
-        while self._thread is not None and others < _MOST_TRIES:
-            try:
-                if self._thread.ident is not None:  # or else Ctrl-C came before it was started
-                    self._thread.join()
-                self._thread = None
-            except BaseException as error:
-                stopped = error
-                others += not isinstance(error, KeyboardInterrupt)
-        if stopped is not None:
-            raise stopped
+
+        def wait() -> None:
+            if self._thread is not None and self._thread.ident is not None:  # or else Ctrl-C came before it was started
+                self._thread.join()
+            self._thread = None
+
+        insist(lambda: self._thread is None, wait)
 
     def _write(self) -> None:
         """Write what waits; what that raises is kept for the thread that trains."""
