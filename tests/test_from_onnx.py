@@ -399,10 +399,10 @@ def test_recurrent_operators(f, rng):
 @pytest.mark.parametrize(
     ("attributes", "more", "why"),
     [({"direction": "reverse"}, [], "forward"), ({"clip": 1.0}, [], "clipped"), ({}, ["", "h0"], "zeros"),
-     ({"activations": ["Affine"]}, [], "Affine")],
+     ({"activations": ["Affine"]}, [], "Affine"), ({}, ["two"], "how long its sequences are is a constant")],
 )  # fmt: skip
 def test_recurrent_operators_that_are_not_read(attributes, more, why, rng):
-    arrays = {**rnn(rng), "h0": np.ones((1, 1, 3), np.float32)}
+    arrays = {**rnn(rng), "h0": np.ones((1, 1, 3), np.float32), "two": np.array([2], np.int32)}
     nodes = [
         node("RNN", " ".join(["x", "W", "R", "B"]), "Y H", hidden_size=3, **attributes),
         node("Squeeze", "H zero", "y"),
@@ -412,7 +412,38 @@ def test_recurrent_operators_that_are_not_read(attributes, more, why, rng):
         lamina.from_onnx(graph(nodes, arrays, shape=("t", "n", 4)))
 
 
+@pytest.mark.parametrize(("opset", "read"), [(11, False), (13, True)])
+def test_a_softmax_over_steps_and_features_is_none_over_the_features(opset, read, rng):
+    arrays = rnn(rng)
+    nodes = [helper.make_node("RNN", ["x", "W", "R", "B"], ["Y", "H"], hidden_size=3)]
+    if opset < 13:
+        nodes.append(node("Squeeze", "Y", "s", axes=[1]))
+    else:
+        nodes.append(node("Squeeze", "Y one", "s"))
+    nodes += [node("Transpose", "s", "q", perm=[1, 0, 2]), node("Softmax", "q", "y")]
+    model = graph(nodes, arrays, shape=("t", "n", 4), opset=opset)
+    if not read:
+        with pytest.raises(ValueError, match="Softmax of node 'Softmax_y'"):
+            lamina.from_onnx(model)
+        return
+    x = rng.normal(size=(5, 20, 4)).astype(np.float32)
+    net = lamina.from_onnx(model)
+    np.testing.assert_allclose(net.predict(x.swapaxes(0, 1)), run(model, x)[0], rtol=1e-5, atol=1e-6)
+
+
 # What is refused --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("low", [-np.inf, -1e6, -13, 0])
+@pytest.mark.parametrize("high", [6.1, 12.5, 20, 500, 1e9, np.inf])
+def test_bounds_are_seen_however_far_out(low, high, arrays, x):
+    arrays |= {"low": np.float32(low), "high": np.float32(high)}
+    model = graph([node("Gemm", "x W b", "z"), node("Clip", "z low high", "h"), node("Gemm", "h V c", "y")], arrays)
+    if high == np.inf and low in (-np.inf, 0):
+        check(model, x)
+        return
+    with pytest.raises(ValueError, match="the operator Clip of node 'Clip_h'"):
+        lamina.from_onnx(model)
 
 
 @pytest.mark.parametrize(
@@ -431,10 +462,21 @@ def test_recurrent_operators_that_are_not_read(attributes, more, why, rng):
         ([node("Gemm", "x x x", "y")], "Gemm of node 'Gemm_y'"),
         ([node("Gemm", "x W b", "z"), node("Dropout", "z ratio on", "y")], "Dropout of node 'Dropout_y'"),
         ([node("RandomNormal", "", "r", shape=[3]), node("Gemm", "x W r", "y")], "Gemm of node 'Gemm_y'"),
+        # One number a row where there are as many rows as columns.
+        ([node("MatMul", "x W", "m"), node("Add", "m of_rows", "y")], "Add of node 'Add_y'"),
+        ([node("Gemm", "x W of_rows", "y")], "Gemm of node 'Gemm_y'"),
+        ([node("MatMul", "x W", "m"), node("PRelu", "m of_rows", "y")], "PRelu of node 'PRelu_y'"),
+        # Whole numbers in between are another function, also at the end.
+        *(
+            ([node("Gemm", "x W b", "z"), node(op, "z", "s"), node("Cast", "s", "i", to=TensorProto.INT32),
+              node("Cast", "i", "y", to=TensorProto.FLOAT)], named)
+            for op, named in (("Sigmoid", "Cast of node 'Cast_i'"), ("Softmax", "Softmax of node 'Softmax_s'"),
+                              ("Tanh", "Cast of node 'Cast_i'"))
+        ),
     ],
-)
+)  # fmt: skip
 def test_other_operators_are_refused_by_name(nodes, named, arrays):
-    arrays |= {"ratio": np.float32(0.5), "on": np.array(True)}
+    arrays |= {"ratio": np.float32(0.5), "on": np.array(True), "of_rows": np.array([[1], [2], [3]], np.float32)}
     with pytest.raises(ValueError, match=f"the operator {named}"):
         lamina.from_onnx(graph(nodes, arrays))
 

@@ -179,6 +179,7 @@ class _Reader:
     def __init__(self, onnx: Any, proto: Any, output: str | None) -> None:
         self._onnx, self._proto = onnx, proto
         graph = proto.graph
+        self._version = max((each.version for each in proto.opset_import if each.domain in ("", "ai.onnx")), default=1)
         self._constants = _numbers_of(onnx, graph)
         if graph.sparse_initializer:
             raise ValueError("sparse initializers are not read; make them dense")
@@ -344,6 +345,12 @@ class _Reader:
         value = self._constants.get(name)
         return None if value is None else np.asarray(value, np.float64)
 
+    def _by_column(self, constant: Array | None) -> Array | None:
+        """What is one number, or one for each column, as (columns,); None where it is neither."""
+        if constant is None or (constant.size > 1 and constant.shape[-1] != constant.size):
+            return None
+        return np.broadcast_to(constant.reshape(-1), (self._width,)) if constant.size in (1, self._width) else None
+
     def _passes(self, node: Any) -> bool:
         self._at = node.output[0]
         return True
@@ -355,8 +362,11 @@ class _Reader:
     # Operators ----------------------------------------------------------------------------------------------------
 
     def _cast(self, node: Any) -> bool:
-        wanted = self._onnx.helper.tensor_dtype_to_np_dtype(self._attributes(node)["to"])
-        return self._passes(node) if wanted.name in _FLOATS else self._refuse(node, "it makes whole numbers or text")
+        return self._passes(node) if self._makes_floats(node) else self._refuse(node, "it makes whole numbers or text")
+
+    def _makes_floats(self, cast: Any) -> bool:
+        wanted = self._onnx.helper.tensor_dtype_to_np_dtype(self._attributes(cast)["to"])
+        return wanted.name in _FLOATS
 
     def _unchanged(self, node: Any) -> bool:
         if self._constant(node, 2) is not None and np.any(self._constant(node, 2)):
@@ -394,21 +404,21 @@ class _Reader:
     def _dense(self, node: Any, weight: Array, bias: Array | None) -> bool:
         if weight.shape[0] != self._width:
             self._refuse(node, f"it takes {weight.shape[0]} numbers where there are {self._width}")
+        self._width = weight.shape[1]
+        if bias is not None and (bias := self._by_column(bias)) is None:
+            self._refuse(node, f"its third input must be one number or {self._width}, one for each column")
         affine = self._take_affine(weight.shape[0])
         if affine is not None:
             shift = -(affine.mean * affine.scale) @ weight
             weight, bias = affine.scale[:, np.newaxis] * weight, shift if bias is None else bias + shift
-        self._width = weight.shape[1]
-        bias = None if bias is None else np.broadcast_to(bias.reshape(-1), (self._width,))
         return self._add(node, Dense(self._width, use_bias=bias is not None), weight=weight, bias=bias)
 
     def _shifted_or_scaled(self, node: Any) -> bool:
         """Read x + c, x - c, c - x, c x or x / c."""
         turned = node.input[0] != self._at
-        c = self._constant(node, 0 if turned else 1)
-        if c is None or c.size not in (1, self._width) or (node.op_type == "Div" and (turned or not c.all())):
+        c = self._by_column(self._constant(node, 0 if turned else 1))
+        if c is None or (node.op_type == "Div" and (turned or not c.all())):
             return False
-        c = np.broadcast_to(c.reshape(-1), (self._width,))
         if node.op_type == "Add":
             return self._scaled(node, 1, c)
         if node.op_type == "Sub":
@@ -466,10 +476,10 @@ class _Reader:
         return self._add(node, BatchNorm(momentum=momentum, epsilon=epsilon), **arrays)
 
     def _prelu(self, node: Any) -> bool:
-        slope = self._constant(node, 1)
-        if slope is None or slope.size not in (1, self._width):
-            self._refuse(node, f"its slopes must be constants, one or {self._width}")
-        return self._activated(node, activations.get("prelu"), np.broadcast_to(slope.reshape(-1), (self._width,)))
+        slope = self._by_column(self._constant(node, 1))
+        if slope is None:
+            self._refuse(node, f"its slopes must be constants, one or {self._width}, one for each column")
+        return self._activated(node, activations.get("prelu"), slope)
 
     def _hard_sigmoid(self, node: Any) -> bool:
         """clip(a x + b, 0, 1) is clip(z + 3, 0, 6) / 6 for z = 6 a x + 6 b - 3."""
@@ -480,7 +490,8 @@ class _Reader:
         return self._activated(node, activations.get("hard_sigmoid"))
 
     def _softmax(self, node: Any) -> bool:
-        axis = self._attributes(node).get("axis", -1)
+        # Before version 13 it was over all axes from this one on.
+        axis = self._attributes(node).get("axis", -1 if self._version >= 13 else 1)
         if axis not in (-1, 1 if self._time is None else 2) or self._follows(node):
             self._refuse(node, "lamina has it at the end alone, over the outputs")
         return self._linked(node, "softmax")
@@ -514,7 +525,9 @@ class _Reader:
         at = node.output[0]
         while at != self._output:
             users = self._users.get(at, [])
-            if len(users) != 1 or users[0].op_type not in ("Identity", "Cast"):
+            if len(users) != 1 or not (
+                users[0].op_type == "Identity" or (users[0].op_type == "Cast" and self._makes_floats(users[0]))
+            ):
                 return True
             at = users[0].output[0]
         return False
@@ -549,6 +562,8 @@ class _Reader:
             self._refuse(node, "it must go forward, with constant weights, and not be clipped")
         if (len(node.input) > 5 and node.input[5] and (state is None or state.any())) or given.get("layout", 0):
             self._refuse(node, "its first state must be zeros, and its layout 0")
+        if self._constant(node, 4) is not None:
+            self._refuse(node, "how long its sequences are is a constant: it must be an input, or left out")
         settled = self._chain.affine
         units = recurrent.shape[1]
         weight, shift = weight[0].T, np.zeros(units)
@@ -650,18 +665,20 @@ class _Reader:
         constants = self._constants
         dtype = next((constants[n].dtype for node in nodes for n in node.input
                       if n in constants and constants[n].dtype.kind == "f"), np.dtype(np.float32))  # fmt: skip
-        x = _POINTS.astype(dtype)[:, np.newaxis]
         try:
             with np.errstate(all="ignore"):
+                x = np.concatenate([_POINTS, _FAR]).astype(dtype)[:, np.newaxis]
                 (y,) = self._evaluated(nodes, {at: x})
         except Exception:  # whatever an operator raises of arguments that are not its own: it is no activation
             return None
         y = np.asarray(y, np.float64)
-        if y.shape != x.shape or not np.isfinite(y).all():
+        near = len(_POINTS)
+        if y.shape != x.shape or not np.isfinite(y[:near]).all():
             return None
+        x = x.astype(np.float64)
         for number in sorted(numbers, key=abs):
             for f in _candidates(number):
-                if np.allclose(f(x.astype(np.float64)), y, rtol=_NEAR, atol=_NEAR):
+                if np.allclose(f(x[:near]), y[:near], rtol=_NEAR, atol=_NEAR) and _is_far_out(f, x[near:], y[near:]):
                     return f
         return None
 
@@ -724,6 +741,17 @@ def _has_body(node: Any) -> bool:
 
 # Where activations are told apart: on both sides of their bends, and where they are flat.
 _POINTS = np.concatenate([np.linspace(-12, 12, 241), np.linspace(-1.03, 0.97, 41)])
+# And where nothing but bounds should still have a bend.
+_FAR = np.concatenate([sign * 12 * 1.25 ** np.arange(1, 100) for sign in (-1, 1)])
+
+
+def _is_far_out(f: Any, x: Array, y: Array) -> bool:
+    """Whether y is f(x) also far from zero, as exactly as float32 can tell there, and where it has such numbers."""
+    with np.errstate(all="ignore"):
+        wanted = f(x)
+        unsure = np.abs(f(x * (1 + _NEAR)) - f(x * (1 - _NEAR))) + _NEAR * (1 + np.abs(x) + np.abs(wanted))
+        told = np.isfinite(wanted) & np.isfinite(y) & np.isfinite(unsure)
+        return bool((np.abs(wanted - y) <= unsure)[told].all())
 
 
 @cache
