@@ -558,6 +558,12 @@ def test_what_has_no_weights_or_is_trained_is_not_told():
     lamina.from_keras(sequential(layers.Dense(3), layers.BatchNormalization(scale=False, center=False)))
 
 
+def by_step(norm):
+    """A model that normalises each step by numbers of its own, where there are as many steps as inputs."""
+    norm.adapt(np.random.default_rng(0).normal(size=(6, 5, 5)))
+    return sequential(norm, layers.SimpleRNN(3), inputs=(5, 5))
+
+
 REFUSED = {
     "convolution": (lambda: sequential(layers.Conv1D(2, 1, name="conv"), inputs=(4, 2)), r"'conv' \(Conv1D\)"),
     "lstm": (lambda: sequential(layers.LSTM(2, name="memory"), inputs=(4, 2)), r"'memory' \(LSTM\)"),
@@ -583,6 +589,11 @@ REFUSED = {
     ),
     "subclass": (built_subclass, "its own call"),
     "half": (lambda: sequential(layers.Dense(2, dtype="mixed_float16", name="half")), "'half' .* computes in float16"),
+    "order": (
+        lambda: sequential(layers.Flatten("channels_first", name="flat"), layers.Dense(2), inputs=(3, 2, 5)),
+        "'flat' .* data_format='channels_first'",
+    ),
+    "by step": (lambda: by_step(layers.Normalization(axis=1, name="steps")), "'steps' .* its axis"),
     "flatten": (lambda: sequential(layers.Dense(2), layers.Flatten(name="flat"), inputs=(2, 2)), "'flat'"),
     "many axes": (lambda: sequential(layers.Dense(2), inputs=(3, 2)), "its inputs have 3 axes, and 2 are wanted"),
     "mask": (
@@ -597,6 +608,27 @@ def test_what_has_no_equal_is_refused_by_name(name):
     model, message = REFUSED[name]
     with pytest.raises(ValueError, match=message):
         lamina.from_keras(model())
+
+
+@pytest.mark.parametrize("shape", [(1, 2, 5), (6, 1), (10,)])
+def test_an_order_that_changes_nothing_is_read(shape, rng):
+    model = sequential(layers.Flatten("channels_first"), layers.Dense(2), inputs=shape)
+    x = rng.normal(size=(4, *shape)).astype("f")
+    np.testing.assert_allclose(lamina.from_keras(model).predict(x.reshape(4, -1)), outputs(model, x), atol=1e-6)
+
+
+@pytest.mark.parametrize("deviation", [0.5, 1.0, 2.0])
+def test_noise_of_any_size(deviation, rng, tmp_path):
+    net = lamina.Network([lamina.GaussianNoise(deviation), lamina.Dense(3)], n_inputs=4)
+    x = rng.normal(size=(2000, 4)).astype("f")
+    model = lamina.to_keras(net)
+    np.testing.assert_allclose(outputs(model, x), net.predict(x), atol=1e-6)
+    assert repr(lamina.from_keras(model).layers) == repr(net.layers)
+    model.save(tmp_path / "model.keras")
+    model = keras.saving.load_model(tmp_path / "model.keras")
+    noisy = np.asarray(model.layers[0](x, training=True)) - x
+    assert abs(noisy.std() / deviation - 1) < 0.05
+    assert repr(lamina.from_keras(model).layers) == repr(net.layers)
 
 
 def test_arguments_are_checked():

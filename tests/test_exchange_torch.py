@@ -611,6 +611,30 @@ class DroppingByHand(nn.Module):
         return self.two(functional.dropout(x, 0.4, training=False))
 
 
+class InPlace(nn.Module):
+    """Whose activation changes what it is given; what it returns is gone on with, or not."""
+
+    def __init__(self, goes_on):
+        super().__init__()
+        self.one, self.act, self.two, self.goes_on = nn.Linear(4, 4), nn.ReLU(inplace=True), nn.Linear(4, 4), goes_on
+
+    def forward(self, x):
+        x = self.one(x)
+        y = self.act(x)
+        return self.two(y if self.goes_on else x)
+
+
+#: Ways to change what is given.
+IN_PLACE = {
+    "by keyword": lambda h: functional.relu(h, inplace=True),
+    "by place": lambda h: functional.leaky_relu(h, 0.01, True),
+    "by name": lambda h: functional.relu_(h),
+    "of torch": lambda h: torch.tanh_(h),
+    "as a method": lambda h: h.sigmoid_(),
+    "into itself": lambda h: torch.tanh(h, out=h),
+}
+
+
 def tied(key=lambda weight: weight):
     module = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 4))
     module[2].weight = key(module[0].weight)
@@ -702,6 +726,14 @@ REFUSED = {
         r"module 1, Softmax.* has to be the last",
     ),
     "softmax over rows": (nn.Sequential(nn.Linear(4, 4), nn.Softmax(0)), "dim=0"),
+    **{
+        f"in place, {name}": (
+            calling(lambda h, change=change: (change(h), h)[1]),
+            "the module Calling.* changes in place what its forward goes on with",
+        )
+        for name, change in IN_PLACE.items()
+    },
+    "in place, by a module": (InPlace(False), "the module InPlace.* act changes in place"),
     "branches": (Branching(), "the module Branching .* no chain"),
     "decides": (Deciding(), "the module Deciding .* cannot be followed"),
     "lstm": (nn.Sequential(nn.LSTM(4, 4)), r"module 0, LSTM\(4, 4\)"),
@@ -824,6 +856,14 @@ def test_frozen_parameters_are_told():
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("error")
         lamina.from_torch(frozen(module))
+
+
+@pytest.mark.parametrize("name", ["module", *(name for name in IN_PLACE if name != "into itself")])
+def test_what_a_change_in_place_returns_may_be_gone_on_with(name):
+    module = InPlace(True) if name == "module" else calling(IN_PLACE[name])
+    x = some(20, 4, "float32")
+    net = lamina.from_torch(module)
+    np.testing.assert_allclose(net.predict(x), module.eval()(torch.from_numpy(x)).detach(), atol=1e-6)
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -172,7 +172,9 @@ def _layers_of(keras: Any, own: Any, piece: Piece, dtype: str) -> list[tuple[Any
     if isinstance(layer, Dropout):
         return [(keras.layers.Dropout(layer.rate, **options), None)]
     if isinstance(layer, GaussianNoise):
-        return [(keras.layers.GaussianNoise(layer.deviation, **options), None)]
+        # Keras has none above 1.
+        noise = keras.layers.GaussianNoise if layer.deviation <= 1 else own.Noise
+        return [(noise(layer.deviation, **options), None)]
     if isinstance(layer, Recurrent):
         function = _native(keras, layer.activation)
         sequences = {"return_sequences": layer.return_sequences}
@@ -468,6 +470,11 @@ def _recurrent(keras: Any, found: _Found, layer: Any, where: str) -> None:
 def _flatten(keras: Any, found: _Found, layer: Any, where: str) -> None:
     if len(layer.output.shape) != 2 or (found.parts and layer.input.shape != layer.output.shape):
         refuse(where, "behind the first layer only what is flat already goes through it")
+    channels, *others = layer.input.shape[1:]
+    if layer.data_format == "channels_first" and channels != 1 and any(size != 1 for size in others):
+        refuse(
+            where, "data_format='channels_first' puts the last axis first: permute it in the model, and flatten then"
+        )
     if layer.output.shape[-1] is None or any(array.size > 1 for array in found.scales.values()):
         refuse(where, "what it makes rows of has to be of one size, and not normalised by column before")
     found.n_inputs = layer.output.shape[-1] if not found.parts else found.n_inputs
@@ -477,8 +484,9 @@ def _normalization(keras: Any, found: _Found, layer: Any, where: str) -> None:
     if layer.invert:
         refuse(where, "invert=True")
     arrays = found.arrays({"mean": layer.mean, "variance": layer.variance}, where)
+    by_place = any(array.size != array.shape[-1] for array in arrays.values() if array.size > 1)
     mean, variance = (array.reshape(-1) for array in arrays.values())
-    if mean.size not in (1, found.n_inputs) and not found.parts:
+    if by_place or (mean.size not in (1, found.n_inputs) and not found.parts):
         refuse(where, f"its axis {layer.axis} is not that of the inputs")
     deviation = np.maximum(np.sqrt(variance), mean.dtype.type(keras.config.epsilon()))
     found.normalization(mean, 1 / deviation, None, where)
@@ -551,6 +559,7 @@ _OWN: dict[str, Any] = {
     "Formula": lambda keras, found, layer, where: found.activation(layer.function.activation, where),
     "Normalization": _own_normalization,
     "TargetScale": lambda keras, found, layer, where: found.target_scale(found.arrays(layer.own, where), where),
+    "Noise": _noise,
     "Members": lambda keras, found, layer, where: None,  # which the layers make of themselves
 }
 

@@ -15,7 +15,7 @@ from lamina.exchange import formulas
 from lamina.exchange.expressions import Function
 from lamina.storage.parts import described_layer, layer_from
 
-__all__ = ["Formula", "LaminaLayer", "Members", "Normalization", "RecurrentCell", "TargetScale", "array_of"]
+__all__ = ["Formula", "LaminaLayer", "Members", "Noise", "Normalization", "RecurrentCell", "TargetScale", "array_of"]
 
 
 class _Ops:
@@ -83,6 +83,27 @@ class Formula(_Layer):
     def get_config(self) -> dict[str, Any]:
         """Return what makes the layer."""
         return {**super().get_config(), "activation": self.function.described}
+
+
+@_registered
+class Noise(_Layer):
+    """Normal noise in training, nothing otherwise."""
+
+    def __init__(self, stddev: float, **options: Any) -> None:
+        super().__init__(**options)
+        self.stddev = float(stddev)
+        self.generator = keras.random.SeedGenerator()
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        """Return x, in training with noise."""
+        if not training:
+            return inputs
+        drawn = keras.random.normal(OPS.shape(inputs), 0.0, self.stddev, self.compute_dtype, self.generator)
+        return inputs + drawn
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what makes the layer."""
+        return {**super().get_config(), "stddev": self.stddev}
 
 
 class _WithParameters(_Layer):

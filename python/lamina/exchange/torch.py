@@ -659,7 +659,7 @@ def _follow(found: _Found, module: Any, path: str) -> None:
 def _chain_in_both_modes(module: Any, where: str) -> list[Any]:
     """What a module's `forward` calls in training, refused where evaluation has more than dropout less."""
     evaluated, trained = _traced(module, where, False), _traced(module, where, True)
-    chain = _chain_of(evaluated, where)
+    chain = _chain_of(evaluated, module, where)
     for node in chain:
         if _is_dropout(node) and _drops(node):
             refuse(
@@ -669,7 +669,7 @@ def _chain_in_both_modes(module: Any, where: str) -> list[Any]:
     known: dict[str, int] = {}
     if _computed(trained, module, known) != _computed(evaluated, module, known):
         refuse(where, "in training its forward computes something else than in evaluation, and not by dropout alone")
-    chain = _chain_of(trained, where)
+    chain = _chain_of(trained, module, where)
     return [node for node in chain if not _is_dropout(node) or _drops(node)]
 
 
@@ -734,7 +734,22 @@ def _drops_an_axis(node: Any) -> bool:
     )
 
 
-def _chain_of(graph: Any, where: str) -> list[Any]:
+def _is_in_place(node: Any, module: Any) -> bool:
+    """Whether a call changes what it is given."""
+    from torch.fx.operator_schemas import normalize_function
+
+    if node.op == "call_module":
+        return any(getattr(part, "inplace", False) for part in module.get_submodule(node.target).modules())
+    if node.op == "call_method":
+        return str(node.target).endswith("_")
+    if getattr(node.target, "__name__", "").endswith("_"):
+        return True
+    named = normalize_function(node.target, node.args, node.kwargs, normalize_to_only_use_kwargs=True)
+    given = node.kwargs if named is None else named.kwargs
+    return bool(given.get("inplace")) or given.get("out") is not None
+
+
+def _chain_of(graph: Any, module: Any, where: str) -> list[Any]:
     """The nodes between the input and the output, each with the one before as its first argument."""
     chain: list[Any] = []
     node = next(node for node in graph.nodes if node.op == "output").args[0]
@@ -750,6 +765,8 @@ def _chain_of(graph: Any, where: str) -> list[Any]:
         of_shape = other.op == "call_method" and other.target in ("size", "dim")
         if not of_shape and not (other.op == "placeholder" and other.args) and other.users:
             refuse(where, f"its forward is no chain: {other.name} goes beside it")
+        if other.op.startswith("call_") and _is_in_place(other, module):
+            refuse(where, f"{other.name} changes in place what its forward goes on with: go on with what it returns")
     for node in chain:
         tensors = [argument for argument in node.all_input_nodes if argument in used]
         if len(tensors) > 1:
