@@ -54,8 +54,10 @@ def assert_near(got, wanted, axis=0):
 
 
 def check(net, x, path, lengths=None):
-    """All rows, one row, and lengths left out."""
+    """All rows, one row, none, and lengths left out."""
     run = session(path)
+    (got,) = run.run(["prediction"], {"X": x[:0]} | ({} if lengths is None else {"lengths": np.zeros(0, np.int64)}))
+    assert len(got) == 0
     feeds = [(x, lengths), (x[:1], None if lengths is None else lengths[:1])]
     for rows, own in [*feeds, *([(x, None)] if lengths is not None else [])]:
         given = {"X": rows} if own is None else {"X": rows, "lengths": np.asarray(own, np.int64)}
@@ -214,6 +216,8 @@ def test_sequences(kind, each_step, dtype, tmp_path, rng):
     assert_near(got, net.predict(x, lengths=lengths))
     if each_step:
         assert not got[np.arange(7) >= lengths[:, np.newaxis]].any()
+    with pytest.raises(Exception, match="Scan"):  # an error of onnxruntime's, and not the end of the process
+        session(path).run(None, {"X": x[:, :0], "lengths": np.zeros(20, np.int64)})
 
 
 def test_a_normalisation_that_is_to_come_is_told(tmp_path):

@@ -53,7 +53,8 @@ class Sequences:
     def apart(self, rows: Value, width: int) -> Value:
         """Return (sequences, steps, width) of rows."""
         graph = rows.graph
-        return graph.apply("Reshape", rows, graph.concat([self.count, self.steps, graph.whole([width])], axis=0))
+        shape = graph.concat([self.count, self.steps, graph.whole([width])], axis=0)
+        return graph.apply("Reshape", rows, shape, allowzero=1)
 
 
 @dataclass(frozen=True)
@@ -259,7 +260,8 @@ def _recurrent(layer: Any, p: Parameters, rows: Rows) -> Rows:
     sequences, graph = rows.sequences, rows.x.graph
     assert sequences is not None
     fed, units = p.arrays["recurrent_weight"].shape
-    steps_x = sequences.apart(rows.x @ p["weight"], units)
+    # Scan could have its steps in the second axis, but then onnxruntime divides by their number, also by 0.
+    steps_x = sequences.apart(rows.x @ p["weight"], units).transpose(1, 0, 2)
     size = graph.concat([sequences.count, graph.whole([fed])], axis=0)
     zero = graph.onnx.numpy_helper.from_array(np.zeros(1, rows.x.dtype))
     start = graph.apply("ConstantOfShape", size, dtype=rows.x.dtype, value=zero)
@@ -278,10 +280,10 @@ def _recurrent(layer: Any, p: Parameters, rows: Rows) -> Rows:
         step = body.ended([(number + 1, [1]), (y, ["sequences", fed]), *every])
     inputs = [graph.whole([0]), start, steps_x]
     names = graph.names("number", "state", *(["steps"] if layer.return_sequences else []))
-    axes = {"scan_input_axes": [1], **({"scan_output_axes": [1]} if layer.return_sequences else {})}
-    graph.add("Scan", [each.name for each in inputs], names, body=step, num_scan_inputs=1, **axes)
+    graph.add("Scan", [each.name for each in inputs], names, body=step, num_scan_inputs=1)
     if layer.return_sequences:
-        return Rows(Value(graph, names[2], start.dtype).reshape(-1, fed), fed, sequences)
+        outputs = Value(graph, names[2], start.dtype).transpose(1, 0, 2)
+        return Rows(outputs.reshape(-1, fed), fed, sequences)
     return Rows(Value(graph, names[1], start.dtype), fed)
 
 
