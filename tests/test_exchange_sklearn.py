@@ -102,6 +102,13 @@ def test_a_scaler_in_front_normalises_inputs(task):
     assert_same(lamina.from_sklearn(plain), plain, X)
 
 
+def test_one_class_alone_is_refused():
+    X, _ = data("binary")
+    theirs = fitted(perceptron("binary"), X, np.zeros(len(X), int))
+    with pytest.raises(ValueError, match="one class alone, 0"):
+        lamina.from_sklearn(theirs)
+
+
 @pytest.mark.parametrize("options", [{}, {"solver": "lbfgs"}, {"solver": "sgd"}], ids=str)
 @pytest.mark.parametrize("task", ["binary", "classes", "labels", "regression"])
 def test_training_goes_on(task, options):

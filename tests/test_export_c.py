@@ -158,6 +158,7 @@ MODELS = {
     "cascade_logistic": lambda: grown("gaussian", "logistic", "float64"),
     "target_scale": lambda: fitted([lamina.Dense(2)], normalize_targets=True, dtype="float64"),
     "large_softmax": large,
+    "nothing_to_do": lambda: lamina.Network([lamina.Dropout(0.1), lamina.GaussianNoise(0.1)], 4),
 }
 
 
@@ -595,6 +596,12 @@ class TestRefused:
     @pytest.mark.parametrize("stem", ["math", "stdint", "Float", "threads"])
     def test_names_of_headers(self, tmp_path, stem):
         with pytest.raises(ValueError, match=rf"path must not be that of a header of C's: {stem}\.h beside it"):
+            c(lamina.Network([lamina.Dense(1)], 2), tmp_path / f"{stem}.c", name="net")
+        assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.parametrize("stem", ['we"ird', "new\nline", "back\\slash", "what??"])
+    def test_names_that_no_include_can_have(self, tmp_path, stem):
+        with pytest.raises(ValueError, match=r"path must be one that #include can name; got .* in its name"):
             c(lamina.Network([lamina.Dense(1)], 2), tmp_path / f"{stem}.c", name="net")
         assert list(tmp_path.iterdir()) == []
 

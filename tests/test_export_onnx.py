@@ -514,6 +514,21 @@ def test_tables_that_are_regressed(given, table, tmp_path):
         np.testing.assert_allclose(got[1], estimator.predict_quantiles(new), rtol=0, atol=1e-6 * spread)
 
 
+def test_categories_are_listed_as_they_are_spelled(tmp_path, rng):
+    frame = pd.DataFrame({"flag": pd.Categorical(rng.choice([True, False], 80)),
+                          "size": pd.Categorical(rng.choice([0.5, 2.0, 3e2], 80))})  # fmt: skip
+    path = exported(lamina.TabularRegressor(epochs=1, preset="fast").fit(frame, rng.normal(size=80)), tmp_path)
+    told = json.loads({each.key: each.value for each in onnx.load(path).metadata_props}["inputs"])
+    assert {each["name"]: each["categories"] for each in told} == {"flag": ["0", "1"], "size": ["0.5", "2", "300"]}
+
+
+def test_an_empty_name_is_refused_by_the_place_of_its_column(tmp_path, rng):
+    frame = pd.DataFrame({"a": rng.normal(size=80), "": rng.normal(size=80)})
+    model = lamina.TabularRegressor(epochs=1, preset="fast").fit(frame, rng.normal(size=80))
+    with pytest.raises(ValueError, match="column 2 of the table has an empty name"):
+        exported(model, tmp_path)
+
+
 def test_a_table_of_numbers_without_names_is_one_input(tmp_path, rng):
     x = rng.normal(size=(200, 5))
     x[::5, 1], x[:, 2] = np.nan, 3.0

@@ -560,6 +560,21 @@ def test_tensorboard_reads_what_the_history_has(tmp_path):
         assert (told.min, told.max) == pytest.approx((array.min(), array.max()))
 
 
+@pytest.mark.parametrize("odd", [[1.0, np.nextafter(1.0, 2)], [1.0, np.nan], [np.inf, 1.0, 2.0], [1e200, -1e200]])
+def test_tensorboard_takes_any_weights(odd, tmp_path):
+    """As those of a fit that diverges: it ends as such, and not in an error of the histogram's."""
+    pytest.importorskip("tensorboard")
+    net = lamina.Network([lamina.Dense(1)], n_inputs=len(odd), dtype="float64")
+
+    def strange(epoch):
+        net.parameters["0.weight"][:, 0] = odd
+
+    logger = TensorBoard(tmp_path, histogram_freq=1)
+    net.fit(np.ones((40, len(odd))), np.ones(40), epochs=1, validation=None, callbacks=[strange, logger])
+    told = events(tmp_path).Histograms("0.weight")[-1].histogram_value
+    assert told.num == len(odd) == sum(told.bucket)
+
+
 def test_tensorboard_needs_neither_tensorflow_nor_torch(tmp_path):
     pytest.importorskip("tensorboard")
     code = (

@@ -255,8 +255,12 @@ feature_names_in_, n_iter_, n_layers_, n_outputs_, out_activation_
         return y, self._encode_more(y)
 
     def _adopt_targets(self, fitted: Any) -> None:
-        self.classes_, self.n_outputs_ = fitted.classes_, int(fitted.n_outputs_)
-        self._multilabel = fitted.out_activation_ == "logistic" and self.n_outputs_ > 1
+        n_outputs = int(fitted.n_outputs_)
+        self._multilabel = fitted.out_activation_ == "logistic" and n_outputs > 1
+        self.classes_, self.n_outputs_ = (
+            fitted.classes_ if self._multilabel else two_classes(fitted.classes_),
+            n_outputs,
+        )
 
     def _encode_more(self, y: Any) -> Any:
         y = class_labels(y)

@@ -122,6 +122,8 @@ def c(model: Any, path: FilePath, *, name: str | None = None, dtype: str | None 
     header = os.path.basename(file)[:-2] + ".h"
     if header.lower().removesuffix(".h") in _HEADERS:
         raise ValueError(f"path must not be that of a header of C's: {header} beside it would hide it; got {file!r}")
+    if odd := next((sign for sign in ('"', "\\", "\n", "\r", "??") if sign in header), None):
+        raise ValueError(f"path must be one that #include can name; got {file!r}, with {odd!r} in its name")
     prefix = _identifier(name, file)
     network = _network_of(model)
     if dtype is not None and dtype not in ("float32", "float64"):
@@ -239,6 +241,8 @@ class _Text:
             s.map("predicted_target", "predicted_target", values.width, values.own(), *parts)
         if hasattr(self._model, "target_scale_"):
             self._rescale(values)
+        if not s.scratch:  # an empty struct is none of C
+            values.own()
         s.call("copy", values.width, values.at, "y")
 
     def _normalize(self, values: Values, scales: Any) -> None:

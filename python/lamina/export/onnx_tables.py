@@ -60,6 +60,9 @@ def columns_of(encoder: Any) -> list[dict[str, Any]]:
                 f"column {encoder.name_of(i)!r} is of kind {column.kind!r} with the time zone {column.zone!r}, whose "
                 "clock no operator of ONNX knows: bring it to UTC, or take its zone away, and fit anew"
             )
+    for i, _ in used:
+        if encoder.names is not None and not encoder.name_of(i):
+            raise ValueError(f"column {i + 1} of the table has an empty name, and no input of ONNX may: name it")
     if encoder.names is None and all(_KINDS[column.kind].dtype == _FLOAT64 for _, column in used):
         return [{"name": "X", "columns": len(encoder.columns), "type": "float64", "missing": "NaN"}]
     return [
@@ -68,6 +71,7 @@ def columns_of(encoder: Any) -> list[dict[str, Any]]:
             "kind": column.kind,
             "type": "string" if column.kind == "category" else _KINDS[column.kind].dtype.name,
             "missing": _missing_text(column) if column.kind == "category" else _KINDS[column.kind].missing,
+            **({"categories": list(column.categories)} if column.kind == "category" else {}),
         }
         for i, column in used
     ]

@@ -226,16 +226,21 @@ class TensorBoard(_OneFitAtATime):
 def _histogram(array: Any) -> dict[str, Any]:
     """The fields of TensorBoard's histogram of an array."""
     values = np.asarray(array, np.float64).reshape(-1)
-    counts, edges = np.histogram(values, bins=30)
-    return {
-        "min": values.min(),
-        "max": values.max(),
-        "num": values.size,
-        "sum": values.sum(),
-        "sum_squares": np.square(values).sum(),
-        "bucket_limit": edges[1:].tolist(),
-        "bucket": counts.astype(float).tolist(),
-    }
+    try:
+        counts, edges = np.histogram(values, bins=30)
+        limits = edges[1:]
+    except ValueError:  # numbers that are not finite, or so near to each other that none lie between
+        counts, limits = np.array([values.size]), values.max(keepdims=True)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return {
+            "min": values.min(),
+            "max": values.max(),
+            "num": values.size,
+            "sum": values.sum(),
+            "sum_squares": np.square(values).sum(),
+            "bucket_limit": limits.tolist(),
+            "bucket": counts.astype(float).tolist(),
+        }
 
 
 class MLflow(_OneFitAtATime):
