@@ -593,7 +593,11 @@ REFUSED = {
         lambda: sequential(layers.Flatten("channels_first", name="flat"), layers.Dense(2), inputs=(3, 2, 5)),
         "'flat' .* data_format='channels_first'",
     ),
-    "by step": (lambda: by_step(layers.Normalization(axis=1, name="steps")), "'steps' .* its axis"),
+    "by step": (lambda: by_step(layers.Normalization(axis=1, name="steps")), "'steps' .* by place"),
+    "scales by step": (
+        lambda: sequential(layers.Rescaling(np.ones((5, 1)), name="s"), layers.SimpleRNN(3), inputs=(5, 5)),
+        r"'s' .* \(5, 1\), are by place",
+    ),
     "flatten": (lambda: sequential(layers.Dense(2), layers.Flatten(name="flat"), inputs=(2, 2)), "'flat'"),
     "many axes": (lambda: sequential(layers.Dense(2), inputs=(3, 2)), "its inputs have 3 axes, and 2 are wanted"),
     "mask": (

@@ -480,13 +480,19 @@ def _flatten(keras: Any, found: _Found, layer: Any, where: str) -> None:
     found.n_inputs = layer.output.shape[-1] if not found.parts else found.n_inputs
 
 
+def _by_column(array: Any, where: str) -> Any:
+    """What is one number, or one for each of the last axis, as (1,) or (columns,)."""
+    if array.size > 1 and array.shape[-1] != array.size:
+        refuse(where, f"its numbers, {array.shape}, are by place and not one for each of the last axis")
+    return array.reshape(-1)
+
+
 def _normalization(keras: Any, found: _Found, layer: Any, where: str) -> None:
     if layer.invert:
         refuse(where, "invert=True")
     arrays = found.arrays({"mean": layer.mean, "variance": layer.variance}, where)
-    by_place = any(array.size != array.shape[-1] for array in arrays.values() if array.size > 1)
-    mean, variance = (array.reshape(-1) for array in arrays.values())
-    if by_place or (mean.size not in (1, found.n_inputs) and not found.parts):
+    mean, variance = (_by_column(array, where) for array in arrays.values())
+    if mean.size not in (1, found.n_inputs) and not found.parts:
         refuse(where, f"its axis {layer.axis} is not that of the inputs")
     deviation = np.maximum(np.sqrt(variance), mean.dtype.type(keras.config.epsilon()))
     found.normalization(mean, 1 / deviation, None, where)
@@ -494,7 +500,7 @@ def _normalization(keras: Any, found: _Found, layer: Any, where: str) -> None:
 
 def _rescaling(keras: Any, found: _Found, layer: Any, where: str) -> None:
     dtype = np.dtype(layer.compute_dtype)
-    scale, offset = (np.atleast_1d(np.asarray(part, dtype)) for part in (layer.scale, layer.offset))
+    scale, offset = (_by_column(np.asarray(part, dtype), where) for part in (layer.scale, layer.offset))
     if not (scale > 0).all():
         refuse(where, f"its scale must be greater than 0; got {layer.scale}")
     size = max(scale.size, offset.size)
