@@ -23,7 +23,7 @@ SEES = {folder: LAYERS[: i + 1] for i, folder in enumerate(LAYERS)} | {
 # The floors of the Python package, from the ground up. A module imports what is below it or on its own floor.
 FLOORS = [
     {"_cpu", "_core", "_dispatch"},
-    {"runtime", "text", "files", "extras", "callers", "memory", "other_words"},
+    {"runtime", "text", "files", "extras", "callers", "memory", "other_words", "interrupts"},
     {"activations", "losses", "initializers", "layers", "metrics", "optimizers", "schedules"},
     {"plots"},
     {"html"},
