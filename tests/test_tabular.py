@@ -356,6 +356,10 @@ def test_class_weights():
         np.array([True, False]),
         np.array([0.0, 1.0]),
         np.array([-5, 5], np.int8),
+        np.array([0.0, 1.0], np.float16),
+        np.array(["2024-01-01", "2024-01-02"], "datetime64[D]"),
+        np.array(["2024-01-01", "2024-01-02"], "datetime64[ns]"),
+        np.array([1, 2], "timedelta64[h]"),
     ],
     ids=lambda labels: str(labels.dtype),
 )
@@ -370,6 +374,47 @@ def test_labels_come_back_as_they_were(labels, tmp_path):
         assert np.mean(each.predict(X) == y) > 0.9
         np.testing.assert_allclose(each.predict_proba(X).sum(axis=1), 1)
         np.testing.assert_allclose(np.exp(each.predict_log_proba(X)), each.predict_proba(X))
+
+
+@pytest.mark.parametrize(
+    ("labels", "native"),
+    [(np.array([1, 2], ">i4"), "int32"), (np.array([0.0, 1.0], ">f8"), "float64"), (np.array(["a", "b"], ">U1"), "U1")],
+    ids=lambda part: str(getattr(part, "dtype", part)),
+)
+def test_labels_are_of_the_machines_byte_order(labels, native, tmp_path):
+    model = make("TabularClassifier", epochs=1).fit(FRAME, labels[np.arange(N) % 2])
+    model.save(tmp_path / "model")
+    for each in (model, lamina.load(tmp_path / "model")):
+        assert each.classes_.dtype == np.dtype(native)
+        assert each.classes_.tolist() == labels.tolist()
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        pytest.param(
+            np.array([0, 1], np.longdouble),
+            marks=pytest.mark.skipif(np.dtype(np.longdouble).name == "float64", reason="no type of its own here"),
+        ),
+        np.array([(1, 2), (3, 4)], "i4,i4"),
+        np.array([1, 2], "timedelta64"),
+        np.array([1, 2], "timedelta64[25s]"),
+    ],
+    ids=lambda labels: str(labels.dtype),
+)
+def test_labels_that_no_file_keeps_are_refused_before_training(labels):
+    model = make("TabularClassifier")
+    before = dict(vars(model))
+    with pytest.raises(ValueError, match=f"^y must hold labels of .*; got dtype {re.escape(str(labels.dtype))}$"):
+        model.fit(FRAME, labels[np.arange(N) % 2])
+    assert vars(model) == before
+
+
+def test_a_parameter_of_any_type_of_numbers_is_in_the_file(tmp_path):
+    for kind in (np.float16, np.float32, np.float64, np.longdouble):
+        rate = kind(0.01)
+        make("TabularRegressor", epochs=1, learning_rate=rate).fit(FRAME, VALUES).save(tmp_path / "model")
+        assert lamina.load(tmp_path / "model").learning_rate == float(rate)
 
 
 def test_labels_in_series():

@@ -73,6 +73,8 @@ def class_labels(y: Any) -> Any:
     _refuse_dates(y)
     if y.dtype.kind in "fcO":
         assert_all_finite(y, input_name="y")
+    if y.dtype.kind in "mM" and (missing := np.isnat(y)).any():
+        raise ValueError(f"Input y contains NaT: a label is missing in row {int(np.argwhere(missing)[0, 0])}")
     if y.dtype.kind == "O":
         kinds = {
             "text" if isinstance(each, str) else "numbers" if isinstance(each, Number) else f"{each!r:.40}"
