@@ -159,6 +159,33 @@ def test_halving_keeps_the_best():
     assert found.best is by_rung[2][0]
 
 
+def test_halving_refuses_epochs_of_build_by_name():
+    X, y = digits(60)
+    with pytest.raises(ValueError, match=r"take epochs out of what build returns, .* got epochs=3 from build"):
+        lamina.search(
+            lambda units: (build(units), {"epochs": 3}), {"units": [2, 3, 4]}, X, y, validation=0.25, method="halving"
+        )
+
+
+def test_the_best_network_of_halving_has_the_epochs_that_were_scored():
+    X, y = digits()
+
+    calls = []
+
+    def score(net, X, y):
+        calls.append(net)
+        if len(calls) == 4:  # the second rung
+            raise ArithmeticError("no score")
+        return len(calls)
+
+    how = {"n_trials": 3, "method": "halving", "seed": 1, **OPTIONS}
+    found = lamina.search(build, SPACE, X, y, validation=0.25, **how)
+    assert found.best_network()[1]["epochs"] == found.best["epochs"] == 9
+    with pytest.warns(UserWarning, match="1 of 4 trials failed"):
+        found = lamina.search(build, SPACE, X, y, validation=0.25, scoring=score, n_jobs=1, **how)
+    assert found.best_network()[1]["epochs"] == found.best["epochs"] == 3
+
+
 # The file ---------------------------------------------------------------------------------------------------------
 
 

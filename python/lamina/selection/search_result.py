@@ -58,7 +58,7 @@ class SearchResult:
 
     def best_network(self) -> tuple[Network, dict[str, Any]]:
         """Return the best network, untrained, and the options for its `fit` or for `cross_validate`."""
-        net, options = self._trainer.network(self.best["params"])
+        net, options = self._trainer.network(self.best["params"], self.best["epochs"])
         weight = {} if self._trainer.weight is None else {"sample_weight": self._trainer.weight}
         return fresh(net), {**options, **weight}
 
