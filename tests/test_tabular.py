@@ -316,12 +316,56 @@ def test_rows_of_weight_zero_are_not_there(name):
     weight[::4] = 0
     bad, bad_y = FRAME.copy(), y.copy()
     bad.loc[::4, "x"] = np.inf
-    if name == "TabularClassifier":
-        bad_y[::4] = "little"
-    model = make(name).fit(bad, bad_y, sample_weight=weight)
-    rest = make(name).fit(FRAME[weight > 0], y[weight > 0], sample_weight=weight[weight > 0])
+    bad_y[::4] = "of no other row" if name == "TabularClassifier" else np.nan
+    model = make(name, n_folds=2).fit(bad, bad_y, sample_weight=weight)
+    rest = make(name, n_folds=2).fit(FRAME[weight > 0], y[weight > 0], sample_weight=weight[weight > 0])
     np.testing.assert_array_equal(predicted(model, FRAME), predicted(rest, FRAME))
-    assert len(model.out_of_fold_) == N
+    if name == "TabularClassifier":
+        assert model.classes_.tolist() == ["little", "much"]
+    assert len(model.out_of_fold_) == len(model.fold_) == N
+    np.testing.assert_array_equal(model.out_of_fold_[weight > 0], rest.out_of_fold_)
+    np.testing.assert_array_equal(model.fold_[weight > 0], rest.fold_)
+    assert np.isnan(model.out_of_fold_[weight == 0]).all()
+    assert (model.fold_[weight == 0] == -1).all()
+
+
+@every
+def test_targets_of_weight_zero_in_anything_that_holds_them(name):
+    weight = np.where(np.arange(N) % 4, 2.0, 0.0)
+    y = [value if each else None for value, each in zip(KINDS[name].tolist(), weight, strict=True)]
+    plain = make(name).fit(FRAME[weight > 0], KINDS[name][weight > 0], sample_weight=weight[weight > 0])
+    wanted = predicted(plain, FRAME)
+    series = pd.Series(y, index=np.arange(N)[::-1])
+    given = [y, tuple(y), np.array(y, object), series, pl.Series(y)]
+    given += [series.astype("category" if name == "TabularClassifier" else "Float64")]
+    for each in given:
+        np.testing.assert_array_equal(predicted(make(name).fit(FRAME, each, sample_weight=weight), FRAME), wanted)
+        apart = make(name).fit(FRAME, KINDS[name], X_val=FRAME, y_val=each, sample_weight_val=weight)
+        assert apart.validation_score_ is not None
+    with pytest.warns(DataConversionWarning):
+        found = make(name).fit(FRAME, pl.DataFrame({"y": y}), sample_weight=weight)
+    np.testing.assert_array_equal(predicted(found, FRAME), wanted)
+    for wrong in (y[:-1], pl.Series(y[:-1])):
+        with pytest.raises(ValueError, match=rf"inconsistent numbers of samples: \[{N}, {N - 1}\]"):
+            make(name).fit(FRAME, wrong, sample_weight=weight)
+    with pytest.raises(ValueError, match="requires y to be passed"):
+        make(name).fit(FRAME, None, sample_weight=weight)
+
+
+@every
+def test_a_masked_target_is_not_learned(name):
+    values = KINDS[name] if name == "TabularRegressor" else (KINDS[name] == "much").astype(int)
+    masked = np.ma.array(values, mask=np.arange(N) == 3)
+    with pytest.raises(ValueError, match="y must have no masked entries"):
+        make(name).fit(FRAME, masked)
+
+
+def test_the_class_that_weights_leave_alone_is_named():
+    one = (LABELS == "much").astype(float)
+    with pytest.raises(ValueError, match="y has one class alone, 'much'"):
+        make("TabularClassifier").fit(FRAME, LABELS, sample_weight=one)
+    with pytest.raises(ValueError, match="class_weight leaves y one class alone, 'much'"):
+        make("TabularClassifier", class_weight={"little": 0}).fit(FRAME, LABELS)
 
 
 def test_weights_of_classes_that_a_validation_set_has_not():

@@ -17,7 +17,17 @@ from lamina.data.arrays import refuse_masked, to_array
 from lamina.data.class_weights import class_factor
 from lamina.data.dates import is_date
 
-__all__ = ["balanced", "check_scale", "class_labels", "counted", "in_own_type", "numbers", "two_classes", "weighted"]
+__all__ = [
+    "balanced",
+    "check_scale",
+    "class_labels",
+    "counted",
+    "in_own_type",
+    "numbers",
+    "rows_of",
+    "two_classes",
+    "weighted",
+]
 
 
 # Texts of so many dates at most may be classes, and of them so many where most are there once.
@@ -41,10 +51,11 @@ def counted(X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
     if len(kept) == len(weight):
         return X, y, weight
     check_consistent_length(X, y)
-    return _taken(X, kept), _taken(y, kept), weight[kept]
+    return rows_of(X, kept), rows_of(y, kept), weight[kept]
 
 
-def _taken(data: Any, rows: Any) -> Any:
+def rows_of(data: Any, rows: Any) -> Any:
+    """Return these rows of a list, an array, a sparse matrix or a data frame, as what it is; no other is looked at."""
     return _safe_indexing(data.tocsr() if issparse(data) else data, rows)
 
 

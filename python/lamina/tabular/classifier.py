@@ -191,6 +191,9 @@ patience : default=None
         return found
 
     def _prepare(self, data: Data) -> None:
+        if len(left := np.unique(data.targets)) < 2:
+            only = repr(self.classes_.tolist()[left[0]])
+            raise ValueError(f"class_weight leaves y one class alone, {only}; a classifier needs at least two classes")
         self.temperature_ = 1.0
 
     def _for_network(self, targets: Array) -> Array:
