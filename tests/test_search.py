@@ -376,6 +376,33 @@ def test_table_and_data_frame():
     assert "trials" in repr(found)
 
 
+@pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow"])
+def test_a_parameter_keeps_its_name_in_the_data_frame(library):
+    pytest.importorskip(library)
+    X, y = digits(60)
+    found = lamina.search(build, {"units": [4], "epochs": [2, 5]}, X, y, validation=0.25, n_trials=2)
+    own = {name: [trial["params"][name] for trial in found.ranked] for name in ("units", "epochs")}
+    frame = found.to_frame(library)
+    told = frame.to_pydict() if library == "pyarrow" else {name: list(frame[name]) for name in frame.columns}
+    assert told["epochs"] == own["epochs"]
+    assert told["trial_epochs"] == [None, None]
+    assert told["score"] == [trial["score"] for trial in found.ranked]
+
+
+def test_every_name_of_a_result_may_be_a_parameters():
+    X, y = digits(60)
+    taken = [name for name in lamina.search(build, {"units": [4]}, X, y, k=2, epochs=1).trials[0] if name != "params"]
+    space = {name: [1.5] for name in [*taken, "trial_std"]}
+    found = lamina.search(lambda **params: (build(), {"epochs": 1}), space, X, y, k=2)
+    frame = found.to_pandas()
+    assert (frame[list(space)].to_numpy() == 1.5).all()
+    assert frame["trial_score"].tolist() == [found.best_score]
+    assert frame["trial_trial_std"].tolist() == [found.best["std"]]
+    assert frame.shape == (1, len(space) + len(taken))
+    head = found.table().splitlines()[0]
+    assert all(len(head.split(name)) > 1 for name in ("trial score", "trial trial std", "trial seconds"))
+
+
 def test_progress_on_standard_error_alone(capfd):
     X, y = digits()
     lamina.search(build, {"units": [2, 4]}, X, y, validation=0.25, verbose=1, epochs=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 from lamina.data.frames import frame_of
@@ -84,18 +85,24 @@ class SearchResult:
         """The cells of `table`, below those of its header."""
         names = list(self.trials[0]["params"])
         rest = ["rung"] * any(t["rung"] for t in self.trials) + ["std", "best_epoch", "seconds"]
-        lines = [["", *names, "score", *(name.replace("_", " ") for name in rest)]]
+        lines = [["", *names, *(shown.replace("_", " ") for shown in _beside(names, ["score", *rest]))]]
         for place, trial in enumerate(self.ranked[:rows], 1):
             cells = [_cell(trial["params"][name]) for name in names]
             lines.append([str(place), *cells, _outcome(trial), *(_cell(trial[name]) for name in rest)])
         return lines
 
     def to_frame(self, library: str = "pandas") -> Any:
-        """Return the trials as a data frame of pandas, polars or pyarrow: the best first, a column a parameter."""
+        """Return the trials as a data frame of pandas, polars or pyarrow: the best first, a column a parameter.
+
+        Then a column for each of what `trials` tells. Where a parameter has such a name, it keeps it, and the other
+        column is called ``trial_epochs``, ``trial_std``, ...
+        """
         names = list(self.trials[0]["params"])
         rest = [name for name in self.trials[0] if name not in ("params", "reports")]
         columns = {name: [trial["params"][name] for trial in self.ranked] for name in names}
-        return frame_of({**columns, **{name: [trial.get(name) for trial in self.ranked] for name in rest}}, library)
+        for name, shown in zip(rest, _beside(names, rest), strict=True):
+            columns[shown] = [trial.get(name) for trial in self.ranked]
+        return frame_of(columns, library)
 
     def to_pandas(self) -> Any:
         """Return `to_frame` of pandas."""
@@ -160,6 +167,17 @@ class SearchProgress:
             progress.move(self._done, best)
         else:
             progress.line(f"trial {self._done}/{self._total}  score {_cell(score)}  {best}")
+
+
+def _beside(taken: Sequence[str], names: Sequence[str]) -> list[str]:
+    """What columns of these names are called beside others, each of which keeps its own."""
+    shown = []
+    for name in names:
+        other = name
+        while other in taken or (other != name and other in names):
+            other = f"trial_{other}"
+        shown.append(other)
+    return shown
 
 
 def _outcome(trial: dict[str, Any]) -> str:
