@@ -123,6 +123,25 @@ def test_refit_trains_on_every_row_for_the_best_epochs():
     assert net.layers[0].units == found.best_params["units"]
 
 
+def test_refit_takes_callbacks_as_a_fit_does():
+    X, y = digits()
+    seen = []
+    for given in (None, lambda epoch: seen.append(epoch.epoch), [seen.append], (hook for hook in [seen.append])):
+        found = lamina.search(build, {"units": [2, 4]}, X, y, validation=0.25, epochs=3, early_stopping=None)
+        last = found.best["best_epoch"]
+        del seen[:]
+        assert found.refit(callbacks=given).history.epochs == last
+        assert len(seen) == (given is not None) * last
+    for own in (None, lambda epoch: seen.append(epoch.epoch)):
+        options = {"callbacks": own, "epochs": 3}
+        found = lamina.search(lambda units, own=options: (build(units), own), {"units": [2]}, X, y, validation=0.25)
+        del seen[:]
+        assert found.refit().history.epochs == found.best["best_epoch"]
+        assert len(seen) == (own is not None) * found.best["best_epoch"]
+    with pytest.raises(TypeError, match="callbacks must be callables with an Epoch; got 3"):
+        found.refit(callbacks=3)
+
+
 def test_the_best_network_goes_on_to_cross_validation():
     X, y = digits()
     weight = np.linspace(0.5, 1.5, len(y))

@@ -9,10 +9,9 @@ from typing import Any
 
 from lamina.data.frames import frame_of
 from lamina.network.network import Network
-from lamina.selection.side_by_side import fresh
+from lamina.selection.side_by_side import fit_on_all, fresh
 from lamina.selection.trials import Trainer
 from lamina.text import aligned, counted
-from lamina.training.callbacks import Epoch
 from lamina.training.progress import Progress
 
 __all__ = ["SearchProgress", "SearchResult"]
@@ -66,16 +65,8 @@ class SearchResult:
     def refit(self, **changes: Any) -> Network:
         """Return a network with the best parameters, trained on every row for the best trial's epochs."""
         net, options = self.best_network()
-        trainer, best = self._trainer, self.best
-
-        def stop(epoch: Epoch) -> None:
-            if epoch.epoch >= best["best_epoch"]:
-                epoch.stop("the best epoch of the search")
-
-        options = {**options, **changes, "validation": None, "early_stopping": None, "metrics": ()}
-        options["callbacks"] = [*options.get("callbacks", ()), stop]
-        net.fit(trainer.x, trainer.y, **options)
-        return net
+        trainer, last = self._trainer, self.best["best_epoch"]
+        return fit_on_all(net, trainer.x, trainer.y, {**options, **changes}, last, "the best epoch of the search")
 
     def table(self, rows: int | None = None) -> str:
         """Return the trials as text, the best first; `rows` of them, or all."""
