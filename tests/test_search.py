@@ -44,6 +44,18 @@ def test_ranges_hold_and_are_used_to_the_ends():
     assert all(type(d["c"]) is int for d in drawn)
 
 
+def test_ranges_take_numpys_numbers():
+    for low, high in ((np.int64(2), np.int16(9)), (np.float32(0.5), np.float64(2))):
+        for made in (space.Range(low, high), space.uniform(low, high), space.loguniform(low, high)):
+            plain = space.Range(low.item(), high.item(), made.log)
+            assert made == plain
+            assert repr(made) == repr(plain)
+    assert candidates({"units": (np.int64(2), np.int64(9))}, 3, seed=1) == candidates({"units": (2, 9)}, 3, seed=1)
+    for bound in (np.True_, "9", np.float64(np.nan), None):
+        with pytest.raises(ValueError, match=r"space\['units'\]: a range in the space needs finite numbers; got high"):
+            candidates({"units": (2, bound)}, 3, seed=1)
+
+
 def test_integer_log_reaches_both_ends():
     c = [d["c"] for d in candidates({"c": space.integer(1, 100, log=True)}, 3000, 0)]
     assert min(c) == 1

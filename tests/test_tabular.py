@@ -317,8 +317,10 @@ def test_rows_of_weight_zero_are_not_there(name):
     bad, bad_y = FRAME.copy(), y.copy()
     bad.loc[::4, "x"] = np.inf
     bad_y[::4] = "of no other row" if name == "TabularClassifier" else np.nan
-    model = make(name, n_folds=2).fit(bad, bad_y, sample_weight=weight)
-    rest = make(name, n_folds=2).fit(FRAME[weight > 0], y[weight > 0], sample_weight=weight[weight > 0])
+    groups = np.array([f"group {row % 7}" if each else None for row, each in enumerate(weight)], object)
+    own = {"sample_weight": weight[weight > 0], "groups": groups[weight > 0]}
+    model = make(name, n_folds=2).fit(bad, bad_y, sample_weight=weight, groups=groups)
+    rest = make(name, n_folds=2).fit(FRAME[weight > 0], y[weight > 0], **own)
     np.testing.assert_array_equal(predicted(model, FRAME), predicted(rest, FRAME))
     if name == "TabularClassifier":
         assert model.classes_.tolist() == ["little", "much"]
@@ -799,6 +801,16 @@ def test_misuse_of_the_classifier(parameters, y, words):
         ({}, LABELS, "y must hold numbers; got dtype"),
         ({}, np.where(VALUES > 2, np.nan, VALUES), "Input y contains NaN: y must be finite; see row"),
         ({}, np.where(VALUES > 2, np.inf, VALUES), "Input y contains infinity"),
+        (
+            {},
+            pd.DataFrame({"price": VALUES, "when": FRAME["day"]}),
+            r"^y must hold columns of one kind; got dtype datetime64\[.*\] in column 'when' beside others",
+        ),
+        (
+            {},
+            pl.DataFrame({"long": [dt.timedelta(1)] * N, "price": VALUES}),
+            r"^y must hold columns of one kind; got dtype timedelta64\[.*\] in column 'long' beside others",
+        ),
         ({"quantiles": [0.1, 1.0]}, VALUES, "quantiles of TabularRegressor must be None or different numbers > 0"),
         ({"quantiles": [0.1], "metric": "mae"}, VALUES, "quantiles have a loss of their own; got metric='mae'"),
         ({"quantiles": [0.1], "loss": "huber"}, VALUES, "quantiles have a loss of their own; got loss='huber'"),

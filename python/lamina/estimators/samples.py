@@ -60,9 +60,10 @@ def rows_of(data: Any, rows: Any) -> Any:
 
 
 def numbers(y: Any) -> Any:
-    """Return a regressor's targets as an array of numbers, or of objects that are; TypeError for text, even "1".
+    """Return a regressor's targets as an array of numbers, or of objects that are.
 
-    None and complex numbers are left to scikit-learn, which has words of its own for them.
+    TypeError for dates, and for text, even "1". None and complex numbers are left to scikit-learn, which has words of
+    its own for them.
     """
     if y is None:
         return y
@@ -70,10 +71,13 @@ def numbers(y: Any) -> Any:
         return to_array(y, "y")
     except TypeError:
         objects = np.asarray(y)
-        text = objects.dtype.kind not in "Oc" or any(isinstance(each, (str, bytes)) for each in objects.flat)
-        if text or objects.ndim == 0:
+        if objects.ndim == 0 or objects.dtype.kind not in "Oc" or not all(map(_may_be_a_number, objects.flat)):
             raise
         return objects
+
+
+def _may_be_a_number(value: Any) -> bool:
+    return value is None or type(value).__name__ == "NAType" or isinstance(value, (Number, np.bool_))
 
 
 def class_labels(y: Any) -> Any:

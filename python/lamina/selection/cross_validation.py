@@ -363,6 +363,8 @@ def is_number(k: Any) -> TypeGuard[int]:
 def row_pairs(k: Any, X: Array, y: Array, groups: Any = None) -> list[tuple[Indices, Indices]]:
     """Return the row numbers, (training, held-out), of a splitter of scikit-learn's kind or of an iterable of them."""
     if hasattr(k, "split") and not isinstance(k, str) and not inspect.isclass(k):
+        if groups is not None:
+            group_numbers(groups)  # what are none is refused in the words of `cross_validate`
         if y.ndim == 2 and y.shape[1] == 1:
             y = y[:, 0]
         elif y.ndim == 2 and np.isin(y, (0, 1)).all() and (y.sum(axis=1) == 1).all():

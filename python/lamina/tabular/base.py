@@ -13,7 +13,7 @@ from sklearn.utils.validation import _num_samples, check_is_fitted
 from lamina.data.arguments import number, whole_number
 from lamina.data.arrays import Array, refuse_masked, unmasked, weights
 from lamina.data.records import Indices, Samples
-from lamina.data.splits import Split, fold_indices, said_of_few
+from lamina.data.splits import Split, fold_indices, group_numbers, said_of_few
 from lamina.estimators.estimator import BaseLamina, all_or_nothing
 from lamina.estimators.parameters import TABULAR, Rule, check_parameters, one_of
 from lamina.files import FilePath
@@ -175,9 +175,7 @@ class BaseTabular(BaseLamina):
         self._check_together(X_val, y_val, sample_weight_val, groups)
         given = table_of(X)
         table, targets, weight, kept = self._counted(given, y, sample_weight, first=True)
-        groups = None if groups is None else _groups_of(groups, given.n_rows)
-        if kept is not None and groups is not None:
-            groups = groups[kept]
+        groups = None if groups is None else _groups_of(groups, given.n_rows, kept)
         if table.n_rows < 2:
             raise ValueError(f"X must have at least 2 rows to learn from; got {table.n_rows} sample")
         self._remember_columns(table)
@@ -285,7 +283,7 @@ class BaseTabular(BaseLamina):
             k = int(self.n_folds)
             if k > n:
                 raise ValueError(f"n_folds must be at most the number of rows that count, {n}; got {k}")
-            if groups is not None and (given := len(np.unique(groups))) < k:
+            if groups is not None and (given := int(groups.max()) + 1) < k:
                 raise ValueError(f"n_folds must be at most the number of groups, {given}; got {k}")
             if labels is not None and np.bincount(labels)[np.unique(labels)].min() < k:
                 labels = None  # a class with fewer members than folds: not in every fold, whatever one does
@@ -524,8 +522,9 @@ def _check_lengths(n_rows: int, n_targets: int) -> None:
         raise ValueError(f"X and y have inconsistent numbers of samples: {[n_rows, n_targets]}")
 
 
-def _groups_of(groups: Any, n_rows: int) -> Array:
+def _groups_of(groups: Any, n_rows: int, kept: Indices | None) -> Indices:
+    """The number of each group of the rows that are `kept` (None: all)."""
     array = unmasked(groups, "groups")
     if array.shape != (n_rows,):
         raise ValueError(f"groups must have one entry for each of the {n_rows} rows; got shape {array.shape}")
-    return array
+    return group_numbers(array if kept is None else array[kept])

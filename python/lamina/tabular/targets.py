@@ -80,7 +80,15 @@ def _array_of(y: Any) -> Any:
     series = nw.from_native(y, pass_through=True, allow_series=True)
     if isinstance(series, nw.DataFrame):
         if series.shape[1] != 1:
-            return np.column_stack([_array_of(series[:, i].to_native()) for i in range(series.shape[1])])
+            columns = [_array_of(series[:, i].to_native()) for i in range(series.shape[1])]
+            times = [column.dtype.kind in "mM" for column in columns]
+            if any(times) and not all(times):
+                which = times.index(True)
+                raise TypeError(
+                    f"y must hold columns of one kind; got dtype {columns[which].dtype} in column "
+                    f"{series.columns[which]!r} beside others"
+                )
+            return np.column_stack(columns)
         return _array_of(series[:, 0].to_native())[:, np.newaxis]
     if isinstance(series, nw.Series):
         if series.null_count():
