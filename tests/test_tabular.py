@@ -390,6 +390,24 @@ def test_class_weights():
     np.testing.assert_array_equal(predicted(model, FRAME), predicted(by_hand, FRAME))
 
 
+@pytest.mark.parametrize("unit", ["D", "s", "ns"])
+def test_weights_of_dates(unit, tmp_path):
+    days = np.array(["2024-01-01", "2024-01-02"], f"datetime64[{unit}]")
+    y, own = days[(LABELS == "much").astype(int)], np.where(LABELS == "much", 3.0, 1.0)
+    wanted = predicted(make("TabularClassifier").fit(FRAME, y, sample_weight=own), FRAME)
+    day = pd.Timestamp("2024-01-02")
+    for label in (days[1], np.datetime64("2024-01-02", "h"), day, day.to_pydatetime(), day.date()):
+        model = make("TabularClassifier", class_weight={label: 3.0}).fit(FRAME, y)
+        np.testing.assert_array_equal(predicted(model, FRAME), wanted)
+        model.save(tmp_path / "model")
+        again = lamina.load(tmp_path / "model")
+        assert again.class_weight == {np.datetime64(day): 3.0}
+        np.testing.assert_array_equal(predicted(again.fit(FRAME, y), FRAME), wanted)
+    for label in (np.datetime64("2024-01-03"), day.tz_localize("UTC"), day - day, 19724, "2024-01-02"):
+        with pytest.raises(ValueError, match="class_weight must name classes of y; got "):
+            make("TabularClassifier", class_weight={label: 3.0}).fit(FRAME, y)
+
+
 # Classes and targets ---------------------------------------------------------------------------------------------
 
 

@@ -15,7 +15,7 @@ from sklearn.utils.validation import _check_sample_weight, assert_all_finite
 from lamina import losses
 from lamina.data.arrays import refuse_masked, to_array
 from lamina.data.class_weights import class_factor
-from lamina.data.dates import is_date
+from lamina.data.dates import is_date, time_of
 
 __all__ = [
     "balanced",
@@ -179,11 +179,16 @@ def weighted(class_weight: Any, y: Any, weight: Any, classes: Any) -> Any:
 
 def _by_label(class_weight: Any, classes: Any) -> Any:
     """Return the weight of each class, by a dictionary."""
-    known = classes.tolist()
-    for label in class_weight:
-        if label not in known:
+    weights, known = np.ones(len(classes)), classes.tolist()
+    for label, value in class_weight.items():
+        if (time := time_of(label)) is not None and classes.dtype.kind == time.dtype.kind:
+            place = np.flatnonzero(classes == time)  # in any unit
+        else:
+            place = np.array([known.index(label)] if label in known else [], int)
+        if not len(place):
             raise ValueError(f"class_weight must name classes of y; got {label!r}, and y has {reprlib.repr(known)}")
-    return np.array([float(class_weight.get(label, 1.0)) for label in known])
+        weights[place] = float(value)
+    return weights
 
 
 def check_scale(targets: Any, loss: Any, dtype: Any) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from lamina.data.arguments import whole_number
 from lamina.data.arrays import Array
+from lamina.data.dates import time_of
 from lamina.data.splits import Split
 from lamina.network.network import Network
 from lamina.storage.container import Contents
@@ -48,6 +49,8 @@ _MOST_LETTERS = 2**22
 
 def plain(value: Any) -> Any:
     """Return a parameter as plain JSON values; None for what has no such, as a generator of random numbers."""
+    if (time := time_of(value)) is not None and time.dtype.name in _TIMES:
+        return {"time": [time.dtype.name, int(time.astype(np.int64))]}
     if isinstance(value, np.generic):
         value = float(value) if isinstance(value, np.floating) else value.item()  # a long double's item is itself
     if value is None or isinstance(value, (bool, int, float, str)):
@@ -76,9 +79,13 @@ def unplain(value: Any) -> Any:
     if isinstance(value, dict):
         ((kind, parts),) = value.items()
         if kind == "pairs":
-            return {key: unplain(each) for key, each in parts}
+            return {unplain(key): unplain(each) for key, each in parts}
         if kind == "split":
             return Split(*parts)
+        if kind == "time":
+            name, count = parts
+            if name in _TIMES and type(count) is int:
+                return np.array([count], np.int64).view(name)[0]
         raise ValueError(f"there is no parameter {kind!r:.40}")
     return [unplain(each) for each in value] if isinstance(value, list) else value
 
