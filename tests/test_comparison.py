@@ -89,3 +89,5 @@ def test_misuse():
         lamina.compare(np.zeros((10, 2)), np.zeros(9))
     with pytest.raises(ValueError, match="at least k = 5 members"):
         lamina.compare(np.zeros((10, 2)), np.repeat([0, 1], [8, 2]))
+    with pytest.raises(ValueError, match="learners must have other names than 'network'"):
+        lamina.compare(np.zeros((10, 2)), np.arange(10) % 2, k=2, learners={"network": GaussianNB()})

@@ -87,6 +87,18 @@ def test_pooled_best_epoch_and_refit():
     np.testing.assert_array_equal(whole.predict(X), own.predict(X))
 
 
+def test_refit_takes_callbacks_as_a_fit_does():
+    X, y = digits(100)
+    found = lamina.cross_validate(network(), X, y, k=3, stratify=False, epochs=3)
+    seen = []
+    for given in (None, lambda epoch: seen.append(epoch), [seen.append], (hook for hook in [seen.append])):
+        del seen[:]
+        assert found.refit(callbacks=given).history.epochs == found.best_epoch
+        assert len(seen) == (given is not None) * found.best_epoch
+    with pytest.raises(TypeError, match="callbacks must be callables with an Epoch; got 3"):
+        found.refit(callbacks=3)
+
+
 def test_regression_in_order_and_grouped():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(120, 3))

@@ -583,7 +583,10 @@ def test_first_weights_are_of_the_activation_and_not_of_what_it_is_called(called
 def test_numbers_are_learned_and_not_text(name):
     D, y = data(name)
     text = [f"{value}" for value in y]
-    for given in (LABELS, text, np.array(text, object), pd.Series(text), pd.DataFrame({"price": text})):
+    day = pd.Timestamp("2024-01-01")
+    dated = pd.DataFrame({"price": y, "when": day})
+    for given in (LABELS, text, np.array(text, object), pd.Series(text), pd.DataFrame({"price": text}), dated,
+                  pd.Series([*y[1:], day], dtype=object)):  # fmt: skip
         with pytest.raises(TypeError, match="y must hold numbers; got "):
             make(name).fit(D, given)
     if name in MLPS:

@@ -264,6 +264,16 @@ def test_dates_are_no_classes(y, what, name):
         getattr(lamina, name)().fit(X, y)
 
 
+@pytest.mark.parametrize("name", [name for name in lamina.__all__ if name.endswith("Classifier")])
+def test_a_date_that_is_missing_is_no_class(name):
+    X = DIGITS[:ROWS, np.newaxis] if name.startswith("Recurrent") else DIGITS[:ROWS]
+    days = DAYS[np.arange(ROWS) % 2]
+    days[7] = "NaT"
+    for y in (days, days - DAYS[0]):
+        with pytest.raises(ValueError, match=r"^Input y contains NaT: a label is missing in row 7$"):
+            getattr(lamina, name)().fit(X, y)
+
+
 @pytest.mark.parametrize("kind", ["datetime64[D]", "U"])
 def test_a_few_dates_may_be_classes(kind):
     y = DAYS[:4].astype(kind)[np.arange(ROWS) % 4]

@@ -44,6 +44,18 @@ def test_ranges_hold_and_are_used_to_the_ends():
     assert all(type(d["c"]) is int for d in drawn)
 
 
+def test_ranges_take_numpys_numbers():
+    for low, high in ((np.int64(2), np.int16(9)), (np.float32(0.5), np.float64(2))):
+        for made in (space.Range(low, high), space.uniform(low, high), space.loguniform(low, high)):
+            plain = space.Range(low.item(), high.item(), made.log)
+            assert made == plain
+            assert repr(made) == repr(plain)
+    assert candidates({"units": (np.int64(2), np.int64(9))}, 3, seed=1) == candidates({"units": (2, 9)}, 3, seed=1)
+    for bound in (np.True_, "9", np.float64(np.nan), None):
+        with pytest.raises(ValueError, match=r"space\['units'\]: a range in the space needs finite numbers; got high"):
+            candidates({"units": (2, bound)}, 3, seed=1)
+
+
 def test_integer_log_reaches_both_ends():
     c = [d["c"] for d in candidates({"c": space.integer(1, 100, log=True)}, 3000, 0)]
     assert min(c) == 1
@@ -123,6 +135,25 @@ def test_refit_trains_on_every_row_for_the_best_epochs():
     assert net.layers[0].units == found.best_params["units"]
 
 
+def test_refit_takes_callbacks_as_a_fit_does():
+    X, y = digits()
+    seen = []
+    for given in (None, lambda epoch: seen.append(epoch.epoch), [seen.append], (hook for hook in [seen.append])):
+        found = lamina.search(build, {"units": [2, 4]}, X, y, validation=0.25, epochs=3, early_stopping=None)
+        last = found.best["best_epoch"]
+        del seen[:]
+        assert found.refit(callbacks=given).history.epochs == last
+        assert len(seen) == (given is not None) * last
+    for own in (None, lambda epoch: seen.append(epoch.epoch)):
+        options = {"callbacks": own, "epochs": 3}
+        found = lamina.search(lambda units, own=options: (build(units), own), {"units": [2]}, X, y, validation=0.25)
+        del seen[:]
+        assert found.refit().history.epochs == found.best["best_epoch"]
+        assert len(seen) == (own is not None) * found.best["best_epoch"]
+    with pytest.raises(TypeError, match="callbacks must be callables with an Epoch; got 3"):
+        found.refit(callbacks=3)
+
+
 def test_the_best_network_goes_on_to_cross_validation():
     X, y = digits()
     weight = np.linspace(0.5, 1.5, len(y))
@@ -157,6 +188,33 @@ def test_halving_keeps_the_best():
         kept = {t["trial"] for t in by_rung[rung + 1]}
         assert kept == {t["trial"] for t in ordered[: len(kept)]}
     assert found.best is by_rung[2][0]
+
+
+def test_halving_refuses_epochs_of_build_by_name():
+    X, y = digits(60)
+    with pytest.raises(ValueError, match=r"take epochs out of what build returns, .* got epochs=3 from build"):
+        lamina.search(
+            lambda units: (build(units), {"epochs": 3}), {"units": [2, 3, 4]}, X, y, validation=0.25, method="halving"
+        )
+
+
+def test_the_best_network_of_halving_has_the_epochs_that_were_scored():
+    X, y = digits()
+
+    calls = []
+
+    def score(net, X, y):
+        calls.append(net)
+        if len(calls) == 4:  # the second rung
+            raise ArithmeticError("no score")
+        return len(calls)
+
+    how = {"n_trials": 3, "method": "halving", "seed": 1, **OPTIONS}
+    found = lamina.search(build, SPACE, X, y, validation=0.25, **how)
+    assert found.best_network()[1]["epochs"] == found.best["epochs"] == 9
+    with pytest.warns(UserWarning, match="1 of 4 trials failed"):
+        found = lamina.search(build, SPACE, X, y, validation=0.25, scoring=score, n_jobs=1, **how)
+    assert found.best_network()[1]["epochs"] == found.best["epochs"] == 3
 
 
 # The file ---------------------------------------------------------------------------------------------------------
@@ -347,6 +405,33 @@ def test_table_and_data_frame():
     assert len(frame) == len(found.trials)
     assert frame.score.iloc[0] == found.best_score
     assert "trials" in repr(found)
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow"])
+def test_a_parameter_keeps_its_name_in_the_data_frame(library):
+    pytest.importorskip(library)
+    X, y = digits(60)
+    found = lamina.search(build, {"units": [4], "epochs": [2, 5]}, X, y, validation=0.25, n_trials=2)
+    own = {name: [trial["params"][name] for trial in found.ranked] for name in ("units", "epochs")}
+    frame = found.to_frame(library)
+    told = frame.to_pydict() if library == "pyarrow" else {name: list(frame[name]) for name in frame.columns}
+    assert told["epochs"] == own["epochs"]
+    assert told["trial_epochs"] == [None, None]
+    assert told["score"] == [trial["score"] for trial in found.ranked]
+
+
+def test_every_name_of_a_result_may_be_a_parameters():
+    X, y = digits(60)
+    taken = [name for name in lamina.search(build, {"units": [4]}, X, y, k=2, epochs=1).trials[0] if name != "params"]
+    space = {name: [1.5] for name in [*taken, "trial_std"]}
+    found = lamina.search(lambda **params: (build(), {"epochs": 1}), space, X, y, k=2)
+    frame = found.to_pandas()
+    assert (frame[list(space)].to_numpy() == 1.5).all()
+    assert frame["trial_score"].tolist() == [found.best_score]
+    assert frame["trial_trial_std"].tolist() == [found.best["std"]]
+    assert frame.shape == (1, len(space) + len(taken))
+    head = found.table().splitlines()[0]
+    assert all(len(head.split(name)) > 1 for name in ("trial score", "trial trial std", "trial seconds"))
 
 
 def test_progress_on_standard_error_alone(capfd):

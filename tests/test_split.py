@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.model_selection import GroupKFold
 
 import lamina
 from lamina.estimators import CascadeRegressor, MLPRegressor, RecurrentRegressor
@@ -124,3 +125,36 @@ def test_options_by_other_names_are_told_ours(option, advice):
         TypeError, match=rf"split\(\) got an unexpected keyword argument '{next(iter(option))}'; {advice}"
     ):
         lamina.split(np.zeros((10, 2)), np.zeros(10), **option)
+
+
+@pytest.mark.parametrize(
+    ("groups", "error", "message"),
+    [
+        ([None, "a", "b"], ValueError, "groups must tell the group of every row; got None for 20 of them"),
+        (pd.Series(["a", None, "b"], dtype="string"), ValueError, "got <NA> for 20 of them"),
+        (pd.Series([1, None, 2], dtype="Int64"), ValueError, "got nan for 20 of them"),
+        (np.array([1.0, np.nan, 2.0]), ValueError, "got nan for 20 of them"),
+        (np.array(["2024-01-01", "NaT", "2024-01-02"], "datetime64[D]"), ValueError, "got NaT for 20 of them"),
+        (pd.Series([1, "a", 2]), TypeError, "groups must be of one kind, text or numbers; got int, str"),
+    ],
+    ids=["None", "string", "Int64", "NaN", "NaT", "mixed"],
+)
+@pytest.mark.parametrize("who", ["split", "cross_validate", "a splitter", "search", "compare", "a table"])
+def test_groups_that_are_none_are_named(who, groups, error, message):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 2)), np.arange(60) % 2
+    given = list(groups) * 20 if isinstance(groups, list) else groups.repeat(20)
+
+    def build(units):
+        return lamina.Network([lamina.Dense(units, "relu"), lamina.Dense(2)], n_inputs=2, loss="cross_entropy")
+
+    calls = {
+        "split": lambda: lamina.split(X, y, (0.5, 0.5), groups=given),
+        "cross_validate": lambda: lamina.cross_validate(build(2), X, y, k=2, groups=given, epochs=1),
+        "a splitter": lambda: lamina.cross_validate(build(2), X, y, k=GroupKFold(2), groups=given, epochs=1),
+        "search": lambda: lamina.search(build, {"units": [2]}, X, y, k=2, groups=given, epochs=1),
+        "compare": lambda: lamina.compare(X, y, k=2, learners={}, groups=given, epochs=1),
+        "a table": lambda: lamina.TabularClassifier(n_folds=2, epochs=1).fit(X, y, groups=given),
+    }
+    with pytest.raises(error, match=message):
+        calls[who]()

@@ -316,12 +316,58 @@ def test_rows_of_weight_zero_are_not_there(name):
     weight[::4] = 0
     bad, bad_y = FRAME.copy(), y.copy()
     bad.loc[::4, "x"] = np.inf
-    if name == "TabularClassifier":
-        bad_y[::4] = "little"
-    model = make(name).fit(bad, bad_y, sample_weight=weight)
-    rest = make(name).fit(FRAME[weight > 0], y[weight > 0], sample_weight=weight[weight > 0])
+    bad_y[::4] = "of no other row" if name == "TabularClassifier" else np.nan
+    groups = np.array([f"group {row % 7}" if each else None for row, each in enumerate(weight)], object)
+    own = {"sample_weight": weight[weight > 0], "groups": groups[weight > 0]}
+    model = make(name, n_folds=2).fit(bad, bad_y, sample_weight=weight, groups=groups)
+    rest = make(name, n_folds=2).fit(FRAME[weight > 0], y[weight > 0], **own)
     np.testing.assert_array_equal(predicted(model, FRAME), predicted(rest, FRAME))
-    assert len(model.out_of_fold_) == N
+    if name == "TabularClassifier":
+        assert model.classes_.tolist() == ["little", "much"]
+    assert len(model.out_of_fold_) == len(model.fold_) == N
+    np.testing.assert_array_equal(model.out_of_fold_[weight > 0], rest.out_of_fold_)
+    np.testing.assert_array_equal(model.fold_[weight > 0], rest.fold_)
+    assert np.isnan(model.out_of_fold_[weight == 0]).all()
+    assert (model.fold_[weight == 0] == -1).all()
+
+
+@every
+def test_targets_of_weight_zero_in_anything_that_holds_them(name):
+    weight = np.where(np.arange(N) % 4, 2.0, 0.0)
+    y = [value if each else None for value, each in zip(KINDS[name].tolist(), weight, strict=True)]
+    plain = make(name).fit(FRAME[weight > 0], KINDS[name][weight > 0], sample_weight=weight[weight > 0])
+    wanted = predicted(plain, FRAME)
+    series = pd.Series(y, index=np.arange(N)[::-1])
+    given = [y, tuple(y), np.array(y, object), series, pl.Series(y)]
+    given += [series.astype("category" if name == "TabularClassifier" else "Float64")]
+    for each in given:
+        np.testing.assert_array_equal(predicted(make(name).fit(FRAME, each, sample_weight=weight), FRAME), wanted)
+        apart = make(name).fit(FRAME, KINDS[name], X_val=FRAME, y_val=each, sample_weight_val=weight)
+        assert apart.validation_score_ is not None
+    with pytest.warns(DataConversionWarning):
+        found = make(name).fit(FRAME, pl.DataFrame({"y": y}), sample_weight=weight)
+    np.testing.assert_array_equal(predicted(found, FRAME), wanted)
+    for wrong in (y[:-1], pl.Series(y[:-1])):
+        with pytest.raises(ValueError, match=rf"inconsistent numbers of samples: \[{N}, {N - 1}\]"):
+            make(name).fit(FRAME, wrong, sample_weight=weight)
+    with pytest.raises(ValueError, match="requires y to be passed"):
+        make(name).fit(FRAME, None, sample_weight=weight)
+
+
+@every
+def test_a_masked_target_is_not_learned(name):
+    values = KINDS[name] if name == "TabularRegressor" else (KINDS[name] == "much").astype(int)
+    masked = np.ma.array(values, mask=np.arange(N) == 3)
+    with pytest.raises(ValueError, match="y must have no masked entries"):
+        make(name).fit(FRAME, masked)
+
+
+def test_the_class_that_weights_leave_alone_is_named():
+    one = (LABELS == "much").astype(float)
+    with pytest.raises(ValueError, match="y has one class alone, 'much'"):
+        make("TabularClassifier").fit(FRAME, LABELS, sample_weight=one)
+    with pytest.raises(ValueError, match="class_weight leaves y one class alone, 'much'"):
+        make("TabularClassifier", class_weight={"little": 0}).fit(FRAME, LABELS)
 
 
 def test_weights_of_classes_that_a_validation_set_has_not():
@@ -344,6 +390,24 @@ def test_class_weights():
     np.testing.assert_array_equal(predicted(model, FRAME), predicted(by_hand, FRAME))
 
 
+@pytest.mark.parametrize("unit", ["D", "s", "ns"])
+def test_weights_of_dates(unit, tmp_path):
+    days = np.array(["2024-01-01", "2024-01-02"], f"datetime64[{unit}]")
+    y, own = days[(LABELS == "much").astype(int)], np.where(LABELS == "much", 3.0, 1.0)
+    wanted = predicted(make("TabularClassifier").fit(FRAME, y, sample_weight=own), FRAME)
+    day = pd.Timestamp("2024-01-02")
+    for label in (days[1], np.datetime64("2024-01-02", "h"), day, day.to_pydatetime(), day.date()):
+        model = make("TabularClassifier", class_weight={label: 3.0}).fit(FRAME, y)
+        np.testing.assert_array_equal(predicted(model, FRAME), wanted)
+        model.save(tmp_path / "model")
+        again = lamina.load(tmp_path / "model")
+        assert again.class_weight == {np.datetime64(day): 3.0}
+        np.testing.assert_array_equal(predicted(again.fit(FRAME, y), FRAME), wanted)
+    for label in (np.datetime64("2024-01-03"), day.tz_localize("UTC"), day - day, 19724, "2024-01-02"):
+        with pytest.raises(ValueError, match="class_weight must name classes of y; got "):
+            make("TabularClassifier", class_weight={label: 3.0}).fit(FRAME, y)
+
+
 # Classes and targets ---------------------------------------------------------------------------------------------
 
 
@@ -356,6 +420,10 @@ def test_class_weights():
         np.array([True, False]),
         np.array([0.0, 1.0]),
         np.array([-5, 5], np.int8),
+        np.array([0.0, 1.0], np.float16),
+        np.array(["2024-01-01", "2024-01-02"], "datetime64[D]"),
+        np.array(["2024-01-01", "2024-01-02"], "datetime64[ns]"),
+        np.array([1, 2], "timedelta64[h]"),
     ],
     ids=lambda labels: str(labels.dtype),
 )
@@ -370,6 +438,47 @@ def test_labels_come_back_as_they_were(labels, tmp_path):
         assert np.mean(each.predict(X) == y) > 0.9
         np.testing.assert_allclose(each.predict_proba(X).sum(axis=1), 1)
         np.testing.assert_allclose(np.exp(each.predict_log_proba(X)), each.predict_proba(X))
+
+
+@pytest.mark.parametrize(
+    ("labels", "native"),
+    [(np.array([1, 2], ">i4"), "int32"), (np.array([0.0, 1.0], ">f8"), "float64"), (np.array(["a", "b"], ">U1"), "U1")],
+    ids=lambda part: str(getattr(part, "dtype", part)),
+)
+def test_labels_are_of_the_machines_byte_order(labels, native, tmp_path):
+    model = make("TabularClassifier", epochs=1).fit(FRAME, labels[np.arange(N) % 2])
+    model.save(tmp_path / "model")
+    for each in (model, lamina.load(tmp_path / "model")):
+        assert each.classes_.dtype == np.dtype(native)
+        assert each.classes_.tolist() == labels.tolist()
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        pytest.param(
+            np.array([0, 1], np.longdouble),
+            marks=pytest.mark.skipif(np.dtype(np.longdouble).name == "float64", reason="no type of its own here"),
+        ),
+        np.array([(1, 2), (3, 4)], "i4,i4"),
+        np.array([1, 2], "timedelta64"),
+        np.array([1, 2], "timedelta64[25s]"),
+    ],
+    ids=lambda labels: str(labels.dtype),
+)
+def test_labels_that_no_file_keeps_are_refused_before_training(labels):
+    model = make("TabularClassifier")
+    before = dict(vars(model))
+    with pytest.raises(ValueError, match=f"^y must hold labels of .*; got dtype {re.escape(str(labels.dtype))}$"):
+        model.fit(FRAME, labels[np.arange(N) % 2])
+    assert vars(model) == before
+
+
+def test_a_parameter_of_any_type_of_numbers_is_in_the_file(tmp_path):
+    for kind in (np.float16, np.float32, np.float64, np.longdouble):
+        rate = kind(0.01)
+        make("TabularRegressor", epochs=1, learning_rate=rate).fit(FRAME, VALUES).save(tmp_path / "model")
+        assert lamina.load(tmp_path / "model").learning_rate == float(rate)
 
 
 def test_labels_in_series():
@@ -710,6 +819,16 @@ def test_misuse_of_the_classifier(parameters, y, words):
         ({}, LABELS, "y must hold numbers; got dtype"),
         ({}, np.where(VALUES > 2, np.nan, VALUES), "Input y contains NaN: y must be finite; see row"),
         ({}, np.where(VALUES > 2, np.inf, VALUES), "Input y contains infinity"),
+        (
+            {},
+            pd.DataFrame({"price": VALUES, "when": FRAME["day"]}),
+            r"^y must hold columns of one kind; got dtype datetime64\[.*\] in column 'when' beside others",
+        ),
+        (
+            {},
+            pl.DataFrame({"long": [dt.timedelta(1)] * N, "price": VALUES}),
+            r"^y must hold columns of one kind; got dtype timedelta64\[.*\] in column 'long' beside others",
+        ),
         ({"quantiles": [0.1, 1.0]}, VALUES, "quantiles of TabularRegressor must be None or different numbers > 0"),
         ({"quantiles": [0.1], "metric": "mae"}, VALUES, "quantiles have a loss of their own; got metric='mae'"),
         ({"quantiles": [0.1], "loss": "huber"}, VALUES, "quantiles have a loss of their own; got loss='huber'"),

@@ -1,11 +1,14 @@
-"""Texts that are dates, as ISO 8601 writes them."""
+"""Texts that are dates, as ISO 8601 writes them, and dates of other libraries."""
 
 from __future__ import annotations
 
 import datetime
 import re
+from typing import Any
 
-__all__ = ["date_of", "is_date"]
+import numpy as np
+
+__all__ = ["date_of", "is_date", "time_of"]
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:?\d\d)?)?")
 
@@ -21,3 +24,17 @@ def date_of(text: str) -> datetime.datetime:
     text = re.sub(r"([+-]\d\d)(\d\d)$", r"\1:\2", text) if len(text) > 10 else text
     text = re.sub(r"\.(\d+)", lambda found: f".{found[1]:<06}", text)
     return datetime.datetime.fromisoformat(text)
+
+
+def time_of(value: Any) -> np.datetime64 | np.timedelta64 | None:
+    """Return a date or a span of time of Python's, NumPy's or pandas' as one of NumPy's; None for anything else.
+
+    A date of a time zone is none of NumPy's.
+    """
+    if isinstance(value, (np.datetime64, np.timedelta64)):
+        return value
+    if not isinstance(value, (datetime.date, datetime.timedelta)) or getattr(value, "tzinfo", None) is not None:
+        return None
+    if hasattr(value, "to_numpy"):  # of pandas, which may count nanoseconds
+        return value.to_numpy()  # type: ignore[no-any-return]
+    return np.timedelta64(value) if isinstance(value, datetime.timedelta) else np.datetime64(value)

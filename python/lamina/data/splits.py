@@ -153,9 +153,31 @@ def fold_indices(
 
 
 def group_numbers(groups: Any) -> Indices:
-    """Return the number of each row's group, in the order of the groups; ValueError for masked entries."""
-    numbers: Indices = np.unique(unmasked(groups, "groups"), return_inverse=True)[1]
+    """Return the number of each row's group, in the order of the groups.
+
+    ValueError for masked or missing entries, TypeError for what cannot be put in order.
+    """
+    array = unmasked(groups, "groups").reshape(-1)
+    missing: Any = ()
+    if array.dtype.kind == "O":
+        missing = [each for each in array if _is_missing(each)]
+    elif array.dtype.kind in "fcmM":
+        missing = array[np.isnan(array)]
+    if len(missing):
+        raise ValueError(f"groups must tell the group of every row; got {missing[0]} for {len(missing)} of them")
+    try:
+        numbers: Indices = np.unique(array, return_inverse=True)[1]
+    except TypeError:
+        kinds = sorted({type(each).__name__ for each in array})
+        raise TypeError(f"groups must be of one kind, text or numbers; got {', '.join(kinds[:3])}") from None
     return numbers.reshape(-1)
+
+
+def _is_missing(value: Any) -> bool:
+    # By their names: pandas, whose missing values compare in a way of their own, may not be there.
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return True
+    return isinstance(value, (float, complex, np.inexact, np.datetime64, np.timedelta64)) and bool(value != value)
 
 
 def _grouped(groups: Any, n_rows: int, shares: Sequence[float], seed: int, name: str) -> Indices:
@@ -163,12 +185,13 @@ def _grouped(groups: Any, n_rows: int, shares: Sequence[float], seed: int, name:
     groups = unmasked(groups, "groups")
     if groups.shape != (n_rows,):
         raise ValueError(f"groups must have one entry for each of the {n_rows} rows; got shape {groups.shape}")
-    names, which, counts = np.unique(groups, return_inverse=True, return_counts=True)
-    if len(names) < len(shares):
-        raise ValueError(f"{name} must ask for at most {len(names)} parts, one a group; got {len(shares)}")
-    order = np.asarray(_core.permutation(seed, len(names)))
+    which = group_numbers(groups)
+    counts = np.bincount(which)
+    if len(counts) < len(shares):
+        raise ValueError(f"{name} must ask for at most {len(counts)} parts, one a group; got {len(shares)}")
+    order = np.asarray(_core.permutation(seed, len(counts)))
     order = order[np.argsort(-counts[order], kind="stable")]
-    home, room = np.empty(len(names), np.int64), np.asarray(shares) * n_rows
+    home, room = np.empty(len(counts), np.int64), np.asarray(shares) * n_rows
     taken = np.zeros(len(shares), np.int64)
     for place, group in enumerate(order):
         # As many groups left as parts without one: those parts come first.
@@ -177,7 +200,7 @@ def _grouped(groups: Any, n_rows: int, shares: Sequence[float], seed: int, name:
         home[group] = part
         room[part] -= counts[group]
         taken[part] += 1
-    return home[which.reshape(-1)]
+    return home[which]
 
 
 @without_unknown

@@ -15,9 +15,19 @@ from sklearn.utils.validation import _check_sample_weight, assert_all_finite
 from lamina import losses
 from lamina.data.arrays import refuse_masked, to_array
 from lamina.data.class_weights import class_factor
-from lamina.data.dates import is_date
+from lamina.data.dates import is_date, time_of
 
-__all__ = ["balanced", "check_scale", "class_labels", "counted", "in_own_type", "numbers", "two_classes", "weighted"]
+__all__ = [
+    "balanced",
+    "check_scale",
+    "class_labels",
+    "counted",
+    "in_own_type",
+    "numbers",
+    "rows_of",
+    "two_classes",
+    "weighted",
+]
 
 
 # Texts of so many dates at most may be classes, and of them so many where most are there once.
@@ -41,17 +51,19 @@ def counted(X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
     if len(kept) == len(weight):
         return X, y, weight
     check_consistent_length(X, y)
-    return _taken(X, kept), _taken(y, kept), weight[kept]
+    return rows_of(X, kept), rows_of(y, kept), weight[kept]
 
 
-def _taken(data: Any, rows: Any) -> Any:
+def rows_of(data: Any, rows: Any) -> Any:
+    """Return these rows of a list, an array, a sparse matrix or a data frame, as what it is; no other is looked at."""
     return _safe_indexing(data.tocsr() if issparse(data) else data, rows)
 
 
 def numbers(y: Any) -> Any:
-    """Return a regressor's targets as an array of numbers, or of objects that are; TypeError for text, even "1".
+    """Return a regressor's targets as an array of numbers, or of objects that are.
 
-    None and complex numbers are left to scikit-learn, which has words of its own for them.
+    TypeError for dates, and for text, even "1". None and complex numbers are left to scikit-learn, which has words of
+    its own for them.
     """
     if y is None:
         return y
@@ -59,10 +71,13 @@ def numbers(y: Any) -> Any:
         return to_array(y, "y")
     except TypeError:
         objects = np.asarray(y)
-        text = objects.dtype.kind not in "Oc" or any(isinstance(each, (str, bytes)) for each in objects.flat)
-        if text or objects.ndim == 0:
+        if objects.ndim == 0 or objects.dtype.kind not in "Oc" or not all(map(_may_be_a_number, objects.flat)):
             raise
         return objects
+
+
+def _may_be_a_number(value: Any) -> bool:
+    return value is None or type(value).__name__ == "NAType" or isinstance(value, (Number, np.bool_))
 
 
 def class_labels(y: Any) -> Any:
@@ -73,6 +88,8 @@ def class_labels(y: Any) -> Any:
     _refuse_dates(y)
     if y.dtype.kind in "fcO":
         assert_all_finite(y, input_name="y")
+    if y.dtype.kind in "mM" and (missing := np.isnat(y)).any():
+        raise ValueError(f"Input y contains NaT: a label is missing in row {int(np.argwhere(missing)[0, 0])}")
     if y.dtype.kind == "O":
         kinds = {
             "text" if isinstance(each, str) else "numbers" if isinstance(each, Number) else f"{each!r:.40}"
@@ -162,11 +179,16 @@ def weighted(class_weight: Any, y: Any, weight: Any, classes: Any) -> Any:
 
 def _by_label(class_weight: Any, classes: Any) -> Any:
     """Return the weight of each class, by a dictionary."""
-    known = classes.tolist()
-    for label in class_weight:
-        if label not in known:
+    weights, known = np.ones(len(classes)), classes.tolist()
+    for label, value in class_weight.items():
+        if (time := time_of(label)) is not None and classes.dtype.kind == time.dtype.kind:
+            place = np.flatnonzero(classes == time)  # in any unit
+        else:
+            place = np.array([known.index(label)] if label in known else [], int)
+        if not len(place):
             raise ValueError(f"class_weight must name classes of y; got {label!r}, and y has {reprlib.repr(known)}")
-    return np.array([float(class_weight.get(label, 1.0)) for label in known])
+        weights[place] = float(value)
+    return weights
 
 
 def check_scale(targets: Any, loss: Any, dtype: Any) -> None:

@@ -115,7 +115,7 @@ def compare(
     net : Network, optional
         With outputs for the classes in sorted order; by default 64 relu units, with normalised inputs.
     learners : mapping of name -> scikit-learn estimator, optional
-        In place of the course's four.
+        In place of the course's four, by other names than "network".
     stratify, seed, groups : optional
         As for `cross_validate`.
     n_jobs : int, optional
@@ -137,6 +137,8 @@ def compare(
     except ImportError as error:
         raise ImportError(f"compare needs scikit-learn; {how_to_install(['sklearn'])}") from error
     check_fit_options(fit_options, "compare", OWN_OPTIONS)
+    if learners is not None and "network" in learners:
+        raise ValueError("learners must have other names than 'network', which the network itself has")
     n_threads, stratify, seed = jobs(n_jobs), boolean(stratify, "stratify"), seed_number(seed)
     x = np.ascontiguousarray(to_array(X, "X"), np.float64)
     target, classes = _targets(y)

@@ -24,6 +24,7 @@ from lamina.selection.side_by_side import (
     Hook,
     Task,
     check_fit_options,
+    fit_on_all,
     fresh,
     jobs,
     one_target_a_sample,
@@ -34,7 +35,7 @@ from lamina.storage.forms import ArrayForm, Forms, form_of
 from lamina.storage.plain import described_samples, digest, name_of
 from lamina.storage.run_file import Part, RunFile
 from lamina.text import counted
-from lamina.training.callbacks import Epoch, History, callbacks_of
+from lamina.training.callbacks import History, callbacks_of
 from lamina.training.progress import say
 from lamina.training.scoring import score_of
 
@@ -161,17 +162,7 @@ class CrossValidation:
         """
         given = self._samples
         options = {**self._options, "sample_weight": given.weights, **changes}
-        options.update(validation=None, early_stopping=None, metrics=())
-        last = self.best_epoch
-
-        def stop(epoch: Epoch) -> None:
-            if epoch.epoch >= last:
-                epoch.stop("the folds' best epoch")
-
-        options["callbacks"] = [*options["callbacks"], stop]
-        twin = fresh(self._net)
-        twin.fit(given.x, given.targets, **options)
-        return twin
+        return fit_on_all(fresh(self._net), given.x, given.targets, options, self.best_epoch, "the folds' best epoch")
 
     def __str__(self) -> str:
         each = ", ".join(f"{score:.4g}" for score in self.scores)
@@ -372,6 +363,8 @@ def is_number(k: Any) -> TypeGuard[int]:
 def row_pairs(k: Any, X: Array, y: Array, groups: Any = None) -> list[tuple[Indices, Indices]]:
     """Return the row numbers, (training, held-out), of a splitter of scikit-learn's kind or of an iterable of them."""
     if hasattr(k, "split") and not isinstance(k, str) and not inspect.isclass(k):
+        if groups is not None:
+            group_numbers(groups)  # what are none is refused in the words of `cross_validate`
         if y.ndim == 2 and y.shape[1] == 1:
             y = y[:, 0]
         elif y.ndim == 2 and np.isin(y, (0, 1)).all() and (y.sum(axis=1) == 1).all():

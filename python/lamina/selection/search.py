@@ -74,7 +74,7 @@ def search(
         Decides the draws and the folds. The networks' seed is what `build` gives them.
     method : {"random", "halving"}, default "random"
         "halving" trains every set for few epochs, then the best third for three times as many, and so on up to
-        ``epochs`` (successive halving; arXiv 1502.07943).
+        ``epochs`` (successive halving; arXiv 1502.07943). Neither the space nor `build` may then have epochs.
     factor : int, default 3
         By what halving divides the sets and multiplies the epochs.
     sampler : "optuna" or a sampler of optuna.samplers, optional
@@ -149,16 +149,16 @@ def search(
     if k is not None and not is_number(k):
         k = row_pairs(k, trainer.x, trainer.y, groups)  # once: each trial gets the same
         trainer.scheme = replace(trainer.scheme, k=k)
+    ladder: Ladder = rungs(len(drawn), epochs, factor) if method == "halving" else [(len(drawn), None)]
     trainer.check_ranges(parts_of(space), drawn[0])
-    with suppress(TrialFailedError):
-        score_of(scoring, trainer.network(drawn[0])[0].loss)  # what fails for all, fails before any time is spent
+    with suppress(TrialFailedError):  # what fails for all, fails before any time is spent
+        score_of(scoring, trainer.network(drawn[0], ladder[0][1])[0].loss)
     names = [name_of(hook) for hook in trainer.options["callbacks"]]
     rest = {**fit_options, "callbacks": names}
     how = {"method": method, "factor": factor, "seed": seed, "k": k, "space": space, "scoring": scoring}
     if study is not None:
         how |= study.description
     records = TrialFile(path, lambda: {**how, **trainer.described(rest)})
-    ladder: Ladder = rungs(len(drawn), epochs, factor) if method == "halving" else [(len(drawn), None)]
     result = SearchResult([], lower_is_better=scoring is None, trainer=trainer)
     progress = SearchProgress(n_trials if study is not None else sum(count for count, _ in ladder), verbose)
     runner = _Runner(trainer, records, progress, result.lower_is_better)
@@ -211,10 +211,10 @@ class _Runner:
         what: dict[str, Any] = {"epochs": limit, "network": None}
         watch = proposal.report if proposal is not None and proposal.prunes else None
         try:
-            made = self.trainer.network(params)
-            what["network"] = self.trainer.digest(*made)
+            made = self.trainer.network(params, limit)
+            what["network"] = self.trainer.digest(*made, limit)
             known = self.records.find(number, rung, params, what)
-            found = known or self.trainer.score(*made, limit, hook, watch, n_threads)
+            found = known or self.trainer.score(*made, hook, watch, n_threads)
         except TrialFailedError as failure:
             found = failure.record(time.perf_counter() - started)
             self.causes.setdefault((rung, number), failure.__cause__)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 from lamina.data.frames import frame_of
 from lamina.network.network import Network
-from lamina.selection.side_by_side import fresh
+from lamina.selection.side_by_side import fit_on_all, fresh
 from lamina.selection.trials import Trainer
 from lamina.text import aligned, counted
-from lamina.training.callbacks import Epoch
 from lamina.training.progress import Progress
 
 __all__ = ["SearchProgress", "SearchResult"]
@@ -58,23 +58,15 @@ class SearchResult:
 
     def best_network(self) -> tuple[Network, dict[str, Any]]:
         """Return the best network, untrained, and the options for its `fit` or for `cross_validate`."""
-        net, options = self._trainer.network(self.best["params"])
+        net, options = self._trainer.network(self.best["params"], self.best["epochs"])
         weight = {} if self._trainer.weight is None else {"sample_weight": self._trainer.weight}
         return fresh(net), {**options, **weight}
 
     def refit(self, **changes: Any) -> Network:
         """Return a network with the best parameters, trained on every row for the best trial's epochs."""
         net, options = self.best_network()
-        trainer, best = self._trainer, self.best
-
-        def stop(epoch: Epoch) -> None:
-            if epoch.epoch >= best["best_epoch"]:
-                epoch.stop("the best epoch of the search")
-
-        options = {**options, **changes, "validation": None, "early_stopping": None, "metrics": ()}
-        options["callbacks"] = [*options.get("callbacks", ()), stop]
-        net.fit(trainer.x, trainer.y, **options)
-        return net
+        trainer, last = self._trainer, self.best["best_epoch"]
+        return fit_on_all(net, trainer.x, trainer.y, {**options, **changes}, last, "the best epoch of the search")
 
     def table(self, rows: int | None = None) -> str:
         """Return the trials as text, the best first; `rows` of them, or all."""
@@ -84,18 +76,24 @@ class SearchResult:
         """The cells of `table`, below those of its header."""
         names = list(self.trials[0]["params"])
         rest = ["rung"] * any(t["rung"] for t in self.trials) + ["std", "best_epoch", "seconds"]
-        lines = [["", *names, "score", *(name.replace("_", " ") for name in rest)]]
+        lines = [["", *names, *(shown.replace("_", " ") for shown in _beside(names, ["score", *rest]))]]
         for place, trial in enumerate(self.ranked[:rows], 1):
             cells = [_cell(trial["params"][name]) for name in names]
             lines.append([str(place), *cells, _outcome(trial), *(_cell(trial[name]) for name in rest)])
         return lines
 
     def to_frame(self, library: str = "pandas") -> Any:
-        """Return the trials as a data frame of pandas, polars or pyarrow: the best first, a column a parameter."""
+        """Return the trials as a data frame of pandas, polars or pyarrow: the best first, a column a parameter.
+
+        Then a column for each of what `trials` tells. Where a parameter has such a name, it keeps it, and the other
+        column is called ``trial_epochs``, ``trial_std``, ...
+        """
         names = list(self.trials[0]["params"])
         rest = [name for name in self.trials[0] if name not in ("params", "reports")]
         columns = {name: [trial["params"][name] for trial in self.ranked] for name in names}
-        return frame_of({**columns, **{name: [trial.get(name) for trial in self.ranked] for name in rest}}, library)
+        for name, shown in zip(rest, _beside(names, rest), strict=True):
+            columns[shown] = [trial.get(name) for trial in self.ranked]
+        return frame_of(columns, library)
 
     def to_pandas(self) -> Any:
         """Return `to_frame` of pandas."""
@@ -160,6 +158,17 @@ class SearchProgress:
             progress.move(self._done, best)
         else:
             progress.line(f"trial {self._done}/{self._total}  score {_cell(score)}  {best}")
+
+
+def _beside(taken: Sequence[str], names: Sequence[str]) -> list[str]:
+    """What columns of these names are called beside others, each of which keeps its own."""
+    shown = []
+    for name in names:
+        other = name
+        while other in taken or (other != name and other in names):
+            other = f"trial_{other}"
+        shown.append(other)
+    return shown
 
 
 def _outcome(trial: dict[str, Any]) -> str:

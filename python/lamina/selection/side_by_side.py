@@ -30,6 +30,7 @@ __all__ = [
     "Hook",
     "Task",
     "check_fit_options",
+    "fit_on_all",
     "fresh",
     "jobs",
     "one_target_a_sample",
@@ -251,3 +252,19 @@ def options_of(options: dict[str, Any], hook: Hook, n_threads: int | None = 1) -
         if isinstance(own, Checkpoint):
             raise TypeError(f"{own!r} keeps one fit alone; several keep those that have ended with checkpoint=path")
     return {**options, "callbacks": [*callbacks, hook], "n_threads": n_threads}
+
+
+def fit_on_all(net: Network, X: Any, y: Any, options: dict[str, Any], last: int, why: str) -> Network:
+    """Train `net` on every row, with the options of a fit that was validated, and return it.
+
+    It stops at the end of the epoch `last`, and `why` is its reason; a schedule runs as it did in the fits before.
+    """
+
+    def stop(epoch: Epoch) -> None:
+        if epoch.epoch >= last:
+            epoch.stop(why)
+
+    callbacks = [*callbacks_of(options.get("callbacks")), stop]
+    options = {**options, "validation": None, "early_stopping": None, "metrics": (), "callbacks": callbacks}
+    net.fit(X, y, **options)
+    return net

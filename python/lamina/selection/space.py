@@ -26,8 +26,11 @@ class Range:
 
     def __post_init__(self) -> None:
         for name, bound in (("low", self.low), ("high", self.high)):
-            if isinstance(bound, bool) or not isinstance(bound, (int, float)) or not math.isfinite(bound):
+            kinds = (int, float, np.integer, np.floating)
+            if isinstance(bound, bool) or not isinstance(bound, kinds) or not math.isfinite(bound):
                 raise ValueError(f"a range in the space needs finite numbers; got {name} = {bound!r}")
+            if isinstance(bound, np.generic):  # plain ones, which draw and are kept in files as such
+                object.__setattr__(self, name, int(bound) if isinstance(bound, np.integer) else float(bound))
         if not self.low < self.high:
             raise ValueError(f"a range in the space needs low < high; got ({self.low}, {self.high})")
         if self.log and self.low <= 0:
@@ -101,7 +104,10 @@ def _part(name: str, value: Any) -> Range | Choice:
     if isinstance(value, tuple):
         if len(value) != 2:
             raise ValueError(f"space[{name!r}]: a tuple means (low, high), a list means choices; got {value!r}")
-        return Range(*value)
+        try:
+            return Range(*value)
+        except ValueError as error:
+            raise ValueError(f"space[{name!r}]: {error}") from None
     if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, (Sequence, np.ndarray)):
         raise TypeError(f"space[{name!r}] must be a list, (low, high) or a lamina.space range; got {value!r}")
     if len(value) == 0:

@@ -81,8 +81,11 @@ class Trainer:
         self.weight = self.options.pop("sample_weight", None)
         self.options["callbacks"] = callbacks_of(self.options.get("callbacks"))
 
-    def network(self, params: dict[str, Any]) -> tuple[Network, dict[str, Any]]:
-        """Return what `build` makes of `params`, and the options for its fit."""
+    def network(self, params: dict[str, Any], epochs: int | None = None) -> tuple[Network, dict[str, Any]]:
+        """Return what `build` makes of `params`, and the options for its fit.
+
+        ValueError where `epochs` are decided already, as by halving, and `build` has its own.
+        """
         taken = inspect.signature(self.build).parameters
         takes_all = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in taken.values())
         own = {name: value for name, value in params.items() if takes_all or name in taken}
@@ -97,7 +100,15 @@ class Trainer:
         net, extra = made if isinstance(made, tuple) else (made, {})
         if not isinstance(net, Network):
             raise TypeError(f"build must return a lamina.Network, or (Network, fit options); got {in_short(net)}")
-        return net, {**self.options, **extra, **to_fit}
+        options = {**self.options, **extra, **to_fit}
+        if epochs is None:
+            return net, options
+        if "epochs" in extra:
+            raise ValueError(
+                "halving decides the epochs of each trial itself; take epochs out of what build returns, and give "
+                f"search(epochs=...) the most that a trial may take; got epochs={extra['epochs']!r} from build"
+            )
+        return net, {**options, "epochs": epochs}
 
     def described(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """Return samples and `options`, with what else there is of rows, by their numbers, in whatever they came."""
@@ -143,15 +154,18 @@ class Trainer:
             return False
         return True
 
-    def digest(self, net: Network, options: dict[str, Any]) -> str:
-        """Return what tells one `build` from another: a digest of the network it makes, and of its fit options."""
-        return digest([described_network(net), {k: v for k, v in options.items() if self.options.get(k) is not v}])
+    def digest(self, net: Network, options: dict[str, Any], epochs: int | None = None) -> str:
+        """Return what tells one `build` from another: a digest of the network it makes, and of its fit options.
+
+        `epochs` are those that were decided without it.
+        """
+        given = self.options if epochs is None else {**self.options, "epochs": epochs}
+        return digest([described_network(net), {k: v for k, v in options.items() if given.get(k) is not v}])
 
     def score(
         self,
         net: Network,
         options: dict[str, Any],
-        epochs: int | None,
         hook: Hook,
         watch: Watch | None = None,
         n_threads: int | None = 1,
@@ -164,8 +178,6 @@ class Trainer:
         TrialFailedError for what a fit or a score raises; other errors are about the search as a whole.
         """
         started = time.perf_counter()
-        if epochs is not None:
-            options["epochs"] = epochs
         given, folds = self._parts(net, options.get("lengths"))
         score = score_of(self.scheme.scoring, net.loss)
         scores, curves, pruned = [], [], False

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from lamina.data.arguments import number, whole_number
-from lamina.data.arrays import Array, unmasked, weights
+from lamina.data.arrays import Array, refuse_masked, unmasked, weights
 from lamina.data.records import Indices, Samples
-from lamina.data.splits import Split, fold_indices, said_of_few
+from lamina.data.splits import Split, fold_indices, group_numbers, said_of_few
 from lamina.estimators.estimator import BaseLamina, all_or_nothing
 from lamina.estimators.parameters import TABULAR, Rule, check_parameters, one_of
 from lamina.files import FilePath
@@ -36,6 +36,7 @@ from lamina.tabular.recipe import (
     recipe_for,
 )
 from lamina.tabular.scores import permuted_rises
+from lamina.tabular.targets import target_rows
 from lamina.tabular.values import Table, table_of
 from lamina.text import counted
 
@@ -172,12 +173,9 @@ class BaseTabular(BaseLamina):
         if checkpoint is not None and self.random_state is None:
             raise ValueError("random_state must be a number where there is a checkpoint: None is a new seed each time")
         self._check_together(X_val, y_val, sample_weight_val, groups)
-        table, targets = table_of(X), self._targets(y, first=True)
-        weight, kept = self._counted(table, targets, sample_weight)
-        n_given = table.n_rows
-        groups = None if groups is None else _groups_of(groups, n_given)
-        if kept is not None:
-            table, targets, groups = table.take(kept), targets[kept], None if groups is None else groups[kept]
+        given = table_of(X)
+        table, targets, weight, kept = self._counted(given, y, sample_weight, first=True)
+        groups = None if groups is None else _groups_of(groups, given.n_rows, kept)
         if table.n_rows < 2:
             raise ValueError(f"X must have at least 2 rows to learn from; got {table.n_rows} sample")
         self._remember_columns(table)
@@ -195,10 +193,10 @@ class BaseTabular(BaseLamina):
         self.metadata_ = {}
         self._train(data, self._apart(X_val, y_val, sample_weight_val), groups, checkpoint)
         if kept is not None and self.out_of_fold_ is not None:
-            everywhere = np.full((n_given, *self.out_of_fold_.shape[1:]), np.nan)
+            everywhere = np.full((given.n_rows, *self.out_of_fold_.shape[1:]), np.nan)
             everywhere[kept] = self.out_of_fold_
             self.out_of_fold_ = everywhere
-            fold = np.full(n_given, -1)
+            fold = np.full(given.n_rows, -1)
             fold[kept] = self.fold_
             self.fold_ = fold
         return self
@@ -236,23 +234,30 @@ class BaseTabular(BaseLamina):
         if self.metric is not None and self.validation is None and self.n_folds is None and X_val is None:
             raise ValueError(f"metric={self.metric!r} needs something to validate on; validation is None")
 
-    def _counted(self, table: Table, targets: Array, weight: Any) -> tuple[Array | None, Indices | None]:
-        """The weights of the rows that count, and which these are (None: all)."""
-        if len(targets) != table.n_rows:
-            raise ValueError(f"X and y have inconsistent numbers of samples: {[table.n_rows, len(targets)]}")
-        weight = weights(weight, table.n_rows, np.dtype("float64"))
-        # What weighs nothing has no say in what its class weighs.
-        own = None if weight is None or weight.all() else np.flatnonzero(weight)
-        if own is not None:
-            targets, weight = targets[own], weight[own]
-        of_class = self._class_weighted(targets, weight)
-        if of_class is None:
-            return None, None
-        own = np.arange(table.n_rows) if own is None else own
-        if not of_class.any():
+    def _counted(
+        self, table: Table, y: Any, weight: Any, *, first: bool
+    ) -> tuple[Table, Array, Array | None, Indices | None]:
+        """The rows that count of a table, their targets and weights, and which these are (None: all).
+
+        Targets of rows of weight 0 may be anything, missing or of no class too: nothing looks at them.
+        """
+        refuse_masked(y, "y")
+        n_rows, kept = table.n_rows, None
+        weight = weights(weight, n_rows, np.dtype("float64"))
+        if weight is not None and not weight.all():
+            if y is not None:
+                _check_lengths(n_rows, _num_samples(y))
+            kept = np.flatnonzero(weight)
+            table, y, weight = table.take(kept), None if y is None else target_rows(y, kept), weight[kept]
+        targets = self._targets(y, first=first)
+        _check_lengths(table.n_rows, len(targets))
+        weight = self._class_weighted(targets, weight)
+        if weight is None or weight.all():
+            return table, targets, weight, kept
+        if not weight.any():
             raise ValueError("class_weight and sample_weight must leave a row a weight above 0")
-        kept = own[of_class > 0]
-        return of_class[of_class > 0], None if len(kept) == table.n_rows else kept
+        own = np.flatnonzero(weight)
+        return table.take(own), targets[own], weight[own], own if kept is None else kept[own]
 
     def _remember_columns(self, table: Table) -> None:
         self.n_features_in_ = table.n_columns
@@ -266,9 +271,7 @@ class BaseTabular(BaseLamina):
         if X_val is None:
             return None
         try:
-            table, targets = table_of(X_val), self._targets(y_val, first=False)
-            weight, kept = self._counted(table, targets, weight_val)
-            table, targets = (table, targets) if kept is None else (table.take(kept), targets[kept])
+            table, targets, weight, _ = self._counted(table_of(X_val), y_val, weight_val, first=False)
             return Data(self.encoder_.transform(table), targets, weight)
         except (TypeError, ValueError) as error:
             raise type(error)(f"X_val, y_val or sample_weight_val: {error}") from None
@@ -280,7 +283,7 @@ class BaseTabular(BaseLamina):
             k = int(self.n_folds)
             if k > n:
                 raise ValueError(f"n_folds must be at most the number of rows that count, {n}; got {k}")
-            if groups is not None and (given := len(np.unique(groups))) < k:
+            if groups is not None and (given := int(groups.max()) + 1) < k:
                 raise ValueError(f"n_folds must be at most the number of groups, {given}; got {k}")
             if labels is not None and np.bincount(labels)[np.unique(labels)].min() < k:
                 labels = None  # a class with fewer members than folds: not in every fold, whatever one does
@@ -514,8 +517,14 @@ class BaseTabular(BaseLamina):
         """Take back what was `described` and `learned_arrays`; ValueError or TypeError where that cannot be."""
 
 
-def _groups_of(groups: Any, n_rows: int) -> Array:
+def _check_lengths(n_rows: int, n_targets: int) -> None:
+    if n_targets != n_rows:
+        raise ValueError(f"X and y have inconsistent numbers of samples: {[n_rows, n_targets]}")
+
+
+def _groups_of(groups: Any, n_rows: int, kept: Indices | None) -> Indices:
+    """The number of each group of the rows that are `kept` (None: all)."""
     array = unmasked(groups, "groups")
     if array.shape != (n_rows,):
         raise ValueError(f"groups must have one entry for each of the {n_rows} rows; got shape {array.shape}")
-    return array
+    return group_numbers(array if kept is None else array[kept])

@@ -178,7 +178,7 @@ patience : default=None
     def _targets(self, y: Any, *, first: bool) -> Array:
         labels = class_targets(y)
         if first:
-            self.classes_ = model.compact(two_classes(np.unique(labels)))
+            self.classes_ = model.kept_labels(two_classes(np.unique(labels)))
         place = np.minimum(np.searchsorted(self.classes_, labels), len(self.classes_) - 1)
         if len(strangers := np.unique(labels[self.classes_[place] != labels])):
             raise ValueError(f"y has classes {strangers} that are not among the classes of the fit, {self.classes_}")
@@ -191,6 +191,9 @@ patience : default=None
         return found
 
     def _prepare(self, data: Data) -> None:
+        if len(left := np.unique(data.targets)) < 2:
+            only = repr(self.classes_.tolist()[left[0]])
+            raise ValueError(f"class_weight leaves y one class alone, {only}; a classifier needs at least two classes")
         self.temperature_ = 1.0
 
     def _for_network(self, targets: Array) -> Array:

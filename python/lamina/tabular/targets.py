@@ -8,14 +8,21 @@ import narwhals as nw
 import numpy as np
 
 from lamina.data.arrays import Array
+from lamina.data.records import Indices
 from lamina.data.targets import mean_and_scale
-from lamina.estimators.samples import class_labels, numbers
+from lamina.estimators.samples import class_labels, numbers, rows_of
 
-__all__ = ["class_targets", "far_from_the_others", "number_targets"]
+__all__ = ["class_targets", "far_from_the_others", "number_targets", "target_rows"]
 
 # A target is far from the others at so many of their standard deviations from the median, and at so many times the
 # distance of the next one; at most such a share of the rows is, or one row.
 _FAR, _GAP, _SHARE = 10.0, 3.0, 0.01
+
+
+def target_rows(y: Any, rows: Indices) -> Any:
+    """Return these rows of targets of any kind, as what they are; no other is looked at."""
+    series = nw.from_native(y, pass_through=True, allow_series=True)
+    return series[rows].to_native() if isinstance(series, (nw.Series, nw.DataFrame)) else rows_of(y, rows)
 
 
 def class_targets(y: Any) -> Array:
@@ -73,7 +80,15 @@ def _array_of(y: Any) -> Any:
     series = nw.from_native(y, pass_through=True, allow_series=True)
     if isinstance(series, nw.DataFrame):
         if series.shape[1] != 1:
-            return np.column_stack([_array_of(series[:, i].to_native()) for i in range(series.shape[1])])
+            columns = [_array_of(series[:, i].to_native()) for i in range(series.shape[1])]
+            times = [column.dtype.kind in "mM" for column in columns]
+            if any(times) and not all(times):
+                which = times.index(True)
+                raise TypeError(
+                    f"y must hold columns of one kind; got dtype {columns[which].dtype} in column "
+                    f"{series.columns[which]!r} beside others"
+                )
+            return np.column_stack(columns)
         return _array_of(series[:, 0].to_native())[:, np.newaxis]
     if isinstance(series, nw.Series):
         if series.null_count():
