@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+from dataclasses import replace
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -182,6 +183,42 @@ def test_time_zones():
         encode(pd.DataFrame({"at": pd.Series([moments[0], dt.datetime(2024, 1, 1)], dtype=object)}))
     mixed = pd.DataFrame({"at": pd.Series([moments[0], berlin[1]], dtype=object)})
     assert encode(mixed)[0].columns[0].zone == "UTC"
+
+
+def offset_frames():
+    """Moments with an offset of one hour, in whatever a library keeps them."""
+    texts = [f"2024-01-{1 + i:02}T{i:02}:30:00+01:00" for i in range(8)]
+    moments = [dt.datetime.fromisoformat(text) for text in texts]
+    frames = {
+        "texts": pd.DataFrame({"at": texts}),
+        "objects": pd.DataFrame({"at": pd.Series(moments, dtype=object)}),
+        "pandas": pd.DataFrame({"at": pd.to_datetime(moments)}),
+        "polars": pl.DataFrame({"at": moments}),
+    }
+    if pa is not None:
+        frames["pyarrow"] = pa.table({"at": pa.array(moments, pa.timestamp("us", "+01:00"))})
+    return frames
+
+
+@pytest.mark.parametrize("library", offset_frames())
+def test_offsets_that_have_no_name_are_utc(library):
+    frames = offset_frames()
+    encoder, matrix = encode(frames[library])
+    assert encoder.columns[0].zone == "UTC"
+    again = kept(encoder)
+    for other in (*frames.values(), pd.DataFrame({"at": frames["pandas"]["at"].dt.tz_convert("Asia/Tokyo")})):
+        np.testing.assert_array_equal(again.transform(other), matrix)
+    utc = [moment.astimezone(dt.timezone.utc).hour for moment in frames["pandas"]["at"]]
+    place = encoder.names_out().index("at.hour")
+    hours = matrix[:, place] * encoder.scale[place] + encoder.center[place]
+    assert hours.round().tolist() == utc
+
+
+def test_no_column_is_described_that_could_not_be_read_back():
+    encoder, _ = encode(GOOD)
+    encoder.columns[2] = replace(encoder.columns[2], zone="UTC+01:00")
+    with pytest.raises(ValueError, match="there is no column such as"):
+        encoder.description()
 
 
 # What is made of a column ----------------------------------------------------------------------------------------

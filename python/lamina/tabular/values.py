@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from numbers import Integral, Real
@@ -253,10 +253,12 @@ def _of_moments(series: Any, zone: str | None) -> Values:
         series = series.cast(nw.Datetime("us"))
     if zone is None:
         at = clock = _micros(series.to_numpy())
-    else:
-        clock = _micros(series.dt.replace_time_zone(None).to_numpy())
-        at = _micros(series.dt.convert_time_zone("UTC").dt.replace_time_zone(None).to_numpy())
-    return Values("datetime", Moments(at, clock, zone))
+        return Values("datetime", Moments(at, clock))
+    at = _micros(series.dt.convert_time_zone("UTC").dt.replace_time_zone(None).to_numpy())
+    zone = _zone_of([zone])
+    if zone == "UTC":
+        return Values("datetime", Moments(at, at, zone))
+    return Values("datetime", Moments(at, _micros(series.dt.replace_time_zone(None).to_numpy()), zone))
 
 
 def _micros(array: Array) -> Array:
@@ -363,10 +365,8 @@ def _moments_of(values: list[Any]) -> Moments:
         at[i] = clock[i] if zone is None else np.datetime64(value.astimezone(_UTC).replace(tzinfo=None), "us")
     if None in zones and len(zones) > 1:
         raise TypeError("holds dates with a time zone and without; give all of them one, or none")
-    zone = None if None in zones else zones.pop() if len(zones) == 1 else "UTC"
-    if zone is not None and not is_zone(zone):  # an offset, which has no name
-        zone = "UTC"
-    return Moments(at[codes], (at if zone == "UTC" else clock)[codes], zone)
+    known = None if None in zones else _zone_of([name for name in zones if name is not None])
+    return Moments(at[codes], (at if known == "UTC" else clock)[codes], known)
 
 
 def _times_of(values: list[Any]) -> Moments:
@@ -377,6 +377,12 @@ def _times_of(values: list[Any]) -> Moments:
             seconds = (value.hour * 60 + value.minute) * 60 + value.second
             clock[i] = _EPOCH + np.timedelta64(seconds * 10**6 + value.microsecond, "us")
     return Moments(clock[codes], clock[codes])
+
+
+def _zone_of(names: Collection[str]) -> str:
+    """The zone of a column whose values have these: UTC for several, and for an offset, which has no name."""
+    only = next(iter(names), "UTC")
+    return only if len(names) == 1 and is_zone(only) else "UTC"
 
 
 def is_zone(name: str) -> bool:
