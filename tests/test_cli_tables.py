@@ -1,5 +1,6 @@
 """Tables and models of the command line: what is trained on what, its report, and files of columns."""
 
+import datetime
 import gzip
 import io
 import re
@@ -641,6 +642,43 @@ def test_what_columns_in_files_may_hold(folder, capsys):
     frame[:0].drop(columns="nested").to_parquet("data.parquet")
     train(*TABULAR, data="data.parquet", code=2)
     assert "0 rows" in capsys.readouterr().err
+
+
+MOMENTS = {
+    "nanoseconds": lambda i: pd.to_datetime(i * 86400 * 10**9 + 123456789),
+    "offset": lambda i: pd.to_datetime([f"2024-01-{1 + day % 28:02}T10:00:00+01:00" for day in i]),
+    "zone": lambda i: pd.to_datetime(i * 10**13).tz_localize("UTC").tz_convert("Europe/Berlin"),
+    "days": lambda i: pd.to_datetime(i, unit="D").date,
+    "durations": lambda i: pd.to_timedelta(i, unit="s"),
+    "times": lambda i: [datetime.time(n % 24, n % 60) for n in i.tolist()],
+    "truths with gaps": lambda i: [None if n % 7 == 0 else n % 2 == 0 for n in i.tolist()],
+}
+
+
+@pytest.mark.parametrize("what", MOMENTS)
+def test_what_a_file_of_columns_says_itself_is_the_same_in_another(folder, what, kind, capsys):
+    pytest.importorskip("pyarrow")
+    rows = np.arange(ROWS)
+    every = table().assign(when=MOMENTS[what](rows % 40))
+    every[:200].to_parquet("data.parquet")
+    every[200:].to_parquet("test.parquet")
+    gaps = ["--impute", "most_frequent"] if kind is NETWORK else []
+    train(*kind, *gaps, "--test", "test.parquet", data="data.parquet")
+    found = predictions(data="test.parquet")
+    if kind is TABULAR:
+        model = lamina.load("m.lamina")
+        np.testing.assert_array_equal(model.predict(every[200:]), found["prediction"])
+
+
+def test_texts_that_are_dates_may_be_dates_or_categories_in_a_file_of_columns(folder):
+    pytest.importorskip("pyarrow")
+    days = pd.Series(pd.to_datetime(np.arange(ROWS) % 40, unit="D"))
+    table().assign(when=days.dt.date).to_csv("days.csv", index=False)
+    train(*TABULAR, data="days.csv")
+    whole = predictions(data="days.csv")
+    for when in (days, days.dt.date, days.map(str), pd.Categorical(days.map(str)), pd.Categorical(days)):
+        table().assign(when=when).to_parquet("data.parquet")
+        pd.testing.assert_frame_equal(predictions(data="data.parquet"), whole)
 
 
 def test_numbers_that_are_text_in_another_file(folder, capsys):

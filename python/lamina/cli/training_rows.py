@@ -193,8 +193,9 @@ def _test_rows(options: Namespace, reading: Reading, frame: pd.DataFrame, task: 
     """Return the rows of the test file, with the training table's columns."""
     numbers = [name for name, values in frame.items() if pd.api.types.is_numeric_dtype(values)]
     texts = [name for name in frame.columns if name not in numbers]
+    moments = [name for name in texts if _of_moments(frame[name])]
     given = Namespace(**{**vars(options), "data": options.test})
-    found = read_as_trained(given, numbers, texts, reading.rules, lenient=())
+    found = read_as_trained(given, numbers, texts, reading.rules, lenient=(), moments=moments)
     told.add(f"test rows, {options.test}: {found.told}")
     absent = [name for name in frame.columns if name not in found.frame.columns]
     unused = {*options.drop, options.weights}
@@ -215,6 +216,13 @@ def _test_rows(options: Namespace, reading: Reading, frame: pd.DataFrame, task: 
             strange = rows.loc[~known, options.target].iloc[0]
             raise TableError(f"{options.test} has the class {strange!r} of the target, which {options.data} has not")
     return rows
+
+
+def _of_moments(values: pd.Series) -> bool:
+    """Whether a column that is none of numbers holds dates and the like, and no texts or categories."""
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        return False
+    return pd.api.types.infer_dtype(values, skipna=True) not in ("string", "empty")
 
 
 def _told_of_trained_rows(features: pd.DataFrame, values: pd.Series, own: int, options: Namespace) -> list[str]:
