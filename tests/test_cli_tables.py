@@ -644,6 +644,47 @@ def test_what_columns_in_files_may_hold(folder, capsys):
     assert "0 rows" in capsys.readouterr().err
 
 
+WRITTEN = {
+    "a word among numbers": [*map(str, range(8)), "8+"],
+    "a word among dates": [f"2024-01-{day:02}" for day in range(1, 10)] + ["soon"],
+    "a code among numbers": [*map(str, range(10, 40)), "01"],
+    "a date that is none": [f"2024-01-{day:02}" for day in range(1, 10)] + ["2024-02-30"],
+}
+
+
+@pytest.mark.parametrize("seed", ["0", "8", "9"])
+@pytest.mark.parametrize("what", WRITTEN)
+def test_all_rows_of_a_table_say_what_a_column_of_text_is(folder, what, seed):
+    """Also where the odd one is in none of the rows that are trained on."""
+    *usual, odd = WRITTEN[what]
+    column = [usual[i % len(usual)] for i in range(ROWS)]
+    column[7] = odd
+    table().assign(written=column).to_csv("data.csv", index=False)
+    train(*TABULAR, "--seed", seed)
+    encoder = lamina.load("m.lamina").encoder_
+    kinds = dict(zip(encoder.names, encoder.columns, strict=True))
+    assert kinds["written"].kind == "category"
+    assert kinds["written"].text
+    assert len(predictions()) == ROWS
+
+
+def test_digits_of_other_scripts_are_text(folder):
+    digits = [chr(0xFF10 + i % 10) for i in range(ROWS)]
+    table().assign(written=digits).to_csv("data.csv", index=False)
+    train(*TABULAR)
+    assert lamina.load("m.lamina").encoder_.columns[-1].categories == tuple(sorted(set(digits)))
+    assert len(predictions()) == ROWS
+
+
+def test_a_test_file_has_dates_where_the_table_has(folder, capsys):
+    every = table().assign(when=[f"2024-01-{1 + i % 28:02}" for i in range(ROWS)])
+    every[:200].to_csv("data.csv", index=False)
+    every[200:].assign(when=[*every["when"][200:-1], "soon"]).to_csv("test.csv", index=False)
+    train(*TABULAR, "--test", "test.csv", code=2)
+    assert "column 'when' holds dates in data.csv; test.csv has text, such as 'soon'" in capsys.readouterr().err
+    assert not Path("m.lamina").exists()
+
+
 MOMENTS = {
     "nanoseconds": lambda i: pd.to_datetime(i * 86400 * 10**9 + 123456789),
     "offset": lambda i: pd.to_datetime([f"2024-01-{1 + day % 28:02}T10:00:00+01:00" for day in i]),

@@ -376,6 +376,14 @@ def test_text_that_is_numbers_or_dates_all_over():
         encoder.transform(frame.assign(n=["1", "2", "three"]))
 
 
+def test_digits_of_other_scripts_are_text():
+    digits = [chr(0xFF10 + i) for i in range(3)]
+    for texts in (digits, [f"2024-01-0{digit}" for digit in digits], [f"0{digit}" for digit in digits]):
+        assert encode(pd.DataFrame({"t": texts}))[0].columns[0].categories == tuple(texts)
+    blanks = encode(pd.DataFrame({"t": ["\u00a01", "2", "3.5"]}))[0]
+    assert blanks.columns[0].kind == "number"
+
+
 @pytest.mark.parametrize("chosen", ["zip", ["zip"], [0], [True, False]])
 def test_numbers_may_be_named_as_categories(chosen):
     frame = pd.DataFrame({"zip": [1010, 1020, np.nan, 1010], "x": [1, 2, 3, 4]})

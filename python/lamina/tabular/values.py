@@ -51,9 +51,10 @@ _WORDS = {
     "duration": "durations",
     "missing": "missing values alone",
 }
-_NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
+# Of ASCII's digits, as the command reads them; blanks may be any.
+_NUMBER = re.compile(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*")
 # A code, such as 007 or 01234, and no number.
-_CODE = re.compile(r"\s*[+-]?0\d")
+_CODE = re.compile(r"\s*[+-]?0[0-9]")
 _EPOCH = np.datetime64(0, "us")
 _UTC = datetime.timezone.utc
 
