@@ -171,6 +171,31 @@ def test_a_test_file_of_other_rows(folder, kind, capsys):
     assert "there is no file 'none.csv'" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+@pytest.mark.parametrize("name", ["member", "bought"])
+def test_a_test_file_has_true_and_false_where_the_table_has(folder, kind, suffix, name, capsys):
+    def written(frame, path):
+        frame.to_csv(path, index=False) if suffix == "csv" else frame.to_parquet(path)
+
+    if suffix == "parquet":
+        pytest.importorskip("pyarrow")
+    own, other = table(), table(1, 100)
+    for frame in (own, other):
+        frame["bought"] = frame["bought"] == "yes"
+    written(own, f"data.{suffix}")
+    words = [*kind, "--test", f"other.{suffix}"]
+    for values in (other[name].astype(int), other[name].astype(float)):
+        written(other.assign(**{name: values}), f"other.{suffix}")
+        train(*words, data=f"data.{suffix}")
+    for values, shown in ((np.arange(100) % 3, "2"), (np.where(np.arange(100) % 2, 2.5, np.nan), "2.5")):
+        written(other.assign(**{name: values}), f"other.{suffix}")
+        capsys.readouterr()
+        train(*words, data=f"data.{suffix}", code=2)
+        said = f"column {name!r} holds true and false in data.{suffix}; other.{suffix} has {shown} there"
+        assert said in capsys.readouterr().err
+        train(*words, "--drop", name, data=f"data.{suffix}", code=0 if name == "member" else 2)
+
+
 def test_test_rows_that_are_trained_on_are_told_of(folder, kind, capsys):
     own, other = table(), table(1, 100)
     for frame, known in ((own, 240), (pd.concat([own[:30], other]), 30), (other, 0)):

@@ -208,7 +208,14 @@ def _test_rows(options: Namespace, reading: Reading, frame: pd.DataFrame, task: 
         raise TableError(f"{options.test} has no row with a target")
     rows = _whole_where_it_can(rows.reindex(columns=frame.columns), options.target)
     for name in frame.columns:  # a column of true and false is one of 1 and 0 where the other table says so
-        if pd.api.types.is_bool_dtype(frame[name]) and rows[name].notna().all():
+        if not pd.api.types.is_bool_dtype(frame[name]):
+            continue
+        known = rows[name].dropna()
+        others = known[~known.isin((0, 1))]
+        if len(others) and name not in unused:
+            raise TableError(f"column {name!r} holds true and false in {options.data}; {options.test} has "
+                             f"{others.iloc[0]:g} there")  # fmt: skip
+        if len(known) == len(rows) and not len(others):
             rows = rows.astype({name: bool})
     if task == "classification":
         known = rows[options.target].isin(frame[options.target].unique())
