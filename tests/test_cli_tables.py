@@ -16,6 +16,8 @@ import pytest
 import lamina
 from lamina.cli import main
 from lamina.cli.arguments import METRICS, build_parser
+from lamina.cli.cells import CellRules
+from lamina.cli.reading import read_as_trained
 from lamina.report import is_report
 
 ROWS = 240
@@ -734,6 +736,19 @@ def test_what_a_file_of_columns_says_itself_is_the_same_in_another(folder, what,
     if kind is TABULAR:
         model = lamina.load("m.lamina")
         np.testing.assert_array_equal(model.predict(every[200:]), found["prediction"])
+
+
+def test_large_numbers_that_are_to_be_text_keep_their_digits(folder):
+    pytest.importorskip("pyarrow")
+    ids = [None if i % 5 == 0 else 2**60 + i % 2 for i in range(ROWS)]
+    table().assign(id=pd.Series(ids, dtype="Int64")).to_parquet("data.parquet")
+    train(*TABULAR, "--text", "id", data="data.parquet")
+    model = lamina.load("m.lamina")
+    assert model.encoder_.columns[-1].categories == (str(2**60), str(2**60 + 1))
+    assert len(predictions(data="data.parquet")) == ROWS
+    options = build_parser().parse_args(["predict", "m.lamina", "data.parquet"])
+    reading = read_as_trained(options, [], ["id"], CellRules(), ())
+    assert reading.frame["id"].tolist() == [None if each is None else str(each) for each in ids]
 
 
 def test_texts_that_are_dates_may_be_dates_or_categories_in_a_file_of_columns(folder):

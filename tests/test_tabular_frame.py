@@ -395,6 +395,48 @@ def test_numbers_may_be_named_as_categories(chosen):
     assert encode(frame)[0].columns[0].kind == "number"
 
 
+BIG = 2**60
+WHOLE = {  # numbers that are one as float64, and missing ones
+    "array": lambda values: np.array([[value or 0] for value in values]),
+    "unsigned": lambda values: np.array([[value or 0] for value in values], np.uint64),
+    "masked": lambda values: np.ma.masked_array([[v or 0] for v in values], [[v is None] for v in values]),
+    "rows": lambda values: [[value] for value in values],
+    "objects": lambda values: pd.DataFrame({"id": pd.Series(values, dtype=object)}),
+    "decimals": lambda values: pd.DataFrame({"id": [None if v is None else Decimal(v) for v in values]}),
+    "nullable": lambda values: pd.DataFrame({"id": pd.Series(values, dtype="Int64")}),
+    "polars": lambda values: pl.DataFrame({"id": values}),
+    "polars, 128 bits": lambda values: pl.DataFrame({"id": pl.Series(values, dtype=pl.Int128)}),
+    "polars, decimals": lambda values: pl.DataFrame({"id": pl.Series(values, dtype=pl.Decimal(30, 0))}),
+}
+if pa is not None:
+    WHOLE["pyarrow"] = lambda values: pa.table({"id": pa.array(values, pa.int64())})
+    WHOLE["pyarrow, pandas"] = lambda values: pd.DataFrame({"id": pd.Series(values, dtype=pd.ArrowDtype(pa.int64()))})
+
+
+@pytest.mark.parametrize("gap", [None, 7])
+@pytest.mark.parametrize("made", WHOLE)
+def test_whole_numbers_that_float64_does_not_tell_apart(made, gap):
+    values = [BIG, BIG + 1, gap, BIG + 1, BIG, gap]
+    encoder, matrix = encode(WHOLE[made](values), [0])
+    third = gap if gap is not None else 0 if made in ("array", "unsigned") else None
+    assert encoder.columns[0].categories == tuple(sorted(map(str, {BIG, BIG + 1, third} - {None})))
+    assert len(np.unique(matrix)) == 3
+    known = [*values[:2], third, *values[3:5]]
+    texts = pd.DataFrame({"id": [None if value is None else str(value) for value in known]})
+    np.testing.assert_array_equal(encoder.transform(texts), matrix[:5])
+    numbers, plain = encode(WHOLE[made](values))  # as numbers they are what float64 makes of them
+    assert numbers.columns[0].kind == "number"
+    assert np.isfinite(plain).all()
+
+
+def test_labels_of_large_numbers_are_those_of_small_ones():
+    values = [1.0, np.float32(0.1), Decimal("2.50"), Decimal("1E+2"), True, BIG + 1, None, float("nan")]
+    small = labels_of(table_of(pd.DataFrame({"x": pd.Series([*values[:5], None], dtype=object)})).values(0))[0]
+    large, codes = labels_of(table_of(pd.DataFrame({"x": pd.Series(values, dtype=object)})).values(0))
+    assert sorted(large) == sorted([*small, str(BIG + 1)])
+    assert codes.tolist()[-2:] == [-1, -1]
+
+
 def test_objects_of_several_kinds():
     mixed = np.array([[1, "a"], [2.5, "b"], [Decimal(3), None], [np.float32(4), 5]], object)
     encoder, matrix = encode(mixed)
@@ -409,6 +451,20 @@ def test_objects_of_several_kinds():
 def test_masked_entries_are_missing():
     numbers = np.ma.masked_array([[1.0, 2.0], [3.0, 5.0], [7.0, 9.0]], [[0, 1], [0, 0], [0, 0]])
     np.testing.assert_array_equal(encode(numbers)[1], encode(numbers.filled(np.nan))[1])
+
+
+@pytest.mark.parametrize("values", [["a", "b", "a", "c"], np.arange(4).astype("M8[ns]"), np.arange(4).astype("m8[s]"),
+                                    [True, False, True, False], [3, 4, 5, 6]], ids=repr)  # fmt: skip
+@pytest.mark.parametrize("dtype", [None, object])
+def test_masked_entries_of_any_kind_are_missing(values, dtype):
+    column = np.asarray(values)
+    rest = np.array([None if i == 1 else column[i] for i in range(4)], object)[:, np.newaxis]
+    masked = np.ma.masked_array(column[:, np.newaxis].astype(dtype or column.dtype), [[0], [1], [0], [0]])
+    kind, wanted = encode(rest)[0].columns[0].kind, encode(rest)[1]
+    if not (dtype is object and column.dtype == "M8[ns]"):  # which NumPy makes plain numbers of
+        encoder, matrix = encode(masked)
+        assert encoder.columns[0].kind == kind
+        np.testing.assert_array_equal(matrix[:, -1], wanted[:, -1])
 
 
 # What is refused -------------------------------------------------------------------------------------------------

@@ -213,7 +213,7 @@ def _read_columnar(source: TableFile, kind: str, options: Namespace) -> Reading:
     for option in ("separator", "decimal", "thousands", "encoding", "na", "numbers"):
         if getattr(options, option):
             raise TableError(f"--{option} is for tables of text; {source.path} is {kind}")
-    frame, notes = read_columns(source, kind, unused=getattr(options, "drop", ()))
+    frame, notes = read_columns(source, kind, unused=getattr(options, "drop", ()), texts=options.text)
     for name in options.text:
         if name not in frame.columns:
             raise TableError(f"there is no column {name!r} to read as text")
@@ -229,7 +229,9 @@ def _read_columnar_as_trained(
     import pandas as pd
     from pandas.api import types
 
-    frame, notes = read_columns(source, kind, wanted=lambda name: name.strip() in known or name in kept)
+    frame, notes = read_columns(
+        source, kind, wanted=lambda name: name.strip() in known or name in kept, texts=set(texts) - set(moments)
+    )
     _check_kept(kept, frame.columns)
     own = {name: frame[name].tolist() for name in kept}
     frame = frame.drop(columns=[name for name in frame.columns if name.strip() not in known])

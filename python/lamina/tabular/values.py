@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from numbers import Integral, Real
@@ -55,6 +55,8 @@ _WORDS = {
 _NUMBER = re.compile(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*")
 # A code, such as 007 or 01234, and no number.
 _CODE = re.compile(r"\s*[+-]?0[0-9]")
+# From here on a whole number may be another one as float64.
+_INDISTINCT = 2**53
 _EPOCH = np.datetime64(0, "us")
 _UTC = datetime.timezone.utc
 
@@ -88,10 +90,13 @@ class Values:
     data : (n,) array of float64, list of objects, or Moments
         Numbers, booleans (0 and 1) and durations (in seconds) are float64; texts and labels are objects; a time of day
         is a moment of the first day.
+    exact : sequence of numbers, or None
+        Of numbers among which are whole ones that float64 does not tell apart: they themselves, as labels are made of.
     """
 
     kind: str
     data: Any
+    exact: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,8 +184,7 @@ def _array_of(X: Any) -> Array:
     if hasattr(X, "toarray") or hasattr(X, "todense"):
         raise TypeError(f"X must be dense; got a sparse {type(X).__name__} (use X.toarray())")
     if isinstance(X, np.ma.MaskedArray):
-        missing = np.nan if X.dtype.kind in "fiub" else None
-        array: Array = np.ma.filled(X.astype(np.float64 if X.dtype.kind in "fiub" else object), missing)
+        array = _unmasked(X)
     else:
         try:
             array = np.asarray(X)
@@ -200,6 +204,18 @@ def _array_of(X: Any) -> Array:
     return array
 
 
+def _unmasked(X: Any) -> Array:
+    """An array whose masked entries are missing values."""
+    data, masked = np.ma.getdata(X), np.ma.getmaskarray(X)
+    kind: Any = data.dtype if data.dtype.kind in "mMc" else object
+    large = data.dtype.kind in "iu" and (np.abs(data.astype(np.float64)) >= _INDISTINCT).any()
+    if data.dtype.kind in "fiu" and not large:
+        kind = np.float64
+    array: Array = data.astype(kind)
+    array[masked] = None if kind is object else np.nan if kind is np.float64 else "NaT"
+    return array
+
+
 def _refuse_empty(shape: tuple[int, ...]) -> None:
     for axis, what in enumerate(("sample(s)", "feature(s)")):
         if shape[axis] == 0:
@@ -216,10 +232,12 @@ def what_is(values: Values) -> str:
 
 def _of_series(series: Any) -> Values:
     kind = series.dtype
-    if kind.is_numeric() and not kind.is_decimal():
-        return Values("number", _floats(series.to_numpy() if series.null_count() == 0 else series.cast(nw.Float64)))
+    if kind.is_integer():
+        return _of_integers(series)
     if kind.is_decimal():
-        return Values("number", _floats(series.cast(nw.Float64)))
+        return _of_numbers(_floats(series.cast(nw.Float64)), series.to_list)
+    if kind.is_numeric():
+        return Values("number", _floats(series.to_numpy() if series.null_count() == 0 else series.cast(nw.Float64)))
     if kind == nw.Boolean:
         return Values("boolean", _floats(series if series.null_count() == 0 else series.cast(nw.Float64)))
     if kind in (nw.Categorical, nw.Enum):
@@ -242,6 +260,22 @@ def _of_categories(series: Any) -> list[Any]:
         return series.to_list()  # type: ignore[no-any-return]
     labels = [*native.cat.categories.tolist(), None]  # what is missing has the number -1
     return [labels[code] for code in native.cat.codes.tolist()]
+
+
+def _of_integers(series: Any) -> Values:
+    """Whole numbers; those that float64 does not tell apart are refused by some libraries where others are missing."""
+    gaps = series.null_count()
+    if gaps == 0 and series.dtype not in (nw.Int128, nw.UInt128):
+        array = series.to_numpy()
+        return _of_numbers(_floats(array), lambda: array)
+    if gaps == len(series) or max(-int(series.min()), int(series.max())) < _INDISTINCT:
+        return Values("number", _floats(series.cast(nw.Float64)))
+    return _of_objects(series.to_list())
+
+
+def _of_numbers(data: Array, themselves: Callable[[], Any]) -> Values:
+    """Numbers, with what they were before they were float64 where that does not tell them apart."""
+    return Values("number", data, themselves() if (np.abs(data) >= _INDISTINCT).any() else None)
 
 
 def _floats(data: Any) -> Array:
@@ -277,7 +311,9 @@ def _seconds(array: Array) -> Array:
 
 def _of_array(column: Array) -> Values:
     kind = column.dtype.kind
-    if kind in "fiu":
+    if kind in "iu":
+        return _of_numbers(column.astype(np.float64), lambda: column)
+    if kind == "f":
         return Values("number", column.astype(np.float64))
     if kind == "b":
         return Values("boolean", column.astype(np.float64))
@@ -319,15 +355,15 @@ def _of_objects(values: list[Any]) -> Values:
         return Values("text", values)
     if all_are(bool, np.bool_):
         return Values("boolean", _spread(present, missing))
+    if all_are(datetime.timedelta, np.timedelta64):  # the latter are integers to Python
+        micros = np.array(["NaT" if gone else v for v, gone in zip(values, missing, strict=True)], "timedelta64[us]")
+        return Values("duration", _seconds(micros))
     if all_are(Real, Decimal, np.bool_):
-        return Values("number", _spread(present, missing))
+        return _of_numbers(_spread(present, missing), lambda: values)
     if all_are(datetime.date, np.datetime64):
         return Values("datetime", _moments_of(values))
     if all_are(datetime.time):
         return Values("time", _times_of(values))
-    if all_are(datetime.timedelta, np.timedelta64):
-        micros = np.array(["NaT" if gone else v for v, gone in zip(values, missing, strict=True)], "timedelta64[us]")
-        return Values("duration", _seconds(micros))
     for value in present:
         if value.__hash__ is None or isinstance(value, tuple):
             raise TypeError(
@@ -471,6 +507,9 @@ def labels_of(values: Values) -> tuple[list[str], Array]:
 
     What is equal is one label: 1, 1.0 and "1".
     """
+    if values.exact is not None:
+        objects, codes = _numbered(list(values.exact))
+        return _labelled([each if _is_missing(each) else _label_of_number(each) for each in objects], codes)
     if values.kind in ("number", "boolean", "duration"):
         present = ~np.isnan(values.data)
         distinct, place = np.unique(values.data[present], return_inverse=True)
@@ -483,10 +522,21 @@ def labels_of(values: Values) -> tuple[list[str], Array]:
         codes = np.full(len(present), -1)
         codes[present] = place
         return [str(value) for value in distinct], codes
-    objects, codes = _numbered(values.data)
+    return _labelled(*_numbered(values.data))
+
+
+def _labelled(objects: list[Any], codes: Array) -> tuple[list[str], Array]:
+    """The labels of a column whose different objects, and the number of each row's among them, are known."""
     labels: dict[str, int] = {}
     own = [-1 if _is_missing(each) else labels.setdefault(_as_text(each), len(labels)) for each in objects]
     return list(labels), np.array(own)[codes]
+
+
+def _label_of_number(value: Any) -> str:
+    """A number as `_as_text` has it once it is float64, but for whole ones, which keep all their digits."""
+    if isinstance(value, Decimal) and value.is_finite() and value == value.to_integral_value():
+        value = int(value)
+    return str(int(value)) if isinstance(value, (Integral, np.bool_)) else _as_text(float(value))
 
 
 def _as_text(value: Any) -> str:
