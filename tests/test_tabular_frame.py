@@ -473,6 +473,11 @@ GOOD = pd.DataFrame({"a": [1.0, 2.0, 3.0], "b": ["x", "y", "x"], "day": pd.to_da
 BAD = {
     "infinity": (GOOD.assign(a=[1, np.inf, 2]), ValueError, "no infinity; got inf in column 'a', row 1"),
     "names": (GOOD.set_axis(["a", "a", "day"], axis=1), ValueError, "columns of different names; got 'a' 2 times"),
+    "names written alike": (
+        GOOD.set_axis([1, "1", "day"], axis=1),
+        ValueError,
+        "columns of different names; got 1 and '1', all of which are written '1'",
+    ),
     "no rows": (GOOD[:0], ValueError, r"0 sample\(s\)"),
     "no columns": (GOOD[[]], ValueError, r"0 feature\(s\)"),
     "a series": (GOOD["a"], ValueError, "got a series of 3 values. Reshape your data"),
@@ -497,6 +502,11 @@ def test_misuse_at_the_fit(case):
 
 OTHER = {
     "a missing column": (GOOD[["a", "b"]], ValueError, "must have the columns of the fit; missing: 'day'"),
+    "names written alike": (
+        GOOD.assign(**{"1": 0}).rename(columns={"b": 1}),
+        ValueError,
+        "columns of different names; got 1 and '1', all of which are written '1'",
+    ),
     "another number": (GOOD.to_numpy()[:, :2], ValueError, "X has 2 features, but FrameEncoder is expecting 3"),
     "text for numbers": (
         GOOD.assign(a=["1", "2", "x"]),

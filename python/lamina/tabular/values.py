@@ -156,8 +156,12 @@ def table_of(X: Any) -> Table:
     columns = frame.columns
     of_text = all(isinstance(name, str) for name in columns)
     names = tuple(map(str, columns))
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        alike = " and ".join(repr(name) for name in columns if str(name) == twice)
+        raise ValueError(f"X must have columns of different names; got {alike}, all of which are written {twice!r}")
     n_rows, n_columns = frame.shape
-    return Table(frame, names if len(set(names)) == len(names) else None, n_rows, n_columns, of_text)
+    return Table(frame, names, n_rows, n_columns, of_text)
 
 
 def _frame_of(X: Any) -> Any:
