@@ -214,6 +214,48 @@ def test_offsets_that_have_no_name_are_utc(library):
     assert hours.round().tolist() == utc
 
 
+def test_moments_beyond_the_years_of_python():
+    usual = [f"2024-01-{1 + i:02}T10:00:00+01:00" for i in range(8)]
+    for odd in ("0001-01-01T00:00+05:00", "9999-12-31T23:30-05:00"):
+        texts = pd.DataFrame({"at": [*usual, odd]})
+        objects = pd.DataFrame({"at": pd.Series(map(dt.datetime.fromisoformat, [*usual, odd]), dtype=object)})
+        encoder, matrix = encode(texts)
+        np.testing.assert_array_equal(encode(objects)[1], matrix)
+        place = encoder.names_out().index("at.year")
+        years = matrix[:, place] * encoder.scale[place] + encoder.center[place]
+        assert years.round().tolist() == [2024] * 8 + [0 if odd < "2" else 10000]
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Europe/Berlin", "Etc/GMT-1", "+01:00"])
+def test_zones_of_every_name_are_those_of_their_values(zone):
+    moments = pd.Series(pd.date_range("2024-03-30", periods=40, freq="h", tz="UTC")).dt.tz_convert(zone)
+    frames = [pd.DataFrame({"at": each}) for each in (moments, moments.astype(object))]
+    of_column, of_values = (table_of(frame).values(0) for frame in frames)
+    assert of_column.data.zone == of_values.data.zone
+    for part in ("at", "clock"):
+        np.testing.assert_array_equal(getattr(of_column.data, part), getattr(of_values.data, part))
+
+
+def test_texts_to_the_nanosecond_are_dates():
+    moments = pd.Series(pd.to_datetime(np.arange(8) * 10**15 + 123456789))
+    encoder, matrix = encode(pd.DataFrame({"at": moments.map(str)}))
+    assert encoder.columns[0].kind == "datetime"
+    np.testing.assert_array_equal(encoder.transform(pd.DataFrame({"at": moments})), matrix)
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00", "9999-12-31T23:59"])
+def test_the_first_and_the_last_moments_of_python_in_a_zone(moment):
+    zone = "America/New_York" if moment < "2" else "Europe/Berlin"
+    usual = pd.Series(pd.date_range("2024-01-01", periods=8, tz="UTC", unit="us")).dt.tz_convert(zone)
+    encoder, _ = encode(pd.DataFrame({"at": usual}))
+    there = pl.Series([dt.datetime.fromisoformat(moment)], dtype=pl.Datetime("us")).dt.replace_time_zone("UTC")
+    wanted = encoder.transform(pl.DataFrame({"at": there.dt.convert_time_zone(zone)}))
+    in_utc = pd.Series([moment], dtype="datetime64[us]").dt.tz_localize("UTC")
+    for other in (pd.DataFrame({"at": [moment + "+00:00"]}), pl.DataFrame({"at": there}), pd.DataFrame({"at": in_utc}),
+                  pd.DataFrame({"at": in_utc.dt.tz_convert(zone)})):  # fmt: skip
+        np.testing.assert_array_equal(encoder.transform(other), wanted)
+
+
 def test_no_column_is_described_that_could_not_be_read_back():
     encoder, _ = encode(GOOD)
     encoder.columns[2] = replace(encoder.columns[2], zone="UTC+01:00")

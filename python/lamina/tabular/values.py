@@ -58,6 +58,8 @@ _CODE = re.compile(r"\s*[+-]?0[0-9]")
 # From here on a whole number may be another one as float64.
 _INDISTINCT = 2**53
 _EPOCH = np.datetime64(0, "us")
+# Python's dates, but for the first days and the last, which may be in another year elsewhere.
+_YEARS = np.array(["0001-01-03", "9999-12-29"], "datetime64[15m]")
 _UTC = datetime.timezone.utc
 
 
@@ -250,6 +252,10 @@ def _of_series(series: Any) -> Values:
         return Values("text", series.to_list())
     if kind in (nw.Date, nw.Datetime):
         return _of_moments(series, getattr(kind, "time_zone", None))
+    if (zone := getattr(getattr(series.to_native(), "dtype", None), "tz", None)) is not None:
+        # Of pandas, with a name that narwhals does not read, such as America/New_York.
+        utc = nw.from_native(series.to_native().dt.tz_convert("UTC"), series_only=True)
+        return _of_zone(series, utc, str(getattr(zone, "key", zone)))
     if kind == nw.Duration:
         return Values("duration", _seconds(series.to_numpy()))
     if kind.is_nested():
@@ -293,11 +299,20 @@ def _of_moments(series: Any, zone: str | None) -> Values:
     if zone is None:
         at = clock = _micros(series.to_numpy())
         return Values("datetime", Moments(at, clock))
-    at = _micros(series.dt.convert_time_zone("UTC").dt.replace_time_zone(None).to_numpy())
+    return _of_zone(series, series.dt.convert_time_zone("UTC"), zone)
+
+
+def _of_zone(series: Any, utc: Any, zone: str) -> Values:
+    """Moments of a column that has a zone, and the same in UTC."""
+    at = _micros(utc.dt.replace_time_zone(None).to_numpy())
     zone = _zone_of([zone])
     if zone == "UTC":
         return Values("datetime", Moments(at, at, zone))
-    return Values("datetime", Moments(at, _micros(series.dt.replace_time_zone(None).to_numpy()), zone))
+    try:
+        clock = _micros(series.dt.replace_time_zone(None).to_numpy())
+    except OverflowError:  # of pandas, for clocks before the year 1 or after 9999
+        return Values("datetime", in_zone(Moments(at, at, "UTC"), zone))
+    return Values("datetime", Moments(at, clock, zone))
 
 
 def _micros(array: Array) -> Array:
@@ -400,10 +415,12 @@ def _moments_of(values: list[Any]) -> Moments:
     for i, value in enumerate(distinct):
         if _is_missing(value):
             continue
-        zone = getattr(value, "tzinfo", None)
+        # By NumPy, whose moments end at no year.
+        offset = value.utcoffset() if isinstance(value, datetime.datetime) else None
+        zone = None if offset is None else value.tzinfo
         zones.add(None if zone is None else str(getattr(zone, "key", zone)))
         clock[i] = np.datetime64(value if zone is None else value.replace(tzinfo=None), "us")
-        at[i] = clock[i] if zone is None else np.datetime64(value.astimezone(_UTC).replace(tzinfo=None), "us")
+        at[i] = clock[i] if offset is None else clock[i] - np.timedelta64(offset, "us")
     if None in zones and len(zones) > 1:
         raise TypeError("holds dates with a time zone and without; give all of them one, or none")
     known = None if None in zones else _zone_of([name for name in zones if name is not None])
@@ -441,7 +458,7 @@ def in_zone(moments: Moments, zone: str) -> Moments:
         return moments
     quarters, codes = np.unique(moments.at.astype("datetime64[15m]"), return_inverse=True)  # no offset changes within
     where, offsets = ZoneInfo(zone), np.zeros(len(quarters), "timedelta64[us]")
-    for i, quarter in enumerate(quarters):
+    for i, quarter in enumerate(np.clip(quarters, *_YEARS)):
         if not np.isnat(quarter):
             found = quarter.astype("datetime64[us]").item().replace(tzinfo=_UTC).astimezone(where).utcoffset()
             offsets[i] = np.timedelta64(found, "us")
