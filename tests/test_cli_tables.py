@@ -1,5 +1,6 @@
 """Tables and models of the command line: what is trained on what, its report, and files of columns."""
 
+import datetime
 import gzip
 import io
 import re
@@ -15,6 +16,8 @@ import pytest
 import lamina
 from lamina.cli import main
 from lamina.cli.arguments import METRICS, build_parser
+from lamina.cli.cells import CellRules
+from lamina.cli.reading import read_as_trained
 from lamina.report import is_report
 
 ROWS = 240
@@ -168,6 +171,31 @@ def test_a_test_file_of_other_rows(folder, kind, capsys):
     assert "other.csv has the class 'perhaps' of the target, which data.csv has not" in capsys.readouterr().err
     train(*kind, "--test", "none.csv", code=2)
     assert "there is no file 'none.csv'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+@pytest.mark.parametrize("name", ["member", "bought"])
+def test_a_test_file_has_true_and_false_where_the_table_has(folder, kind, suffix, name, capsys):
+    def written(frame, path):
+        frame.to_csv(path, index=False) if suffix == "csv" else frame.to_parquet(path)
+
+    if suffix == "parquet":
+        pytest.importorskip("pyarrow")
+    own, other = table(), table(1, 100)
+    for frame in (own, other):
+        frame["bought"] = frame["bought"] == "yes"
+    written(own, f"data.{suffix}")
+    words = [*kind, "--test", f"other.{suffix}"]
+    for values in (other[name].astype(int), other[name].astype(float)):
+        written(other.assign(**{name: values}), f"other.{suffix}")
+        train(*words, data=f"data.{suffix}")
+    for values, shown in ((np.arange(100) % 3, "2"), (np.where(np.arange(100) % 2, 2.5, np.nan), "2.5")):
+        written(other.assign(**{name: values}), f"other.{suffix}")
+        capsys.readouterr()
+        train(*words, data=f"data.{suffix}", code=2)
+        said = f"column {name!r} holds true and false in data.{suffix}; other.{suffix} has {shown} there"
+        assert said in capsys.readouterr().err
+        train(*words, "--drop", name, data=f"data.{suffix}", code=0 if name == "member" else 2)
 
 
 def test_test_rows_that_are_trained_on_are_told_of(folder, kind, capsys):
@@ -641,6 +669,97 @@ def test_what_columns_in_files_may_hold(folder, capsys):
     frame[:0].drop(columns="nested").to_parquet("data.parquet")
     train(*TABULAR, data="data.parquet", code=2)
     assert "0 rows" in capsys.readouterr().err
+
+
+WRITTEN = {
+    "a word among numbers": [*map(str, range(8)), "8+"],
+    "a word among dates": [f"2024-01-{day:02}" for day in range(1, 10)] + ["soon"],
+    "a code among numbers": [*map(str, range(10, 40)), "01"],
+    "a date that is none": [f"2024-01-{day:02}" for day in range(1, 10)] + ["2024-02-30"],
+}
+
+
+@pytest.mark.parametrize("seed", ["0", "8", "9"])
+@pytest.mark.parametrize("what", WRITTEN)
+def test_all_rows_of_a_table_say_what_a_column_of_text_is(folder, what, seed):
+    """Also where the odd one is in none of the rows that are trained on."""
+    *usual, odd = WRITTEN[what]
+    column = [usual[i % len(usual)] for i in range(ROWS)]
+    column[7] = odd
+    table().assign(written=column).to_csv("data.csv", index=False)
+    train(*TABULAR, "--seed", seed)
+    encoder = lamina.load("m.lamina").encoder_
+    kinds = dict(zip(encoder.names, encoder.columns, strict=True))
+    assert kinds["written"].kind == "category"
+    assert kinds["written"].text
+    assert len(predictions()) == ROWS
+
+
+def test_digits_of_other_scripts_are_text(folder):
+    digits = [chr(0xFF10 + i % 10) for i in range(ROWS)]
+    table().assign(written=digits).to_csv("data.csv", index=False)
+    train(*TABULAR)
+    assert lamina.load("m.lamina").encoder_.columns[-1].categories == tuple(sorted(set(digits)))
+    assert len(predictions()) == ROWS
+
+
+def test_a_test_file_has_dates_where_the_table_has(folder, capsys):
+    every = table().assign(when=[f"2024-01-{1 + i % 28:02}" for i in range(ROWS)])
+    every[:200].to_csv("data.csv", index=False)
+    every[200:].assign(when=[*every["when"][200:-1], "soon"]).to_csv("test.csv", index=False)
+    train(*TABULAR, "--test", "test.csv", code=2)
+    assert "column 'when' holds dates in data.csv; test.csv has text, such as 'soon'" in capsys.readouterr().err
+    assert not Path("m.lamina").exists()
+
+
+MOMENTS = {
+    "nanoseconds": lambda i: pd.to_datetime(i * 86400 * 10**9 + 123456789),
+    "offset": lambda i: pd.to_datetime([f"2024-01-{1 + day % 28:02}T10:00:00+01:00" for day in i]),
+    "zone": lambda i: pd.to_datetime(i * 10**13).tz_localize("UTC").tz_convert("Europe/Berlin"),
+    "days": lambda i: pd.to_datetime(i, unit="D").date,
+    "durations": lambda i: pd.to_timedelta(i, unit="s"),
+    "times": lambda i: [datetime.time(n % 24, n % 60) for n in i.tolist()],
+    "truths with gaps": lambda i: [None if n % 7 == 0 else n % 2 == 0 for n in i.tolist()],
+}
+
+
+@pytest.mark.parametrize("what", MOMENTS)
+def test_what_a_file_of_columns_says_itself_is_the_same_in_another(folder, what, kind, capsys):
+    pytest.importorskip("pyarrow")
+    rows = np.arange(ROWS)
+    every = table().assign(when=MOMENTS[what](rows % 40))
+    every[:200].to_parquet("data.parquet")
+    every[200:].to_parquet("test.parquet")
+    gaps = ["--impute", "most_frequent"] if kind is NETWORK else []
+    train(*kind, *gaps, "--test", "test.parquet", data="data.parquet")
+    found = predictions(data="test.parquet")
+    if kind is TABULAR:
+        model = lamina.load("m.lamina")
+        np.testing.assert_array_equal(model.predict(every[200:]), found["prediction"])
+
+
+def test_large_numbers_that_are_to_be_text_keep_their_digits(folder):
+    pytest.importorskip("pyarrow")
+    ids = [None if i % 5 == 0 else 2**60 + i % 2 for i in range(ROWS)]
+    table().assign(id=pd.Series(ids, dtype="Int64")).to_parquet("data.parquet")
+    train(*TABULAR, "--text", "id", data="data.parquet")
+    model = lamina.load("m.lamina")
+    assert model.encoder_.columns[-1].categories == (str(2**60), str(2**60 + 1))
+    assert len(predictions(data="data.parquet")) == ROWS
+    options = build_parser().parse_args(["predict", "m.lamina", "data.parquet"])
+    reading = read_as_trained(options, [], ["id"], CellRules(), ())
+    assert reading.frame["id"].tolist() == [None if each is None else str(each) for each in ids]
+
+
+def test_texts_that_are_dates_may_be_dates_or_categories_in_a_file_of_columns(folder):
+    pytest.importorskip("pyarrow")
+    days = pd.Series(pd.to_datetime(np.arange(ROWS) % 40, unit="D"))
+    table().assign(when=days.dt.date).to_csv("days.csv", index=False)
+    train(*TABULAR, data="days.csv")
+    whole = predictions(data="days.csv")
+    for when in (days, days.dt.date, days.map(str), pd.Categorical(days.map(str)), pd.Categorical(days)):
+        table().assign(when=when).to_parquet("data.parquet")
+        pd.testing.assert_frame_equal(predictions(data="data.parquet"), whole)
 
 
 def test_numbers_that_are_text_in_another_file(folder, capsys):

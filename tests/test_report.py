@@ -290,6 +290,8 @@ def test_texts_that_are_dates_are_dates():
         assert (found.kind, found.shown[:9], found.shown[10:14]) == ("date", "2001-01-0", " to "), name
         assert found.missing == {"gaps": (days.day <= 3).sum(), "none": 100}.get(name, 0)
     assert suspicious(days.to_series().astype("int64").to_numpy(), False, day=columns["day"]) == {("day", "leak")}
+    far = summary("far", pd.Series(["9999-12-31T23:59-05:00", "2024-01-02T03:04Z"] * 15))
+    assert (far.kind, far.shown) == ("date", "2024-01-02 to 10000-01-01")
     for other in (["2024-02-30"] * 30, ["2024-01-01", "soon"] * 15, ["2024-01-01", "2024-01-01T00:00Z"] * 15):
         assert summary("no dates", pd.Series(other)).kind == "text"
     assert summary("yes", pd.Series([True, None, False], dtype=object)).kind == "boolean"

@@ -742,6 +742,8 @@ CASES = {
     "seed": ({"random_state": -1}, {}, "random_state of {name} must be None, an integer >= 0"),
     "a metric of nothing": ({"validation": None, "metric": "METRIC"}, {}, "needs something to validate on"),
     "a column": ({"categorical_features": ["no such"]}, {}, "categorical_features must name columns of X"),
+    "one column": ({"categorical_features": 0}, {}, "categorical_features of {name} must be None or a list .*; got 0"),
+    "bytes": ({"categorical_features": b"x"}, {}, "categorical_features of {name} must be None or a list of columns"),
     "rows": ({}, {"y": slice(1, None)}, rf"inconsistent numbers of samples: \[{N}, {N - 1}\]"),
     "one row": ({}, {"X": slice(1), "y": slice(1)}, "at least 2 rows|one class alone"),
     "weights": ({}, {"sample_weight": -np.ones(N)}, "sample_weight must not be negative"),
@@ -791,6 +793,13 @@ def test_misuse_is_refused_and_changes_nothing(name, case):
     with pytest.raises((ValueError, TypeError), match=words.replace("{name}", name)):
         model.fit(**options)
     assert vars(model) == before
+
+
+@every
+def test_every_parameter_that_cannot_be_is_named(name):
+    for parameter in getattr(lamina, name)().get_params():
+        with pytest.raises((ValueError, TypeError), match=f"^{parameter}\\b"):
+            make(name, **{parameter: object()}).fit(FRAME, KINDS[name])
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+from dataclasses import replace
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -184,6 +185,84 @@ def test_time_zones():
     assert encode(mixed)[0].columns[0].zone == "UTC"
 
 
+def offset_frames():
+    """Moments with an offset of one hour, in whatever a library keeps them."""
+    texts = [f"2024-01-{1 + i:02}T{i:02}:30:00+01:00" for i in range(8)]
+    moments = [dt.datetime.fromisoformat(text) for text in texts]
+    frames = {
+        "texts": pd.DataFrame({"at": texts}),
+        "objects": pd.DataFrame({"at": pd.Series(moments, dtype=object)}),
+        "pandas": pd.DataFrame({"at": pd.to_datetime(moments)}),
+        "polars": pl.DataFrame({"at": moments}),
+    }
+    if pa is not None:
+        frames["pyarrow"] = pa.table({"at": pa.array(moments, pa.timestamp("us", "+01:00"))})
+    return frames
+
+
+@pytest.mark.parametrize("library", offset_frames())
+def test_offsets_that_have_no_name_are_utc(library):
+    frames = offset_frames()
+    encoder, matrix = encode(frames[library])
+    assert encoder.columns[0].zone == "UTC"
+    again = kept(encoder)
+    for other in (*frames.values(), pd.DataFrame({"at": frames["pandas"]["at"].dt.tz_convert("Asia/Tokyo")})):
+        np.testing.assert_array_equal(again.transform(other), matrix)
+    utc = [moment.astimezone(dt.timezone.utc).hour for moment in frames["pandas"]["at"]]
+    place = encoder.names_out().index("at.hour")
+    hours = matrix[:, place] * encoder.scale[place] + encoder.center[place]
+    assert hours.round().tolist() == utc
+
+
+def test_moments_beyond_the_years_of_python():
+    usual = [f"2024-01-{1 + i:02}T10:00:00+01:00" for i in range(8)]
+    for odd in ("0001-01-01T00:00+05:00", "9999-12-31T23:30-05:00"):
+        texts = pd.DataFrame({"at": [*usual, odd]})
+        objects = pd.DataFrame({"at": pd.Series(map(dt.datetime.fromisoformat, [*usual, odd]), dtype=object)})
+        encoder, matrix = encode(texts)
+        np.testing.assert_array_equal(encode(objects)[1], matrix)
+        place = encoder.names_out().index("at.year")
+        years = matrix[:, place] * encoder.scale[place] + encoder.center[place]
+        assert years.round().tolist() == [2024] * 8 + [0 if odd < "2" else 10000]
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Europe/Berlin", "Etc/GMT-1", "+01:00"])
+def test_zones_of_every_name_are_those_of_their_values(zone):
+    moments = pd.Series(pd.date_range("2024-03-30", periods=40, freq="h", tz="UTC")).dt.tz_convert(zone)
+    frames = [pd.DataFrame({"at": each}) for each in (moments, moments.astype(object))]
+    of_column, of_values = (table_of(frame).values(0) for frame in frames)
+    assert of_column.data.zone == of_values.data.zone
+    for part in ("at", "clock"):
+        np.testing.assert_array_equal(getattr(of_column.data, part), getattr(of_values.data, part))
+
+
+def test_texts_to_the_nanosecond_are_dates():
+    moments = pd.Series(pd.to_datetime(np.arange(8) * 10**15 + 123456789))
+    encoder, matrix = encode(pd.DataFrame({"at": moments.map(str)}))
+    assert encoder.columns[0].kind == "datetime"
+    np.testing.assert_array_equal(encoder.transform(pd.DataFrame({"at": moments})), matrix)
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00", "9999-12-31T23:59"])
+def test_the_first_and_the_last_moments_of_python_in_a_zone(moment):
+    zone = "America/New_York" if moment < "2" else "Europe/Berlin"
+    usual = pd.Series(pd.date_range("2024-01-01", periods=8, tz="UTC", unit="us")).dt.tz_convert(zone)
+    encoder, _ = encode(pd.DataFrame({"at": usual}))
+    there = pl.Series([dt.datetime.fromisoformat(moment)], dtype=pl.Datetime("us")).dt.replace_time_zone("UTC")
+    wanted = encoder.transform(pl.DataFrame({"at": there.dt.convert_time_zone(zone)}))
+    in_utc = pd.Series([moment], dtype="datetime64[us]").dt.tz_localize("UTC")
+    for other in (pd.DataFrame({"at": [moment + "+00:00"]}), pl.DataFrame({"at": there}), pd.DataFrame({"at": in_utc}),
+                  pd.DataFrame({"at": in_utc.dt.tz_convert(zone)})):  # fmt: skip
+        np.testing.assert_array_equal(encoder.transform(other), wanted)
+
+
+def test_no_column_is_described_that_could_not_be_read_back():
+    encoder, _ = encode(GOOD)
+    encoder.columns[2] = replace(encoder.columns[2], zone="UTC+01:00")
+    with pytest.raises(ValueError, match="there is no column such as"):
+        encoder.description()
+
+
 # What is made of a column ----------------------------------------------------------------------------------------
 
 
@@ -339,6 +418,14 @@ def test_text_that_is_numbers_or_dates_all_over():
         encoder.transform(frame.assign(n=["1", "2", "three"]))
 
 
+def test_digits_of_other_scripts_are_text():
+    digits = [chr(0xFF10 + i) for i in range(3)]
+    for texts in (digits, [f"2024-01-0{digit}" for digit in digits], [f"0{digit}" for digit in digits]):
+        assert encode(pd.DataFrame({"t": texts}))[0].columns[0].categories == tuple(texts)
+    blanks = encode(pd.DataFrame({"t": ["\u00a01", "2", "3.5"]}))[0]
+    assert blanks.columns[0].kind == "number"
+
+
 @pytest.mark.parametrize("chosen", ["zip", ["zip"], [0], [True, False]])
 def test_numbers_may_be_named_as_categories(chosen):
     frame = pd.DataFrame({"zip": [1010, 1020, np.nan, 1010], "x": [1, 2, 3, 4]})
@@ -348,6 +435,48 @@ def test_numbers_may_be_named_as_categories(chosen):
     other = pl.DataFrame({"zip": [1020, 7], "x": [1, 2]})
     assert encoder.transform(other)[:, 1].tolist() == [1, -1]
     assert encode(frame)[0].columns[0].kind == "number"
+
+
+BIG = 2**60
+WHOLE = {  # numbers that are one as float64, and missing ones
+    "array": lambda values: np.array([[value or 0] for value in values]),
+    "unsigned": lambda values: np.array([[value or 0] for value in values], np.uint64),
+    "masked": lambda values: np.ma.masked_array([[v or 0] for v in values], [[v is None] for v in values]),
+    "rows": lambda values: [[value] for value in values],
+    "objects": lambda values: pd.DataFrame({"id": pd.Series(values, dtype=object)}),
+    "decimals": lambda values: pd.DataFrame({"id": [None if v is None else Decimal(v) for v in values]}),
+    "nullable": lambda values: pd.DataFrame({"id": pd.Series(values, dtype="Int64")}),
+    "polars": lambda values: pl.DataFrame({"id": values}),
+    "polars, 128 bits": lambda values: pl.DataFrame({"id": pl.Series(values, dtype=pl.Int128)}),
+    "polars, decimals": lambda values: pl.DataFrame({"id": pl.Series(values, dtype=pl.Decimal(30, 0))}),
+}
+if pa is not None:
+    WHOLE["pyarrow"] = lambda values: pa.table({"id": pa.array(values, pa.int64())})
+    WHOLE["pyarrow, pandas"] = lambda values: pd.DataFrame({"id": pd.Series(values, dtype=pd.ArrowDtype(pa.int64()))})
+
+
+@pytest.mark.parametrize("gap", [None, 7])
+@pytest.mark.parametrize("made", WHOLE)
+def test_whole_numbers_that_float64_does_not_tell_apart(made, gap):
+    values = [BIG, BIG + 1, gap, BIG + 1, BIG, gap]
+    encoder, matrix = encode(WHOLE[made](values), [0])
+    third = gap if gap is not None else 0 if made in ("array", "unsigned") else None
+    assert encoder.columns[0].categories == tuple(sorted(map(str, {BIG, BIG + 1, third} - {None})))
+    assert len(np.unique(matrix)) == 3
+    known = [*values[:2], third, *values[3:5]]
+    texts = pd.DataFrame({"id": [None if value is None else str(value) for value in known]})
+    np.testing.assert_array_equal(encoder.transform(texts), matrix[:5])
+    numbers, plain = encode(WHOLE[made](values))  # as numbers they are what float64 makes of them
+    assert numbers.columns[0].kind == "number"
+    assert np.isfinite(plain).all()
+
+
+def test_labels_of_large_numbers_are_those_of_small_ones():
+    values = [1.0, np.float32(0.1), Decimal("2.50"), Decimal("1E+2"), True, BIG + 1, None, float("nan")]
+    small = labels_of(table_of(pd.DataFrame({"x": pd.Series([*values[:5], None], dtype=object)})).values(0))[0]
+    large, codes = labels_of(table_of(pd.DataFrame({"x": pd.Series(values, dtype=object)})).values(0))
+    assert sorted(large) == sorted([*small, str(BIG + 1)])
+    assert codes.tolist()[-2:] == [-1, -1]
 
 
 def test_objects_of_several_kinds():
@@ -366,12 +495,31 @@ def test_masked_entries_are_missing():
     np.testing.assert_array_equal(encode(numbers)[1], encode(numbers.filled(np.nan))[1])
 
 
+@pytest.mark.parametrize("values", [["a", "b", "a", "c"], np.arange(4).astype("M8[ns]"), np.arange(4).astype("m8[s]"),
+                                    [True, False, True, False], [3, 4, 5, 6]], ids=repr)  # fmt: skip
+@pytest.mark.parametrize("dtype", [None, object])
+def test_masked_entries_of_any_kind_are_missing(values, dtype):
+    column = np.asarray(values)
+    rest = np.array([None if i == 1 else column[i] for i in range(4)], object)[:, np.newaxis]
+    masked = np.ma.masked_array(column[:, np.newaxis].astype(dtype or column.dtype), [[0], [1], [0], [0]])
+    kind, wanted = encode(rest)[0].columns[0].kind, encode(rest)[1]
+    if not (dtype is object and column.dtype == "M8[ns]"):  # which NumPy makes plain numbers of
+        encoder, matrix = encode(masked)
+        assert encoder.columns[0].kind == kind
+        np.testing.assert_array_equal(matrix[:, -1], wanted[:, -1])
+
+
 # What is refused -------------------------------------------------------------------------------------------------
 
 GOOD = pd.DataFrame({"a": [1.0, 2.0, 3.0], "b": ["x", "y", "x"], "day": pd.to_datetime(["2024", "2025", "2026"])})
 BAD = {
     "infinity": (GOOD.assign(a=[1, np.inf, 2]), ValueError, "no infinity; got inf in column 'a', row 1"),
     "names": (GOOD.set_axis(["a", "a", "day"], axis=1), ValueError, "columns of different names; got 'a' 2 times"),
+    "names written alike": (
+        GOOD.set_axis([1, "1", "day"], axis=1),
+        ValueError,
+        "columns of different names; got 1 and '1', all of which are written '1'",
+    ),
     "no rows": (GOOD[:0], ValueError, r"0 sample\(s\)"),
     "no columns": (GOOD[[]], ValueError, r"0 feature\(s\)"),
     "a series": (GOOD["a"], ValueError, "got a series of 3 values. Reshape your data"),
@@ -396,6 +544,11 @@ def test_misuse_at_the_fit(case):
 
 OTHER = {
     "a missing column": (GOOD[["a", "b"]], ValueError, "must have the columns of the fit; missing: 'day'"),
+    "names written alike": (
+        GOOD.assign(**{"1": 0}).rename(columns={"b": 1}),
+        ValueError,
+        "columns of different names; got 1 and '1', all of which are written '1'",
+    ),
     "another number": (GOOD.to_numpy()[:, :2], ValueError, "X has 2 features, but FrameEncoder is expecting 3"),
     "text for numbers": (
         GOOD.assign(a=["1", "2", "x"]),

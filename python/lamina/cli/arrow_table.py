@@ -19,11 +19,16 @@ _INDEX = "__index_level_"
 
 
 def read_columns(
-    source: TableFile, kind: str, wanted: Callable[[str], bool] = lambda name: True, unused: Collection[str] = ()
+    source: TableFile,
+    kind: str,
+    wanted: Callable[[str], bool] = lambda name: True,
+    unused: Collection[str] = (),
+    texts: Collection[str] = (),
 ) -> tuple[pd.DataFrame, list[str]]:
     """Return the table in a file of `kind`, as `TableFile.columnar` names it, and notes for the user.
 
     Numbers with gaps are float64, texts are objects, missing ones None; dates are datetime64, categories stay such.
+    Whole numbers in the columns of `texts` are text, with all their digits.
     TableError for lists and the like in a column, but in an `unused` one.
     """
     table = _table(source, kind)
@@ -38,7 +43,7 @@ def read_columns(
             names.append(name)
     if not table.num_rows:
         raise TableError(f"{source.path} has 0 rows: no row to predict or to train on")
-    return _frame(table.select(names), source.path, unused), notes
+    return _frame(table.select(names), source.path, unused, texts), notes
 
 
 def _table(source: TableFile, kind: str) -> Any:
@@ -56,7 +61,7 @@ def _table(source: TableFile, kind: str) -> Any:
             raise TableError(f"{source.path} is {kind}, and cut short or damaged: {error}") from None
 
 
-def _frame(table: Any, path: str, unused: Collection[str]) -> pd.DataFrame:
+def _frame(table: Any, path: str, unused: Collection[str], texts: Collection[str]) -> pd.DataFrame:
     from pyarrow import types
 
     for place, field in enumerate(table.schema):
@@ -68,8 +73,8 @@ def _frame(table: Any, path: str, unused: Collection[str]) -> pd.DataFrame:
             )
         if types.is_decimal(field.type):
             table = table.set_column(place, field.name, table.column(place).cast("float64"))
-        elif types.is_null(field.type):
+        elif types.is_null(field.type) or (types.is_integer(field.type) and field.name in texts):
             table = table.set_column(place, field.name, table.column(place).cast("string"))
     frame = table.to_pandas(date_as_object=False, ignore_metadata=True)
-    texts = [name for name, values in frame.items() if getattr(values.dtype, "name", "") in ("str", "string")]
-    return frame.assign(**{name: frame[name].astype(object).where(frame[name].notna(), None) for name in texts})
+    strings = [name for name, values in frame.items() if getattr(values.dtype, "name", "") in ("str", "string")]
+    return frame.assign(**{name: frame[name].astype(object).where(frame[name].notna(), None) for name in strings})

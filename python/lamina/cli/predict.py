@@ -17,7 +17,7 @@ from lamina.cli.cells import CellRules
 from lamina.cli.outputs import INTERVAL, PREDICTION, PROBABILITY, Output, check_outputs, is_model
 from lamina.cli.reading import read_as_trained
 from lamina.cli.tables import Table, TableError, Target
-from lamina.cli.tabular_model import columns_of, outputs_of, strangers_to, target_and_cells
+from lamina.cli.tabular_model import columns_of, moments_of, outputs_of, strangers_to, target_and_cells
 from lamina.files import write_whole
 from lamina.model_file import load
 from lamina.network import Network
@@ -36,6 +36,8 @@ class Predictor:
     cells : CellRules
     numbers, texts : set of str
         Its columns, the target among them, by how they are read.
+    moments : set of str
+        Those of the latter that are dates, times of day or durations.
     outputs : callable
         Given a data frame, what the target decodes, (n, classes) or (n, 1), and notes for the user.
     interval : callable or None
@@ -46,6 +48,7 @@ class Predictor:
     cells: CellRules
     numbers: set[str]
     texts: set[str]
+    moments: set[str]
     outputs: Callable[[pd.DataFrame], tuple[Any, list[str]]]
     interval: Callable[[pd.DataFrame, float], Any] | None = None
 
@@ -64,7 +67,7 @@ def run(options: Namespace) -> int:
         kind = "this one predicts classes" if target.classes is not None else "this one is a network of its own layers"
         raise TableError(f"--interval needs a tabular model of numbers; {kind}")
     reading = read_as_trained(options, predictor.numbers, predictor.texts, predictor.cells, {target.name},
-                              kept=options.keep)  # fmt: skip
+                              kept=options.keep, moments=predictor.moments)  # fmt: skip
     report.note(reading.told, stderr=True)
     outputs, notes = predictor.outputs(reading.frame)
     for line in (*reading.notes, *notes):
@@ -112,6 +115,7 @@ def _of_tabular(model: Any) -> Predictor:
         cells,
         numbers if target.is_text else numbers | {target.name},
         texts | {target.name} if target.is_text else texts,
+        moments_of(model),
         outputs,
         interval if target.classes is None else None,
     )
@@ -127,7 +131,7 @@ def _of_network(network: Any) -> Predictor:
         inputs, notes = table.transform(frame)
         return network.predict(inputs), notes
 
-    return Predictor(target, table.cells, numbers - texts, texts, outputs)
+    return Predictor(target, table.cells, numbers - texts, texts, set(), outputs)
 
 
 def _model(path: str) -> Any:

@@ -160,6 +160,7 @@ def read_as_trained(
     rules: CellRules,
     lenient: Collection[str],
     kept: Collection[str] = (),
+    moments: Collection[str] = (),
 ) -> Reading:
     """Return the columns of a model in the table of `lamina predict`, those that it has of them.
 
@@ -173,12 +174,14 @@ def read_as_trained(
         Columns of numbers in which anything else is missing, and no error.
     kept : collection of str
         Columns whose cells are wanted as they are, besides.
+    moments : collection of str
+        Those of `texts` that are dates, times of day or the like, if a file says so itself.
     """
     # Older models may name columns with a blank at the end.
     known = {name.strip(): name for name in (*numbers, *texts)}
     source = TableFile(options.data)
     if kind := source.columnar():
-        return _read_columnar_as_trained(source, kind, known, numbers, texts, lenient, kept)
+        return _read_columnar_as_trained(source, kind, known, numbers, texts, lenient, kept, moments)
     text = read_text(source, options.separator, options.encoding, wanted=lambda name: name in known or name in kept)
     _check_kept(kept, text.columns)
     rules = replace(rules, missing=[*rules.missing, *options.na])
@@ -210,7 +213,7 @@ def _read_columnar(source: TableFile, kind: str, options: Namespace) -> Reading:
     for option in ("separator", "decimal", "thousands", "encoding", "na", "numbers"):
         if getattr(options, option):
             raise TableError(f"--{option} is for tables of text; {source.path} is {kind}")
-    frame, notes = read_columns(source, kind, unused=getattr(options, "drop", ()))
+    frame, notes = read_columns(source, kind, unused=getattr(options, "drop", ()), texts=options.text)
     for name in options.text:
         if name not in frame.columns:
             raise TableError(f"there is no column {name!r} to read as text")
@@ -220,18 +223,24 @@ def _read_columnar(source: TableFile, kind: str, options: Namespace) -> Reading:
 
 def _read_columnar_as_trained(
     source: TableFile, kind: str, known: Mapping[str, str], numbers: Collection[str], texts: Collection[str],
-    lenient: Collection[str], kept: Collection[str],
+    lenient: Collection[str], kept: Collection[str], moments: Collection[str],
 ) -> Reading:  # fmt: skip
     """Return the columns of a model in a file that says itself what they hold."""
+    import pandas as pd
     from pandas.api import types
 
-    frame, notes = read_columns(source, kind, wanted=lambda name: name.strip() in known or name in kept)
+    frame, notes = read_columns(
+        source, kind, wanted=lambda name: name.strip() in known or name in kept, texts=set(texts) - set(moments)
+    )
     _check_kept(kept, frame.columns)
     own = {name: frame[name].tolist() for name in kept}
     frame = frame.drop(columns=[name for name in frame.columns if name.strip() not in known])
     frame = frame.rename(columns=lambda name: known[name.strip()])
     for name in frame.columns:
-        if name in texts:
+        if name in moments:
+            if isinstance(frame[name].dtype, pd.CategoricalDtype):  # texts that are dates, by their numbers
+                frame[name] = frame[name].astype(object)
+        elif name in texts:
             frame[name] = _as_texts(frame[name])
         elif name in numbers and not types.is_numeric_dtype(frame[name]):
             values = frame[name].map(lambda value: float(value) if isinstance(value, bool) else value)

@@ -20,6 +20,7 @@ __all__ = [
     "as_the_command_says",
     "columns_of",
     "described",
+    "moments_of",
     "outputs_of",
     "strangers_to",
     "target_and_cells",
@@ -56,6 +57,13 @@ def columns_of(model: Any) -> tuple[set[str], set[str]]:
             if column.dropped is None}  # fmt: skip
     numbers = {name for name, kind in used.items() if kind in ("number", "boolean")}
     return numbers, used.keys() - numbers
+
+
+def moments_of(model: Any) -> set[str]:
+    """Return the names of the columns that were dates, times of day or durations."""
+    encoder = model.encoder_
+    kinds = ("datetime", "time", "duration")
+    return {name for name, column in zip(encoder.names, encoder.columns, strict=True) if column.kind in kinds}
 
 
 def outputs_of(model: Any, frame: pd.DataFrame, target: Target) -> Any:

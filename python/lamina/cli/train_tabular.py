@@ -21,6 +21,7 @@ from lamina.cli.trained import Trained, duration
 from lamina.cli.training_rows import Rows
 from lamina.diagnosis import diagnose
 from lamina.tabular import TabularClassifier, TabularRegressor
+from lamina.tabular.values import Values, parsed, table_of, what_is
 from lamina.text import counted
 
 __all__ = ["train_tabular"]
@@ -119,12 +120,44 @@ def _estimator(rows: Rows, options: Namespace) -> Any:
         metric=options.metric,
         n_folds=options.folds,
         max_time=options.time,
-        categorical_features=[name for name in options.text if name in rows.features.columns] or None,
+        categorical_features=_categories(rows, options) or None,
         n_jobs=options.threads,
         random_state=options.seed,
         # What is no terminal shows no bar, and may be closed before training ends.
         verbose=not options.quiet and sys.stderr.isatty(),
         **own,
+    )
+
+
+def _categories(rows: Rows, options: Namespace) -> list[str]:
+    """Return the columns that are categories: as asked, and what is text in the table, whatever rows are trained on.
+
+    TableError for what a test file has in a column of numbers or dates that are written as text.
+    """
+    given = len(rows.parts["test"]) if isinstance(options.test, str) else 0
+    own = len(rows.features) - given
+    table = table_of(rows.features[:own])
+    found = [name for name in options.text if name in rows.features.columns]
+    for place, name in enumerate(rows.features.columns):
+        values = table.values(place)
+        if name in found or values.kind != "text":
+            continue
+        read = parsed(values)
+        if read.kind == "text":
+            found.append(name)
+        elif given and read.kind != "missing":
+            _check_written(table_of(rows.features[own:]).values(place), read, name, options)
+    return found
+
+
+def _check_written(values: Values, known: Values, name: str, options: Namespace) -> None:
+    """Raise TableError where texts of the test file are not the numbers or dates that those of the table are."""
+    if values.kind != "text" or parsed(values, known.kind).kind in (known.kind, "missing"):
+        return
+    strange = [text for text in values.data if parsed(Values("text", [text]), known.kind).kind == "text"]
+    such = f", such as {strange[0]!r:.40}" if strange else ""
+    raise TableError(
+        f"column {name!r} holds {what_is(known)} in {options.data}; {options.test} has {what_is(values)}{such}"
     )
 
 

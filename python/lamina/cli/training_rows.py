@@ -193,8 +193,9 @@ def _test_rows(options: Namespace, reading: Reading, frame: pd.DataFrame, task: 
     """Return the rows of the test file, with the training table's columns."""
     numbers = [name for name, values in frame.items() if pd.api.types.is_numeric_dtype(values)]
     texts = [name for name in frame.columns if name not in numbers]
+    moments = [name for name in texts if _of_moments(frame[name])]
     given = Namespace(**{**vars(options), "data": options.test})
-    found = read_as_trained(given, numbers, texts, reading.rules, lenient=())
+    found = read_as_trained(given, numbers, texts, reading.rules, lenient=(), moments=moments)
     told.add(f"test rows, {options.test}: {found.told}")
     absent = [name for name in frame.columns if name not in found.frame.columns]
     unused = {*options.drop, options.weights}
@@ -207,7 +208,14 @@ def _test_rows(options: Namespace, reading: Reading, frame: pd.DataFrame, task: 
         raise TableError(f"{options.test} has no row with a target")
     rows = _whole_where_it_can(rows.reindex(columns=frame.columns), options.target)
     for name in frame.columns:  # a column of true and false is one of 1 and 0 where the other table says so
-        if pd.api.types.is_bool_dtype(frame[name]) and rows[name].notna().all():
+        if not pd.api.types.is_bool_dtype(frame[name]):
+            continue
+        known = rows[name].dropna()
+        others = known[~known.isin((0, 1))]
+        if len(others) and name not in unused:
+            raise TableError(f"column {name!r} holds true and false in {options.data}; {options.test} has "
+                             f"{others.iloc[0]:g} there")  # fmt: skip
+        if len(known) == len(rows) and not len(others):
             rows = rows.astype({name: bool})
     if task == "classification":
         known = rows[options.target].isin(frame[options.target].unique())
@@ -215,6 +223,13 @@ def _test_rows(options: Namespace, reading: Reading, frame: pd.DataFrame, task: 
             strange = rows.loc[~known, options.target].iloc[0]
             raise TableError(f"{options.test} has the class {strange!r} of the target, which {options.data} has not")
     return rows
+
+
+def _of_moments(values: pd.Series) -> bool:
+    """Whether a column that is none of numbers holds dates and the like, and no texts or categories."""
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        return False
+    return pd.api.types.infer_dtype(values, skipna=True) not in ("string", "empty")
 
 
 def _told_of_trained_rows(features: pd.DataFrame, values: pd.Series, own: int, options: Namespace) -> list[str]:

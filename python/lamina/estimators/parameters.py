@@ -167,6 +167,13 @@ def _are_quantiles(value: Any) -> bool:
     return bool(given) and all(_is_number(q) and 0 < q < 1 for q in given) and len(set(given)) == len(given)
 
 
+def _columns(value: Any) -> None:
+    """Raise TypeError for what names no columns; which of a table's they are is looked at when it is there."""
+    if isinstance(value, (bytes, bytearray)):
+        raise TypeError("bytes are no names")
+    iter(value)
+
+
 TABULAR: dict[str, Rule] = {
     "validation": _optional(
         (
@@ -176,6 +183,9 @@ TABULAR: dict[str, Rule] = {
     ),
     "n_folds": _optional(_integer(2)),
     "n_members": _optional(_integer(1)),
+    "categorical_features": _optional(
+        _accepted_by(_columns, "a list of columns' names or numbers, or of True and False for each column")
+    ),
     "calibrate": _BOOLEAN,
     "quantiles": _optional((_are_quantiles, "different numbers > 0 and < 1")),
     "width": _optional(_integer(1)),

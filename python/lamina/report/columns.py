@@ -64,7 +64,9 @@ def summary(name: str, values: pd.Series, use: str = "") -> ColumnSummary:
         shares = [f"{_short(value)} ({count / len(known):.0%})" for value, count in counts.iloc[:_SHOWN].items()]
         shown = ", ".join(shares) + (", …" if distinct > _SHOWN else "")
     elif kind == "date":
-        shown = f"{known.min():%Y-%m-%d} to {known.max():%Y-%m-%d}"
+        # By their parts: strftime knows the years of Python's dates alone.
+        days = [f"{day.year:04}-{day.month:02}-{day.day:02}" for day in (known.min(), known.max())]
+        shown = " to ".join(days)
     elif kind == "duration":
         shown = f"{known.min()} to {known.max()}"
     else:

@@ -253,10 +253,12 @@ class FrameEncoder:
     # Keeping ------------------------------------------------------------------------------------------------------
 
     def description(self) -> dict[str, Any]:
-        """Return it as plain JSON values, but for `center` and `scale`."""
+        """Return it as plain JSON values, but for `center` and `scale`; ValueError for what could not be read back."""
         usual = asdict(Column("number"))
         columns = [{name: value for name, value in asdict(column).items() if name == "kind" or value != usual[name]}
                    for column in self.columns]  # fmt: skip
+        for each in columns:
+            Column.from_description(each)
         own: dict[str, Any] = {"names": None if self.names is None else list(self.names), "columns": columns}
         return own if self.of_text else {**own, "of_text": False}
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from numbers import Integral, Real
@@ -51,10 +51,15 @@ _WORDS = {
     "duration": "durations",
     "missing": "missing values alone",
 }
-_NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
+# Of ASCII's digits, as the command reads them; blanks may be any.
+_NUMBER = re.compile(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*")
 # A code, such as 007 or 01234, and no number.
-_CODE = re.compile(r"\s*[+-]?0\d")
+_CODE = re.compile(r"\s*[+-]?0[0-9]")
+# From here on a whole number may be another one as float64.
+_INDISTINCT = 2**53
 _EPOCH = np.datetime64(0, "us")
+# Python's dates, but for the first days and the last, which may be in another year elsewhere.
+_YEARS = np.array(["0001-01-03", "9999-12-29"], "datetime64[15m]")
 _UTC = datetime.timezone.utc
 
 
@@ -87,10 +92,13 @@ class Values:
     data : (n,) array of float64, list of objects, or Moments
         Numbers, booleans (0 and 1) and durations (in seconds) are float64; texts and labels are objects; a time of day
         is a moment of the first day.
+    exact : sequence of numbers, or None
+        Of numbers among which are whole ones that float64 does not tell apart: they themselves, as labels are made of.
     """
 
     kind: str
     data: Any
+    exact: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +158,12 @@ def table_of(X: Any) -> Table:
     columns = frame.columns
     of_text = all(isinstance(name, str) for name in columns)
     names = tuple(map(str, columns))
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        alike = " and ".join(repr(name) for name in columns if str(name) == twice)
+        raise ValueError(f"X must have columns of different names; got {alike}, all of which are written {twice!r}")
     n_rows, n_columns = frame.shape
-    return Table(frame, names if len(set(names)) == len(names) else None, n_rows, n_columns, of_text)
+    return Table(frame, names, n_rows, n_columns, of_text)
 
 
 def _frame_of(X: Any) -> Any:
@@ -178,8 +190,7 @@ def _array_of(X: Any) -> Array:
     if hasattr(X, "toarray") or hasattr(X, "todense"):
         raise TypeError(f"X must be dense; got a sparse {type(X).__name__} (use X.toarray())")
     if isinstance(X, np.ma.MaskedArray):
-        missing = np.nan if X.dtype.kind in "fiub" else None
-        array: Array = np.ma.filled(X.astype(np.float64 if X.dtype.kind in "fiub" else object), missing)
+        array = _unmasked(X)
     else:
         try:
             array = np.asarray(X)
@@ -199,6 +210,18 @@ def _array_of(X: Any) -> Array:
     return array
 
 
+def _unmasked(X: Any) -> Array:
+    """An array whose masked entries are missing values."""
+    data, masked = np.ma.getdata(X), np.ma.getmaskarray(X)
+    kind: Any = data.dtype if data.dtype.kind in "mMc" else object
+    large = data.dtype.kind in "iu" and (np.abs(data.astype(np.float64)) >= _INDISTINCT).any()
+    if data.dtype.kind in "fiu" and not large:
+        kind = np.float64
+    array: Array = data.astype(kind)
+    array[masked] = None if kind is object else np.nan if kind is np.float64 else "NaT"
+    return array
+
+
 def _refuse_empty(shape: tuple[int, ...]) -> None:
     for axis, what in enumerate(("sample(s)", "feature(s)")):
         if shape[axis] == 0:
@@ -215,10 +238,12 @@ def what_is(values: Values) -> str:
 
 def _of_series(series: Any) -> Values:
     kind = series.dtype
-    if kind.is_numeric() and not kind.is_decimal():
-        return Values("number", _floats(series.to_numpy() if series.null_count() == 0 else series.cast(nw.Float64)))
+    if kind.is_integer():
+        return _of_integers(series)
     if kind.is_decimal():
-        return Values("number", _floats(series.cast(nw.Float64)))
+        return _of_numbers(_floats(series.cast(nw.Float64)), series.to_list)
+    if kind.is_numeric():
+        return Values("number", _floats(series.to_numpy() if series.null_count() == 0 else series.cast(nw.Float64)))
     if kind == nw.Boolean:
         return Values("boolean", _floats(series if series.null_count() == 0 else series.cast(nw.Float64)))
     if kind in (nw.Categorical, nw.Enum):
@@ -227,6 +252,10 @@ def _of_series(series: Any) -> Values:
         return Values("text", series.to_list())
     if kind in (nw.Date, nw.Datetime):
         return _of_moments(series, getattr(kind, "time_zone", None))
+    if (zone := getattr(getattr(series.to_native(), "dtype", None), "tz", None)) is not None:
+        # Of pandas, with a name that narwhals does not read, such as America/New_York.
+        utc = nw.from_native(series.to_native().dt.tz_convert("UTC"), series_only=True)
+        return _of_zone(series, utc, str(getattr(zone, "key", zone)))
     if kind == nw.Duration:
         return Values("duration", _seconds(series.to_numpy()))
     if kind.is_nested():
@@ -243,6 +272,22 @@ def _of_categories(series: Any) -> list[Any]:
     return [labels[code] for code in native.cat.codes.tolist()]
 
 
+def _of_integers(series: Any) -> Values:
+    """Whole numbers; those that float64 does not tell apart are refused by some libraries where others are missing."""
+    gaps = series.null_count()
+    if gaps == 0 and series.dtype not in (nw.Int128, nw.UInt128):
+        array = series.to_numpy()
+        return _of_numbers(_floats(array), lambda: array)
+    if gaps == len(series) or max(-int(series.min()), int(series.max())) < _INDISTINCT:
+        return Values("number", _floats(series.cast(nw.Float64)))
+    return _of_objects(series.to_list())
+
+
+def _of_numbers(data: Array, themselves: Callable[[], Any]) -> Values:
+    """Numbers, with what they were before they were float64 where that does not tell them apart."""
+    return Values("number", data, themselves() if (np.abs(data) >= _INDISTINCT).any() else None)
+
+
 def _floats(data: Any) -> Array:
     array = data if isinstance(data, np.ndarray) else data.to_numpy()
     return np.asarray(array, np.float64)
@@ -253,9 +298,20 @@ def _of_moments(series: Any, zone: str | None) -> Values:
         series = series.cast(nw.Datetime("us"))
     if zone is None:
         at = clock = _micros(series.to_numpy())
-    else:
+        return Values("datetime", Moments(at, clock))
+    return _of_zone(series, series.dt.convert_time_zone("UTC"), zone)
+
+
+def _of_zone(series: Any, utc: Any, zone: str) -> Values:
+    """Moments of a column that has a zone, and the same in UTC."""
+    at = _micros(utc.dt.replace_time_zone(None).to_numpy())
+    zone = _zone_of([zone])
+    if zone == "UTC":
+        return Values("datetime", Moments(at, at, zone))
+    try:
         clock = _micros(series.dt.replace_time_zone(None).to_numpy())
-        at = _micros(series.dt.convert_time_zone("UTC").dt.replace_time_zone(None).to_numpy())
+    except OverflowError:  # of pandas, for clocks before the year 1 or after 9999
+        return Values("datetime", in_zone(Moments(at, at, "UTC"), zone))
     return Values("datetime", Moments(at, clock, zone))
 
 
@@ -274,7 +330,9 @@ def _seconds(array: Array) -> Array:
 
 def _of_array(column: Array) -> Values:
     kind = column.dtype.kind
-    if kind in "fiu":
+    if kind in "iu":
+        return _of_numbers(column.astype(np.float64), lambda: column)
+    if kind == "f":
         return Values("number", column.astype(np.float64))
     if kind == "b":
         return Values("boolean", column.astype(np.float64))
@@ -316,15 +374,15 @@ def _of_objects(values: list[Any]) -> Values:
         return Values("text", values)
     if all_are(bool, np.bool_):
         return Values("boolean", _spread(present, missing))
+    if all_are(datetime.timedelta, np.timedelta64):  # the latter are integers to Python
+        micros = np.array(["NaT" if gone else v for v, gone in zip(values, missing, strict=True)], "timedelta64[us]")
+        return Values("duration", _seconds(micros))
     if all_are(Real, Decimal, np.bool_):
-        return Values("number", _spread(present, missing))
+        return _of_numbers(_spread(present, missing), lambda: values)
     if all_are(datetime.date, np.datetime64):
         return Values("datetime", _moments_of(values))
     if all_are(datetime.time):
         return Values("time", _times_of(values))
-    if all_are(datetime.timedelta, np.timedelta64):
-        micros = np.array(["NaT" if gone else v for v, gone in zip(values, missing, strict=True)], "timedelta64[us]")
-        return Values("duration", _seconds(micros))
     for value in present:
         if value.__hash__ is None or isinstance(value, tuple):
             raise TypeError(
@@ -357,16 +415,16 @@ def _moments_of(values: list[Any]) -> Moments:
     for i, value in enumerate(distinct):
         if _is_missing(value):
             continue
-        zone = getattr(value, "tzinfo", None)
+        # By NumPy, whose moments end at no year.
+        offset = value.utcoffset() if isinstance(value, datetime.datetime) else None
+        zone = None if offset is None else value.tzinfo
         zones.add(None if zone is None else str(getattr(zone, "key", zone)))
         clock[i] = np.datetime64(value if zone is None else value.replace(tzinfo=None), "us")
-        at[i] = clock[i] if zone is None else np.datetime64(value.astimezone(_UTC).replace(tzinfo=None), "us")
+        at[i] = clock[i] if offset is None else clock[i] - np.timedelta64(offset, "us")
     if None in zones and len(zones) > 1:
         raise TypeError("holds dates with a time zone and without; give all of them one, or none")
-    zone = None if None in zones else zones.pop() if len(zones) == 1 else "UTC"
-    if zone is not None and not is_zone(zone):  # an offset, which has no name
-        zone = "UTC"
-    return Moments(at[codes], (at if zone == "UTC" else clock)[codes], zone)
+    known = None if None in zones else _zone_of([name for name in zones if name is not None])
+    return Moments(at[codes], (at if known == "UTC" else clock)[codes], known)
 
 
 def _times_of(values: list[Any]) -> Moments:
@@ -377,6 +435,12 @@ def _times_of(values: list[Any]) -> Moments:
             seconds = (value.hour * 60 + value.minute) * 60 + value.second
             clock[i] = _EPOCH + np.timedelta64(seconds * 10**6 + value.microsecond, "us")
     return Moments(clock[codes], clock[codes])
+
+
+def _zone_of(names: Collection[str]) -> str:
+    """The zone of a column whose values have these: UTC for several, and for an offset, which has no name."""
+    only = next(iter(names), "UTC")
+    return only if len(names) == 1 and is_zone(only) else "UTC"
 
 
 def is_zone(name: str) -> bool:
@@ -394,7 +458,7 @@ def in_zone(moments: Moments, zone: str) -> Moments:
         return moments
     quarters, codes = np.unique(moments.at.astype("datetime64[15m]"), return_inverse=True)  # no offset changes within
     where, offsets = ZoneInfo(zone), np.zeros(len(quarters), "timedelta64[us]")
-    for i, quarter in enumerate(quarters):
+    for i, quarter in enumerate(np.clip(quarters, *_YEARS)):
         if not np.isnat(quarter):
             found = quarter.astype("datetime64[us]").item().replace(tzinfo=_UTC).astimezone(where).utcoffset()
             offsets[i] = np.timedelta64(found, "us")
@@ -464,6 +528,9 @@ def labels_of(values: Values) -> tuple[list[str], Array]:
 
     What is equal is one label: 1, 1.0 and "1".
     """
+    if values.exact is not None:
+        objects, codes = _numbered(list(values.exact))
+        return _labelled([each if _is_missing(each) else _label_of_number(each) for each in objects], codes)
     if values.kind in ("number", "boolean", "duration"):
         present = ~np.isnan(values.data)
         distinct, place = np.unique(values.data[present], return_inverse=True)
@@ -476,10 +543,21 @@ def labels_of(values: Values) -> tuple[list[str], Array]:
         codes = np.full(len(present), -1)
         codes[present] = place
         return [str(value) for value in distinct], codes
-    objects, codes = _numbered(values.data)
+    return _labelled(*_numbered(values.data))
+
+
+def _labelled(objects: list[Any], codes: Array) -> tuple[list[str], Array]:
+    """The labels of a column whose different objects, and the number of each row's among them, are known."""
     labels: dict[str, int] = {}
     own = [-1 if _is_missing(each) else labels.setdefault(_as_text(each), len(labels)) for each in objects]
     return list(labels), np.array(own)[codes]
+
+
+def _label_of_number(value: Any) -> str:
+    """A number as `_as_text` has it once it is float64, but for whole ones, which keep all their digits."""
+    if isinstance(value, Decimal) and value.is_finite() and value == value.to_integral_value():
+        value = int(value)
+    return str(int(value)) if isinstance(value, (Integral, np.bool_)) else _as_text(float(value))
 
 
 def _as_text(value: Any) -> str:
