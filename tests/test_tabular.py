@@ -453,21 +453,22 @@ def test_labels_are_of_the_machines_byte_order(labels, native, tmp_path):
         assert each.classes_.tolist() == labels.tolist()
 
 
+@pytest.mark.filterwarnings("ignore:The 'generic' unit:DeprecationWarning")  # of NumPy 2.5
 @pytest.mark.parametrize(
-    "labels",
+    ("values", "dtype"),
     [
         pytest.param(
-            np.array([0, 1], np.longdouble),
+            [0, 1],
+            "longdouble",
             marks=pytest.mark.skipif(np.dtype(np.longdouble).name == "float64", reason="no type of its own here"),
         ),
-        np.array([(1, 2), (3, 4)], "i4,i4"),
-        np.array([1, 2], "timedelta64"),
-        np.array([1, 2], "timedelta64[25s]"),
+        ([(1, 2), (3, 4)], "i4,i4"),
+        ([1, 2], "timedelta64"),
+        ([1, 2], "timedelta64[25s]"),
     ],
-    ids=lambda labels: str(labels.dtype),
 )
-def test_labels_that_no_file_keeps_are_refused_before_training(labels):
-    model = make("TabularClassifier")
+def test_labels_that_no_file_keeps_are_refused_before_training(values, dtype):
+    labels, model = np.array(values, dtype), make("TabularClassifier")
     before = dict(vars(model))
     with pytest.raises(ValueError, match=f"^y must hold labels of .*; got dtype {re.escape(str(labels.dtype))}$"):
         model.fit(FRAME, labels[np.arange(N) % 2])
