@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -106,10 +107,17 @@ def _as_dates(values: pd.Series) -> pd.Series:
         return values
     try:
         moments = {text: date_of(text) for text in dates}
-        zoned = {moment.tzinfo is not None for moment in moments.values()}
-        return pd.to_datetime(values.map(moments), utc=True) if zoned == {True} else pd.to_datetime(values.map(moments))
-    except ValueError:  # 2024-02-30; with a time zone and without
+    except ValueError:  # 2024-02-30
         return values
+    zoned = {moment.tzinfo is not None for moment in moments.values()}
+    if len(zoned) > 1:
+        return values
+    # To the microsecond, in which every year has its place; in UTC the last of Python's days may be one of 10000.
+    behind = {text: np.timedelta64(moment.utcoffset() or timedelta(), "us") for text, moment in moments.items()}
+    clocks = {text: np.datetime64(moment.replace(tzinfo=None), "us") - behind[text] for text, moment in moments.items()}
+    never = np.datetime64("NaT", "us")
+    found = pd.Series(np.array([clocks.get(value, never) for value in values]), values.index, name=values.name)
+    return found.dt.tz_localize("UTC") if zoned == {True} else found
 
 
 def _kind(values: pd.Series) -> str:
