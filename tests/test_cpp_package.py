@@ -135,6 +135,21 @@ def test_the_docs_code_runs(tmp_path):
     run(build(source, tmp_path, "-DPROGRAMS=page.cpp") / "page", cwd=tmp_path)
 
 
+@pytest.mark.skipif(shutil.which("g++") is None, reason="there is no g++")
+def test_other_types_of_the_standard_library_are_not_linked(tmp_path):
+    """Those of libstdc++'s debug mode, which would be read as what they are not."""
+    (tmp_path / "use.cpp").write_text(
+        "#include <lamina/lamina.hpp>\n"
+        "int main(int n, char** v) { return n > 1 && lamina::Network<float>::load(v[1]).inputs() > 0; }\n"
+    )
+    include, (library,) = Path(PREFIX) / "include", Path(PREFIX).glob("lib*/liblamina_core.a")
+    command = ["g++", "-std=c++17", f"-I{include}", f"-I{include}/lamina/eigen", "use.cpp", library, "-fopenmp"]
+    run(*command, cwd=tmp_path)
+    other = subprocess.run([*command, "-D_GLIBCXX_DEBUG"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert other.returncode != 0
+    assert "lamina::api::detail::with_glibcxx_debug" in other.stderr
+
+
 # The fits of cpp_package/bits.cpp --------------------------------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <sstream>
 #include <stdexcept>
 #include <type_traits>
@@ -51,7 +52,7 @@ void CheckedData<T>::take_inputs(const lamina::Network<T>& network, const detail
   if (network.recurrent() && (s.steps < 1 || x.rows % s.steps != 0))
     refuse(which_, "sequences.steps must divide the rows of X, ", x.rows, ", as the network is recurrent; got ",
            s.steps);
-  if (!network.recurrent() && (sequences.steps > 0 || !sequences.lengths.empty()))
+  if (!network.recurrent() && (sequences.steps != 0 || !sequences.lengths.empty()))
     refuse(which_, "sequences needs a network with a Recurrent layer; this one has none");
   s.each_step = network.each_step();
   s.x = map_of(x);
@@ -108,6 +109,9 @@ template <class T> void CheckedData<T>::take_weights(const std::vector<double>& 
   for (const double w : weights) {
     if (!std::isfinite(w) || w < 0) refuse(which_, "sample_weight must be finite and not negative; got ", w);
     weights_.push_back(static_cast<T>(w));
+    if (!std::isfinite(weights_.back()))
+      refuse(which_, "sample_weight must be within the range of the network's type, up to ",
+             std::numeric_limits<T>::max(), "; got ", w, " for sample ", weights_.size() - 1);
     any = any || weights_.back() > 0;
   }
   if (!any) refuse(which_, "sample_weight must not be all zero");

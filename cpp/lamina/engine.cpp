@@ -1,6 +1,8 @@
 /// The public face on the core: what `lamina.hpp` promises, in the core's terms.
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <new>
 #include <stdexcept>
 #include <utility>
 
@@ -177,6 +179,7 @@ std::vector<std::vector<Index>> split(Index rows, const std::vector<double>& fra
   if (!labels.empty() && static_cast<Index>(labels.size()) != rows)
     throw std::invalid_argument("labels must have one entry for each of the " + std::to_string(rows) + " rows; got " +
                                 std::to_string(labels.size()));
+  if (rows > std::numeric_limits<Index>::max() / static_cast<Index>(sizeof(Index))) throw std::bad_alloc();
   std::vector<std::vector<Index>> out;
   for (const auto& part : split_rows(rows, fractions, labels.empty() ? nullptr : labels.data(), shuffle, seed))
     out.emplace_back(part.begin(), part.end());
@@ -190,6 +193,12 @@ void set_num_threads(Index n) {
 Index num_threads() { return kernels::max_threads(); }
 
 namespace detail {
+
+#ifdef _GLIBCXX_DEBUG
+const bool with_glibcxx_debug = true;
+#else
+const bool without_glibcxx_debug = true;
+#endif
 
 template <class T> struct Engine<T>::Parts {
   SavedModel<T> model;
@@ -252,7 +261,13 @@ template <class T> const std::vector<T>& Engine<T>::input_scale() const {
   return parts_->model.network.normalization().scale;
 }
 template <class T> void Engine<T>::set_normalization(std::vector<T> mean, std::vector<T> scale) {
-  parts_->model.network.set_normalization({std::move(mean), std::move(scale), {}, false});
+  Normalization<T> next{std::move(mean), std::move(scale), {}, false};
+  const Normalization<T>& known = parts_->model.network.normalization();
+  if (!next.empty() && known.limited) {
+    next.limit = known.limit;
+    next.limited = true;
+  }
+  parts_->model.network.set_normalization(std::move(next));
 }
 
 template <class T> History Engine<T>::fit(const Data<T>& data, const Data<T>* validation, const FitOptions& options) {

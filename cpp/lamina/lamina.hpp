@@ -1,5 +1,6 @@
 /// lamina for C++ programs: neural networks on a CPU, in Eigen's types. This header is all of it; it needs Eigen and
-/// the standard library alone, and whatever flags a program is compiled with, the compiled core keeps its own.
+/// the standard library alone, and whatever flags a program is compiled with, the compiled core keeps its own; but for
+/// those that change the standard library's types, which have to be the same: with others it is not linked.
 ///
 ///   lamina::Network<float> net({lamina::dense(64, "relu"), lamina::dense(10)}, 64, "cross_entropy");
 ///   lamina::History history = net.fit(X, labels);  // Adam; stops early on a tenth of the rows, keeps the best weights
@@ -14,9 +15,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -44,18 +47,29 @@ class Value {
       std::variant<bool, long long, double, std::string, std::vector<long long>, std::shared_ptr<const Spec>>;
 
   Value(bool v) : variant_(v) {}
-  template <class I, std::enable_if_t<std::is_integral_v<I>, int> = 0>
-  Value(I v) : variant_(static_cast<long long>(v)) {}
+  template <class I, std::enable_if_t<std::is_integral_v<I>, int> = 0> Value(I v) : variant_(whole(v)) {}
   Value(double v) : variant_(v) {}
   Value(const char* v) : variant_(std::string(v)) {}
   Value(std::string v) : variant_(std::move(v)) {}
   template <class I, std::enable_if_t<std::is_integral_v<I>, int> = 0>
-  Value(const std::vector<I>& v) : variant_(std::vector<long long>(v.begin(), v.end())) {}
+  Value(const std::vector<I>& v) : variant_(std::vector<long long>()) {
+    for (const I each : v) std::get<std::vector<long long>>(variant_).push_back(whole(each));
+  }
   inline Value(Spec v);
 
   const Variant& variant() const { return variant_; }
 
  private:
+  template <class I> static long long whole(I v) {
+    constexpr long long most = std::numeric_limits<long long>::max();
+    if constexpr (std::is_unsigned_v<I>) {
+      if (v > static_cast<unsigned long long>(most))
+        throw std::invalid_argument("a whole number must be at most " + std::to_string(most) + "; got " +
+                                    std::to_string(v));
+    }
+    return static_cast<long long>(v);
+  }
+
   Variant variant_;
 };
 
@@ -201,8 +215,17 @@ void set_num_threads(Index n);
 Index num_threads();
 
 // What crosses into the compiled core: no type of Eigen's, whose layout and inline functions depend on a program's
-// flags.
+// flags, but the standard library's.
 namespace detail {
+
+// Libstdc++'s debug mode makes other types of these: a program does not find the core of the other mode.
+#ifdef _GLIBCXX_DEBUG
+extern const bool with_glibcxx_debug;
+[[gnu::used]] static const bool* const same_mode = &with_glibcxx_debug;
+#else
+extern const bool without_glibcxx_debug;
+[[gnu::used]] static const bool* const same_mode = &without_glibcxx_debug;
+#endif
 
 /// A row-major matrix in the caller's memory.
 template <class T> struct View {
@@ -321,9 +344,10 @@ template <class T> class Network {
   /// Mean and 1 / standard deviation by input, (1, inputs); empty where inputs are taken as they are.
   Matrix<T> input_mean() const { return row_of(engine_->input_mean()); }
   Matrix<T> input_scale() const { return row_of(engine_->input_scale()); }
-  /// Inputs become (x - mean) * scale before the first layer; two empty matrices take that away.
+  /// Inputs become (x - mean) * scale before the first layer, and are clipped as before where they are "robust"; two
+  /// empty matrices take that away.
   void set_normalization(const Ref& mean, const Ref& scale) {
-    engine_->set_normalization(list_of(mean), list_of(scale));
+    engine_->set_normalization(list_of(mean, "mean"), list_of(scale, "scale"));
   }
 
   /// Trains on X (samples, inputs) and labels, one a sample, or Y (samples, outputs); by default with early stopping on
@@ -405,7 +429,10 @@ template <class T> class Network {
   static Matrix<T> row_of(const std::vector<T>& v) {
     return Eigen::Map<const Matrix<T>>(v.data(), v.empty() ? 0 : 1, static_cast<Index>(v.size()));
   }
-  static std::vector<T> list_of(const Ref& m) {
+  static std::vector<T> list_of(const Ref& m, const std::string& name) {
+    if (m.rows() > 1 && m.cols() > 1)
+      throw std::invalid_argument(name + " must be one row; got (" + std::to_string(m.rows()) + ", " +
+                                  std::to_string(m.cols()) + ")");
     std::vector<T> out;
     for (Index i = 0; i < m.rows(); ++i) {
       for (Index j = 0; j < m.cols(); ++j) out.push_back(m(i, j));

@@ -266,11 +266,13 @@ bool write_and_close(int file, const std::string& data, bool sync) {
   return good && closed;
 }
 
-/// A new file beside `target`, of a name that no other has; its mode is less the umask.
+/// A new file beside `target`, of a name that no other has, however long that of `target` is; its mode is less the
+/// umask.
 int new_file_beside(const std::string& target, mode_t mode, std::string& draft) {
   static std::atomic<unsigned> count{0};
   for (int tries = 0; tries < 100; ++tries) {
-    draft = target + ".lamina-part-" + std::to_string(::getpid()) + "-" + std::to_string(count++);
+    draft = target.substr(0, target.rfind('/') + 1) + ".lamina-draft-" + std::to_string(::getpid()) + "-" +
+            std::to_string(count++);
     const int file = ::open(draft.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
     if (file >= 0 || errno != EEXIST) return file;
   }

@@ -251,6 +251,13 @@ void parts_are_set_aside() {
   check(in_order[1].front() == 5 && in_order[1].back() == 9, "in order");
   refused([] { lamina::split(10, {0.5, 0.6}); }, {"fractions", "1.1"});
   refused([] { lamina::split(1, {0.5, 0.5}); }, {"rows", "2"});
+  bool short_of_memory = false;
+  try {
+    lamina::split(std::numeric_limits<Index>::max(), {0.5, 0.5});
+  } catch (const std::bad_alloc&) {
+    short_of_memory = true;
+  }
+  check(short_of_memory, "more rows than any memory holds");
 }
 
 void bad_input_is_named() {
@@ -261,6 +268,8 @@ void bad_input_is_named() {
   refused([] { Net({dense(2, "rleu")}, 3); }, {"activation", "rleu", "relu"});
   refused([] { Net({Spec("Dense", {{"units", 2}, {"activatoin", "relu"}})}, 3); }, {"activatoin", "'activation'"});
   refused([] { Net({Spec("Dense", {{"units", 2.5}})}, 3); }, {"units of Dense", "whole number"});
+  refused([] { Spec("Dense", {{"units", std::numeric_limits<std::size_t>::max()}}); }, {"at most 9223372036854775807"});
+  refused([] { Spec("Embedding", {{"columns", std::vector<std::size_t>{1, std::size_t{1} << 63}}}); }, {"at most"});
   refused([] { Net({Spec("Dense", {{"units", 2}, {"use_bias", 1}})}, 3); }, {"use_bias of Dense", "true or false"});
   refused([] { Net({dense(2)}, 3, "huber_loss"); }, {"huber_loss", "huber"});
   refused([] { Net({dense(2)}, 0); }, {"n_inputs"});
@@ -302,11 +311,15 @@ void bad_input_is_named() {
   refused(with([](auto& o) { o.validation->fraction = 1; }), {"validation", "less than 1"});
   refused(with([](auto& o) { o.sample_weight = {1, 2}; }), {"sample_weight", "20", "got 2"});
   refused(with([](auto& o) { o.sample_weight.assign(20, 0.0); }), {"sample_weight", "zero"});
+  refused(with([](auto& o) { (o.sample_weight.assign(20, 1.0), o.sample_weight[4] = 1e39); }),
+          {"sample_weight", "range", "1e+39", "sample 4"});
   refused(with([](auto& o) { o.validation_sample_weight = {1}; }), {"validation_sample_weight"});
   refused(with([](auto& o) { o.sequences.steps = 2; }), {"sequences", "Recurrent"});
   refused(with([](auto& o) { o.threads = -2; }), {"threads"});
   refused([&] { net.parameter("0.wieght"); }, {"0.wieght", "0.weight"});
+  refused([&] { net.predict(x, {-3, {}}); }, {"sequences", "Recurrent"});
   refused([&] { net.set_normalization(x.row(0), x.row(1).head(2)); }, {"input_normalization"});
+  refused([&] { net.set_normalization(x.topLeftCorner(2, 2), x.row(1)); }, {"mean", "one row", "(2, 2)"});
   refused([&] { net.step(x.row(0)); }, {"step", "Recurrent"});
   check(same<float>(net.predict(x), before), "what was refused has changed nothing");
 
@@ -348,6 +361,8 @@ template <class T> void model_files() {
   check(back.metadata() == net.metadata(), "metadata are kept");
   back.save(path);
   check(lamina::Network<T>::load(path).predict(X) == net.predict(X), "saved twice");
+  back.set_normalization(back.input_mean(), back.input_scale());
+  check(back.predict(X * 100) == net.predict(X * 100), "a robust normalisation that is set stays robust");
   using Other = lamina::Network<std::conditional_t<sizeof(T) == 4, double, float>>;
   refused([&] { Other::load(path); }, {"test_face_", sizeof(T) == 4 ? "float32" : "float64", "Network<"});
 
@@ -441,6 +456,10 @@ void saving_is_careful() {
     thrown = true;
   }
   check(thrown && mode_of() == 0440, "a read-only file stays");
+  const std::string longest(255, 'a');
+  net.save(longest);
+  check(lamina::Network<float>::load(longest).inputs() == 3, "a name may be as long as names may be");
+  std::remove(longest.c_str());
   net.save("/dev/null");
   struct stat device{};
   check(::stat("/dev/null", &device) == 0 && S_ISCHR(device.st_mode), "a device stays one");
