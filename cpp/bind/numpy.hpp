@@ -1,11 +1,16 @@
-/// pybind11's arrays, in place of <pybind11/numpy.h>: their first use survives the interpreter's end.
+/// pybind11's arrays, in place of <pybind11/numpy.h>: they survive the interpreter's end.
 ///
 /// pybind11 looks the interface up when the first array comes, and lets go of the interpreter's lock meanwhile. That
 /// may be on a daemon thread, which the interpreter then ends in the midst of it: destructors give back a lock that
 /// they do not have and ask for one that they cannot get, and the process aborts. Here the lock stays held.
+///
+/// NumPy lets go of the lock as well, while it converts an array. A thread that is ended then must not unwind the
+/// frames that called it, which would let go of their objects without the lock.
 #pragma once
 
 #include <pybind11/gil_safe_call_once.h>
+
+#include <utility>
 
 #include "bind/lock.hpp"
 
@@ -15,17 +20,30 @@ struct npy_api;
 
 namespace lamina::bind {
 
-/// What is looked up under the interpreter's lock and kept for ever. Two threads may both do it, and find the same.
-template <class T> class LookedUp {
+/// NumPy's interface, looked up under the interpreter's lock and kept for ever. Two threads may both do it, and find
+/// the same.
+template <class Api> class LookedUp {
  public:
-  template <class F> LookedUp& call_once_and_store_result(F&& look_up, void (*)(T&) = nullptr) {
-    if (!found_) found_ = new T(unless_ended(look_up));
+  template <class F> LookedUp& call_once_and_store_result(F&& look_up, void (*)(Api&) = nullptr) {
+    if (!found_) {
+      Api* const found = new Api(unless_ended(look_up));
+      numpys_own() = std::exchange(found->PyArray_FromAny_, &from_any);
+      found_ = found;
+    }
     return *this;
   }
-  T& get_stored() { return *found_; }
+  Api& get_stored() { return *found_; }
 
  private:
-  T* found_ = nullptr;
+  static auto& numpys_own() {
+    static decltype(Api::PyArray_FromAny_) function = nullptr;
+    return function;
+  }
+  static PyObject* from_any(PyObject* from, PyObject* type, int least, int most, int flags, PyObject* context) {
+    return unless_ended([&] { return numpys_own()(from, type, least, most, flags, context); });
+  }
+
+  Api* found_ = nullptr;
 };
 
 }  // namespace lamina::bind
