@@ -340,8 +340,9 @@ class Network:
         sample_weight, validation_sample_weight : array-like, (rows,), optional
             A row of weight 2 counts as the row given twice, one of weight 0 as if it were not there.
         class_weight : dict or "balanced", optional
-            What each row of a class counts, in training and validation; "balanced" makes the classes count alike, by
-            the weights of their rows.
+            What each row of a class counts, in training and validation, and each step where steps have targets of their
+            own; "balanced" makes the classes count alike, by the weights of their rows, and rows of a class that is
+            validated on alone count as they are.
         scoring : str or callable, optional
             One of `lamina.metrics.names()`, or a callable of (network, X, y), of which more is better: early stopping
             keeps the best epoch.

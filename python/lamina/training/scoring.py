@@ -10,7 +10,7 @@ import numpy as np
 from lamina import metrics
 from lamina.data.arguments import in_short
 from lamina.data.arrays import Array
-from lamina.data.records import Samples
+from lamina.data.records import Samples, within_lengths
 from lamina.training.model import Model
 
 __all__ = ["Score", "Scoring", "before_link", "loss_of_predictions", "score_of"]
@@ -59,7 +59,7 @@ def _number(value: Any, what: str) -> float:
 
 def _cut(X: Array, lengths: Array) -> Array:
     """The sequences with zeros beyond their lengths, as `lamina.pad` has them."""
-    return np.where((np.arange(X.shape[1]) < lengths[:, None])[:, :, None], X, X.dtype.type(0))
+    return np.where(within_lengths(lengths, X.shape[1])[:, :, None], X, X.dtype.type(0))
 
 
 def _metric(name: str) -> Score:
