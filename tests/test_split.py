@@ -45,6 +45,54 @@ def test_groups_stay_whole():
     np.testing.assert_allclose([len(part[1]) / 300 for part in parts], (0.6, 0.2, 0.2), atol=0.06)
 
 
+@pytest.mark.parametrize(
+    ("sizes", "fractions", "lengths"),
+    [
+        ([10] * 6, (0.5, 0.5), [30, 30]),
+        ([10] * 6, (0.45, 0.55), [30, 30]),
+        ([1] * 10, (0.7, 0.15, 0.15), [7, 2, 1]),  # as without groups
+        ([50, 3, 3, 4], (0.2, 0.4, 0.4), [50, 3, 7]),  # no part is empty
+        ([3, 3, 4, 50], (0.2, 0.4, 0.4), [6, 4, 50]),
+        ([3, 4, 53], (0.1, 0.1, 0.8), [3, 4, 53]),
+    ],
+)
+def test_in_order_cuts_between_groups(sizes, fractions, lengths):
+    n = sum(sizes)
+    groups = np.repeat(np.random.default_rng(0).permutation(len(sizes)), sizes)
+    parts = lamina.split(np.zeros((n, 1)), np.arange(n), fractions, shuffle=False, groups=groups)
+    assert [len(part[1]) for part in parts] == lengths
+    np.testing.assert_array_equal(np.concatenate([part[1] for part in parts]), np.arange(n))
+    assert sum(len(np.unique(groups[part[1]])) for part in parts) == len(sizes)
+    if max(sizes) == 1:
+        alone = lamina.split(np.zeros((n, 1)), np.arange(n), fractions, shuffle=False)
+        assert [len(part[1]) for part in alone] == lengths
+
+
+@pytest.mark.parametrize("k", [2, 3, 4])
+def test_folds_in_order_are_runs_of_whole_groups(k):
+    groups = np.repeat(list("cabd"), [4, 1, 3, 4])
+    folds = fold_indices(12, k, shuffle=False, groups=groups)
+    assert np.unique(folds).tolist() == list(range(k))
+    assert (np.diff(folds) >= 0).all()
+    assert all(len(np.unique(folds[groups == group])) == 1 for group in "abcd")
+    X = np.random.default_rng(0).normal(size=(12, 2))
+    net = lamina.Network([lamina.Dense(1)], 2)
+    found = lamina.cross_validate(net, X, X[:, 0], k, shuffle=False, groups=groups, epochs=1, n_jobs=1)
+    np.testing.assert_array_equal(found.folds, folds)
+    np.testing.assert_array_equal(
+        fold_indices(12, k, shuffle=False, groups=range(12)), fold_indices(12, k, shuffle=False)
+    )
+
+
+def test_groups_in_pieces_have_no_order():
+    groups = np.repeat(list("abac"), 5)
+    message = "groups must have the rows of each group one after the other where shuffle=False; group 'a' begins once"
+    with pytest.raises(ValueError, match=f"{message} more in row 10"):
+        lamina.split(np.zeros((20, 1)), np.zeros(20), (0.5, 0.5), shuffle=False, groups=groups)
+    with pytest.raises(ValueError, match=message):
+        fold_indices(20, 2, shuffle=False, groups=groups)
+
+
 def test_same_seed_same_parts():
     x = np.arange(50)[:, None]
     one, same, other = (lamina.split(x, x[:, 0] * 1.0, seed=seed)[0][1].tolist() for seed in (1, 1, 2))

@@ -10,7 +10,7 @@ import numpy as np
 
 from lamina._dispatch import core as _core
 from lamina.data.arguments import boolean, seed_number, unexpected, whole_number, without_unknown
-from lamina.data.arrays import rows_of, unmasked
+from lamina.data.arrays import Array, rows_of, unmasked
 from lamina.data.records import Indices
 
 __all__ = [
@@ -127,16 +127,20 @@ def split_indices(n_rows: int, fractions: Sequence[float], labels: Any, shuffle:
 def fold_indices(
     n_rows: int, k: int, classes: Any = None, seed: int = 0, shuffle: bool = True, groups: Any = None
 ) -> Indices:
-    """Return the fold, 0 .. k - 1, of each row: sizes differ by one at most, and so do those within each class."""
+    """Return the fold, 0 .. k - 1, of each row: sizes differ by one at most, and so do those within each class.
+
+    Groups stay whole; without `shuffle` folds are runs of rows, cut between groups.
+    """
     whole_number(k, "k", 2)
     boolean(shuffle, "shuffle")
     seed_number(seed)
     if k > n_rows:
         raise ValueError(f"k must be at most the number of rows, {n_rows}; got {k} folds")
+    in_order = None if shuffle else np.arange(n_rows, dtype=np.int64) * k // n_rows
     if groups is not None:
-        return _grouped(groups, n_rows, [1 / k] * k, seed, "k")
-    if not shuffle:
-        return np.arange(n_rows, dtype=np.int64) * k // n_rows
+        return _grouped(groups, [1 / k] * k, seed, "k", n_rows, in_order)
+    if in_order is not None:
+        return in_order
     order = np.asarray(_core.permutation(seed, n_rows))
     if classes is not None:
         names, counts = np.unique(classes, return_counts=True)
@@ -180,8 +184,13 @@ def _is_missing(value: Any) -> bool:
     return isinstance(value, (float, complex, np.inexact, np.datetime64, np.timedelta64)) and bool(value != value)
 
 
-def _grouped(groups: Any, n_rows: int, shares: Sequence[float], seed: int, name: str) -> Indices:
-    """The part of each row: groups stay whole, the largest is placed first, where most room is left."""
+def _grouped(
+    groups: Any, shares: Sequence[float], seed: int, name: str, n_rows: int, in_order: Indices | None
+) -> Indices:
+    """The part of each row: groups stay whole, the largest is placed first, where most room is left.
+
+    Where the rows are to stay `in_order`, as parts that go by no groups, those are cut at the nearest ends of groups.
+    """
     groups = unmasked(groups, "groups")
     if groups.shape != (n_rows,):
         raise ValueError(f"groups must have one entry for each of the {n_rows} rows; got shape {groups.shape}")
@@ -189,6 +198,8 @@ def _grouped(groups: Any, n_rows: int, shares: Sequence[float], seed: int, name:
     counts = np.bincount(which)
     if len(counts) < len(shares):
         raise ValueError(f"{name} must ask for at most {len(counts)} parts, one a group; got {len(shares)}")
+    if in_order is not None:
+        return _cut_between_groups(groups, which, in_order, len(shares))
     order = np.asarray(_core.permutation(seed, len(counts)))
     order = order[np.argsort(-counts[order], kind="stable")]
     home, room = np.empty(len(counts), np.int64), np.asarray(shares) * n_rows
@@ -201,6 +212,27 @@ def _grouped(groups: Any, n_rows: int, shares: Sequence[float], seed: int, name:
         room[part] -= counts[group]
         taken[part] += 1
     return home[which]
+
+
+def _cut_between_groups(groups: Array, which: Indices, in_order: Indices, n_parts: int) -> Indices:
+    """The part of each row, `in_order`, with each cut moved to the nearest end of a group that leaves no part empty."""
+    ends = np.flatnonzero(np.diff(which)) + 1  # where another group begins
+    firsts = np.r_[0, ends]
+    again = np.ones(len(firsts), bool)
+    again[np.unique(which[firsts], return_index=True)[1]] = False
+    if again.any():
+        row = int(firsts[again.argmax()])
+        raise ValueError(
+            "groups must have the rows of each group one after the other where shuffle=False; group "
+            f"{groups[row : row + 1].tolist()[0]!r} begins once more in row {row}"
+        )
+    parts, least = np.zeros(len(which), np.int64), 0
+    for part in range(1, n_parts):
+        free = ends[least : len(ends) - (n_parts - 1 - part)]
+        nearest = int(np.abs(free - np.searchsorted(in_order, part)).argmin())
+        parts[free[nearest] :] = part
+        least += nearest + 1
+    return parts
 
 
 @without_unknown
@@ -227,7 +259,8 @@ def split(
         False cuts the rows in order: for time series.
     seed : int, default 0
     groups : array-like, (rows,), optional
-        Rows of one group stay in one part; the shares are met as nearly as the groups allow, without stratifying.
+        Rows of one group stay in one part; the shares are met as nearly as the groups allow, without stratifying. With
+        ``shuffle=False`` the cuts are between groups, each of which has to be in one piece.
 
     Returns
     -------
@@ -249,11 +282,14 @@ def split(
     if n_rows < len(shares):
         raise ValueError(f"X must have at least {len(shares)} rows, one for each part; got {n_rows}")
     if groups is not None:
-        home = _grouped(groups, n_rows, shares, seed, "fractions")
-        return [
-            (rows_of(X, part), rows_of(y, part)) for part in (np.flatnonzero(home == i) for i in range(len(shares)))
-        ]
-    labels = np.asarray(y)
-    use_labels = stratify and shuffle and labels.ndim == 1 and labels.dtype.kind in "iubOUST"
-    parts = split_indices(n_rows, shares, labels if use_labels else None, shuffle, seed)
+        in_order = None
+        if not shuffle:
+            alone = split_indices(n_rows, shares, None, shuffle, seed)
+            in_order = np.repeat(np.arange(len(shares)), [len(part) for part in alone])
+        home = _grouped(groups, shares, seed, "fractions", n_rows, in_order)
+        parts = [np.flatnonzero(home == i) for i in range(len(shares))]
+    else:
+        labels = np.asarray(y)
+        use_labels = stratify and shuffle and labels.ndim == 1 and labels.dtype.kind in "iubOUST"
+        parts = split_indices(n_rows, shares, labels if use_labels else None, shuffle, seed)
     return [(rows_of(X, part), rows_of(y, part)) for part in parts]
