@@ -199,7 +199,7 @@ def test_max_time_ends_training():
     assert history.stop_reason == "the time limit of 0.2 s"
 
 
-@pytest.mark.parametrize("value", [0, -1.0, float("nan"), "2s"])
+@pytest.mark.parametrize("value", [0, -1.0, float("nan"), "2s", [1], 1j, np.array([1.0, 2.0]), True, np.True_])
 def test_misuse_of_max_time(value):
     X, y = classes(50)
     with pytest.raises(ValueError, match="max_time must be a number of seconds greater than 0"):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from lamina import metrics
-from lamina.data.arguments import in_short
+from lamina.data.arguments import returned_number
 from lamina.data.arrays import Array
 from lamina.data.records import Samples, within_lengths
 from lamina.training.model import Model
@@ -34,7 +34,9 @@ def score_of(scoring: Scoring, loss: Any, what: str = "scoring") -> Score:
 def _measure(scoring: str | Callable[..., float], loss: Any, what: str) -> Score:
     """The measure that `scoring` asks for."""
     if callable(scoring):
-        return lambda net, s: _number(scoring(net, s.x if s.lengths is None else _cut(s.x, s.lengths), s.targets), what)
+        return lambda net, s: returned_number(
+            scoring(net, s.x if s.lengths is None else _cut(s.x, s.lengths), s.targets), what
+        )
     known = [entry for entry in metrics.describe() if entry["greater_is_better"]]
     found = next((entry for entry in known if scoring in (entry["name"], *entry["aliases"])), None)
     if found is None:
@@ -47,14 +49,6 @@ def _measure(scoring: str | Callable[..., float], loss: Any, what: str) -> Score
         kind = "classification" if found["targets"] == "classes" else "regression"
         raise ValueError(f"scoring={scoring!r} needs a {kind} loss; got {loss.name}")
     return _metric(found["name"])
-
-
-def _number(value: Any, what: str) -> float:
-    """What a callable has returned, which may be anything."""
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        raise TypeError(f"{what} must return a number; got {in_short(value)}") from None
 
 
 def _cut(X: Array, lengths: Array) -> Array:
