@@ -4,7 +4,10 @@ import warnings
 
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
+import scipy.sparse
 from sklearn.model_selection import GroupKFold
 
 import lamina
@@ -104,6 +107,60 @@ def test_a_data_frame_stays_one():
     (first, own), _ = lamina.split(frame[["a"]], frame["b"], fractions=(0.6, 0.4))
     assert isinstance(first, pd.DataFrame)
     assert first.index.tolist() == own.index.tolist()
+
+
+TABLES = {
+    "pandas": pd.DataFrame,
+    "polars": lambda x: pl.DataFrame(x, list("ab")),
+    "pyarrow": lambda x: pa.table(list(x.T), list("ab")),
+    "batch": lambda x: pa.record_batch(list(x.T), list("ab")),
+    **{
+        name: getattr(scipy.sparse, name)
+        for name in ("csr_array", "csr_matrix", "csc_array", "coo_array", "bsr_matrix")
+    },
+}
+COLUMNS = {
+    "pandas": pd.Series,
+    "polars": pl.Series,
+    "pyarrow": pa.array,
+    "in chunks": lambda y: pa.chunked_array([y[:3], y[3:]]),
+}
+
+
+@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("column", COLUMNS)
+@pytest.mark.parametrize("options", [{}, {"shuffle": False}, {"groups": np.arange(12) // 3}], ids=repr)
+def test_tables_and_sparse_matrices_stay_what_they_are(table, column, options):
+    x, y = np.arange(24.0).reshape(12, 2), np.arange(12) % 2
+    known = lamina.split(x, y, (0.5, 0.5), **options)
+    X, Y = TABLES[table](x), COLUMNS[column](y)
+    parts = lamina.split(X, Y, (0.5, 0.5), **options)
+    for (part, labels), (rows, classes) in zip(parts, known, strict=True):
+        assert type(labels) is type(Y)
+        np.testing.assert_array_equal(labels, classes)
+        assert type(part) is type(X)
+        np.testing.assert_array_equal(part.toarray() if "_" in table else part, rows)
+
+
+@pytest.mark.parametrize(
+    ("X", "y", "error", "message"),
+    [
+        (np.zeros(3), None, TypeError, "y must be an array or a data frame, with rows; got None"),
+        (3, np.zeros(3), TypeError, "X must be an array or a data frame, with rows; got 3"),
+        (np.zeros(3), [[1], [1, 2], [1]], ValueError, "y must be an array of numbers; got rows of different lengths"),
+        (np.zeros(20), ["a", None] * 10, ValueError, "y must tell the class of every row, or .*; got None for 10"),
+        (np.zeros(20), pd.Series(["a", None] * 10, dtype="string"), ValueError, "y must tell .* got <NA> for 10"),
+        (np.zeros(20), pa.array(["a", None] * 10), ValueError, "y must tell .* got None for 10"),
+        (np.zeros(20), np.array(["a", 1] * 10, object), TypeError, "y must be of one kind, .*; got int, str"),
+    ],
+)
+def test_what_has_no_rows_or_classes_is_named(X, y, error, message):
+    with pytest.raises(error, match=f"^{message}"):
+        lamina.split(X, y)
+    if "stratify" in message or "class" in message:
+        assert len(lamina.split(X, y, stratify=False)) == 3
+        with pytest.raises(error, match=f"^{message.replace(', or .*', '')}"):
+            lamina.compare(np.zeros((20, 1)), y)
 
 
 @pytest.mark.parametrize("k", [2, 3, 7])

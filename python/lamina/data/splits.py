@@ -10,11 +10,12 @@ import numpy as np
 
 from lamina._dispatch import core as _core
 from lamina.data.arguments import boolean, seed_number, unexpected, whole_number, without_unknown
-from lamina.data.arrays import Array, rows_of, unmasked
+from lamina.data.arrays import Array, rows_of, unmasked, with_rows
 from lamina.data.records import Indices
 
 __all__ = [
     "Split",
+    "class_numbers",
     "fold_indices",
     "group_numbers",
     "said_of_few",
@@ -26,6 +27,7 @@ __all__ = [
 ]
 
 
+_UNSTRATIFIED = ", or give stratify=False"
 #: What other libraries call an option of `split`, and how it is said here.
 _OTHER_WORDS = {
     "test_size": "write fractions=(0.8, 0.2): for each part, in order, its share",
@@ -110,17 +112,20 @@ def _can_stratify(labels: Any, shuffle: bool) -> bool:
     return labels is not None and shuffle and bool(_core.can_stratify(np.ascontiguousarray(labels, np.int32), 2))
 
 
-def split_indices(n_rows: int, fractions: Sequence[float], labels: Any, shuffle: bool, seed: int) -> list[Indices]:
-    """Return row numbers of each part, sorted; `labels` (rows,) keeps the classes' shares."""
+def split_indices(
+    n_rows: int, fractions: Sequence[float], labels: Any, shuffle: bool, seed: int, name: str = "labels"
+) -> list[Indices]:
+    """Return row numbers of each part, sorted; `labels` (rows,), for errors a `name`, keep the classes' shares."""
     classes = None
     if labels is not None:
-        names, classes, counts = np.unique(labels, return_inverse=True, return_counts=True)
+        names, classes = class_numbers(labels, name, _UNSTRATIFIED)
+        counts = np.bincount(classes)
         if shuffle and counts.min() < len(fractions):
             raise ValueError(
                 f"stratify needs at least {len(fractions)} members of every class, one for each part; "
                 f"class {names.tolist()[counts.argmin()]!r} has {counts.min()}: take fewer parts, or stratify=False"
             )
-        classes = classes.reshape(-1).astype(np.int32)
+        classes = classes.astype(np.int32)
     return list(_core.split_rows(n_rows, list(fractions), classes, shuffle, seed))
 
 
@@ -143,13 +148,14 @@ def fold_indices(
         return in_order
     order = np.asarray(_core.permutation(seed, n_rows))
     if classes is not None:
-        names, counts = np.unique(classes, return_counts=True)
+        names, numbers = class_numbers(classes, "classes", _UNSTRATIFIED)
+        counts = np.bincount(numbers)
         if counts.min() < k:
             raise ValueError(
                 f"stratify needs at least k = {k} members of every class; class {names[counts.argmin()].item()!r} has "
                 f"{counts.min()}: take fewer folds, or stratify=False"
             )
-        order = order[np.argsort(np.asarray(classes)[order], kind="stable")]
+        order = order[np.argsort(numbers[order], kind="stable")]
     folds = np.empty(n_rows, np.int64)
     # Dealt like cards, so that the extra rows of the classes go to different folds.
     folds[order] = np.arange(n_rows) % k
@@ -161,20 +167,34 @@ def group_numbers(groups: Any) -> Indices:
 
     ValueError for masked or missing entries, TypeError for what cannot be put in order.
     """
-    array = unmasked(groups, "groups").reshape(-1)
+    return _numbered(groups, "groups", "group")[1]
+
+
+def class_numbers(labels: Any, name: str, instead: str = "") -> tuple[Array, Indices]:
+    """Return the classes in order, and the number of each row's class.
+
+    Errors, as of `group_numbers`, say by which `name` the labels go, and what one may do `instead`.
+    """
+    return _numbered(labels, name, "class", instead)
+
+
+def _numbered(values: Any, name: str, kind: str, instead: str = "") -> tuple[Array, Indices]:
+    array = unmasked(values, name).reshape(-1)
     missing: Any = ()
-    if array.dtype.kind == "O":
+    if array.dtype.kind in "OT":
         missing = [each for each in array if _is_missing(each)]
     elif array.dtype.kind in "fcmM":
         missing = array[np.isnan(array)]
     if len(missing):
-        raise ValueError(f"groups must tell the group of every row; got {missing[0]} for {len(missing)} of them")
+        raise ValueError(
+            f"{name} must tell the {kind} of every row{instead}; got {missing[0]} for {len(missing)} of them"
+        )
     try:
-        numbers: Indices = np.unique(array, return_inverse=True)[1]
+        found, numbers = np.unique(array, return_inverse=True)
     except TypeError:
         kinds = sorted({type(each).__name__ for each in array})
-        raise TypeError(f"groups must be of one kind, text or numbers; got {', '.join(kinds[:3])}") from None
-    return numbers.reshape(-1)
+        raise TypeError(f"{name} must be of one kind, text or numbers{instead}; got {', '.join(kinds[:3])}") from None
+    return found, numbers.reshape(-1)
 
 
 def _is_missing(value: Any) -> bool:
@@ -250,7 +270,7 @@ def split(
 
     Parameters
     ----------
-    X, y : array-like or data frame, as many rows each
+    X, y : array-like, data frame or sparse matrix, as many rows each
     fractions : sequence of float, default (0.7, 0.15, 0.15)
         Shares that sum to 1, each greater than 0.
     stratify : bool, default True
@@ -276,9 +296,10 @@ def split(
     stratify, shuffle = boolean(stratify, "stratify"), boolean(shuffle, "shuffle")
     if not shares or min(shares) <= 0 or abs(sum(shares) - 1) > 1e-6:
         raise ValueError(f"fractions must be greater than 0 and sum to 1; got {tuple(fractions)}")
-    n_rows = len(X)
-    if len(y) != n_rows:
-        raise ValueError(f"y must have as many rows as X ({n_rows}); got {len(y)}")
+    X, n_rows = with_rows(X, "X")
+    y, n_targets = with_rows(y, "y")
+    if n_targets != n_rows:
+        raise ValueError(f"y must have as many rows as X ({n_rows}); got {n_targets}")
     if n_rows < len(shares):
         raise ValueError(f"X must have at least {len(shares)} rows, one for each part; got {n_rows}")
     if groups is not None:
@@ -291,5 +312,5 @@ def split(
     else:
         labels = np.asarray(y)
         use_labels = stratify and shuffle and labels.ndim == 1 and labels.dtype.kind in "iubOUST"
-        parts = split_indices(n_rows, shares, labels if use_labels else None, shuffle, seed)
+        parts = split_indices(n_rows, shares, labels if use_labels else None, shuffle, seed, "y")
     return [(rows_of(X, part), rows_of(y, part)) for part in parts]
