@@ -191,6 +191,20 @@ def test_split_says_what_is_wrong(options, message):
         lamina.split(np.zeros((10, 1)), np.repeat([0, 1], [7, 3]), **options)
 
 
+@pytest.mark.parametrize("fractions", [(None, 0.5), ("a", 0.5), (np.array([0.2, 0.3]), 0.5), [[0.5], [0.5, 1]], 0.5])
+def test_shares_are_numbers(fractions):
+    with pytest.raises(TypeError, match="fractions must be a sequence of shares that sum to 1, such as"):
+        lamina.split(np.zeros((10, 1)), np.zeros(10), fractions)
+
+
+@pytest.mark.parametrize("share", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_shares_are_finite(share, place):
+    fractions = np.insert([0.5, 0.5], place, share)
+    with pytest.raises(ValueError, match=r"fractions must be greater than 0 and sum to 1; got .*(nan|inf)"):
+        lamina.split(np.zeros((10, 1)), np.zeros(10), fractions)
+
+
 def test_rows_of_x_and_y_must_agree():
     with pytest.raises(ValueError, match=r"y must have as many rows as X \(3\); got 2"):
         lamina.split(np.zeros((3, 1)), np.zeros(2))

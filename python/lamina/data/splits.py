@@ -255,6 +255,22 @@ def _cut_between_groups(groups: Array, which: Indices, in_order: Indices, n_part
     return parts
 
 
+def _shares(fractions: Any) -> list[float]:
+    """The share of each part, of what a caller gives."""
+    wanted = "fractions must be a sequence of shares that sum to 1, such as (0.8, 0.2)"
+    if isinstance(fractions, (str, int, float)) or not isinstance(fractions, Iterable):
+        raise TypeError(f"{wanted}; got {fractions!r}")
+    given = tuple(fractions)
+    try:
+        shares = [float(share) for share in given]
+    except (TypeError, ValueError):
+        raise TypeError(f"{wanted}; got {given!r}") from None
+    # So said that it does not hold for NaN.
+    if not shares or not (min(shares) > 0 and abs(sum(shares) - 1) <= 1e-6):
+        raise ValueError(f"fractions must be greater than 0 and sum to 1; got {given}")
+    return shares
+
+
 @without_unknown
 def split(
     X: Any,
@@ -289,13 +305,9 @@ def split(
     """
     if unknown:
         raise unexpected(split, unknown, _OTHER_WORDS)
-    if isinstance(fractions, (str, int, float)) or not isinstance(fractions, Iterable):
-        raise TypeError(f"fractions must be a sequence of shares that sum to 1, such as (0.8, 0.2); got {fractions!r}")
-    shares = [float(f) for f in fractions]
+    shares = _shares(fractions)
     seed_number(seed)
     stratify, shuffle = boolean(stratify, "stratify"), boolean(shuffle, "shuffle")
-    if not shares or min(shares) <= 0 or abs(sum(shares) - 1) > 1e-6:
-        raise ValueError(f"fractions must be greater than 0 and sum to 1; got {tuple(fractions)}")
     X, n_rows = with_rows(X, "X")
     y, n_targets = with_rows(y, "y")
     if n_targets != n_rows:
