@@ -489,6 +489,8 @@ def test_text_labels_are_met_with_a_hint():
     hint = r"dtype <U3; labels are 0, 1, .*classes, y = np.unique\(y, return_inverse=True\)"
     with pytest.raises(TypeError, match=hint):
         lamina.search(lambda: None, {"l2": [0.0]}, x, names)
+    with pytest.raises(TypeError, match=f"^validation y must hold numbers; got {hint}"):
+        network().fit(X, Y, validation=(x, names))
     for output in ("auto", "logistic"):
         with pytest.raises(TypeError, match=f"{hint}.*lamina.CascadeClassifier"):
             lamina.CascadeNetwork(4, 2, output=output).fit(x, names)

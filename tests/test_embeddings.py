@@ -129,6 +129,32 @@ def test_fractions_in_columns_of_categories_are_refused():
         np.testing.assert_array_equal(net.predict(wrong), net.predict(with_zeros))
 
 
+def test_fractions_in_steps_and_in_what_is_held_out_are_refused():
+    rng = np.random.default_rng(0)
+    S = np.concatenate([rng.integers(0, 4, (30, 6, 1)), rng.normal(size=(30, 6, 1))], axis=2)
+    y, lengths = S[:, 0, 1], np.full(30, 5)
+    wrong, beyond = S.copy(), S.copy()
+    wrong[3, 2, 0], beyond[3, 5, 0], beyond[4, 5, 0] = 1.5, 1.5, np.nan
+    net = lamina.Network([lamina.Embedding((0,), (4,), 2), lamina.Recurrent(4), lamina.Dense(1)], 2)
+    before = net.copy()
+    told = "must hold numbers of categories in column 0, which .*; got 1.5 in row 3"
+    for fit in (
+        lambda: net.fit(wrong, y),
+        lambda: net.fit(wrong, y, lengths=lengths),
+        lambda: net.fit(beyond, y, lengths=np.where(np.arange(30) == 3, 6, 5)),
+    ):
+        with pytest.raises(ValueError, match=f"^X {told}"):
+            fit()
+    for held in ((wrong, y), (wrong, y, lengths)):
+        with pytest.raises(ValueError, match=f"^validation X {told}"):
+            net.fit(S, y, validation=held)
+    np.testing.assert_array_equal(net.predict(S), before.predict(S))
+    cut = S.copy()
+    cut[:, 5] = 0
+    history = net.fit(beyond, y, lengths=lengths, validation=(beyond, y, lengths), epochs=2)
+    assert history == before.fit(cut, y, lengths=lengths, validation=(cut, y, lengths), epochs=2)
+
+
 def test_every_category_is_a_float():
     most = 2**24
     net = lamina.Network([lamina.Embedding((0,), (most,), 1)], 1)

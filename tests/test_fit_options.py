@@ -106,6 +106,88 @@ def test_class_weight_needs_classes():
         network("binary_cross_entropy").fit(X, np.ones((50, 2)), class_weight="balanced")
 
 
+STEPS = 6
+#: What `class_weight` may be for three classes.
+OF_STEPS = {"balanced": "balanced", "some": {1: 3.0, 2: 0.5}, "without": {0: 0, 2: 4.0}}
+
+
+def step_classes(rows=40, seed=0):
+    """Sequences whose steps have classes, 0 first; and as many of their steps as count, at least three."""
+    rng = np.random.default_rng(seed)
+    y = np.sort(rng.integers(0, 3, (rows, STEPS)), axis=1)
+    y[:, 0], y[:, 2] = 0, np.maximum(y[:, 2], 1)
+    y[:, 3:] = np.maximum(y[:, 3:], y[:, 2:3])
+    return rng.normal(size=(rows, STEPS, 2)) + 0.3 * y[..., None], y, rng.integers(3, STEPS + 1, rows)
+
+
+def step_network(loss="cross_entropy"):
+    layers = [lamina.Recurrent(4, return_sequences=True), lamina.Dense(3)]
+    return lamina.Network(layers, n_inputs=2, loss=loss, dtype="float64")
+
+
+def step_factors(class_weight, y, counts):
+    """What each class weighs, as the documentation says it, by the steps that count."""
+    if class_weight == "balanced":
+        return counts.sum() / (3 * np.bincount(y.ravel(), counts.ravel(), 3))
+    return np.array([class_weight.get(label, 1.0) for label in range(3)])
+
+
+@pytest.mark.parametrize("kind", ["cross_entropy", "binary_cross_entropy"])
+@pytest.mark.parametrize("validation", [None, 0.3, "apart"])
+@pytest.mark.parametrize("own", [False, True], ids=["alike", "weighted"])
+@pytest.mark.parametrize("cut", [False, True], ids=["whole", "lengths"])
+@pytest.mark.parametrize("class_weight", OF_STEPS)
+def test_steps_weigh_what_their_classes_do(class_weight, cut, own, validation, kind):
+    class_weight = OF_STEPS[class_weight]
+    S, y, lengths = step_classes()
+    within = np.arange(STEPS) < lengths[:, None] if cut else np.ones(y.shape, bool)
+    weight = np.where(np.arange(y.size).reshape(y.shape) % 7 == 3, 0.0, 1.5) if own else np.ones(y.shape)
+    options = {"validation": validation, **PLAIN, **({"lengths": lengths} if cut else {})}
+    trained = np.ones(len(y), bool)
+    apart = step_classes(12, seed=1)
+    if validation == "apart":
+        options["validation"] = apart if cut else apart[:2]
+    elif validation is not None:
+        trained[lamina.Split(validation).indices(len(y), None, 0)[1]] = False
+    factors = step_factors(class_weight, y[trained], (within * weight)[trained])
+    shown = np.where(within & (weight > 0), y, -7)  # no class at all
+    same = dict(options)
+    if validation == "apart":
+        same["validation_sample_weight"] = factors[apart[1]]
+    one, other = step_network(kind), step_network(kind)
+    given = {"sample_weight": weight} if own else {}
+    history = one.fit(S, shown, class_weight=class_weight, **given, **options)
+    assert history == other.fit(S, shown, sample_weight=weight * factors[y], **same)
+    np.testing.assert_array_equal(one.predict(S), other.predict(S))
+
+
+def test_sequences_without_a_step_that_weighs_are_as_if_not_there():
+    S, y, lengths = step_classes()
+    y[::4] = 0
+    rest = np.arange(len(y)) % 4 != 0
+    options = {"class_weight": {0: 0.0}, **PLAIN}
+    one, other = step_network(), step_network()
+    history = one.fit(S, y, validation=(S, y, lengths), lengths=lengths, **options)
+    kept = (S[rest], y[rest], lengths[rest])
+    assert history == other.fit(*kept[:2], validation=kept, lengths=kept[2], **options)
+    with pytest.raises(ValueError, match="class_weight must leave a validation row"):
+        step_network().fit(S, y, validation=(S[:1], y[:1]), **options)
+    with pytest.raises(ValueError, match="class_weight must leave a training row"):
+        step_network().fit(S, y, validation=None, **{**options, "class_weight": {0: 0, 1: 0, 2: 0}})
+
+
+def test_classes_that_balanced_has_not_seen_count_as_they_are():
+    X, y = classes()
+    y = np.where(X[:, 0] > 1.5, 2, y)
+    known = y < 2
+    held = (X, y)
+    one, other = network(outputs=3), network(outputs=3)
+    history = one.fit(X[known], y[known], class_weight="balanced", validation=held, **PLAIN)
+    by_class = np.append(known.sum() / (2 * np.bincount(y[known])), 1.0)
+    weight = {"sample_weight": by_class[y[known]], "validation_sample_weight": by_class[y]}
+    assert history == other.fit(X[known], y[known], validation=held, **weight, **PLAIN)
+
+
 # Time -------------------------------------------------------------------------------------------------------------
 
 
@@ -117,7 +199,7 @@ def test_max_time_ends_training():
     assert history.stop_reason == "the time limit of 0.2 s"
 
 
-@pytest.mark.parametrize("value", [0, -1.0, float("nan"), "2s"])
+@pytest.mark.parametrize("value", [0, -1.0, float("nan"), "2s", [1], 1j, np.array([1.0, 2.0]), True, np.True_])
 def test_misuse_of_max_time(value):
     X, y = classes(50)
     with pytest.raises(ValueError, match="max_time must be a number of seconds greater than 0"):

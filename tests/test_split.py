@@ -4,7 +4,10 @@ import warnings
 
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
+import scipy.sparse
 from sklearn.model_selection import GroupKFold
 
 import lamina
@@ -45,6 +48,54 @@ def test_groups_stay_whole():
     np.testing.assert_allclose([len(part[1]) / 300 for part in parts], (0.6, 0.2, 0.2), atol=0.06)
 
 
+@pytest.mark.parametrize(
+    ("sizes", "fractions", "lengths"),
+    [
+        ([10] * 6, (0.5, 0.5), [30, 30]),
+        ([10] * 6, (0.45, 0.55), [30, 30]),
+        ([1] * 10, (0.7, 0.15, 0.15), [7, 2, 1]),  # as without groups
+        ([50, 3, 3, 4], (0.2, 0.4, 0.4), [50, 3, 7]),  # no part is empty
+        ([3, 3, 4, 50], (0.2, 0.4, 0.4), [6, 4, 50]),
+        ([3, 4, 53], (0.1, 0.1, 0.8), [3, 4, 53]),
+    ],
+)
+def test_in_order_cuts_between_groups(sizes, fractions, lengths):
+    n = sum(sizes)
+    groups = np.repeat(np.random.default_rng(0).permutation(len(sizes)), sizes)
+    parts = lamina.split(np.zeros((n, 1)), np.arange(n), fractions, shuffle=False, groups=groups)
+    assert [len(part[1]) for part in parts] == lengths
+    np.testing.assert_array_equal(np.concatenate([part[1] for part in parts]), np.arange(n))
+    assert sum(len(np.unique(groups[part[1]])) for part in parts) == len(sizes)
+    if max(sizes) == 1:
+        alone = lamina.split(np.zeros((n, 1)), np.arange(n), fractions, shuffle=False)
+        assert [len(part[1]) for part in alone] == lengths
+
+
+@pytest.mark.parametrize("k", [2, 3, 4])
+def test_folds_in_order_are_runs_of_whole_groups(k):
+    groups = np.repeat(list("cabd"), [4, 1, 3, 4])
+    folds = fold_indices(12, k, shuffle=False, groups=groups)
+    assert np.unique(folds).tolist() == list(range(k))
+    assert (np.diff(folds) >= 0).all()
+    assert all(len(np.unique(folds[groups == group])) == 1 for group in "abcd")
+    X = np.random.default_rng(0).normal(size=(12, 2))
+    net = lamina.Network([lamina.Dense(1)], 2)
+    found = lamina.cross_validate(net, X, X[:, 0], k, shuffle=False, groups=groups, epochs=1, n_jobs=1)
+    np.testing.assert_array_equal(found.folds, folds)
+    np.testing.assert_array_equal(
+        fold_indices(12, k, shuffle=False, groups=range(12)), fold_indices(12, k, shuffle=False)
+    )
+
+
+def test_groups_in_pieces_have_no_order():
+    groups = np.repeat(list("abac"), 5)
+    message = "groups must have the rows of each group one after the other where shuffle=False; group 'a' begins once"
+    with pytest.raises(ValueError, match=f"{message} more in row 10"):
+        lamina.split(np.zeros((20, 1)), np.zeros(20), (0.5, 0.5), shuffle=False, groups=groups)
+    with pytest.raises(ValueError, match=message):
+        fold_indices(20, 2, shuffle=False, groups=groups)
+
+
 def test_same_seed_same_parts():
     x = np.arange(50)[:, None]
     one, same, other = (lamina.split(x, x[:, 0] * 1.0, seed=seed)[0][1].tolist() for seed in (1, 1, 2))
@@ -56,6 +107,60 @@ def test_a_data_frame_stays_one():
     (first, own), _ = lamina.split(frame[["a"]], frame["b"], fractions=(0.6, 0.4))
     assert isinstance(first, pd.DataFrame)
     assert first.index.tolist() == own.index.tolist()
+
+
+TABLES = {
+    "pandas": pd.DataFrame,
+    "polars": lambda x: pl.DataFrame(x, list("ab")),
+    "pyarrow": lambda x: pa.table(list(x.T), list("ab")),
+    "batch": lambda x: pa.record_batch(list(x.T), list("ab")),
+    **{
+        name: getattr(scipy.sparse, name)
+        for name in ("csr_array", "csr_matrix", "csc_array", "coo_array", "bsr_matrix")
+    },
+}
+COLUMNS = {
+    "pandas": pd.Series,
+    "polars": pl.Series,
+    "pyarrow": pa.array,
+    "in chunks": lambda y: pa.chunked_array([y[:3], y[3:]]),
+}
+
+
+@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("column", COLUMNS)
+@pytest.mark.parametrize("options", [{}, {"shuffle": False}, {"groups": np.arange(12) // 3}], ids=repr)
+def test_tables_and_sparse_matrices_stay_what_they_are(table, column, options):
+    x, y = np.arange(24.0).reshape(12, 2), np.arange(12) % 2
+    known = lamina.split(x, y, (0.5, 0.5), **options)
+    X, Y = TABLES[table](x), COLUMNS[column](y)
+    parts = lamina.split(X, Y, (0.5, 0.5), **options)
+    for (part, labels), (rows, classes) in zip(parts, known, strict=True):
+        assert type(labels) is type(Y)
+        np.testing.assert_array_equal(labels, classes)
+        assert type(part) is type(X)
+        np.testing.assert_array_equal(part.toarray() if "_" in table else part, rows)
+
+
+@pytest.mark.parametrize(
+    ("X", "y", "error", "message"),
+    [
+        (np.zeros(3), None, TypeError, "y must be an array or a data frame, with rows; got None"),
+        (3, np.zeros(3), TypeError, "X must be an array or a data frame, with rows; got 3"),
+        (np.zeros(3), [[1], [1, 2], [1]], ValueError, "y must be an array of numbers; got rows of different lengths"),
+        (np.zeros(20), ["a", None] * 10, ValueError, "y must tell the class of every row, or .*; got None for 10"),
+        (np.zeros(20), pd.Series(["a", None] * 10, dtype="string"), ValueError, "y must tell .* got <NA> for 10"),
+        (np.zeros(20), pa.array(["a", None] * 10), ValueError, "y must tell .* got None for 10"),
+        (np.zeros(20), np.array(["a", 1] * 10, object), TypeError, "y must be of one kind, .*; got int, str"),
+    ],
+)
+def test_what_has_no_rows_or_classes_is_named(X, y, error, message):
+    with pytest.raises(error, match=f"^{message}"):
+        lamina.split(X, y)
+    if "stratify" in message or "class" in message:
+        assert len(lamina.split(X, y, stratify=False)) == 3
+        with pytest.raises(error, match=f"^{message.replace(', or .*', '')}"):
+            lamina.compare(np.zeros((20, 1)), y)
 
 
 @pytest.mark.parametrize("k", [2, 3, 7])
@@ -84,6 +189,20 @@ def test_folds_in_order_are_runs():
 def test_split_says_what_is_wrong(options, message):
     with pytest.raises(ValueError, match=message):
         lamina.split(np.zeros((10, 1)), np.repeat([0, 1], [7, 3]), **options)
+
+
+@pytest.mark.parametrize("fractions", [(None, 0.5), ("a", 0.5), (np.array([0.2, 0.3]), 0.5), [[0.5], [0.5, 1]], 0.5])
+def test_shares_are_numbers(fractions):
+    with pytest.raises(TypeError, match="fractions must be a sequence of shares that sum to 1, such as"):
+        lamina.split(np.zeros((10, 1)), np.zeros(10), fractions)
+
+
+@pytest.mark.parametrize("share", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_shares_are_finite(share, place):
+    fractions = np.insert([0.5, 0.5], place, share)
+    with pytest.raises(ValueError, match=r"fractions must be greater than 0 and sum to 1; got .*(nan|inf)"):
+        lamina.split(np.zeros((10, 1)), np.zeros(10), fractions)
 
 
 def test_rows_of_x_and_y_must_agree():

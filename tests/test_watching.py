@@ -199,9 +199,13 @@ def test_a_callable_that_returns_no_number_is_named(value):
     for options, words in (
         ({"metrics": {"cost": lambda net, x, y: value}}, "metrics: 'cost' must return a number; got"),
         ({"scoring": lambda net, x, y: value}, "scoring must return a number; got"),
+        (
+            {"early_stopping": lamina.EarlyStopping(monitor=lambda epoch: value)},
+            "monitor must return a number; got",
+        ),
     ):
         with pytest.raises(TypeError, match=words):
-            network().fit(X, Y, **options, **OPTIONS)
+            network().fit(X, Y, **{**OPTIONS, **options})
 
 
 def of_library(library):

@@ -1,6 +1,9 @@
 """A sample weight says how often a row is given: one of weight 0 is as if it were not there, whatever is in it."""
 
 import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 
 import lamina
@@ -134,7 +137,28 @@ def test_what_is_wrong_beside_them_is_still_refused():
         "sample_weight must not be all zero": (X, Y, WEIGHT * 0, {}),
         "lengths needs a network with a Recurrent layer": (X, Y, WEIGHT, {"lengths": np.ones(ROWS, int)}),
         "X must have 2 axes": (X[:, 0], Y, WEIGHT, {}),
+        "y must hold numbers": (X, None, WEIGHT, {}),
+        "y must be an array or a data frame, with rows; got 3": (X, 3, WEIGHT, {}),
+        "y must be an array of numbers; got rows of different lengths": (X, [*[[0]] * 89, [0, 1]], WEIGHT, {}),
+        "lengths must be an array of numbers; got rows of": (X, Y, WEIGHT, {"lengths": [*[[1]] * 89, [1, 1]]}),
     }
     for message, (x, y, weight, options) in refused.items():
-        with pytest.raises(ValueError, match=message):
+        with pytest.raises((ValueError, TypeError), match=f"^{message}"):
             network().fit(x, y, sample_weight=weight, **options)
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow", "pyarrow in chunks", "lists"])
+def test_they_may_be_rows_of_any_library(library):
+    table, label = {
+        "pandas": (lambda: pd.DataFrame(X), pd.Series),
+        "polars": (lambda: pl.DataFrame(X), pl.Series),
+        "pyarrow": (lambda: pa.table(list(X.T), list("abcd")), pa.array),
+        "pyarrow in chunks": (
+            lambda: pa.concat_tables([pa.table(list(part.T), list("abcd")) for part in (X[:50], X[50:])]),
+            lambda y: pa.chunked_array([y[:20], y[20:]]),
+        ),
+        "lists": (X.tolist, list),
+    }[library]
+    one, other = network(), network()
+    history = one.fit(table(), label(Y), sample_weight=label(WEIGHT), epochs=2)
+    assert history == other.fit(X, Y, sample_weight=WEIGHT, epochs=2)

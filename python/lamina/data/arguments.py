@@ -13,6 +13,7 @@ __all__ = [
     "float_type",
     "in_short",
     "number",
+    "returned_number",
     "seed_number",
     "thread_count",
     "unexpected",
@@ -70,6 +71,14 @@ def number(value: Any, name: str, least: float = 0.0, *, above: bool = False) ->
     if not (np.isfinite(value) and (value > least if above else value >= least)):
         raise ValueError(f"{name} must be finite and {'above' if above else 'at least'} {least:g}; got {value}")
     return float(value)
+
+
+def returned_number(value: Any, what: str) -> float:
+    """Return as a float what a callable, `what`, has returned, which may be anything; TypeError names it."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{what} must return a number; got {in_short(value)}") from None
 
 
 def whole_number(value: Any, name: str, least: int, most: int = 2**63 - 1) -> int:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lamina._dispatch import core as _core
+from lamina.data.arguments import in_short
 
 Array = npt.NDArray[Any]
 
@@ -25,13 +26,18 @@ def to_array(value: Any, name: str) -> Array:
     elif hasattr(value, "toarray"):
         raise TypeError(f"{name} must be dense; got a sparse {type(value).__name__} (use {name}.toarray())")
     refuse_masked(value, name)
-    try:
-        array = np.asarray(value)
-    except ValueError as error:
-        raise ValueError(f"{name} must be an array of numbers; got rows of different lengths") from error
+    array = plain_array(value, name)
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{name} must hold numbers; got dtype {array.dtype}")
     return array
+
+
+def plain_array(value: Any, name: str) -> Array:
+    """Return a NumPy array of any type; ValueError where rows have different lengths."""
+    try:
+        return np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"{name} must be an array of numbers; got rows of different lengths") from error
 
 
 def unmasked(value: Any, name: str) -> Array:
@@ -170,9 +176,24 @@ def rows_of(data: Any, index: Any) -> Any:
     """Return rows of an array, a data frame, or what can be made an array, by their numbers."""
     if hasattr(data, "iloc"):
         return data.iloc[index]
+    if hasattr(data, "to_pylist"):  # pyarrow's, which are indexed by one number or a slice alone
+        return data.take(index)
+    if hasattr(data, "tocsr"):  # sparse, of which not every format has rows
+        return data.tocsr()[index].asformat(data.format)
     if hasattr(data, "to_numpy") or isinstance(data, np.ndarray):
         return data[index]
     return np.asarray(data)[index]
+
+
+def with_rows(value: Any, name: str) -> tuple[Any, int]:
+    """Return what `rows_of` takes rows of, data frames as they are and lists as arrays, and how many rows it has."""
+    own = ("iloc", "to_pylist", "tocsr", "to_numpy")
+    is_one = isinstance(value, np.ndarray) or any(hasattr(value, method) for method in own)
+    data = value if is_one else plain_array(value, name)
+    shape = getattr(data, "shape", None)
+    if shape == ():
+        raise TypeError(f"{name} must be an array or a data frame, with rows; got {in_short(value)}")
+    return data, len(data) if shape is None else shape[0]
 
 
 def mean_and_scale_of(pair: Any) -> tuple[Array, Array]:

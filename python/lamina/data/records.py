@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from lamina.data.arrays import Array
 
-__all__ = ["HeldOut", "Indices", "SampleSpec", "Samples", "TrainingSet"]
+__all__ = ["HeldOut", "Indices", "SampleSpec", "Samples", "TrainingSet", "within_lengths"]
 
 Indices = npt.NDArray[np.int64]
 
@@ -68,16 +68,31 @@ class Samples:
     def __len__(self) -> int:
         return len(self.x)
 
+    def counting(self) -> Array:
+        """Return whether each target counts, (n, targets of a sample): within the length, of weight above 0."""
+        n = len(self.x)
+        each = len(self.targets) // n
+        counts = np.ones((n, each), bool) if self.weights is None else self.weights.reshape(n, each) > 0
+        # One target a sample may be that of its last step; of one step it is within any length.
+        return counts if self.lengths is None or each == 1 else counts & within_lengths(self.lengths, each)
+
     def counted(self) -> Samples:
-        """Return the samples of weight above 0; themselves, where that is all; not for targets by step."""
+        """Return the samples with a target that counts; themselves, where all have one."""
         if self.weights is None or self.weights.all():
             return self
-        return self.take(np.flatnonzero(self.weights))
+        return self.take(np.flatnonzero(self.counting().any(axis=1)))
 
     def take(self, rows: Any) -> Samples:
-        """Return the samples of these numbers; not for targets by step."""
-        weights, lengths = (part if part is None else part[rows] for part in (self.weights, self.lengths))
-        return Samples(self.x[rows], self.targets[rows], weights, lengths)
+        """Return the samples of these numbers."""
+        lengths = None if self.lengths is None else self.lengths[rows]
+        weights = None if self.weights is None else self._taken(self.weights, rows)
+        return Samples(self.x[rows], self._taken(self.targets, rows), weights, lengths)
+
+    def _taken(self, part: Array, rows: Any) -> Array:
+        """Of what has an entry for each target, step by step, that of these samples."""
+        n, others = len(self.x), part.shape[1:]
+        by_sample = part if len(part) == n else part.reshape(n, -1, *others)
+        return np.asarray(by_sample[rows]).reshape(-1, *others)
 
 
 @dataclass(slots=True, eq=False)
@@ -99,3 +114,8 @@ class TrainingSet:
     samples: Samples
     rows: Indices | None = None
     held_out: HeldOut | None = None
+
+
+def within_lengths(lengths: Array, steps: int) -> Array:
+    """Return whether each step of each sequence, (n, steps), is within its length."""
+    return np.asarray(np.arange(steps) < lengths[:, None])

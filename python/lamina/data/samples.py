@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from lamina.data.arrays import Array, matrix, rows_of, to_array, weights
+from lamina.data.arrays import Array, matrix, rows_of, to_array, weights, with_rows
 from lamina.data.records import Indices, Samples, SampleSpec
 from lamina.data.sequences import sequence_inputs, sequence_samples
 from lamina.data.targets import targets
@@ -56,10 +56,18 @@ def counted(
     rows = counted_rows(spec, X, weight, name) if X.ndim > 1 else None
     if rows is None:
         return X, y, weight, lengths
-    for part, whose in ((y, "y"), (lengths, "lengths")):
-        if part is not None and np.shape(part)[:1] != (len(X),):
-            raise ValueError(f"{which}{whose} must have one entry for each of the {len(X)} rows of X")
-    return X[rows], rows_of(y, rows), weight[rows], None if lengths is None else rows_of(lengths, rows)
+    y, lengths = (_rows_beside(part, rows, len(X), which + own) for part, own in ((y, "y"), (lengths, "lengths")))
+    return X[rows], y, weight[rows], lengths
+
+
+def _rows_beside(part: Any, rows: Indices, n_rows: int, name: str) -> Any:
+    """The `rows` of what has one for each of X; None stays None."""
+    if part is None:
+        return None
+    part, n = with_rows(part, name)
+    if n != n_rows:
+        raise ValueError(f"{name} must have one entry for each of the {n_rows} rows of X; got {n}")
+    return rows_of(part, rows)
 
 
 def inputs(spec: SampleSpec, X: Any, lengths: Any = None, name: str = "X") -> tuple[Array, Array | None]:

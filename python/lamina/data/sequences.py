@@ -9,7 +9,7 @@ import numpy as np
 
 from lamina._dispatch import core as _core
 from lamina.data.arrays import Array, in_type, to_array, weights, what_is_not_finite
-from lamina.data.records import Samples, SampleSpec
+from lamina.data.records import Samples, SampleSpec, within_lengths
 from lamina.data.targets import targets
 
 __all__ = ["pad", "sequence_inputs", "sequence_samples"]
@@ -79,13 +79,8 @@ def _steps_that_count(n: int, steps: int, lengths: Array | None, by_step: Array 
     """Whether each step, one after the other, has a target that counts; None where all have."""
     if lengths is None and (by_step is None or by_step.all()):
         return None
-    within = np.ones(n * steps, bool) if lengths is None else _within(lengths, steps).reshape(-1)
+    within = np.ones(n * steps, bool) if lengths is None else within_lengths(lengths, steps).reshape(-1)
     return within if by_step is None else within & (by_step > 0)
-
-
-def _within(lengths: Array, steps: int) -> Array:
-    """Whether each step of each sequence, (n, steps), is within its length."""
-    return np.asarray(np.arange(steps) < lengths[:, None])
 
 
 def _weights_by_step(sample_weight: Any, n: int, steps: int, name: str) -> Array | None:
@@ -114,7 +109,7 @@ def sequence_inputs(spec: SampleSpec, X: Any, lengths: Any, name: str = "X") -> 
         raise ValueError(f"{name} must have {spec.n_inputs} features, as the network has inputs; got {array.shape[2]}")
     out = in_type(array, spec.dtype)
     checked = _checked_lengths(lengths, array.shape[0], array.shape[1], name.removesuffix("X"))
-    _check_finite(out, None if checked is None else _within(checked, out.shape[1]), name, array)
+    _check_finite(out, None if checked is None else within_lengths(checked, out.shape[1]), name, array)
     return out, checked
 
 

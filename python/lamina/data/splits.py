@@ -10,11 +10,12 @@ import numpy as np
 
 from lamina._dispatch import core as _core
 from lamina.data.arguments import boolean, seed_number, unexpected, whole_number, without_unknown
-from lamina.data.arrays import rows_of, unmasked
+from lamina.data.arrays import Array, rows_of, unmasked, with_rows
 from lamina.data.records import Indices
 
 __all__ = [
     "Split",
+    "class_numbers",
     "fold_indices",
     "group_numbers",
     "said_of_few",
@@ -26,6 +27,7 @@ __all__ = [
 ]
 
 
+_UNSTRATIFIED = ", or give stratify=False"
 #: What other libraries call an option of `split`, and how it is said here.
 _OTHER_WORDS = {
     "test_size": "write fractions=(0.8, 0.2): for each part, in order, its share",
@@ -110,42 +112,50 @@ def _can_stratify(labels: Any, shuffle: bool) -> bool:
     return labels is not None and shuffle and bool(_core.can_stratify(np.ascontiguousarray(labels, np.int32), 2))
 
 
-def split_indices(n_rows: int, fractions: Sequence[float], labels: Any, shuffle: bool, seed: int) -> list[Indices]:
-    """Return row numbers of each part, sorted; `labels` (rows,) keeps the classes' shares."""
+def split_indices(
+    n_rows: int, fractions: Sequence[float], labels: Any, shuffle: bool, seed: int, name: str = "labels"
+) -> list[Indices]:
+    """Return row numbers of each part, sorted; `labels` (rows,), for errors a `name`, keep the classes' shares."""
     classes = None
     if labels is not None:
-        names, classes, counts = np.unique(labels, return_inverse=True, return_counts=True)
+        names, classes = class_numbers(labels, name, _UNSTRATIFIED)
+        counts = np.bincount(classes)
         if shuffle and counts.min() < len(fractions):
             raise ValueError(
                 f"stratify needs at least {len(fractions)} members of every class, one for each part; "
                 f"class {names.tolist()[counts.argmin()]!r} has {counts.min()}: take fewer parts, or stratify=False"
             )
-        classes = classes.reshape(-1).astype(np.int32)
+        classes = classes.astype(np.int32)
     return list(_core.split_rows(n_rows, list(fractions), classes, shuffle, seed))
 
 
 def fold_indices(
     n_rows: int, k: int, classes: Any = None, seed: int = 0, shuffle: bool = True, groups: Any = None
 ) -> Indices:
-    """Return the fold, 0 .. k - 1, of each row: sizes differ by one at most, and so do those within each class."""
+    """Return the fold, 0 .. k - 1, of each row: sizes differ by one at most, and so do those within each class.
+
+    Groups stay whole; without `shuffle` folds are runs of rows, cut between groups.
+    """
     whole_number(k, "k", 2)
     boolean(shuffle, "shuffle")
     seed_number(seed)
     if k > n_rows:
         raise ValueError(f"k must be at most the number of rows, {n_rows}; got {k} folds")
+    in_order = None if shuffle else np.arange(n_rows, dtype=np.int64) * k // n_rows
     if groups is not None:
-        return _grouped(groups, n_rows, [1 / k] * k, seed, "k")
-    if not shuffle:
-        return np.arange(n_rows, dtype=np.int64) * k // n_rows
+        return _grouped(groups, [1 / k] * k, seed, "k", n_rows, in_order)
+    if in_order is not None:
+        return in_order
     order = np.asarray(_core.permutation(seed, n_rows))
     if classes is not None:
-        names, counts = np.unique(classes, return_counts=True)
+        names, numbers = class_numbers(classes, "classes", _UNSTRATIFIED)
+        counts = np.bincount(numbers)
         if counts.min() < k:
             raise ValueError(
                 f"stratify needs at least k = {k} members of every class; class {names[counts.argmin()].item()!r} has "
                 f"{counts.min()}: take fewer folds, or stratify=False"
             )
-        order = order[np.argsort(np.asarray(classes)[order], kind="stable")]
+        order = order[np.argsort(numbers[order], kind="stable")]
     folds = np.empty(n_rows, np.int64)
     # Dealt like cards, so that the extra rows of the classes go to different folds.
     folds[order] = np.arange(n_rows) % k
@@ -157,20 +167,34 @@ def group_numbers(groups: Any) -> Indices:
 
     ValueError for masked or missing entries, TypeError for what cannot be put in order.
     """
-    array = unmasked(groups, "groups").reshape(-1)
+    return _numbered(groups, "groups", "group")[1]
+
+
+def class_numbers(labels: Any, name: str, instead: str = "") -> tuple[Array, Indices]:
+    """Return the classes in order, and the number of each row's class.
+
+    Errors, as of `group_numbers`, say by which `name` the labels go, and what one may do `instead`.
+    """
+    return _numbered(labels, name, "class", instead)
+
+
+def _numbered(values: Any, name: str, kind: str, instead: str = "") -> tuple[Array, Indices]:
+    array = unmasked(values, name).reshape(-1)
     missing: Any = ()
-    if array.dtype.kind == "O":
+    if array.dtype.kind in "OT":
         missing = [each for each in array if _is_missing(each)]
     elif array.dtype.kind in "fcmM":
         missing = array[np.isnan(array)]
     if len(missing):
-        raise ValueError(f"groups must tell the group of every row; got {missing[0]} for {len(missing)} of them")
+        raise ValueError(
+            f"{name} must tell the {kind} of every row{instead}; got {missing[0]} for {len(missing)} of them"
+        )
     try:
-        numbers: Indices = np.unique(array, return_inverse=True)[1]
+        found, numbers = np.unique(array, return_inverse=True)
     except TypeError:
         kinds = sorted({type(each).__name__ for each in array})
-        raise TypeError(f"groups must be of one kind, text or numbers; got {', '.join(kinds[:3])}") from None
-    return numbers.reshape(-1)
+        raise TypeError(f"{name} must be of one kind, text or numbers{instead}; got {', '.join(kinds[:3])}") from None
+    return found, numbers.reshape(-1)
 
 
 def _is_missing(value: Any) -> bool:
@@ -180,8 +204,13 @@ def _is_missing(value: Any) -> bool:
     return isinstance(value, (float, complex, np.inexact, np.datetime64, np.timedelta64)) and bool(value != value)
 
 
-def _grouped(groups: Any, n_rows: int, shares: Sequence[float], seed: int, name: str) -> Indices:
-    """The part of each row: groups stay whole, the largest is placed first, where most room is left."""
+def _grouped(
+    groups: Any, shares: Sequence[float], seed: int, name: str, n_rows: int, in_order: Indices | None
+) -> Indices:
+    """The part of each row: groups stay whole, the largest is placed first, where most room is left.
+
+    Where the rows are to stay `in_order`, as parts that go by no groups, those are cut at the nearest ends of groups.
+    """
     groups = unmasked(groups, "groups")
     if groups.shape != (n_rows,):
         raise ValueError(f"groups must have one entry for each of the {n_rows} rows; got shape {groups.shape}")
@@ -189,6 +218,8 @@ def _grouped(groups: Any, n_rows: int, shares: Sequence[float], seed: int, name:
     counts = np.bincount(which)
     if len(counts) < len(shares):
         raise ValueError(f"{name} must ask for at most {len(counts)} parts, one a group; got {len(shares)}")
+    if in_order is not None:
+        return _cut_between_groups(groups, which, in_order, len(shares))
     order = np.asarray(_core.permutation(seed, len(counts)))
     order = order[np.argsort(-counts[order], kind="stable")]
     home, room = np.empty(len(counts), np.int64), np.asarray(shares) * n_rows
@@ -201,6 +232,43 @@ def _grouped(groups: Any, n_rows: int, shares: Sequence[float], seed: int, name:
         room[part] -= counts[group]
         taken[part] += 1
     return home[which]
+
+
+def _cut_between_groups(groups: Array, which: Indices, in_order: Indices, n_parts: int) -> Indices:
+    """The part of each row, `in_order`, with each cut moved to the nearest end of a group that leaves no part empty."""
+    ends = np.flatnonzero(np.diff(which)) + 1  # where another group begins
+    firsts = np.r_[0, ends]
+    again = np.ones(len(firsts), bool)
+    again[np.unique(which[firsts], return_index=True)[1]] = False
+    if again.any():
+        row = int(firsts[again.argmax()])
+        raise ValueError(
+            "groups must have the rows of each group one after the other where shuffle=False; group "
+            f"{groups[row : row + 1].tolist()[0]!r} begins once more in row {row}"
+        )
+    parts, least = np.zeros(len(which), np.int64), 0
+    for part in range(1, n_parts):
+        free = ends[least : len(ends) - (n_parts - 1 - part)]
+        nearest = int(np.abs(free - np.searchsorted(in_order, part)).argmin())
+        parts[free[nearest] :] = part
+        least += nearest + 1
+    return parts
+
+
+def _shares(fractions: Any) -> list[float]:
+    """The share of each part, of what a caller gives."""
+    wanted = "fractions must be a sequence of shares that sum to 1, such as (0.8, 0.2)"
+    if isinstance(fractions, (str, int, float)) or not isinstance(fractions, Iterable):
+        raise TypeError(f"{wanted}; got {fractions!r}")
+    given = tuple(fractions)
+    try:
+        shares = [float(share) for share in given]
+    except (TypeError, ValueError):
+        raise TypeError(f"{wanted}; got {given!r}") from None
+    # So said that it does not hold for NaN.
+    if not shares or not (min(shares) > 0 and abs(sum(shares) - 1) <= 1e-6):
+        raise ValueError(f"fractions must be greater than 0 and sum to 1; got {given}")
+    return shares
 
 
 @without_unknown
@@ -218,7 +286,7 @@ def split(
 
     Parameters
     ----------
-    X, y : array-like or data frame, as many rows each
+    X, y : array-like, data frame or sparse matrix, as many rows each
     fractions : sequence of float, default (0.7, 0.15, 0.15)
         Shares that sum to 1, each greater than 0.
     stratify : bool, default True
@@ -227,7 +295,8 @@ def split(
         False cuts the rows in order: for time series.
     seed : int, default 0
     groups : array-like, (rows,), optional
-        Rows of one group stay in one part; the shares are met as nearly as the groups allow, without stratifying.
+        Rows of one group stay in one part; the shares are met as nearly as the groups allow, without stratifying. With
+        ``shuffle=False`` the cuts are between groups, each of which has to be in one piece.
 
     Returns
     -------
@@ -236,24 +305,24 @@ def split(
     """
     if unknown:
         raise unexpected(split, unknown, _OTHER_WORDS)
-    if isinstance(fractions, (str, int, float)) or not isinstance(fractions, Iterable):
-        raise TypeError(f"fractions must be a sequence of shares that sum to 1, such as (0.8, 0.2); got {fractions!r}")
-    shares = [float(f) for f in fractions]
+    shares = _shares(fractions)
     seed_number(seed)
     stratify, shuffle = boolean(stratify, "stratify"), boolean(shuffle, "shuffle")
-    if not shares or min(shares) <= 0 or abs(sum(shares) - 1) > 1e-6:
-        raise ValueError(f"fractions must be greater than 0 and sum to 1; got {tuple(fractions)}")
-    n_rows = len(X)
-    if len(y) != n_rows:
-        raise ValueError(f"y must have as many rows as X ({n_rows}); got {len(y)}")
+    X, n_rows = with_rows(X, "X")
+    y, n_targets = with_rows(y, "y")
+    if n_targets != n_rows:
+        raise ValueError(f"y must have as many rows as X ({n_rows}); got {n_targets}")
     if n_rows < len(shares):
         raise ValueError(f"X must have at least {len(shares)} rows, one for each part; got {n_rows}")
     if groups is not None:
-        home = _grouped(groups, n_rows, shares, seed, "fractions")
-        return [
-            (rows_of(X, part), rows_of(y, part)) for part in (np.flatnonzero(home == i) for i in range(len(shares)))
-        ]
-    labels = np.asarray(y)
-    use_labels = stratify and shuffle and labels.ndim == 1 and labels.dtype.kind in "iubOUST"
-    parts = split_indices(n_rows, shares, labels if use_labels else None, shuffle, seed)
+        in_order = None
+        if not shuffle:
+            alone = split_indices(n_rows, shares, None, shuffle, seed)
+            in_order = np.repeat(np.arange(len(shares)), [len(part) for part in alone])
+        home = _grouped(groups, shares, seed, "fractions", n_rows, in_order)
+        parts = [np.flatnonzero(home == i) for i in range(len(shares))]
+    else:
+        labels = np.asarray(y)
+        use_labels = stratify and shuffle and labels.ndim == 1 and labels.dtype.kind in "iubOUST"
+        parts = split_indices(n_rows, shares, labels if use_labels else None, shuffle, seed, "y")
     return [(rows_of(X, part), rows_of(y, part)) for part in parts]

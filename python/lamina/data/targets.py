@@ -56,8 +56,9 @@ def target_array(value: Any, name: str, loss: Any = None, estimator: str = "MLPC
     except TypeError as error:
         if hasattr(value, "toarray") or not (loss is None or loss.targets in ("classes", "binary")):
             raise
+        own = name.removeprefix("validation ")  # as a caller has it
         raise TypeError(
-            f"{error}; labels are 0, 1, ...: classes, {name} = np.unique({name}, return_inverse=True) numbers them "
+            f"{error}; labels are 0, 1, ...: classes, {own} = np.unique({own}, return_inverse=True) numbers them "
             f"(lamina.{estimator} takes labels of any kind)"
         ) from None
 

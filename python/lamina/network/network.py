@@ -25,7 +25,7 @@ from lamina.data.arguments import (
 from lamina.data.arrays import Array, matrix_blocks, mean_and_scale_of
 from lamina.data.class_weights import weighted_by_class
 from lamina.data.held_out import set_aside
-from lamina.data.records import SampleSpec
+from lamina.data.records import Samples, SampleSpec, within_lengths
 from lamina.data.samples import counted_rows, counted_samples, inputs
 from lamina.files import FilePath
 from lamina.network import stepping
@@ -340,8 +340,9 @@ class Network:
         sample_weight, validation_sample_weight : array-like, (rows,), optional
             A row of weight 2 counts as the row given twice, one of weight 0 as if it were not there.
         class_weight : dict or "balanced", optional
-            What each row of a class counts, in training and validation; "balanced" makes the classes count alike, by
-            the weights of their rows.
+            What each row of a class counts, in training and validation, and each step where steps have targets of their
+            own; "balanced" makes the classes count alike, by the weights of their rows, and rows of a class that is
+            validated on alone count as they are.
         scoring : str or callable, optional
             One of `lamina.metrics.names()`, or a callable of (network, X, y), of which more is better: early stopping
             keeps the best epoch.
@@ -385,11 +386,12 @@ class Network:
         if unknown:
             raise unexpected(Network.fit, unknown, _OTHER_WORDS)
         given = counted_samples(self._spec, X, y, sample_weight, lengths)
-        if given.lengths is None:
-            _refuse_fractions(self.layers, given.x)
+        _refuse_fractions(self.layers, given, "X")
         if not resume:
             self._core.need_two_classes(given)
         training = set_aside(self._spec, given, validation, validation_sample_weight, self._seed)
+        if (held := training.held_out) is not None and held.rows is None:
+            _refuse_fractions(self.layers, held.samples, "validation X")
         self._warn_of_a_second_link()
         training = weighted_by_class(training, class_weight, self._spec)
         options = FitOptions(
@@ -701,8 +703,12 @@ def _normalizing(given: Any) -> str:
     )
 
 
-def _refuse_fractions(layers: Sequence[Any], x: Array) -> None:
-    """Raise ValueError where a column of categories, as the `Embedding` layers in front name them, holds a fraction."""
+def _refuse_fractions(layers: Sequence[Any], given: Samples, name: str) -> None:
+    """Raise ValueError where a column of categories, as the `Embedding` layers in front name them, holds a fraction.
+
+    Steps beyond the lengths may be anything.
+    """
+    x = given.x
     source: list[int | None] = list(range(x.shape[-1]))  # of each of a layer's inputs: the column of x
     for layer in layers:
         if not isinstance(layer, (_core.Embedding, _core.NumericEmbedding)):
@@ -713,9 +719,11 @@ def _refuse_fractions(layers: Sequence[Any], x: Array) -> None:
                     continue
                 values = x[..., column]
                 fractions = values != np.floor(values)
+                if given.lengths is not None:
+                    fractions &= within_lengths(given.lengths, x.shape[1])
                 if fractions.any():
                     raise ValueError(
-                        f"X must hold numbers of categories in column {column}, which an Embedding looks up; got "
+                        f"{name} must hold numbers of categories in column {column}, which an Embedding looks up; got "
                         f"{values[fractions][0]:g} in row {int(np.argwhere(fractions)[0, 0])}"
                     )
         # What a layer does not name comes first, and what it makes of the others behind; of numbers no name means all.

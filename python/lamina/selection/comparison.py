@@ -12,6 +12,7 @@ from lamina._core import Dense
 from lamina.data.arguments import boolean, seed_number
 from lamina.data.arrays import Array, to_array, unmasked
 from lamina.data.records import Samples
+from lamina.data.splits import class_numbers
 from lamina.extras import how_to_install
 from lamina.files import FilePath
 from lamina.network.network import Network
@@ -174,8 +175,8 @@ def _targets(y: Any) -> tuple[Array, Array | None]:
     """Labels as 0 .. n - 1 and what they stand for, or values and None."""
     values = unmasked(y, "y")
     if values.ndim == 1 and values.dtype.kind in "iubOUST":
-        classes, labels = np.unique(values, return_inverse=True)
-        return labels.reshape(-1), classes
+        classes, labels = class_numbers(values, "y")
+        return labels, classes
     return to_array(y, "y").astype(np.float64), None
 
 

@@ -247,7 +247,8 @@ def cross_validate(
     groups : array-like, (rows,), optional
         Rows of one group stay in one fold (then nothing is stratified).
     shuffle : bool, default True
-        False makes each fold a run of consecutive rows.
+        False makes each fold a run of consecutive rows, of whole groups with `groups`, each of which has to be in one
+        piece.
     verbose : int, default 0
         1 prints a line on standard error as each fold ends.
     checkpoint : path-like, optional

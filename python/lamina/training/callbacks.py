@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
+import numpy as np
+
 from lamina._dispatch import core as _core
 from lamina import metrics
-from lamina.data.arguments import boolean, number, unexpected, whole_number, without_unknown
+from lamina.data.arguments import boolean, number, returned_number, unexpected, whole_number, without_unknown
 from lamina.data.frames import frame_of
 from lamina.other_words import OF_A_HISTORY, OF_CALLBACKS, with_other_words
 from lamina.text import counted
@@ -275,7 +277,7 @@ class EarlyStopping:
         if not callable(monitor):
             return None
         sign = -1.0 if self.mode == "max" else 1.0
-        return lambda report: sign * float(monitor(epoch_of(report)))
+        return lambda report: sign * returned_number(monitor(epoch_of(report)), "monitor")
 
 
 class TimeLimit:
@@ -288,7 +290,8 @@ class TimeLimit:
     """
 
     def __init__(self, seconds: float) -> None:
-        if isinstance(seconds, (bool, str)) or not seconds > 0:
+        is_number = isinstance(seconds, (int, float, np.integer, np.floating)) and not isinstance(seconds, bool)
+        if not is_number or not seconds > 0:
             raise ValueError(f"max_time must be a number of seconds greater than 0; got {seconds!r}")
         self.seconds, self.reached = seconds, False
 

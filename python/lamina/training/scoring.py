@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from lamina import metrics
-from lamina.data.arguments import in_short
+from lamina.data.arguments import returned_number
 from lamina.data.arrays import Array
-from lamina.data.records import Samples
+from lamina.data.records import Samples, within_lengths
 from lamina.training.model import Model
 
 __all__ = ["Score", "Scoring", "before_link", "loss_of_predictions", "score_of"]
@@ -34,7 +34,9 @@ def score_of(scoring: Scoring, loss: Any, what: str = "scoring") -> Score:
 def _measure(scoring: str | Callable[..., float], loss: Any, what: str) -> Score:
     """The measure that `scoring` asks for."""
     if callable(scoring):
-        return lambda net, s: _number(scoring(net, s.x if s.lengths is None else _cut(s.x, s.lengths), s.targets), what)
+        return lambda net, s: returned_number(
+            scoring(net, s.x if s.lengths is None else _cut(s.x, s.lengths), s.targets), what
+        )
     known = [entry for entry in metrics.describe() if entry["greater_is_better"]]
     found = next((entry for entry in known if scoring in (entry["name"], *entry["aliases"])), None)
     if found is None:
@@ -49,17 +51,9 @@ def _measure(scoring: str | Callable[..., float], loss: Any, what: str) -> Score
     return _metric(found["name"])
 
 
-def _number(value: Any, what: str) -> float:
-    """What a callable has returned, which may be anything."""
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        raise TypeError(f"{what} must return a number; got {in_short(value)}") from None
-
-
 def _cut(X: Array, lengths: Array) -> Array:
     """The sequences with zeros beyond their lengths, as `lamina.pad` has them."""
-    return np.where((np.arange(X.shape[1]) < lengths[:, None])[:, :, None], X, X.dtype.type(0))
+    return np.where(within_lengths(lengths, X.shape[1])[:, :, None], X, X.dtype.type(0))
 
 
 def _metric(name: str) -> Score:
