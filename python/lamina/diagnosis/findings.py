@@ -9,11 +9,20 @@ from typing import Any
 import numpy as np
 
 from lamina.data.arrays import Array
-from lamina.data.samples import samples
+from lamina.data.class_weights import weighted_by_class
+from lamina.data.held_out import set_aside
+from lamina.data.records import Samples
+from lamina.data.samples import counted_samples
 from lamina.data.targets import classes_of
-from lamina.diagnosis.probes import gradient_sizes, idle_units, prediction_of_the_mean, update_ratios
+from lamina.diagnosis.probes import (
+    gradient_sizes,
+    idle_units,
+    prediction_of_the_mean,
+    update_ratios,
+)
 from lamina.network.network import Network
 from lamina.network.summary import short
+from lamina.optimizers import is_solver, rule_of
 from lamina.text import aligned
 
 __all__ = ["Diagnosis", "Finding", "LayerReport", "diagnose"]
@@ -121,10 +130,13 @@ def diagnose(net: Network, X: Any, y: Any, validation: Any = None, **fit_options
         It does not change.
     X, y : array-like
         The samples it trains on, as for `Network.fit`.
-    validation : (X, y), optional
-        Samples it does not train on; without them the validation loss is that of its last fit, if it has one.
+    validation : (X, y), fraction or `Split`, optional
+        Samples it does not train on, or which of `X` these are, as for `Network.fit`; without them the validation loss
+        is that of its last fit, if it has one.
     **fit_options
-        What its training uses of `Network.fit`'s options (optimizer, batch_size, l2, clip, ...): they decide its steps.
+        What its training has of `Network.fit`'s options; any may be given. Steps are made by optimizer (at its own
+        rate, whatever the schedule), batch_size, rates, decays, l1, l2, penalty_per_batch and clip; sample_weight,
+        validation_sample_weight and class_weight count in all figures. Nothing is called, shown or written.
 
     Returns
     -------
@@ -133,31 +145,37 @@ def diagnose(net: Network, X: Any, y: Any, validation: Any = None, **fit_options
     """
     if not isinstance(net, Network) or net.spec.recurrent:
         raise TypeError(f"net must be a lamina.Network without recurrent layers; got {net!r}")
-    given = samples(net.spec, X, y)
-    x, t = given.x, given.targets
+    solver = is_solver(rule_of(fit_options.get("optimizer")))
+    weight, held_weight = (fit_options.get(name) for name in ("sample_weight", "validation_sample_weight"))
+    given = counted_samples(net.spec, X, y, weight, fit_options.get("lengths"))
+    parts = set_aside(net.spec, given, validation, held_weight, net.seed)
+    parts = weighted_by_class(parts, fit_options.get("class_weight"), net.spec)
+    given = parts.samples if parts.rows is None else parts.samples.take(parts.rows)
     own = net.copy()
     if net.normalize_inputs and net.input_normalization is None:
         own.core.fit_normalization(given, own.normalizing)
-    few = np.linspace(0, len(x) - 1, min(_ROWS, len(x))).astype(int)
-    layers = _layers(own, x[few], t[few], fit_options)
-    loss = own.evaluate(x, t)
-    mean_loss = prediction_of_the_mean(net.loss, t, net.n_outputs)
-    held = None
-    if validation is not None:
-        held = own.evaluate(*validation)
+    few = np.linspace(0, len(given) - 1, min(_ROWS, len(given))).astype(int)
+    layers = _layers(own, given.take(few), fit_options)
+    loss = own.evaluate(given.x, given.targets, given.weights)
+    mean_loss = prediction_of_the_mean(own, given)
+    held_loss = None
+    if parts.held_out is not None:
+        held = parts.held_out.taken()
+        held_loss = own.evaluate(held.x, held.targets, held.weights)
     elif net.history is not None and net.history.validation_loss and net.history.best_epoch:
-        held = net.history.validation_loss[net.history.best_epoch - 1]
+        held_loss = net.history.validation_loss[net.history.best_epoch - 1]
     findings = [
-        *_about_inputs(own, x),
-        *_about_targets(net, t),
-        *_about_layers(layers),
-        *_about_the_fit(net, loss, mean_loss, held),
+        *_about_inputs(own, given.x),
+        *_about_targets(net, given),
+        *_about_layers(layers, solver),
+        *_about_the_fit(net, loss, mean_loss, held_loss),
     ]
-    return Diagnosis(findings, layers, loss, mean_loss, held)
+    return Diagnosis(findings, layers, loss, mean_loss, held_loss)
 
 
-def _layers(net: Network, x: Array, t: Array, options: dict[str, Any]) -> list[LayerReport]:
-    idle, gradients, updates = idle_units(net, x), gradient_sizes(net, x, t), update_ratios(net, x, t, options)
+def _layers(net: Network, given: Samples, options: dict[str, Any]) -> list[LayerReport]:
+    idle, gradients = idle_units(net, given.x), gradient_sizes(net, given)
+    updates = update_ratios(net, given, options)
     return [
         LayerReport(
             i,
@@ -195,10 +213,10 @@ def _about_inputs(net: Network, x: Array) -> Iterator[Finding]:
         )
 
 
-def _about_targets(net: Network, t: Array) -> Iterator[Finding]:
-    classes = classes_of(net.loss, t)
+def _about_targets(net: Network, given: Samples) -> Iterator[Finding]:
+    classes = classes_of(net.loss, given.targets)
     if classes is None:
-        size = float(np.abs(t).max())
+        size = float(np.abs(given.targets).max())
         if net.loss.targets == "real" and (size > 100 or 0 < size < 0.01):
             yield Finding(
                 "unscaled targets",
@@ -207,7 +225,7 @@ def _about_targets(net: Network, t: Array) -> Iterator[Finding]:
                 "Divide y by its standard deviation (and subtract the mean): weights start for outputs about 1.",
             )
         return
-    counts = np.bincount(classes.astype(int), minlength=max(net.n_outputs, 2))
+    counts = np.bincount(classes.astype(int), given.weights, minlength=max(net.n_outputs, 2))
     absent = np.flatnonzero(counts == 0)
     if len(absent):
         yield Finding(
@@ -218,15 +236,16 @@ def _about_targets(net: Network, t: Array) -> Iterator[Finding]:
         )
     present = np.where(counts > 0, counts, counts.max())
     if counts.max() > 5 * present.min():
+        unit = "rows" if given.weights is None else "of weight"
         yield Finding(
             "class imbalance",
             "y",
-            f"class {counts.argmax()} has {counts.max()} rows, class {present.argmin()} has {present.min()}",
+            f"class {counts.argmax()} has {counts.max():.6g} {unit}, class {present.argmin()} has {present.min():.6g}",
             'Use fit(class_weight="balanced"), and look at each class: lamina.plots.confusion_matrix.',
         )
 
 
-def _about_layers(layers: list[LayerReport]) -> Iterator[Finding]:
+def _about_layers(layers: list[LayerReport], solver: bool) -> Iterator[Finding]:
     for own in layers:
         where = f"layer {own.position}, {own.layer}"
         if own.dead is not None and own.dead > 0.1:
@@ -239,7 +258,7 @@ def _about_layers(layers: list[LayerReport]) -> Iterator[Finding]:
                 f"{own.saturated:.0%} of the units are nearly flat on nine rows of ten",
                 "Normalise the inputs, put BatchNorm before the activation, add l2, or lower the learning rate.",
             )
-        if own.update is not None and not 1e-6 < own.update < 0.1:
+        if own.update is not None and not solver and not 1e-6 < own.update < 0.1:  # a solver finds its own steps
             small = own.update <= 1e-6
             yield Finding(
                 "steps too small" if small else "steps too large",

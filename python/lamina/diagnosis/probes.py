@@ -8,19 +8,42 @@ from typing import Any
 
 import numpy as np
 
+from lamina.data.arguments import whole_number
 from lamina.data.arrays import Array
+from lamina.data.records import Samples
 from lamina.network.network import Network
 from lamina.optimizers import is_solver, rule_of
-from lamina.training.callbacks import DivergenceWarning
+from lamina.training.callbacks import DivergenceWarning, Epoch
 from lamina.training.scoring import loss_of_predictions
 
-__all__ = ["gradient_sizes", "idle_units", "prediction_of_the_mean", "update_ratios"]
+__all__ = [
+    "COURSE_OPTIONS",
+    "SAMPLE_OPTIONS",
+    "STEP_OPTIONS",
+    "gradient_sizes",
+    "idle_units",
+    "prediction_of_the_mean",
+    "update_ratios",
+]
 
 # A unit is saturated where its slope is under a twentieth of the steepest in nine rows of ten.
 _FLAT, _MOST = 0.05, 0.9
 _STEPS = 8
-#: A fit of the weights themselves, one step further.
-_ONE_STEP = {"epochs": 1, "validation": None, "early_stopping": None, "average": 0.0, "resume": True}
+#: What a step of a fit is made by, of the options of `Network.fit`.
+STEP_OPTIONS = frozenset(
+    {"optimizer", "batch_size", "rates", "decays", "l1", "l2", "penalty_per_batch", "clip", "n_threads"}
+)
+#: What is said of the samples: it is in those that the probes get.
+SAMPLE_OPTIONS = frozenset({"validation", "sample_weight", "validation_sample_weight", "class_weight", "lengths"})
+#: What goes on around the steps, or lies in the course of a whole fit, as a factor that rises from 0 does.
+COURSE_OPTIONS = frozenset(
+    {
+        *("epochs", "schedule", "decay_schedule", "dropout_schedule", "average", "shuffle", "max_time"),
+        *("early_stopping", "scoring", "metrics", "callbacks", "verbose", "resume", "resume_from"),
+    }
+)
+# The weights themselves, and nothing that is watched, shown or written.
+_BARE: dict[str, Any] = {"validation": None, "early_stopping": None}
 
 
 def idle_units(net: Network, x: Array) -> dict[int, tuple[float, float]]:
@@ -66,31 +89,56 @@ def _with_weights(net: Network, layers: list[Any]) -> Network:
     return out
 
 
-def gradient_sizes(net: Network, x: Array, t: Array) -> dict[int, float]:
+def gradient_sizes(net: Network, given: Samples) -> dict[int, float]:
     """Return the root mean square of the gradient of each layer's weights, by its position."""
-    _, gradients = net.loss_and_gradients(x, t, training=len(x) > 1)
+    _, gradients = net.loss_and_gradients(given.x, given.targets, given.weights, training=len(given) > 1)
     return {i: _rms(*parts) for i, parts in _weights(gradients).items()}
 
 
-def update_ratios(net: Network, x: Array, t: Array, options: dict[str, Any]) -> dict[int, float]:
-    """Return the median over a few steps of (size of a step) / (size of the weights) for each layer."""
-    options = {"batch_size": 32, **options}
-    size = min(int(options["batch_size"]), len(x))
-    own, ratios = net.copy(), []
-    if not is_solver(rule := rule_of(options.get("optimizer"))):
-        own.core.begin_memory(rule)
+def update_ratios(net: Network, given: Samples, options: dict[str, Any]) -> dict[int, float]:
+    """Return the median over a few steps of (size of a step) / (size of the weights) for each layer.
+
+    Of the options those count that a step is made by. A solver's step looks at all the samples.
+    """
+    left = SAMPLE_OPTIONS | COURSE_OPTIONS
+    options = {name: value for name, value in options.items() if name not in left}  # what is unknown fit refuses
+    rule = rule_of(options.get("optimizer"))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DivergenceWarning)
-        for first in range(0, min(_STEPS * size, len(x) - size + 1), size):
-            before = {name: view.copy() for name, view in own.parameters.items()}
-            rows = slice(first, first + size)
-            own.fit(x[rows], t[rows], **{**options, **_ONE_STEP})
-            old, new = _weights(before), _weights(own.parameters)
-            ratios.append({i: _ratio(old[i], new[i]) for i in old})
-            if own.history is not None and own.history.diverged:
-                ratios[-1] = dict.fromkeys(old, np.inf)
-                break
-    return {i: float(np.median([one[i] for one in ratios])) for i in ratios[0]}
+        ratios = list((_steps_of_a_solver if is_solver(rule) else _steps_by_batch)(net.copy(), given, options))
+    return {i: float(np.median([one[i] for one in ratios])) for i in ratios[0]} if ratios else {}
+
+
+def _steps_by_batch(own: Network, given: Samples, options: dict[str, Any]) -> Iterator[dict[int, float]]:
+    """Yield what each step changes, a batch after the other."""
+    size = min(whole_number(options.get("batch_size", 32), "batch_size", 1), len(given))
+    own.core.begin_memory(rule_of(options.get("optimizer")))
+    for first in range(0, min(_STEPS * size, len(given) - size + 1), size):
+        old, batch = _kept(own), given.take(slice(first, first + size))
+        own.fit(batch.x, batch.targets, sample_weight=batch.weights, epochs=1, resume=True, **options, **_BARE)
+        diverged = own.history is not None and own.history.diverged
+        yield dict.fromkeys(old, np.inf) if diverged else _changes(old, _weights(own.parameters))
+        if diverged:
+            return
+
+
+def _steps_of_a_solver(own: Network, given: Samples, options: dict[str, Any]) -> Iterator[dict[int, float]]:
+    """Yield what each epoch of one fit changes: a solver keeps nothing from one fit to the next."""
+    kept = [_kept(own)]
+
+    def keep(_: Epoch) -> None:
+        kept.append(_kept(own))
+
+    own.fit(given.x, given.targets, sample_weight=given.weights, epochs=_STEPS, callbacks=[keep], **options, **_BARE)
+    yield from map(_changes, kept, kept[1:])
+
+
+def _kept(net: Network) -> dict[int, list[Array]]:
+    return _weights({name: view.copy() for name, view in net.parameters.items()})
+
+
+def _changes(old: dict[int, list[Array]], new: dict[int, list[Array]]) -> dict[int, float]:
+    return {i: _ratio(old[i], new[i]) for i in old}
 
 
 def _ratio(old: list[Array], new: list[Array]) -> float:
@@ -111,7 +159,9 @@ def _rms(*arrays: Array) -> float:
     return float(np.sqrt(total / max(sum(a.size for a in arrays), 1)))
 
 
-def prediction_of_the_mean(loss: Any, t: Array, n_outputs: int) -> float:
+def prediction_of_the_mean(net: Network, given: Samples) -> float:
     """Return the loss of always predicting the mean target: what a network has to be better than."""
-    values = np.eye(n_outputs)[t] if t.ndim == 1 else t.astype(np.float64)
-    return loss_of_predictions(loss, np.tile(values.mean(axis=0), (len(t), 1)), t)
+    t, weights = given.targets, given.weights
+    values = np.eye(net.n_outputs)[t] if t.ndim == 1 else t.astype(np.float64)
+    mean = np.average(values, axis=0, weights=weights)
+    return loss_of_predictions(net.loss, np.tile(mean, (len(t), 1)), t, weights)
