@@ -324,3 +324,47 @@ def test_unknown_options_are_refused():
             lamina.diagnose(network(X), X, y, lr=0.1, optimizer=optimizer)
     with pytest.raises(ValueError, match="batch_size"):
         lamina.diagnose(network(X), X, y, batch_size=0)
+
+
+def scaled_by_itself(normalize, **options):
+    layers = [lamina.Dense(8, "tanh"), lamina.Dense(2)]
+    return lamina.Network(layers, 3, dtype="float64", normalize_targets=normalize, **options)
+
+
+@pytest.mark.parametrize("epochs", [0, 30])
+def test_a_network_that_scales_its_targets_is_the_one_by_hand(epochs):
+    X = np.random.default_rng(0).normal(size=(300, 3))
+    y = np.stack([1000 * X[:, 0] + 50, X[:, 1] ** 2 - 3], axis=1)
+    by_hand = (y - y.mean(axis=0)) / y.std(axis=0)
+    found = []
+    for net, targets in ((scaled_by_itself(True), y), (scaled_by_itself(False), by_hand)):
+        if epochs:
+            net.fit(X, targets, epochs=epochs, optimizer=lamina.Adam(0.01), validation=None, early_stopping=None)
+        before = dict(net.scales)
+        found.append(lamina.diagnose(net, X, targets, optimizer=lamina.SGD(0.1)))
+        assert net.scales.keys() == before.keys()
+    own, other = found
+    assert own.mean_loss == pytest.approx(1.0)
+    assert own.loss == pytest.approx(other.loss, rel=1e-6)
+    assert own.mean_loss == pytest.approx(other.mean_loss, rel=1e-6)
+    for one, same in zip(own.layers, other.layers, strict=True):
+        assert one.gradient == pytest.approx(same.gradient, rel=1e-6)
+        assert one.update == pytest.approx(same.update, rel=1e-6)
+    assert names(own) == names(other)
+    assert "unscaled targets" not in names(own)
+
+
+def test_initial_values_from_data_are_no_step():
+    X = np.random.default_rng(0).normal(size=(40, 3))
+    make = lambda: lamina.Network(  # noqa: E731
+        [lamina.Dense(8, "tanh", initializer="data_driven"), lamina.BatchNorm(), lamina.Dense(1)], 3, dtype="float64"
+    )
+    net = make()
+    rate = {"optimizer": lamina.SGD(1e-9), "batch_size": 40}
+    diagnosis = lamina.diagnose(net, X, X[:, 0], **rate)
+    assert net.core.data_start_due
+    assert max(layer.update or 0 for layer in diagnosis.layers) < 1e-6
+    begun = make()
+    begun.fit(X, X[:, 0], epochs=1, validation=None, early_stopping=None, **rate)
+    sizes = [layer.gradient for layer in lamina.diagnose(begun, X, X[:, 0], **rate).layers]
+    assert sizes[0] == pytest.approx(diagnosis.layers[0].gradient, rel=1e-4)

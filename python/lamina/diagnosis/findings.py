@@ -15,6 +15,7 @@ from lamina.data.records import Samples
 from lamina.data.samples import counted_samples
 from lamina.data.targets import classes_of
 from lamina.diagnosis.probes import (
+    as_a_fit_begins,
     gradient_sizes,
     idle_units,
     prediction_of_the_mean,
@@ -151,9 +152,7 @@ def diagnose(net: Network, X: Any, y: Any, validation: Any = None, **fit_options
     parts = set_aside(net.spec, given, validation, held_weight, net.seed)
     parts = weighted_by_class(parts, fit_options.get("class_weight"), net.spec)
     given = parts.samples if parts.rows is None else parts.samples.take(parts.rows)
-    own = net.copy()
-    if net.normalize_inputs and net.input_normalization is None:
-        own.core.fit_normalization(given, own.normalizing)
+    own = as_a_fit_begins(net, given, fit_options.get("rates"))
     few = np.linspace(0, len(given) - 1, min(_ROWS, len(given))).astype(int)
     layers = _layers(own, given.take(few), fit_options)
     loss = own.evaluate(given.x, given.targets, given.weights)
@@ -217,12 +216,12 @@ def _about_targets(net: Network, given: Samples) -> Iterator[Finding]:
     classes = classes_of(net.loss, given.targets)
     if classes is None:
         size = float(np.abs(given.targets).max())
-        if net.loss.targets == "real" and (size > 100 or 0 < size < 0.01):
+        if net.loss.targets == "real" and not net.normalize_targets and (size > 100 or 0 < size < 0.01):
             yield Finding(
                 "unscaled targets",
                 "y",
                 f"the largest is {size:.3g}",
-                "Divide y by its standard deviation (and subtract the mean): weights start for outputs about 1.",
+                "Use normalize_targets=True: weights start for outputs about 1.",
             )
         return
     counts = np.bincount(classes.astype(int), given.weights, minlength=max(net.n_outputs, 2))

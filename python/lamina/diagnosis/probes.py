@@ -12,7 +12,7 @@ from lamina.data.arguments import whole_number
 from lamina.data.arrays import Array
 from lamina.data.records import Samples
 from lamina.network.network import Network
-from lamina.optimizers import is_solver, rule_of
+from lamina.optimizers import SGD, is_solver, rule_of
 from lamina.training.callbacks import DivergenceWarning, Epoch
 from lamina.training.scoring import loss_of_predictions
 
@@ -20,6 +20,7 @@ __all__ = [
     "COURSE_OPTIONS",
     "SAMPLE_OPTIONS",
     "STEP_OPTIONS",
+    "as_a_fit_begins",
     "gradient_sizes",
     "idle_units",
     "prediction_of_the_mean",
@@ -44,6 +45,8 @@ COURSE_OPTIONS = frozenset(
 )
 # The weights themselves, and nothing that is watched, shown or written.
 _BARE: dict[str, Any] = {"validation": None, "early_stopping": None}
+# A rate that moves nothing, and rows that need little memory: a fit of it has all that comes before the first step.
+_STILL: dict[str, Any] = {"optimizer": SGD(1e-30), "epochs": 1, "batch_size": 1024, "resume": True, **_BARE}
 
 
 def idle_units(net: Network, x: Array) -> dict[int, tuple[float, float]]:
@@ -87,6 +90,30 @@ def _with_weights(net: Network, layers: list[Any]) -> Network:
         view[...] = net.parameters[name]
     out.set_scales({name: scale for name, scale in net.scales.items() if name.startswith("input.")})
     return out
+
+
+def as_a_fit_begins(net: Network, given: Samples, rates: Any) -> Network:
+    """Return a copy with what a fit takes from its samples before the first step, where the network has it not yet.
+
+    What `rates` freeze does not start from data.
+    """
+    own = net.copy()
+    scaled = not net.normalize_targets or "target.mean" in net.scales
+    if scaled and not net.core.data_start_due:
+        if net.normalize_inputs and net.input_normalization is None:
+            own.core.fit_normalization(given, own.normalizing)
+        return own
+    begun = net.copy()
+    begun.core.begin_memory(_STILL["optimizer"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DivergenceWarning)
+        begun.fit(given.x, given.targets, sample_weight=given.weights, rates=rates, **_STILL)
+    own.set_scales(begun.scales)
+    if net.core.data_start_due:
+        for name in own.core.trained_names:  # and not the running values, which the fit has moved
+            own.parameters[name][...] = begun.parameters[name]
+        own.core.data_start_due = False
+    return own
 
 
 def gradient_sizes(net: Network, given: Samples) -> dict[int, float]:
@@ -162,6 +189,12 @@ def _rms(*arrays: Array) -> float:
 def prediction_of_the_mean(net: Network, given: Samples) -> float:
     """Return the loss of always predicting the mean target: what a network has to be better than."""
     t, weights = given.targets, given.weights
-    values = np.eye(net.n_outputs)[t] if t.ndim == 1 else t.astype(np.float64)
+    if t.ndim == 1:
+        values = np.eye(net.n_outputs)[t]
+    else:
+        values = t.astype(np.float64)
+        if "target.mean" in net.scales:  # of such targets a network's loss is that of the scaled ones
+            values = (values - net.scales["target.mean"]) / net.scales["target.deviation"]
+            t = values
     mean = np.average(values, axis=0, weights=weights)
     return loss_of_predictions(net.loss, np.tile(mean, (len(t), 1)), t, weights)
