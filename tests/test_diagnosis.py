@@ -368,3 +368,35 @@ def test_initial_values_from_data_are_no_step():
     begun.fit(X, X[:, 0], epochs=1, validation=None, early_stopping=None, **rate)
     sizes = [layer.gradient for layer in lamina.diagnose(begun, X, X[:, 0], **rate).layers]
     assert sizes[0] == pytest.approx(diagnosis.layers[0].gradient, rel=1e-4)
+
+
+def test_no_remedy_is_against_another():
+    X, y = digits()
+    net = lamina.Network([lamina.Dense(16, "relu"), lamina.Dense(1)], n_inputs=X.shape[1])
+    with pytest.warns(lamina.DivergenceWarning):
+        net.fit(X, y, optimizer=lamina.SGD(1e6), epochs=5)
+    assert "under-fitting" not in names(lamina.diagnose(net, X, y, optimizer=lamina.SGD(1e6)))
+    own = network(X)
+    own.fit(X, y, epochs=1, optimizer=lamina.SGD(1e-3))
+    for rate, remedy in ((1e3, "Lower the learning rate"), (1e-3, "raise the learning rate")):
+        diagnosis = lamina.diagnose(own, X, y, optimizer=lamina.SGD(rate))
+        assert remedy in found(diagnosis, "under-fitting").remedy
+
+
+def test_weights_that_have_grown_too_large_to_move_need_no_higher_rate():
+    X, y = digits()
+    net = network(X)
+    net.fit(X, y, epochs=1)
+    net.parameters["0.bias"][...] = -1e3
+    net.parameters["1.bias"][...] = 1e4 * np.arange(10)
+    diagnosis = lamina.diagnose(net, X, y, optimizer=lamina.SGD(0.1))
+    assert diagnosis.layers[0].gradient == 0
+    assert {"dead units", "under-fitting"} == set(names(diagnosis))
+    assert "Lower the learning rate" in found(diagnosis, "under-fitting").remedy
+
+
+def test_frozen_layers_have_no_steps():
+    X, y = digits()
+    first, second = lamina.diagnose(network(X), X, y, rates={0: 0}).layers
+    assert first.update is None
+    assert second.update > 0

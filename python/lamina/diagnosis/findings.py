@@ -30,6 +30,8 @@ __all__ = ["Diagnosis", "Finding", "LayerReport", "diagnose"]
 
 # Rows that the layers are looked at with: more of them change no verdict.
 _ROWS = 2000
+_DEAD, _SATURATED = "dead units", "saturated units"
+_TOO_SMALL, _TOO_LARGE = "steps too small", "steps too large"
 
 
 @dataclass(frozen=True)
@@ -163,11 +165,14 @@ def diagnose(net: Network, X: Any, y: Any, validation: Any = None, **fit_options
         held_loss = own.evaluate(held.x, held.targets, held.weights)
     elif net.history is not None and net.history.validation_loss and net.history.best_epoch:
         held_loss = net.history.validation_loss[net.history.best_epoch - 1]
+    of_layers = list(_about_layers(layers, solver))
+    told = {finding.name for finding in of_layers}
+    too_fast = _TOO_SMALL not in told and (bool(told & {_DEAD, _SATURATED, _TOO_LARGE}) or loss > 10 * mean_loss > 0)
     findings = [
         *_about_inputs(own, given.x),
         *_about_targets(net, given),
-        *_about_layers(layers, solver),
-        *_about_the_fit(net, loss, mean_loss, held_loss),
+        *of_layers,
+        *_about_the_fit(net, loss, mean_loss, held_loss, too_fast),
     ]
     return Diagnosis(findings, layers, loss, mean_loss, held_loss)
 
@@ -249,18 +254,19 @@ def _about_layers(layers: list[LayerReport], solver: bool) -> Iterator[Finding]:
         where = f"layer {own.position}, {own.layer}"
         if own.dead is not None and own.dead > 0.1:
             remedy = "Lower the learning rate, or use leaky_relu, elu or gelu, whose slope is not 0."
-            yield Finding("dead units", where, f"{own.dead:.0%} of the units have slope 0 on every row", remedy)
+            yield Finding(_DEAD, where, f"{own.dead:.0%} of the units have slope 0 on every row", remedy)
         if own.saturated is not None and own.saturated > 0.25:
             yield Finding(
-                "saturated units",
+                _SATURATED,
                 where,
                 f"{own.saturated:.0%} of the units are nearly flat on nine rows of ten",
                 "Normalise the inputs, put BatchNorm before the activation, add l2, or lower the learning rate.",
             )
-        if own.update is not None and not solver and not 1e-6 < own.update < 0.1:  # a solver finds its own steps
+        # A solver finds its own steps, and without a gradient there is none at any rate.
+        if own.update is not None and own.gradient and not solver and not 1e-6 < own.update < 0.1:
             small = own.update <= 1e-6
             yield Finding(
-                "steps too small" if small else "steps too large",
+                _TOO_SMALL if small else _TOO_LARGE,
                 where,
                 f"a step is {own.update:.1e} of the weights; about 1e-03 is usual",
                 "Raise the learning rate." if small else "Lower the learning rate, or use clip=lamina.AGC(0.01).",
@@ -278,7 +284,9 @@ def _about_layers(layers: list[LayerReport], solver: bool) -> Iterator[Finding]:
         yield Finding("exploding gradients", "all layers", figure, remedy)
 
 
-def _about_the_fit(net: Network, loss: float, mean_loss: float, held: float | None) -> Iterator[Finding]:
+def _about_the_fit(
+    net: Network, loss: float, mean_loss: float, held: float | None, too_fast: bool
+) -> Iterator[Finding]:
     history = net.history
     if history is not None and history.diverged:
         yield Finding("divergence", "the fit", history.stop_reason, "Lower the learning rate, or clip the gradients.")
@@ -293,12 +301,13 @@ def _about_the_fit(net: Network, loss: float, mean_loss: float, held: float | No
     elif history is None and not loss < 0.95 * mean_loss:
         figure = f"loss {loss:.4g}; always predicting the mean has {mean_loss:.4g}"
         yield Finding("not trained", "the fit", figure, "Train it, then look again: what is above holds for its start.")
-    elif not loss < 0.75 * mean_loss:
+    elif not loss < 0.75 * mean_loss and not (history is not None and history.diverged):  # which says it
+        advice = "Lower the learning rate, train longer" if too_fast else "Train longer, raise the learning rate"
         yield Finding(
             "under-fitting",
             "the fit",
             f"loss {loss:.4g}; always predicting the mean has {mean_loss:.4g}",
-            "Train longer, raise the learning rate, or use more units; if none helps, the inputs may not tell y.",
+            f"{advice}, or use more units; if none helps, the inputs may not tell y.",
         )
     if history is None or history.diverged or "best epoch" in history.stop_reason:  # that of a refit was chosen
         return

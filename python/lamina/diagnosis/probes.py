@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -125,7 +126,8 @@ def gradient_sizes(net: Network, given: Samples) -> dict[int, float]:
 def update_ratios(net: Network, given: Samples, options: dict[str, Any]) -> dict[int, float]:
     """Return the median over a few steps of (size of a step) / (size of the weights) for each layer.
 
-    Of the options those count that a step is made by. A solver's step looks at all the samples.
+    Of the options those count that a step is made by. A solver's step looks at all the samples. What the options
+    freeze has no steps.
     """
     left = SAMPLE_OPTIONS | COURSE_OPTIONS
     options = {name: value for name, value in options.items() if name not in left}  # what is unknown fit refuses
@@ -133,39 +135,39 @@ def update_ratios(net: Network, given: Samples, options: dict[str, Any]) -> dict
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DivergenceWarning)
         ratios = list((_steps_of_a_solver if is_solver(rule) else _steps_by_batch)(net.copy(), given, options))
-    return {i: float(np.median([one[i] for one in ratios])) for i in ratios[0]} if ratios else {}
+    found = {i: float(np.median([one[i] for one in ratios])) for i in ratios[0]} if ratios else {}
+    frozen = 0 in (options.get("rates") or {}).values()
+    return {i: size for i, size in found.items() if not (frozen and size == 0)}
 
 
 def _steps_by_batch(own: Network, given: Samples, options: dict[str, Any]) -> Iterator[dict[int, float]]:
-    """Yield what each step changes, a batch after the other."""
+    """Yield what the step of each batch changes, all from the same weights: a large one may leave where none moves."""
     size = min(whole_number(options.get("batch_size", 32), "batch_size", 1), len(given))
     own.core.begin_memory(rule_of(options.get("optimizer")))
+    start = {name: view.copy() for name, view in own.parameters.items()}
+    old = _weights(start)
     for first in range(0, min(_STEPS * size, len(given) - size + 1), size):
-        old, batch = _kept(own), given.take(slice(first, first + size))
+        batch = given.take(slice(first, first + size))
         own.fit(batch.x, batch.targets, sample_weight=batch.weights, epochs=1, resume=True, **options, **_BARE)
-        diverged = own.history is not None and own.history.diverged
-        yield dict.fromkeys(old, np.inf) if diverged else _changes(old, _weights(own.parameters))
-        if diverged:
+        if own.history is not None and own.history.diverged:
+            yield dict.fromkeys(old, np.inf)
             return
+        yield {i: _ratio(old[i], weights) for i, weights in _weights(own.parameters).items()}
+        for name, view in own.parameters.items():
+            view[...] = start[name]
 
 
 def _steps_of_a_solver(own: Network, given: Samples, options: dict[str, Any]) -> Iterator[dict[int, float]]:
     """Yield what each epoch of one fit changes: a solver keeps nothing from one fit to the next."""
-    kept = [_kept(own)]
+    kept = []
 
-    def keep(_: Epoch) -> None:
-        kept.append(_kept(own))
+    def keep(_: Epoch | None = None) -> None:
+        kept.append(_weights({name: view.copy() for name, view in own.parameters.items()}))
 
+    keep()
     own.fit(given.x, given.targets, sample_weight=given.weights, epochs=_STEPS, callbacks=[keep], **options, **_BARE)
-    yield from map(_changes, kept, kept[1:])
-
-
-def _kept(net: Network) -> dict[int, list[Array]]:
-    return _weights({name: view.copy() for name, view in net.parameters.items()})
-
-
-def _changes(old: dict[int, list[Array]], new: dict[int, list[Array]]) -> dict[int, float]:
-    return {i: _ratio(old[i], new[i]) for i in old}
+    for old, new in pairwise(kept):
+        yield {i: _ratio(old[i], new[i]) for i in old}
 
 
 def _ratio(old: list[Array], new: list[Array]) -> float:
