@@ -74,6 +74,22 @@ def test_learning_curves_of_networks_and_estimators():
     assert list(plots.learning_curves(series).lines[0].get_ydata()) == series.history_.loss
 
 
+def test_metric_curves_of_estimators():
+    _, X, y = trained()
+    mlp = lamina.MLPClassifier((4,), early_stopping=True, max_iter=3, random_state=0, metrics=["accuracy"])
+    with pytest.warns(ConvergenceWarning):
+        mlp.fit(X, y)
+    ax = plots.metric_curves(mlp)
+    assert list(ax.lines[0].get_ydata()) == mlp.metric_curves_["accuracy"]
+    assert ax.get_ylabel() == "accuracy"
+    with pytest.warns(ConvergenceWarning):
+        mlp.set_params(warm_start=True).fit(X, y)
+    assert len(plots.metric_curves(mlp).lines[0].get_ydata()) == len(mlp.loss_curve_) == 6
+    mlp.set_params(early_stopping=False, metrics=()).partial_fit(X, y)
+    with pytest.raises(ValueError, match="no metrics to draw"):
+        plots.metric_curves(mlp)
+
+
 def test_learning_curves_say_what_to_give():
     cascade = lamina.CascadeRegressor(max_units=1, random_state=0).fit(np.arange(20.0).reshape(10, 2), np.arange(10.0))
     for grown in (cascade, cascade.network_, cascade.network_.history):

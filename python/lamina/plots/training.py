@@ -167,11 +167,13 @@ def _history_of(given: Any) -> Any:
     ):
         # Of all fits with warm_start and partial_fit; its network knows the last one.
         loss, held_out = given.loss_curve_, given.validation_loss_curve_
+        curves = getattr(given, "metric_curves_", {})
         return SimpleNamespace(
             loss=loss,
             validation_loss=held_out if len(held_out) == len(loss) else [],  # not all fits had one
             best_epoch=given.best_iteration_,
             stop_reason=given.stop_reason_,
+            metrics={name: curve for name, curve in curves.items() if len(curve) == len(loss)},
         )
     owner = getattr(given, "network_", given)
     history = getattr(owner, "history", owner)
