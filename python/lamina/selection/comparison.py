@@ -108,8 +108,8 @@ def compare(
     ----------
     X : array-like, (rows, features)
     y : array-like, (rows,) or (rows, outputs)
-        Labels (integers, booleans or text) make it a classification, scored by accuracy; floating-point numbers, or
-        several columns, make it a regression, scored by R squared.
+        Labels (integers, booleans or text; also in one column) make it a classification, scored by accuracy;
+        floating-point numbers, or several columns, make it a regression, scored by R squared, the mean of the columns'.
     k : int, splitter or iterable of (training, held-out) row numbers, default 5
         The folds, as for `cross_validate`.
     net : Network, optional
