@@ -187,8 +187,9 @@ def _fit_options(model: Any, weights: Any, n_rows: int) -> dict[str, Any]:
     encoder, network, classes = model.encoder_, model.networks_[0], hasattr(model, "classes_")
     shape = TableShape(int(trained.sum()), encoder.n_numeric, encoder.varied(), encoder.sizes,
                        "classes" if classes else "numbers", network.n_outputs)  # fmt: skip
-    rate = network.history.learning_rate[max(network.history.best_epoch, 1) - 1]
-    recipe = recipe_for(model.preset, shape, {"learning_rate": rate} if rate > 0 else {})
+    history = network.history
+    rates = [] if history is None else history.learning_rate[max(history.best_epoch, 1) - 1 :]
+    recipe = recipe_for(model.preset, shape, {"learning_rate": rates[0]} if rates and rates[0] > 0 else {})
     made = fit_options(recipe, shape, model.metric, validated=False)
     return {**made, "sample_weight": weights, **({"class_weight": model.class_weight} if classes else {})}
 
