@@ -781,3 +781,49 @@ def test_pyarrow_is_named_where_it_is_missing(folder, capsys, monkeypatch):
     assert 'data.parquet is a Parquet file, which needs pyarrow; install with: pip install "pyarrow>=14"' in (
         capsys.readouterr().err
     )
+
+
+def remarks(path="r.html"):
+    part = Path(path).read_text().partition("Remarks on the network")[2].partition("</section>")[0]
+    assert part
+    return part
+
+
+@pytest.mark.parametrize(("rate", "told", "never"), [
+    ("300", "steps too large", "aise the learning rate"), ("1e-9", "steps too small", "ower the learning rate"),
+])  # fmt: skip
+def test_remarks_are_on_the_steps_that_were_made(tmp_path, monkeypatch, rate, told, never, capsys):
+    monkeypatch.chdir(tmp_path)
+    X = np.random.default_rng(0).normal(size=(300, 2))
+    pd.DataFrame({"a": X[:, 0], "b": X[:, 1], "y": np.where(X.sum(axis=1) > 0, "p", "n")}).to_csv(
+        "data.csv", index=False
+    )
+    options = ["--model", "network", "--hidden", "8", "--epochs", "5", "--optimizer", "SGD", "--lr", rate]
+    train(*options, "--report", "r.html", target="y", drop="")
+    assert told in remarks()
+    assert never not in remarks()
+
+
+def test_remarks_are_on_the_classes_as_they_counted(folder, kind, capsys):
+    frame = table()
+    frame["bought"] = np.where(np.arange(ROWS) % 12 == 0, "yes", "no")
+    frame.to_csv("data.csv", index=False)
+    for more, told in (([], True), (["--class-weight", "balanced"], False)):
+        train(*kind, *more, "--report", "r.html", "--force")
+        assert ("class imbalance" in remarks()) == told
+
+
+def test_remarks_on_an_estimator_are_on_the_steps_it_ended_with(folder, capsys, monkeypatch):
+    from lamina.cli import train_tabular
+
+    asked = []
+    monkeypatch.setattr(
+        train_tabular,
+        "diagnose",
+        lambda *given, **options: asked.append((*given, options)) or lamina.diagnose(*given, **options),
+    )
+    train(*TABULAR, "--report", "r.html", target="price", drop="bought")
+    (*_, options), history = asked[0], asked[0][0].history
+    assert options["optimizer"].lr == pytest.approx(history.learning_rate[history.best_epoch - 1])
+    assert options["batch_size"] == 64
+    assert "steps too" not in remarks()

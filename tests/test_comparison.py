@@ -91,3 +91,27 @@ def test_misuse():
         lamina.compare(np.zeros((10, 2)), np.repeat([0, 1], [8, 2]))
     with pytest.raises(ValueError, match="learners must have other names than 'network'"):
         lamina.compare(np.zeros((10, 2)), np.arange(10) % 2, k=2, learners={"network": GaussianNB()})
+
+
+def test_several_targets_are_compared():
+    X = np.random.default_rng(0).normal(size=(90, 3))
+    y = np.stack([X[:, 0], X[:, 1] - X[:, 2]], axis=1)
+    found = lamina.compare(X, y, k=3, epochs=1)
+    assert found.scoring == "R²"
+    assert set(found.scores) == {
+        "linear model", "k nearest neighbours", "boosted stumps", "support vector machine", "network",
+    }  # fmt: skip
+    single = [lamina.compare(X, own, k=3, epochs=1).scores for own in y.T]
+    for name in ("boosted stumps", "support vector machine"):
+        np.testing.assert_allclose(found.scores[name], (single[0][name] + single[1][name]) / 2, rtol=1e-9)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("of", ["labels", "text", "numbers"])
+def test_one_column_is_what_it_holds(of):
+    X = np.random.default_rng(0).normal(size=(90, 3))
+    y = {"labels": (X[:, 0] > 0).astype(int), "text": np.where(X[:, 0] > 0, "p", "n"), "numbers": X[:, 0]}[of]
+    flat, column = (lamina.compare(X, given, k=3, epochs=1) for given in (y, y[:, None]))
+    assert column.scoring == flat.scoring
+    for name, scores in flat.scores.items():
+        np.testing.assert_array_equal(column.scores[name], scores)

@@ -1,10 +1,13 @@
 """What `diagnose` finds in networks and data that are ill in a known way, and that it leaves the healthy alone."""
 
+import inspect
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
 import lamina
+from lamina.diagnosis import probes
 
 
 def digits(rows=600):
@@ -207,3 +210,193 @@ def test_steps_are_those_of_the_weights_not_of_their_average():
     net.fit(X, X[:, 0], epochs=2)
     with_average, without = (lamina.diagnose(net, X, X[:, 0], average=share) for share in (0.99, 0.0))
     assert str(with_average) == str(without)
+
+
+# Another value of each option of fit than the usual one, of those that a step is not made by.
+COURSE = {
+    "epochs": 6,
+    "schedule": lamina.schedules.Warmup(5),
+    "decay_schedule": lamina.schedules.Cosine(),
+    "dropout_schedule": lamina.schedules.Cosine(),
+    "average": 0.9,
+    "shuffle": False,
+    "max_time": 60.0,
+    "early_stopping": None,
+    "scoring": "accuracy",
+    "metrics": ["accuracy"],
+    "callbacks": [],
+    "verbose": 1,
+    "resume": True,
+    "resume_from": "none.checkpoint",
+}
+
+
+def test_every_option_of_a_fit_is_known():
+    taken = {
+        name for name, one in inspect.signature(lamina.Network.fit).parameters.items() if one.kind == one.KEYWORD_ONLY
+    }
+    sides = (probes.STEP_OPTIONS, probes.SAMPLE_OPTIONS, probes.COURSE_OPTIONS)
+    assert set.union(*map(set, sides)) == taken
+    assert sum(map(len, sides)) == len(taken)
+    assert set(COURSE) == probes.COURSE_OPTIONS
+
+
+@pytest.mark.parametrize("name", sorted(COURSE))
+def test_the_course_of_a_fit_changes_no_diagnosis(name, capfd):
+    X, y = digits(200)
+    net = network(X)
+    assert str(lamina.diagnose(net, X, y, **{name: COURSE[name]})) == str(lamina.diagnose(net, X, y))
+    assert capfd.readouterr() == ("", "")
+
+
+def test_nothing_that_a_fit_writes_is_written_again(tmp_path):
+    X, y = digits(200)
+    net, seen = network(X), []
+    checkpoint, log = tmp_path / "fit.ck", tmp_path / "fit.csv"
+    callbacks = [lamina.callbacks.Checkpoint(checkpoint), lamina.callbacks.CSVLogger(log), seen.append]
+    options = {"epochs": 6, "callbacks": callbacks, "early_stopping": None}
+    net.fit(X, y, **options)
+    before = checkpoint.read_bytes(), log.read_bytes()
+    lamina.diagnose(net, X, y, **options, resume_from=checkpoint)
+    assert (checkpoint.read_bytes(), log.read_bytes()) == before
+    assert len(seen) == 6
+    assert network(X).fit(X, y, **options, resume_from=checkpoint).epochs == 6
+
+
+@pytest.mark.parametrize("name", lamina.optimizers.names())
+def test_every_optimizer_has_steps(name):
+    X, y = digits(200)
+    diagnosis = lamina.diagnose(network(X), X, y, optimizer=name)
+    assert all(np.isfinite(layer.update) and layer.update > 0 for layer in diagnosis.layers)
+
+
+@pytest.mark.parametrize("name", lamina.optimizers.solver_names())
+def test_a_solver_has_steps_and_no_rate_to_change(name):
+    X = np.random.default_rng(0).normal(size=(200, 3))
+    net = lamina.Network([lamina.Dense(4, "tanh"), lamina.Dense(1)], 3)
+    before = {name: view.copy() for name, view in net.parameters.items()}
+    diagnosis = lamina.diagnose(net, X, X[:, 0], optimizer=name, epochs=20)
+    assert all(np.isfinite(layer.update) and layer.update > 0 for layer in diagnosis.layers)
+    assert not {"steps too large", "steps too small"} & set(names(diagnosis))
+    for name, view in net.parameters.items():
+        np.testing.assert_array_equal(view, before[name])
+
+
+def test_a_row_of_weight_two_is_two_rows():
+    X, y = digits(300)
+    X, y = X.astype("float64"), y.astype("int32")
+    weight = np.arange(300) % 3
+    net = network(X, dtype="float64")
+    options = {"optimizer": lamina.SGD(0.1), "batch_size": 300}
+    weighted = lamina.diagnose(net, X, y, sample_weight=weight, **options)
+    repeated = lamina.diagnose(net, np.repeat(X, weight, axis=0), np.repeat(y, weight), **options)
+    assert weighted.loss == pytest.approx(repeated.loss, rel=1e-9)
+    assert weighted.mean_loss == pytest.approx(repeated.mean_loss, rel=1e-9)
+    for one, other in zip(weighted.layers, repeated.layers, strict=True):
+        assert one.gradient == pytest.approx(other.gradient, rel=1e-9)
+        assert one.update == pytest.approx(other.update, rel=1e-9)
+
+
+def test_few_of_many_rows_keep_their_weights():
+    rng = np.random.default_rng(0)
+    X, weight = rng.normal(size=(2500, 3)), rng.uniform(0.5, 2, size=2500)
+    net = lamina.Network([lamina.Dense(4, "tanh"), lamina.Dense(1)], 3)
+    assert np.isfinite(lamina.diagnose(net, X, X[:, 0], sample_weight=weight).layers[0].update)
+
+
+def test_classes_weigh_as_in_the_fit():
+    X, y = digits()
+    rows = (y == 0) | ((y == 1) & (np.arange(len(y)) < 60))
+    net = lamina.Network([lamina.Dense(8, "relu"), lamina.Dense(2)], n_inputs=X.shape[1], loss="cross_entropy")
+    options = {"class_weight": "balanced", "validation": 0.3}
+    net.fit(X[rows], y[rows], epochs=5, **options)
+    diagnosis = lamina.diagnose(net, X[rows], y[rows], **options)
+    assert "class imbalance" in names(lamina.diagnose(net, X[rows], y[rows]))
+    assert "class imbalance" not in names(diagnosis)
+    assert diagnosis.mean_loss == pytest.approx(np.log(2))
+    assert diagnosis.validation_loss == net.history.validation_loss[net.history.best_epoch - 1]
+
+
+def test_unknown_options_are_refused():
+    X, y = digits(100)
+    for optimizer in (None, "LBFGS"):
+        with pytest.raises(TypeError, match=r"unexpected keyword argument 'lr'; the learning rate is the optimizer's"):
+            lamina.diagnose(network(X), X, y, lr=0.1, optimizer=optimizer)
+    with pytest.raises(ValueError, match="batch_size"):
+        lamina.diagnose(network(X), X, y, batch_size=0)
+
+
+def scaled_by_itself(normalize, **options):
+    layers = [lamina.Dense(8, "tanh"), lamina.Dense(2)]
+    return lamina.Network(layers, 3, dtype="float64", normalize_targets=normalize, **options)
+
+
+@pytest.mark.parametrize("epochs", [0, 30])
+def test_a_network_that_scales_its_targets_is_the_one_by_hand(epochs):
+    X = np.random.default_rng(0).normal(size=(300, 3))
+    y = np.stack([1000 * X[:, 0] + 50, X[:, 1] ** 2 - 3], axis=1)
+    by_hand = (y - y.mean(axis=0)) / y.std(axis=0)
+    found = []
+    for net, targets in ((scaled_by_itself(True), y), (scaled_by_itself(False), by_hand)):
+        if epochs:
+            net.fit(X, targets, epochs=epochs, optimizer=lamina.Adam(0.01), validation=None, early_stopping=None)
+        before = dict(net.scales)
+        found.append(lamina.diagnose(net, X, targets, optimizer=lamina.SGD(0.1)))
+        assert net.scales.keys() == before.keys()
+    own, other = found
+    assert own.mean_loss == pytest.approx(1.0)
+    assert own.loss == pytest.approx(other.loss, rel=1e-6)
+    assert own.mean_loss == pytest.approx(other.mean_loss, rel=1e-6)
+    for one, same in zip(own.layers, other.layers, strict=True):
+        assert one.gradient == pytest.approx(same.gradient, rel=1e-6)
+        assert one.update == pytest.approx(same.update, rel=1e-6)
+    assert names(own) == names(other)
+    assert "unscaled targets" not in names(own)
+
+
+def test_initial_values_from_data_are_no_step():
+    X = np.random.default_rng(0).normal(size=(40, 3))
+    make = lambda: lamina.Network(  # noqa: E731
+        [lamina.Dense(8, "tanh", initializer="data_driven"), lamina.BatchNorm(), lamina.Dense(1)], 3, dtype="float64"
+    )
+    net = make()
+    rate = {"optimizer": lamina.SGD(1e-9), "batch_size": 40}
+    diagnosis = lamina.diagnose(net, X, X[:, 0], **rate)
+    assert net.core.data_start_due
+    assert max(layer.update or 0 for layer in diagnosis.layers) < 1e-6
+    begun = make()
+    begun.fit(X, X[:, 0], epochs=1, validation=None, early_stopping=None, **rate)
+    sizes = [layer.gradient for layer in lamina.diagnose(begun, X, X[:, 0], **rate).layers]
+    assert sizes[0] == pytest.approx(diagnosis.layers[0].gradient, rel=1e-4)
+
+
+def test_no_remedy_is_against_another():
+    X, y = digits()
+    net = lamina.Network([lamina.Dense(16, "relu"), lamina.Dense(1)], n_inputs=X.shape[1])
+    with pytest.warns(lamina.DivergenceWarning):
+        net.fit(X, y, optimizer=lamina.SGD(1e6), epochs=5)
+    assert "under-fitting" not in names(lamina.diagnose(net, X, y, optimizer=lamina.SGD(1e6)))
+    own = network(X)
+    own.fit(X, y, epochs=1, optimizer=lamina.SGD(1e-3))
+    for rate, remedy in ((1e3, "Lower the learning rate"), (1e-3, "raise the learning rate")):
+        diagnosis = lamina.diagnose(own, X, y, optimizer=lamina.SGD(rate))
+        assert remedy in found(diagnosis, "under-fitting").remedy
+
+
+def test_weights_that_have_grown_too_large_to_move_need_no_higher_rate():
+    X, y = digits()
+    net = network(X)
+    net.fit(X, y, epochs=1)
+    net.parameters["0.bias"][...] = -1e3
+    net.parameters["1.bias"][...] = 1e4 * np.arange(10)
+    diagnosis = lamina.diagnose(net, X, y, optimizer=lamina.SGD(0.1))
+    assert diagnosis.layers[0].gradient == 0
+    assert {"dead units", "under-fitting"} == set(names(diagnosis))
+    assert "Lower the learning rate" in found(diagnosis, "under-fitting").remedy
+
+
+def test_frozen_layers_have_no_steps():
+    X, y = digits()
+    first, second = lamina.diagnose(network(X), X, y, rates={0: 0}).layers
+    assert first.update is None
+    assert second.update > 0

@@ -74,6 +74,22 @@ def test_learning_curves_of_networks_and_estimators():
     assert list(plots.learning_curves(series).lines[0].get_ydata()) == series.history_.loss
 
 
+def test_metric_curves_of_estimators():
+    _, X, y = trained()
+    mlp = lamina.MLPClassifier((4,), early_stopping=True, max_iter=3, random_state=0, metrics=["accuracy"])
+    with pytest.warns(ConvergenceWarning):
+        mlp.fit(X, y)
+    ax = plots.metric_curves(mlp)
+    assert list(ax.lines[0].get_ydata()) == mlp.metric_curves_["accuracy"]
+    assert ax.get_ylabel() == "accuracy"
+    with pytest.warns(ConvergenceWarning):
+        mlp.set_params(warm_start=True).fit(X, y)
+    assert len(plots.metric_curves(mlp).lines[0].get_ydata()) == len(mlp.loss_curve_) == 6
+    mlp.set_params(early_stopping=False, metrics=()).partial_fit(X, y)
+    with pytest.raises(ValueError, match="no metrics to draw"):
+        plots.metric_curves(mlp)
+
+
 def test_learning_curves_say_what_to_give():
     cascade = lamina.CascadeRegressor(max_units=1, random_state=0).fit(np.arange(20.0).reshape(10, 2), np.arange(10.0))
     for grown in (cascade, cascade.network_, cascade.network_.history):
@@ -208,3 +224,50 @@ def test_pyplot_shows_pictures_where_it_has_windows(tmp_path, monkeypatch):
 def test_misuse(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+# As matplotlib reads them: no formula at all, formulas, a formula that has no end, escaped ones.
+NAMES = ["$a^$", "$x_1$", "C=$10^$", "5 $", r"\$", r"\$a\$ $b$", "_cost", "$_$"]
+
+
+def shown(texts):
+    """What is drawn of them."""
+    found = [text._preprocess_math(text.get_text()) for text in texts]
+    assert not any(formula for _, formula in found)
+    return [text for text, _ in found]
+
+
+@pytest.mark.parametrize("parsed", [True, False])
+@pytest.mark.parametrize("kind", ["png", "svg"])
+def test_names_are_no_formulas(kind, parsed, tmp_path):
+    path = tmp_path / f"picture.{kind}"
+    with matplotlib.rc_context({"text.parse_math": parsed}):
+        n = len(NAMES)
+        ax = plots.confusion_matrix(range(n), range(n), names=NAMES, path=path)
+        assert shown(ax.get_xticklabels()) == shown(ax.get_yticklabels()) == NAMES
+        ax = plots.fold_scores({name: [1, 2] for name in NAMES}, path=path)
+        assert shown(ax.get_yticklabels()) == NAMES
+        curves = History(loss=[2.0, 1.0], best_epoch=2, metrics={name: [0.1, 0.2] for name in NAMES})
+        ax = plots.metric_curves(curves, path=path)
+        assert shown(ax.get_legend().get_texts()) == [*NAMES, "best epoch: 2"]
+        for name in NAMES:
+            ax = plots.metric_curves(curves, [name], path=path)
+            assert shown([ax.yaxis.label]) == [name]
+            ended = History(loss=[2.0, 1.0], best_epoch=2, stop_reason=name)
+            ax = plots.learning_curves(ended, path=path)
+            assert shown([ax.title])[0].endswith(f"epoch 2: {name}")
+
+
+def test_a_logarithmic_axis_has_powers():
+    ax = plots.learning_curves(History(loss=[1e3, 1.0, 1e-3], best_epoch=3, stop_reason="$"))
+    ax.figure.canvas.draw()
+    texts = [text for text in ax.get_yticklabels() if text.get_text()]
+    assert texts
+    assert all(text._preprocess_math(text.get_text())[1] for text in texts)
+
+
+def test_a_legend_keeps_what_the_axes_had():
+    ax = plots.figure.figure((4, 3)).add_subplot()
+    ax.plot([1, 2], [3, 4], label="mine")
+    plots.metric_curves(History(loss=[2.0, 1.0], best_epoch=2, metrics={"_cost": [0.1, 0.2]}), ax=ax)
+    assert shown(ax.get_legend().get_texts()) == ["mine", "_cost", "best epoch: 2"]

@@ -54,8 +54,8 @@ def train_network(rows: Rows, options: Namespace) -> Trained:
         return rows.target.decode(found) if rows.target.classes is None else found
 
     def remarks() -> Any:
-        few = (inputs[held_out], rows.encoded[held_out]) if len(held_out) else None
-        return diagnose(network, inputs[training], rows.encoded[training], validation=few).findings
+        own = _fit_options(inputs, rows, options)
+        return diagnose(network, inputs[training], rows.encoded[training], **own).findings
 
     hidden = ", ".join(map(str, options.hidden))
     return Trained(
@@ -74,8 +74,7 @@ def train_network(rows: Rows, options: Namespace) -> Trained:
 
 def _train(network: Any, inputs: Any, rows: Rows, options: Namespace) -> bool:
     """Train, and return whether Ctrl-C ended it; KeyboardInterrupt where it came before the first epoch was over."""
-    training, held_out = rows.parts["training"], rows.parts["validation"]
-    weighted = rows.weights is not None
+    training = rows.parts["training"]
     kept: dict[str, Any] = {}
     if path := options.checkpoint:
         known = os.path.isfile(path) and is_checkpoint(Path(path))
@@ -86,17 +85,7 @@ def _train(network: Any, inputs: Any, rows: Rows, options: Namespace) -> bool:
             network.fit(
                 inputs[training],
                 rows.encoded[training],
-                epochs=options.epochs,
-                batch_size=min(options.batch_size, len(training)),
-                optimizer=optimizers.get(options.optimizer, lr=options.lr),
-                l1=options.l1,
-                l2=options.l2,
-                sample_weight=rows.weights[training] if weighted else None,
-                validation=(inputs[held_out], rows.encoded[held_out]) if len(held_out) else None,
-                validation_sample_weight=rows.weights[held_out] if weighted and len(held_out) else None,
-                early_stopping=EarlyStopping(patience=options.patience) if len(held_out) else None,
-                class_weight=None if options.class_weight == "none" else options.class_weight,
-                n_threads=options.threads,
+                **_fit_options(inputs, rows, options),
                 # What is no terminal shows no bar, and may be closed before training ends.
                 verbose=int(not options.quiet and sys.stderr.isatty()),
                 **kept,
@@ -109,6 +98,25 @@ def _train(network: Any, inputs: Any, rows: Rows, options: Namespace) -> bool:
             raise KeyboardInterrupt("before the first epoch was over: nothing is saved") from None
         return True
     return False
+
+
+def _fit_options(inputs: Any, rows: Rows, options: Namespace) -> dict[str, Any]:
+    """What decides the weights, of the options of `Network.fit`; what is remarked on the network goes by them, too."""
+    training, held_out = rows.parts["training"], rows.parts["validation"]
+    weighted = rows.weights is not None
+    return {
+        "epochs": options.epochs,
+        "batch_size": min(options.batch_size, len(training)),
+        "optimizer": optimizers.get(options.optimizer, lr=options.lr),
+        "l1": options.l1,
+        "l2": options.l2,
+        "sample_weight": rows.weights[training] if weighted else None,
+        "validation": (inputs[held_out], rows.encoded[held_out]) if len(held_out) else None,
+        "validation_sample_weight": rows.weights[held_out] if weighted and len(held_out) else None,
+        "early_stopping": EarlyStopping(patience=options.patience) if len(held_out) else None,
+        "class_weight": None if options.class_weight == "none" else options.class_weight,
+        "n_threads": options.threads,
+    }
 
 
 def _network(table: Table, rows: Rows, options: Namespace) -> Any:

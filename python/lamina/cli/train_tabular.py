@@ -10,6 +10,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from pandas.api.types import is_float_dtype
 
 from lamina.cli import report
@@ -21,6 +22,7 @@ from lamina.cli.trained import Trained, duration
 from lamina.cli.training_rows import Rows
 from lamina.diagnosis import diagnose
 from lamina.tabular import TabularClassifier, TabularRegressor
+from lamina.tabular.recipe import TableShape, fit_options, recipe_for
 from lamina.tabular.values import Values, parsed, table_of, what_is
 from lamina.text import counted
 
@@ -79,7 +81,8 @@ def train_tabular(rows: Rows, options: Namespace) -> Trained:
         return dict(zip(map(str, X.columns), map(float, model.feature_importances_), strict=True)), words
 
     def remarks() -> Any:
-        return diagnose(model.networks_[0], *model.network_samples(X, values)).findings
+        inputs, targets = model.network_samples(X, values)
+        return diagnose(model.networks_[0], inputs, targets, **_fit_options(model, weights, len(X))).findings
 
     fits = len(histories)
     epochs = f"{len(histories[0].loss)} epochs" if fits == 1 else f"{fits} networks"
@@ -175,6 +178,20 @@ def _fit(model: Any, X: Any, values: Any, weights: Any, checkpoint: str | None) 
     # What was left out is told of all such columns.
     others = [as_the_command_says(line) for line in said if "interrupted" not in line and "was left out" not in line]
     return any("interrupted" in line for line in said), others
+
+
+def _fit_options(model: Any, weights: Any, n_rows: int) -> dict[str, Any]:
+    """What the first of the networks was trained by, at the learning rate of the epoch whose weights it has."""
+    counts = np.ones(n_rows, bool) if weights is None else np.asarray(weights) > 0
+    trained = counts if model.fold_ is None else counts & (model.fold_ != 0)
+    encoder, network, classes = model.encoder_, model.networks_[0], hasattr(model, "classes_")
+    shape = TableShape(int(trained.sum()), encoder.n_numeric, encoder.varied(), encoder.sizes,
+                       "classes" if classes else "numbers", network.n_outputs)  # fmt: skip
+    history = network.history
+    rates = [] if history is None else history.learning_rate[max(history.best_epoch, 1) - 1 :]
+    recipe = recipe_for(model.preset, shape, {"learning_rate": rates[0]} if rates and rates[0] > 0 else {})
+    made = fit_options(recipe, shape, model.metric, validated=False)
+    return {**made, "sample_weight": weights, **({"class_weight": model.class_weight} if classes else {})}
 
 
 def _held_out(model: Any, rows: Rows) -> list[tuple[Any, Any]]:

@@ -9,17 +9,29 @@ from typing import Any
 import numpy as np
 
 from lamina.data.arrays import Array
-from lamina.data.samples import samples
+from lamina.data.class_weights import weighted_by_class
+from lamina.data.held_out import set_aside
+from lamina.data.records import Samples
+from lamina.data.samples import counted_samples
 from lamina.data.targets import classes_of
-from lamina.diagnosis.probes import gradient_sizes, idle_units, prediction_of_the_mean, update_ratios
+from lamina.diagnosis.probes import (
+    as_a_fit_begins,
+    gradient_sizes,
+    idle_units,
+    prediction_of_the_mean,
+    update_ratios,
+)
 from lamina.network.network import Network
 from lamina.network.summary import short
+from lamina.optimizers import is_solver, rule_of
 from lamina.text import aligned
 
 __all__ = ["Diagnosis", "Finding", "LayerReport", "diagnose"]
 
 # Rows that the layers are looked at with: more of them change no verdict.
 _ROWS = 2000
+_DEAD, _SATURATED = "dead units", "saturated units"
+_TOO_SMALL, _TOO_LARGE = "steps too small", "steps too large"
 
 
 @dataclass(frozen=True)
@@ -121,10 +133,13 @@ def diagnose(net: Network, X: Any, y: Any, validation: Any = None, **fit_options
         It does not change.
     X, y : array-like
         The samples it trains on, as for `Network.fit`.
-    validation : (X, y), optional
-        Samples it does not train on; without them the validation loss is that of its last fit, if it has one.
+    validation : (X, y), fraction or `Split`, optional
+        Samples it does not train on, or which of `X` these are, as for `Network.fit`; without them the validation loss
+        is that of its last fit, if it has one.
     **fit_options
-        What its training uses of `Network.fit`'s options (optimizer, batch_size, l2, clip, ...): they decide its steps.
+        What its training has of `Network.fit`'s options; any may be given. Steps are made by optimizer (at its own
+        rate, whatever the schedule), batch_size, rates, decays, l1, l2, penalty_per_batch and clip; sample_weight,
+        validation_sample_weight and class_weight count in all figures. Nothing is called, shown or written.
 
     Returns
     -------
@@ -133,31 +148,38 @@ def diagnose(net: Network, X: Any, y: Any, validation: Any = None, **fit_options
     """
     if not isinstance(net, Network) or net.spec.recurrent:
         raise TypeError(f"net must be a lamina.Network without recurrent layers; got {net!r}")
-    given = samples(net.spec, X, y)
-    x, t = given.x, given.targets
-    own = net.copy()
-    if net.normalize_inputs and net.input_normalization is None:
-        own.core.fit_normalization(given, own.normalizing)
-    few = np.linspace(0, len(x) - 1, min(_ROWS, len(x))).astype(int)
-    layers = _layers(own, x[few], t[few], fit_options)
-    loss = own.evaluate(x, t)
-    mean_loss = prediction_of_the_mean(net.loss, t, net.n_outputs)
-    held = None
-    if validation is not None:
-        held = own.evaluate(*validation)
+    solver = is_solver(rule_of(fit_options.get("optimizer")))
+    weight, held_weight = (fit_options.get(name) for name in ("sample_weight", "validation_sample_weight"))
+    given = counted_samples(net.spec, X, y, weight, fit_options.get("lengths"))
+    parts = set_aside(net.spec, given, validation, held_weight, net.seed)
+    parts = weighted_by_class(parts, fit_options.get("class_weight"), net.spec)
+    given = parts.samples if parts.rows is None else parts.samples.take(parts.rows)
+    own = as_a_fit_begins(net, given, fit_options.get("rates"))
+    few = np.linspace(0, len(given) - 1, min(_ROWS, len(given))).astype(int)
+    layers = _layers(own, given.take(few), fit_options)
+    loss = own.evaluate(given.x, given.targets, given.weights)
+    mean_loss = prediction_of_the_mean(own, given)
+    held_loss = None
+    if parts.held_out is not None:
+        held = parts.held_out.taken()
+        held_loss = own.evaluate(held.x, held.targets, held.weights)
     elif net.history is not None and net.history.validation_loss and net.history.best_epoch:
-        held = net.history.validation_loss[net.history.best_epoch - 1]
+        held_loss = net.history.validation_loss[net.history.best_epoch - 1]
+    of_layers = list(_about_layers(layers, solver))
+    told = {finding.name for finding in of_layers}
+    too_fast = _TOO_SMALL not in told and (bool(told & {_DEAD, _SATURATED, _TOO_LARGE}) or loss > 10 * mean_loss > 0)
     findings = [
-        *_about_inputs(own, x),
-        *_about_targets(net, t),
-        *_about_layers(layers),
-        *_about_the_fit(net, loss, mean_loss, held),
+        *_about_inputs(own, given.x),
+        *_about_targets(net, given),
+        *of_layers,
+        *_about_the_fit(net, loss, mean_loss, held_loss, too_fast),
     ]
-    return Diagnosis(findings, layers, loss, mean_loss, held)
+    return Diagnosis(findings, layers, loss, mean_loss, held_loss)
 
 
-def _layers(net: Network, x: Array, t: Array, options: dict[str, Any]) -> list[LayerReport]:
-    idle, gradients, updates = idle_units(net, x), gradient_sizes(net, x, t), update_ratios(net, x, t, options)
+def _layers(net: Network, given: Samples, options: dict[str, Any]) -> list[LayerReport]:
+    idle, gradients = idle_units(net, given.x), gradient_sizes(net, given)
+    updates = update_ratios(net, given, options)
     return [
         LayerReport(
             i,
@@ -195,19 +217,19 @@ def _about_inputs(net: Network, x: Array) -> Iterator[Finding]:
         )
 
 
-def _about_targets(net: Network, t: Array) -> Iterator[Finding]:
-    classes = classes_of(net.loss, t)
+def _about_targets(net: Network, given: Samples) -> Iterator[Finding]:
+    classes = classes_of(net.loss, given.targets)
     if classes is None:
-        size = float(np.abs(t).max())
-        if net.loss.targets == "real" and (size > 100 or 0 < size < 0.01):
+        size = float(np.abs(given.targets).max())
+        if net.loss.targets == "real" and not net.normalize_targets and (size > 100 or 0 < size < 0.01):
             yield Finding(
                 "unscaled targets",
                 "y",
                 f"the largest is {size:.3g}",
-                "Divide y by its standard deviation (and subtract the mean): weights start for outputs about 1.",
+                "Use normalize_targets=True: weights start for outputs about 1.",
             )
         return
-    counts = np.bincount(classes.astype(int), minlength=max(net.n_outputs, 2))
+    counts = np.bincount(classes.astype(int), given.weights, minlength=max(net.n_outputs, 2))
     absent = np.flatnonzero(counts == 0)
     if len(absent):
         yield Finding(
@@ -218,31 +240,33 @@ def _about_targets(net: Network, t: Array) -> Iterator[Finding]:
         )
     present = np.where(counts > 0, counts, counts.max())
     if counts.max() > 5 * present.min():
+        unit = "rows" if given.weights is None else "of weight"
         yield Finding(
             "class imbalance",
             "y",
-            f"class {counts.argmax()} has {counts.max()} rows, class {present.argmin()} has {present.min()}",
+            f"class {counts.argmax()} has {counts.max():.6g} {unit}, class {present.argmin()} has {present.min():.6g}",
             'Use fit(class_weight="balanced"), and look at each class: lamina.plots.confusion_matrix.',
         )
 
 
-def _about_layers(layers: list[LayerReport]) -> Iterator[Finding]:
+def _about_layers(layers: list[LayerReport], solver: bool) -> Iterator[Finding]:
     for own in layers:
         where = f"layer {own.position}, {own.layer}"
         if own.dead is not None and own.dead > 0.1:
             remedy = "Lower the learning rate, or use leaky_relu, elu or gelu, whose slope is not 0."
-            yield Finding("dead units", where, f"{own.dead:.0%} of the units have slope 0 on every row", remedy)
+            yield Finding(_DEAD, where, f"{own.dead:.0%} of the units have slope 0 on every row", remedy)
         if own.saturated is not None and own.saturated > 0.25:
             yield Finding(
-                "saturated units",
+                _SATURATED,
                 where,
                 f"{own.saturated:.0%} of the units are nearly flat on nine rows of ten",
                 "Normalise the inputs, put BatchNorm before the activation, add l2, or lower the learning rate.",
             )
-        if own.update is not None and not 1e-6 < own.update < 0.1:
+        # A solver finds its own steps, and without a gradient there is none at any rate.
+        if own.update is not None and own.gradient and not solver and not 1e-6 < own.update < 0.1:
             small = own.update <= 1e-6
             yield Finding(
-                "steps too small" if small else "steps too large",
+                _TOO_SMALL if small else _TOO_LARGE,
                 where,
                 f"a step is {own.update:.1e} of the weights; about 1e-03 is usual",
                 "Raise the learning rate." if small else "Lower the learning rate, or use clip=lamina.AGC(0.01).",
@@ -260,7 +284,9 @@ def _about_layers(layers: list[LayerReport]) -> Iterator[Finding]:
         yield Finding("exploding gradients", "all layers", figure, remedy)
 
 
-def _about_the_fit(net: Network, loss: float, mean_loss: float, held: float | None) -> Iterator[Finding]:
+def _about_the_fit(
+    net: Network, loss: float, mean_loss: float, held: float | None, too_fast: bool
+) -> Iterator[Finding]:
     history = net.history
     if history is not None and history.diverged:
         yield Finding("divergence", "the fit", history.stop_reason, "Lower the learning rate, or clip the gradients.")
@@ -275,12 +301,13 @@ def _about_the_fit(net: Network, loss: float, mean_loss: float, held: float | No
     elif history is None and not loss < 0.95 * mean_loss:
         figure = f"loss {loss:.4g}; always predicting the mean has {mean_loss:.4g}"
         yield Finding("not trained", "the fit", figure, "Train it, then look again: what is above holds for its start.")
-    elif not loss < 0.75 * mean_loss:
+    elif not loss < 0.75 * mean_loss and not (history is not None and history.diverged):  # which says it
+        advice = "Lower the learning rate, train longer" if too_fast else "Train longer, raise the learning rate"
         yield Finding(
             "under-fitting",
             "the fit",
             f"loss {loss:.4g}; always predicting the mean has {mean_loss:.4g}",
-            "Train longer, raise the learning rate, or use more units; if none helps, the inputs may not tell y.",
+            f"{advice}, or use more units; if none helps, the inputs may not tell y.",
         )
     if history is None or history.diverged or "best epoch" in history.stop_reason:  # that of a refit was chosen
         return

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from lamina.files import FilePath
-from lamina.plots.figure import MARK, TRAINING, VALIDATION, axes, done, figure, write_picture
+from lamina.plots.figure import MARK, TRAINING, VALIDATION, axes, done, figure, literal, write_picture
 
 __all__ = ["diagram", "growth", "surfaces"]
 
@@ -23,7 +23,11 @@ def diagram(net: Any, ax: Any = None, path: FilePath | None = None) -> Any:
     parameters = net.parameters
     ax = axes(ax, (2.5 + 0.42 * (units + outputs), 1.8 + 0.30 * (1 + inputs + units)))
     sources = 1 + inputs + units
-    labels = ["1", *(f"x{i + 1}" for i in range(inputs)), *(f"{f.name} {k + 1}" for k, f in enumerate(net.units))]
+    labels = [
+        "1",
+        *(f"x{i + 1}" for i in range(inputs)),
+        *(f"{literal(f.name)} {k + 1}" for k, f in enumerate(net.units)),
+    ]
 
     def crossing(x: float, weights: Any, filled: bool) -> None:
         size = np.abs(weights) / (np.abs(weights).max() or 1.0)
@@ -76,7 +80,7 @@ def growth(net: Any, ax: Any = None, path: FilePath | None = None) -> Any:
     ax.axvline(history.best_units, color=MARK, linewidth=0.8, linestyle=":")
     ax.set_xlabel("units")
     ax.set_ylabel("error index, correlation")
-    ax.set_title(f"Growth ended with {len(history.units)} units: {history.stop_reason}", fontsize=10)
+    ax.set_title(f"Growth ended with {len(history.units)} units: {literal(history.stop_reason)}", fontsize=10)
     ax.grid(alpha=0.25)
     ax.legend(frameon=False)
     return done(ax, path)

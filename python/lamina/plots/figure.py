@@ -6,13 +6,14 @@ import io
 import os
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from lamina.extras import how_to_install
 from lamina.files import FilePath, path_of, write_whole
 
-__all__ = ["MARK", "TRAINING", "VALIDATION", "axes", "done", "figure", "is_ours", "write_picture"]
+__all__ = ["MARK", "TRAINING", "VALIDATION", "axes", "done", "figure", "is_ours", "legend", "literal", "write_picture"]
 
 TRAINING, VALIDATION, MARK = "#1f77b4", "#d95f02", "#444444"
 
@@ -59,6 +60,25 @@ def _in_notebook() -> bool:
 def axes(ax: Any, size: tuple[float, float]) -> Any:
     """Return `ax`, or where it is None the axes of a new figure of `size` inches."""
     return figure(size).add_subplot() if ax is None else ax
+
+
+def literal(text: Any) -> str:
+    """Return a text that somebody else has written as matplotlib shows it letter by letter: it reads $...$ as formulas.
+
+    What matplotlib writes itself, such as the powers at a logarithmic axis, stays as it is.
+    """
+    from matplotlib import rcParams
+
+    return str(text).replace("$", r"\$") if rcParams["text.parse_math"] else str(text)
+
+
+def legend(ax: Any, handles: Sequence[Any]) -> None:
+    """Draw a legend of these, and of what the axes had before; matplotlib's leaves out names that begin with "_"."""
+    before = [handle for handle in ax.get_legend_handles_labels()[0] if handle not in handles]
+    shown = [*before, *handles]
+    made = ax.legend(shown, [str(place) for place in range(len(shown))], frameon=False)
+    for text, handle in zip(made.get_texts(), shown, strict=True):
+        text.set_text(handle.get_label())
 
 
 def done(ax: Any, path: FilePath | None) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 
 from lamina import activations as registry
 from lamina.files import FilePath
-from lamina.plots.figure import MARK, TRAINING, VALIDATION, axes, done, figure, write_picture
+from lamina.plots.figure import MARK, TRAINING, VALIDATION, axes, done, figure, legend, literal, write_picture
 
 __all__ = [
     "activations",
@@ -76,7 +76,9 @@ def learning_curves(history: Any, ax: Any = None, path: FilePath | None = None) 
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlabel("epoch")
     ax.set_ylabel("loss")
-    ax.set_title(f"Learning curves; stopped after epoch {len(history.loss)}: {history.stop_reason}", fontsize=10)
+    ax.set_title(
+        f"Learning curves; stopped after epoch {len(history.loss)}: {literal(history.stop_reason)}", fontsize=10
+    )
     ax.grid(alpha=0.25)
     ax.legend(frameon=False)
     return done(ax, path)
@@ -106,19 +108,21 @@ def metric_curves(
     ax = axes(ax, (7.0, 4.2))
     from matplotlib.ticker import MaxNLocator
 
+    drawn = []
     for number, name in enumerate(chosen):
         curve = known[name]
         colour = (VALIDATION, TRAINING)[number] if number < 2 else f"C{number}"
-        ax.plot(range(1, len(curve) + 1), curve, color=colour, label=name, marker="o" if len(curve) == 1 else None)
+        marker = "o" if len(curve) == 1 else None
+        drawn += ax.plot(range(1, len(curve) + 1), curve, color=colour, label=literal(name), marker=marker)
     best = int(history.best_epoch)
     if 1 <= best <= len(history.loss):
-        ax.axvline(best, color=MARK, linewidth=0.8, linestyle=":", label=f"best epoch: {best}")
+        drawn.append(ax.axvline(best, color=MARK, linewidth=0.8, linestyle=":", label=f"best epoch: {best}"))
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlabel("epoch")
-    ax.set_ylabel(chosen[0] if len(chosen) == 1 else "metric")
+    ax.set_ylabel(literal(chosen[0]) if len(chosen) == 1 else "metric")
     ax.set_title("Metrics of the validation part", fontsize=10)
     ax.grid(alpha=0.25)
-    ax.legend(frameon=False)
+    legend(ax, drawn)
     return done(ax, path)
 
 
@@ -167,11 +171,13 @@ def _history_of(given: Any) -> Any:
     ):
         # Of all fits with warm_start and partial_fit; its network knows the last one.
         loss, held_out = given.loss_curve_, given.validation_loss_curve_
+        curves = getattr(given, "metric_curves_", {})
         return SimpleNamespace(
             loss=loss,
             validation_loss=held_out if len(held_out) == len(loss) else [],  # not all fits had one
             best_epoch=given.best_iteration_,
             stop_reason=given.stop_reason_,
+            metrics={name: curve for name, curve in curves.items() if len(curve) == len(loss)},
         )
     owner = getattr(given, "network_", given)
     history = getattr(owner, "history", owner)
@@ -215,7 +221,7 @@ def activations(
         ax.axvline(0, color=MARK, linewidth=0.5)
         ax.plot(x, value, color=TRAINING, label="f(x)")
         ax.plot(x, slope, color=VALIDATION, linestyle="--", linewidth=1.2, label="f'(x)")
-        ax.set_title(f.name, fontsize=9)
+        ax.set_title(literal(f.name), fontsize=9)
         ax.set_ylim(-1.6, 2.6)
         ax.tick_params(labelsize=7)
         ax.grid(alpha=0.2)
@@ -234,7 +240,7 @@ def fold_scores(scores: Any, ax: Any = None, path: FilePath | None = None, label
     scores : CrossValidation, or mapping of name -> scores
         One row of points for each name.
     label : str, optional
-        What the scores are; "score" without it.
+        What the scores are, as matplotlib reads it; "score" without it.
 
     Returns the matplotlib.axes.Axes.
     """
@@ -249,7 +255,7 @@ def fold_scores(scores: Any, ax: Any = None, path: FilePath | None = None, label
         # Spread by fold, so that equal scores stay apart.
         ax.plot(own, row + np.linspace(-0.18, 0.18, len(own)), "o", color=TRAINING, alpha=0.7, markersize=5)
         ax.annotate(f"{own.mean():.4g}", (own.mean(), row + 0.27), ha="center", va="bottom", fontsize=8, color=MARK)
-    ax.set_yticks(range(len(named)), list(named))
+    ax.set_yticks(range(len(named)), [literal(name) for name in named])
     ax.set_ylim(-0.5, len(named) - 0.3)
     ax.set_xlabel(label or "score")
     ax.set_title("Folds (points), mean and standard deviation (bars)", fontsize=10)
@@ -328,8 +334,9 @@ def confusion_matrix(
         for i, j in zip(*np.nonzero(counts), strict=True):
             ink = "white" if shares[i, j] > 0.35 else "black"
             ax.text(j, i, counts[i, j], ha="center", va="center", fontsize=8, color=ink)
-        ticks = list(range(n) if names is None else names)
-        long = max(len(str(tick)) for tick in ticks) > 4
+        shown = list(range(n) if names is None else names)
+        long = max(len(str(name)) for name in shown) > 4
+        ticks = [literal(name) for name in shown]
         ax.set_xticks(range(n), ticks, fontsize=8, rotation=45 if long else 0, ha="right" if long else "center")
         ax.set_yticks(range(n), ticks, fontsize=8)
     ax.set_xlabel("predicted")

@@ -109,8 +109,8 @@ def compare(
     ----------
     X : array-like, (rows, features)
     y : array-like, (rows,) or (rows, outputs)
-        Labels (integers, booleans or text) make it a classification, scored by accuracy; floating-point numbers, or
-        several columns, make it a regression, scored by R squared.
+        Labels (integers, booleans or text; also in one column) make it a classification, scored by accuracy;
+        floating-point numbers, or several columns, make it a regression, scored by R squared, the mean of the columns'.
     k : int, splitter or iterable of (training, held-out) row numbers, default 5
         The folds, as for `cross_validate`.
     net : Network, optional
@@ -155,7 +155,9 @@ def compare(
     seconds: dict[str, float] = {}
     strata = target if stratify and classes is not None else None
     folds = folds_of(k, Samples(x, target), strata, seed, groups=groups)
-    for name, learner in (_course_learners(classes is not None, seed) if learners is None else learners).items():
+    if learners is None:
+        learners = _course_learners(classes is not None, seed, several=target.ndim == 2)
+    for name, learner in learners.items():
         started, own = time.perf_counter(), []
         for fold in folds:
             model = make_pipeline(StandardScaler(), clone(learner))
@@ -174,15 +176,19 @@ def compare(
 def _targets(y: Any) -> tuple[Array, Array | None]:
     """Labels as 0 .. n - 1 and what they stand for, or values and None."""
     values = unmasked(y, "y")
+    if one := values.ndim == 2 and values.shape[1] == 1:  # a column is what it holds, as fit has it
+        values = values[:, 0]
     if values.ndim == 1 and values.dtype.kind in "iubOUST":
         classes, labels = class_numbers(values, "y")
         return labels, classes
-    return to_array(y, "y").astype(np.float64), None
+    return to_array(values if one else y, "y").astype(np.float64), None
 
 
-def _course_learners(classify: bool, seed: int) -> dict[str, Any]:
+def _course_learners(classify: bool, seed: int, several: bool) -> dict[str, Any]:
+    """The four, untrained; of `several` targets those that take one have a learner for each."""
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
     from sklearn.linear_model import LogisticRegression, RidgeCV
+    from sklearn.multioutput import MultiOutputRegressor
     from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
     from sklearn.svm import SVC, SVR
 
@@ -194,9 +200,10 @@ def _course_learners(classify: bool, seed: int) -> dict[str, Any]:
             "boosted stumps": HistGradientBoostingClassifier(**stumps),
             "support vector machine": SVC(),
         }
+    stumped, machine = HistGradientBoostingRegressor(**stumps), SVR()
     return {
         "linear model": RidgeCV(np.logspace(-3, 3, 13)),
         "k nearest neighbours": KNeighborsRegressor(),
-        "boosted stumps": HistGradientBoostingRegressor(**stumps),
-        "support vector machine": SVR(),
+        "boosted stumps": MultiOutputRegressor(stumped) if several else stumped,
+        "support vector machine": MultiOutputRegressor(machine) if several else machine,
     }
