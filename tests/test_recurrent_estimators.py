@@ -136,6 +136,22 @@ def test_a_series_of_any_size_and_place_is_learned():
 # Scores of windows --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("kind", ["RecurrentRegressor", "RecurrentClassifier"])
+def test_a_score_of_windows_wants_a_target_for_every_time(kind):
+    y = SERIES if kind == "RecurrentRegressor" else np.where(SERIES > 0, "up", "down")
+    net = getattr(lamina, kind)(4, window=10, max_iter=2, **FAST).fit(SERIES, y)
+    for wrong in (y[10:], y[:50], np.append(y, y[-1:])):
+        wanted = f"y must have an entry for each of the 600 times of X; got {len(wrong)}"
+        for weight in (None, np.ones(len(wrong))):
+            with pytest.raises(ValueError, match=wanted):
+                net.score(SERIES, wrong, sample_weight=weight)
+    with pytest.raises(ValueError, match="sample_weight"):
+        net.score(SERIES, y, sample_weight=np.ones(50))
+    net.set_params(horizon=3)
+    with pytest.raises(ValueError, match="X must have more than 12 times, for a window and its target; got 11"):
+        net.score(SERIES[:11], y[:11])
+
+
 @pytest.mark.parametrize("horizon", [0, 1, 3])
 def test_named_scores_of_windows_are_those_of_what_is_known(horizon):
     net = lamina.RecurrentRegressor(4, window=6, stride=2, horizon=horizon, max_iter=3, **FAST).fit(SERIES[:300])

@@ -221,13 +221,18 @@ class _BaseRecurrent(BaseLamina):
 
     def _with_known(self, inputs: Any, y: Any) -> tuple[Any, Any]:
         """Return the windows whose target is in the series, and these targets."""
-        n, first = len(inputs) + self._span(), self._span() + self._ahead()
+        targets = self._known_of(len(inputs), y)
+        return inputs[: len(targets)], targets
+
+    def _known_of(self, windows: int, y: Any) -> Any:
+        """Return of `y`, which has an entry for each time, the targets of the first of so many windows."""
+        n, first = windows + self._span(), self._span() + self._ahead()
         y = unmasked(y, "y")
         if len(y) != n:
             raise ValueError(f"y must have an entry for each of the {n} times of X; got {len(y)}")
         if first >= n:
             raise ValueError(f"X must have more than {first} times, for a window and its target; got {n}")
-        return inputs[: n - first], y[first:]
+        return y[first:]
 
     def windows(self, X: Any, y: Any = None) -> tuple[Any, Any]:
         """Return the windows of a time series, (windows, steps, features), whose targets are in it, and these targets.
@@ -302,14 +307,12 @@ class _BaseRecurrent(BaseLamina):
     def _known(self, predictions: Any, y: Any, weight: Any) -> tuple[Any, Any, Any]:
         """Return targets, predictions and weights (or None) where there are both of the first two."""
         y = unmasked(y, "y")
+        targets = y if self.window is None else self._known_of(len(predictions), y)
         if weight is not None:
             refuse_masked(weight, "sample_weight")
             weight = _check_sample_weight(weight, y, dtype=np.float64, ensure_non_negative=True)
-        if self.window is None:
-            return y, predictions, weight
-        first = self._span() + self._ahead()
-        targets = y[first:]
-        return targets, predictions[: len(targets)], None if weight is None else weight[first:]
+            weight = weight[len(y) - len(targets) :]
+        return targets, predictions[: len(targets)], weight
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
