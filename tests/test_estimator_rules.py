@@ -688,6 +688,59 @@ def test_weights_of_classes_are_named(value):
             make("MLPClassifier", class_weight=given).fit(X, targets)
 
 
+@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize("class_weight", [{0: 1.0, 1: 100.0}, "balanced"], ids=str)
+def test_class_weights_hold_for_validation_rows_given_apart(class_weight, early_stopping):
+    y = np.arange(ROWS) % 6 // 5
+    held, weight = np.arange(ROWS) % 6 > 3, np.where(np.arange(ROWS) % 7 > 2, 1.0, 2.0)
+    of_class = class_weight
+    if class_weight == "balanced":  # by the rows to learn from
+        total = np.bincount(y, weights=weight)
+        of_class = dict(enumerate(total.sum() / (2 * total)))
+    factors = np.array([of_class.get(label, 1.0) for label in y])
+    options = {"early_stopping": early_stopping}
+    one = make("MLPClassifier", class_weight=class_weight, **options)
+    one.fit(X, y, weight, X[held], y[held], weight[held])
+    other = make("MLPClassifier", **options)
+    other.fit(X, y, weight * factors, X[held], y[held], (weight * factors)[held])
+    np.testing.assert_allclose(one.validation_loss_curve_, other.validation_loss_curve_, rtol=1e-12)
+    if early_stopping:
+        np.testing.assert_allclose(one.validation_scores_, other.validation_scores_, rtol=1e-12)
+    unweighted = make("MLPClassifier", class_weight=class_weight, **options).fit(X, y, None, X[held], y[held])
+    assert unweighted.validation_loss_curve_ != one.validation_loss_curve_
+
+
+def test_classes_that_weigh_nothing_are_not_validated_on():
+    y = np.arange(ROWS) % 2
+    validation = [(X[rows], y[rows]) for rows in (y < 2, y == 0)]
+    one, other = (make("MLPClassifier", class_weight={1: 0}).fit(X, y, None, *given) for given in validation)
+    assert one.validation_loss_curve_ == other.validation_loss_curve_
+    with pytest.raises(ValueError, match=r"X_val, y_val or sample_weight_val: class_weight .* a row a weight above 0"):
+        make("MLPClassifier", class_weight={1: 0}).fit(X, y, None, X[y == 1], y[y == 1])
+
+
+def test_class_weights_of_several_labels():
+    y = np.stack([np.arange(ROWS) % 3 == 0, np.arange(ROWS) % 4 == 0], axis=1).astype(int)
+    factors = np.where(y[:, 0], 5.0, 1.0) * np.where(y[:, 1], 3.0, 0.5)
+    one = make("MLPClassifier", class_weight=[{1: 5.0}, {0: 0.5, 1: 3.0}]).fit(X, y, None, X[:9], y[:9])
+    other = make("MLPClassifier").fit(X, y, factors, X[:9], y[:9], factors[:9])
+    np.testing.assert_array_equal(one.predict_proba(X), other.predict_proba(X))
+    assert one.validation_loss_curve_ == other.validation_loss_curve_
+    # No validation row has a label.
+    make("MLPClassifier", class_weight=[{1: 5.0}, {1: 3.0}]).fit(X, y, None, X[1:3], y[1:3])
+    for given in ([1, 2], [{1: 2.0}], {1: 2.0}, []):
+        with pytest.raises(ValueError, match=r"class_weight must be .*list of.* dictionaries.*; got "):
+            make("MLPClassifier", class_weight=given).fit(X, y)
+    with pytest.raises(ValueError, match=r"class_weight must name classes of y; got 2, and y has \[0, 1\]"):
+        make("MLPClassifier", class_weight=[{2: 2.0}, {1: 2.0}]).fit(X, y)
+
+
+@pytest.mark.parametrize("given", [[], [1, 2], [{0: 1.0}]], ids=str)
+def test_class_weights_of_single_labels_are_a_dictionary(given):
+    with pytest.raises(ValueError, match=r"class_weight must be 'balanced' or a dictionary .*; got \["):
+        make("MLPClassifier", class_weight=given).fit(X, np.arange(ROWS) % 2)
+
+
 def test_weights_beyond_float32():
     with pytest.raises(ValueError, match="sample_weight must be within float32's range"):
         make("MLPRegressor").fit(X.astype(np.float32), VALUES, sample_weight=np.full(ROWS, 1e300))

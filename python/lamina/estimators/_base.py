@@ -26,7 +26,7 @@ from lamina.estimators._network import (
 from lamina.estimators._solvers import check_solver, first_order_optimizer, first_rate, full_batch_solver
 from lamina.estimators.estimator import BaseLamina
 from lamina.estimators.parameters import check_parameters
-from lamina.estimators.samples import check_scale
+from lamina.estimators.samples import ClassFactors, check_scale
 from lamina.network import Network
 from lamina.optimizers import LevenbergMarquardt, rule_of
 from lamina.selection.cross_validation import Fold
@@ -47,6 +47,10 @@ class Rows(NamedTuple):
     def take(self, index: Any) -> "Rows":
         """Return the rows at `index`."""
         return Rows(*(None if part is None else part[index] for part in self))
+
+    def of_classes(self, factors: ClassFactors | None) -> "Rows":
+        """Return the rows with the weights of their classes in their own; of classes that all count alike, as is."""
+        return self if factors is None else self._replace(weight=factors(self.y, self.weight))
 
     def counted(self, dtype: Any) -> "Rows":
         """Return the rows of weight above 0 in the network's type: a class may weigh nothing."""
@@ -95,8 +99,8 @@ class BaseMLP(BaseLamina):
         """Return `y` and the network's targets; set `n_outputs_` and what else `y` decides."""
 
     @abstractmethod
-    def _encode_more(self, y: Any) -> Any:
-        """Return the network's targets of further rows, by what the fit decided."""
+    def _encode_more(self, y: Any) -> tuple[Any, Any]:
+        """Return `y` and the network's targets of further rows, by what the fit decided."""
 
     @abstractmethod
     def _adopt_targets(self, fitted: Any) -> None:
@@ -114,9 +118,9 @@ class BaseMLP(BaseLamina):
         """Return what makes of the loss of an epoch the loss that scikit-learn would report."""
         return float
 
-    def _class_weights(self, y: Any, weight: Any, incremental: bool) -> Any:
-        """Return the sample weights with the weights of the classes in them."""
-        return weight
+    def _class_factors(self, y: Any, weight: Any, incremental: bool) -> ClassFactors | None:
+        """Return what the rows of each class count, by those to learn from; None where all count alike."""
+        return None
 
     def _fit(
         self, X: Any, y: Any, sample_weight: Any, incremental: bool, validation: tuple[Any, Any, Any] = (None,) * 3
@@ -131,11 +135,12 @@ class BaseMLP(BaseLamina):
         if not is_classifier(self):
             # A full-batch solver works in float64, and its weights are then brought to the network's type.
             check_scale(targets, self.loss, own if full_batch_solver(self) is None else np.dtype("float64"))
-        rows = Rows(X, y, targets, self._class_weights(y, weight, incremental)).counted(own)
+        factors = self._class_factors(y, weight, incremental)
+        rows = Rows(X, y, targets, weight).of_classes(factors).counted(own)
 
         random_state = check_random_state(self.random_state)
         drawn = draw_weights(self, random_state) if first else None
-        parts = self._hold_out(rows, validation, random_state)
+        parts = self._hold_out(rows, validation, factors, random_state)
         if first:
             seed = int(random_state.randint(np.iinfo(np.int32).max))
             self.network_ = build_network(self, self._network_loss(), X.dtype, seed, drawn)
@@ -211,13 +216,22 @@ class BaseMLP(BaseLamina):
         if isinstance(solver, LevenbergMarquardt) and loss != "squared_error":
             raise ValueError(f"solver={self.solver!r} minimises squares: loss must be 'squared_error'; got {loss!r}")
 
-    def _hold_out(self, rows: Rows, given: tuple[Any, Any, Any], random_state: np.random.RandomState) -> Parts:
+    def _hold_out(
+        self,
+        rows: Rows,
+        given: tuple[Any, Any, Any],
+        factors: ClassFactors | None,
+        random_state: np.random.RandomState,
+    ) -> Parts:
         """Return training and validation rows: the user's own, scikit-learn's split, or none."""
         X_val, y_val, weight_val = given
         if X_val is not None:
             try:
                 X_val, y_val, weight_val = self._training_rows(X_val, y_val, weight_val, reset=False)
-                return Parts(rows, rows, Rows(X_val, y_val, self._encode_more(y_val), weight_val))
+                apart = Rows(X_val, *self._encode_more(y_val), weight_val)
+                if factors is not None:
+                    apart = apart.of_classes(factors).counted(rows.weight.dtype)
+                return Parts(rows, rows, apart)
             except (TypeError, ValueError) as error:
                 raise type(error)(f"X_val, y_val or sample_weight_val: {error}") from None
         if not self.early_stopping or full_batch_solver(self) is not None:

@@ -11,7 +11,7 @@ from lamina import losses
 from lamina.estimators._base import BaseMLP
 from lamina.estimators.estimator import all_or_nothing, available_if, of_one_fit
 from lamina.estimators.labels import Labelling, labels_of, shares_of
-from lamina.estimators.samples import class_labels, in_own_type, two_classes, weighted
+from lamina.estimators.samples import ClassFactors, class_labels, in_own_type, two_classes
 
 __all__ = ["MLPClassifier"]
 
@@ -252,7 +252,7 @@ feature_names_in_, n_iter_, n_layers_, n_outputs_, out_activation_
             self._multilabel = multilabel
             single = len(self.classes_) == 2 and not multilabel and self._loss_name() != "cross_entropy"
             self.n_outputs_ = 1 if single else len(self.classes_)
-        return y, self._encode_more(y)
+        return self._encode_more(y)
 
     def _adopt_targets(self, fitted: Any) -> None:
         n_outputs = int(fitted.n_outputs_)
@@ -262,27 +262,27 @@ feature_names_in_, n_iter_, n_layers_, n_outputs_, out_activation_
             n_outputs,
         )
 
-    def _encode_more(self, y: Any) -> Any:
+    def _encode_more(self, y: Any) -> tuple[Any, Any]:
         y = class_labels(y)
         if self._multilabel:
             if y.ndim != 2 or y.shape[1] != self.n_outputs_:
                 raise ValueError(f"y must be an indicator matrix with {self.n_outputs_} columns; got shape {y.shape}")
-            return y.astype(np.float32)
+            return y, y.astype(np.float32)
         place = np.minimum(np.searchsorted(self.classes_, y), len(self.classes_) - 1)
         if len(strangers := np.unique(y[self.classes_[place] != y])):
             raise ValueError(f"y has classes {strangers} that are not among the classes of the fit, {self.classes_}")
         if self.n_outputs_ == 1:
-            return place.astype(np.float32)[:, np.newaxis]
+            return y, place.astype(np.float32)[:, np.newaxis]
         if self._out_activation() != "softmax":
-            return np.eye(self.n_outputs_, dtype=np.float32)[place]
-        return place.astype(np.int64)
+            return y, np.eye(self.n_outputs_, dtype=np.float32)[place]
+        return y, place.astype(np.int64)
 
-    def _class_weights(self, y: Any, weight: Any, incremental: bool) -> Any:
+    def _class_factors(self, y: Any, weight: Any, incremental: bool) -> ClassFactors | None:
         if self.class_weight is None:
-            return weight
+            return None
         if incremental and self.class_weight == "balanced":
             raise ValueError("class_weight='balanced' needs all rows; give partial_fit a dictionary or sample_weight")
-        return weighted(self.class_weight, y, weight, self.classes_)
+        return ClassFactors.of(self.class_weight, y, weight, self.classes_)
 
     @property
     def labelling(self) -> Labelling:

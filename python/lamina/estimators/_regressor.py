@@ -186,16 +186,16 @@ feature_names_in_, n_iter_, n_layers_, n_outputs_, out_activation_, coefs_, inte
             y = column_or_1d(y, warn=True)
         if first:
             self.n_outputs_ = 1 if y.ndim == 1 else y.shape[1]
-        return y, self._encode_more(y)
+        return self._encode_more(y)
 
     def _adopt_targets(self, fitted: Any) -> None:
         self.n_outputs_ = int(fitted.n_outputs_)
 
-    def _encode_more(self, y: Any) -> Any:
+    def _encode_more(self, y: Any) -> tuple[Any, Any]:
         targets = y.reshape(len(y), -1)
         if targets.shape[1] != self.n_outputs_:
             raise ValueError(f"y has {targets.shape[1]} columns; the network was built for {self.n_outputs_}")
-        return targets
+        return y, targets
 
     def _loss_in_sklearns_terms(self, train: Rows, batch_size: int) -> Callable[[float], float]:
         """Return the conversion of a loss: scikit-learn averages the square over the targets, and reports a deviance.
