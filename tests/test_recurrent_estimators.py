@@ -1,5 +1,7 @@
 """RecurrentClassifier and RecurrentRegressor: sequences, windows of a series, the order of time."""
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -76,6 +78,29 @@ def test_validation_keeps_the_order_of_time():
     assert rows == 600 - 4 - 1
     assert train.max() < held.min()
     assert len(held) == round(rows / 4)
+
+
+@pytest.mark.parametrize("n", [2, 3, 4, 5, 25, 45, 46])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_targets_are_scaled_by_what_is_trained_on(n, weighted):
+    X, y = np.arange(2.0 * n).reshape(n, 2), np.arange(n) ** 2.0
+    weight = np.where(np.arange(n) == 1, 1e-200, 1.0) if weighted and n > 3 else np.ones(n)  # 0 in float32
+    net = lamina.RecurrentRegressor(2, window=1, horizon=0, kind="jordan", max_iter=1, random_state=0)
+    seen, fit = [], lamina.Network.fit
+
+    def spy(self, X, y, **options):
+        seen.append(options["validation"].indices(len(X), None, 0)[0])
+        return fit(self, X, y, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lamina.Network, "fit", spy)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of few rows
+            net.fit(X, y, sample_weight=weight)
+    trained = y[weight == 1][seen[0]]
+    assert len(trained) == len(seen[0]) > 0
+    assert net.target_mean_ == pytest.approx([trained.mean()])
+    assert net.target_scale_ == pytest.approx([trained.std() if len(trained) > 1 else 1.0])
 
 
 def test_other_targets_and_several_of_them():

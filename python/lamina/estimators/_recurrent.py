@@ -13,7 +13,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from lamina import activations
 from lamina._core import ClipNorm
 from lamina.data.arguments import float_type, whole_number
-from lamina.data.arrays import refuse_masked, to_array, unmasked
+from lamina.data.arrays import refuse_masked, rows_of, to_array, unmasked, weights
 from lamina.data.sequences import pad
 from lamina.data.splits import Split, warn_of_few
 from lamina.data.targets import mean_and_scale
@@ -211,13 +211,21 @@ class _BaseRecurrent(BaseLamina):
             inputs, lengths = self._inputs(X, lengths, reset=True)
             if len(y) != len(inputs):
                 raise ValueError(f"y must have an entry for each of the {len(inputs)} sequences of X; got {len(y)}")
-            return inputs, y, lengths, weight
+            return self._weighed(inputs, y, lengths, weight)
         inputs, lengths = self._inputs(X, lengths, reset=True, finite=weight is None)
         if weight is not None:
             refuse_masked(weight, "sample_weight")
             weight = _check_sample_weight(weight, y, dtype=np.float64)[self._span() + self._ahead() :]
         inputs, y, weight = counted(*self._with_known(inputs, y), weight)
-        return inputs, y, lengths, weight
+        return self._weighed(inputs, y, lengths, weight)
+
+    def _weighed(self, inputs: Any, y: Any, lengths: Any, weight: Any) -> tuple[Any, Any, Any, Any]:
+        """Return the samples without those whose weight is 0 in the network's type, which are not split either."""
+        own = weights(weight, len(inputs), float_type(self.dtype))
+        if own is None or own.all():
+            return inputs, y, lengths, weight
+        kept = np.flatnonzero(own)
+        return inputs[kept], rows_of(y, kept), None if lengths is None else rows_of(lengths, kept), weight[kept]
 
     def _with_known(self, inputs: Any, y: Any) -> tuple[Any, Any]:
         """Return the windows whose target is in the series, and these targets."""
@@ -257,7 +265,18 @@ class _BaseRecurrent(BaseLamina):
             return [*layers, Recurrent(last, activation, "jordan", False, self.truncate, outputs)]
         return [*layers, Recurrent(last, activation, self.kind, False, self.truncate), Dense(outputs)]
 
-    def _fit(self, inputs: Any, targets: Any, lengths: Any, outputs: int, weight: Any) -> None:
+    def _split(self, n: int, labels: Any = None) -> tuple[Split | None, int]:
+        """Return how some of `n` samples are set aside, and how many are left: of windows the first in time."""
+        if not self.validation_fraction:
+            return None, n
+        if n < 2:
+            raise ValueError("validation_fraction must be 0 where there is one sample alone; got n_samples=1")
+        split = Split(float(self.validation_fraction), shuffle=self.window is None)
+        train, held = split.indices(n, labels, 0)
+        warn_of_few(len(held), n, "Give validation_fraction=0 to learn all")
+        return split, len(train)
+
+    def _fit(self, inputs: Any, targets: Any, lengths: Any, outputs: int, weight: Any, validation: Any) -> None:
         dtype = float_type(self.dtype)
         network = Network(
             self._layers(outputs),
@@ -267,15 +286,6 @@ class _BaseRecurrent(BaseLamina):
             self._network_seed(),
             normalize_inputs=bool(self.standardize),
         )
-        validation: Any = None
-        if self.validation_fraction:
-            if len(inputs) < 2:
-                raise ValueError("validation_fraction must be 0 where there is one sample alone; got n_samples=1")
-            validation = float(self.validation_fraction)
-            if self.window is not None:  # what is last in time
-                validation = Split(self.validation_fraction, shuffle=False)
-                _, held = validation.indices(len(inputs), None, 0)
-                warn_of_few(len(held), len(inputs), "Give validation_fraction=0 to learn all")
         stopping = EarlyStopping(patience=self.n_iter_no_change) if self.early_stopping else None
         with self._interruptible(network):
             network.fit(
@@ -359,13 +369,13 @@ class RecurrentRegressor(RegressorMixin, _BaseRecurrent):  # type: ignore[misc]
         targets = targets.reshape(len(targets), -1)
         outputs = targets.shape[1]
         check_scale(targets, None if self.standardize else self._loss, self.dtype)
+        split, n_trained = self._split(len(targets))
         mean, scale = np.zeros(outputs), np.ones(outputs)
         if self.standardize:
-            held = self.validation_fraction if self.window is not None else 0  # the last in time
-            trained = slice(max(1, round(len(targets) * (1 - held))))
+            trained = slice(len(targets) if self.window is None else n_trained)
             mean, scale = mean_and_scale(targets[trained], None if weight is None else weight[trained])
         # Halves: even the difference of the largest numbers is one.
-        self._fit(inputs, (targets / 2 - mean / 2) / (scale / 2), lengths, outputs, weight)
+        self._fit(inputs, (targets / 2 - mean / 2) / (scale / 2), lengths, outputs, weight, split)
         self.target_mean_, self.target_scale_ = self._fold(mean, scale)
         return self
 
@@ -421,7 +431,8 @@ class RecurrentClassifier(ClassifierMixin, _BaseRecurrent):  # type: ignore[misc
             raise ValueError(f"y must have one label for each sample, (n,); got shape {labels.shape}")
         classes, targets = np.unique(labels, return_inverse=True)
         self.classes_ = two_classes(classes)
-        self._fit(inputs, targets, lengths, len(classes), weight)
+        split, _ = self._split(len(targets), targets if self.window is None else None)
+        self._fit(inputs, targets, lengths, len(classes), weight, split)
         return self
 
     @property
