@@ -392,6 +392,25 @@ def test_errors_speak_of_the_estimators_own_parameters(name, parameter):
         make(name, **{parameter: WRONG[parameter]}).fit(*data(name))
 
 
+@pytest.mark.parametrize(
+    ("name", "parameter"), [(name, p) for name in FAST for p in make(name).get_params() if p != "random_state"]
+)
+def test_what_can_be_gone_through_once_is_no_parameter(name, parameter):
+    once = iter(["accuracy" if parameter == "metrics" else lambda epoch: None])
+    wanted = f"^{parameter} of {name} must be something that can be gone through more than once, such as a list; got "
+    with pytest.raises(TypeError, match=wanted):
+        make(name, **{parameter: once}).fit(*data(name))
+    assert next(once)  # nothing has looked at it
+
+
+@every
+def test_random_states_within_what_can_be_taken(name):
+    limit = 2**32 if name in MLPS else 2**63
+    make(name, random_state=limit - 1).fit(*data(name))
+    with pytest.raises(ValueError, match=f"^random_state of {name} must be None, an integer .*; got {limit}$"):
+        make(name, random_state=limit).fit(*data(name))
+
+
 @every
 def test_n_jobs_and_predictions_before_a_fit(name):
     D, y = data(name)

@@ -25,7 +25,7 @@ from lamina.estimators._network import (
 )
 from lamina.estimators._solvers import check_solver, first_order_optimizer, first_rate, full_batch_solver
 from lamina.estimators.estimator import BaseLamina
-from lamina.estimators.parameters import check_parameters
+from lamina.estimators.parameters import PERCEPTRON, check_parameters
 from lamina.estimators.samples import ClassFactors, check_scale
 from lamina.network import Network
 from lamina.optimizers import LevenbergMarquardt, rule_of
@@ -125,7 +125,7 @@ class BaseMLP(BaseLamina):
     def _fit(
         self, X: Any, y: Any, sample_weight: Any, incremental: bool, validation: tuple[Any, Any, Any] = (None,) * 3
     ) -> None:
-        check_parameters(self)
+        check_parameters(self, PERCEPTRON)
         self._check_combination(incremental, validation)
         first = not hasattr(self, "network_") or not (self.warm_start or incremental)
         X, y, weight = self._training_rows(X, y, sample_weight, reset=first)
