@@ -465,6 +465,30 @@ def test_sequences_in_lists_and_object_arrays(name):
     assert flat.n_features_in_ == 1
 
 
+@pytest.mark.parametrize(
+    "classes", [[], [1], ["cat"], np.array([], object), pd.Series([True], dtype="boolean")], ids=repr
+)
+def test_partial_fit_wants_two_classes(classes):
+    model = make("MLPClassifier")
+    with pytest.raises(ValueError, match=r"classes must name every label there will be, at least two; got \["):
+        model.partial_fit(X, np.full(ROWS, np.asarray(classes)[0] if len(classes) else 1), classes=classes)
+    assert not hasattr(model, "classes_")
+
+
+def test_labels_are_single_or_several_as_in_the_fit():
+    single, several = np.arange(ROWS) % 2, np.stack([np.arange(ROWS) % 2, np.arange(ROWS) % 3 == 0], axis=1).astype(int)
+    kinds = {"y must have one label for each row": (single, several), "y must be an indicator": (several, single)}
+    for wanted, (y, other) in kinds.items():
+        model = make("MLPClassifier", warm_start=True).fit(X, y)
+        for call in (model.fit, model.partial_fit):
+            with pytest.raises(ValueError, match=f"^{wanted}"):
+                call(X, other)
+        with pytest.raises(ValueError, match=f"^X_val, y_val or sample_weight_val: {wanted}"):
+            make("MLPClassifier").fit(X, y, X_val=X, y_val=other)
+    with pytest.raises(ValueError, match=r"^y must be an indicator matrix with 3 columns"):
+        make("MLPClassifier").partial_fit(X, several, classes=[0, 1, 2])
+
+
 @pytest.mark.parametrize("name", MLPS)
 def test_validation_rows_are_spoken_of_as_such(name):
     D, y = data(name)

@@ -180,7 +180,10 @@ feature_names_in_, n_iter_, n_layers_, n_outputs_, out_activation_
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> "MLPClassifier":
         """Train one epoch more; the first call needs `classes`, every label there will be."""
         if classes is not None:
-            given = unique_labels(in_own_type(classes))
+            none = hasattr(classes, "__len__") and len(classes) == 0
+            given = np.array([]) if none else unique_labels(in_own_type(classes))
+            if len(given) < 2:
+                raise ValueError(f"classes must name every label there will be, at least two; got {given.tolist()}")
             if hasattr(self, "classes_") and not np.array_equal(given, self.classes_):
                 raise ValueError(f"classes={given} is not the same as on the last call to partial_fit: {self.classes_}")
             self.classes_ = given
@@ -234,7 +237,7 @@ feature_names_in_, n_iter_, n_layers_, n_outputs_, out_activation_
     def _encode(self, y: Any, *, first: bool, incremental: bool) -> tuple[Any, Any]:
         if self._loss_name() not in LOSSES:
             raise ValueError(f"loss of MLPClassifier must be one of {LOSSES}; got {self.loss!r}")
-        y = class_labels(y)
+        y = class_labels(y) if first else self._labels_of_the_kind(y)
         multilabel = y.ndim == 2
         if multilabel and self._loss_name() == "cross_entropy":
             raise ValueError("loss='cross_entropy' gives each row one class; use 'binary_cross_entropy' for several")
@@ -262,11 +265,18 @@ feature_names_in_, n_iter_, n_layers_, n_outputs_, out_activation_
             n_outputs,
         )
 
-    def _encode_more(self, y: Any) -> tuple[Any, Any]:
+    def _labels_of_the_kind(self, y: Any) -> Any:
+        """Return labels as the network was built for, one a row or several."""
         y = class_labels(y)
+        if self._multilabel and (y.ndim != 2 or y.shape[1] != self.n_outputs_):
+            raise ValueError(f"y must be an indicator matrix with {self.n_outputs_} columns; got shape {y.shape}")
+        if not self._multilabel and y.ndim == 2:
+            raise ValueError(f"y must have one label for each row, (n,), as in the fit; got shape {y.shape}")
+        return y
+
+    def _encode_more(self, y: Any) -> tuple[Any, Any]:
+        y = self._labels_of_the_kind(y)
         if self._multilabel:
-            if y.ndim != 2 or y.shape[1] != self.n_outputs_:
-                raise ValueError(f"y must be an indicator matrix with {self.n_outputs_} columns; got shape {y.shape}")
             return y, y.astype(np.float32)
         place = np.minimum(np.searchsorted(self.classes_, y), len(self.classes_) - 1)
         if len(strangers := np.unique(y[self.classes_[place] != y])):
