@@ -498,6 +498,39 @@ def test_validation_rows_are_spoken_of_as_such(name):
 
 
 @pytest.mark.parametrize("name", MLPS)
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+@pytest.mark.parametrize("learning_rate", ["constant", "adaptive"])
+def test_a_score_that_is_no_number_is_no_progress(name, solver, learning_rate):
+    options = {"solver": solver, "learning_rate": learning_rate, "max_iter": 60, "n_iter_no_change": 2}
+
+    def fitted(score):
+        scores = iter(score)
+        return make(name, early_stopping=True, scoring=lambda *_: next(scores), **options).fit(*data(name))
+
+    never, constant, later = ([np.nan] * 60, [0.5] * 60, [0.1, 0.2, 0.3, *[np.nan] * 57])
+    if learning_rate == "constant" or solver == "adam":
+        assert fitted(never).n_iter_ == 3
+        assert fitted(constant).n_iter_ == 4
+        assert fitted(later).n_iter_ == 6
+    assert fitted(never).n_iter_ < 60
+    assert "did not improve" in fitted(later).stop_reason_
+    assert fitted(later).best_iteration_ == 3
+    assert fitted(later).best_validation_score_ == 0.3
+
+
+@pytest.mark.parametrize("scoring", [None, "r2"])
+def test_r_squared_of_one_row_is_not_watched(scoring):
+    model = make("MLPRegressor", early_stopping=True, scoring=scoring)
+    weight = np.array([1.0, 0.0])
+    for given in ((X[:1], VALUES[:1], None), (X[:2], VALUES[:2], weight)):
+        with pytest.raises(ValueError, match="X_val, y_val or sample_weight_val: there must be two rows"):
+            model.fit(X, VALUES, None, *given)
+    for options in ({"scoring": "loss"}, {"early_stopping": False, "scoring": None}):
+        make("MLPRegressor", **{"early_stopping": True, **options}).fit(X, VALUES, None, X[:1], VALUES[:1])
+    make("MLPClassifier", early_stopping=True).fit(X, LABELS, None, X[:1], LABELS[:1])
+
+
+@pytest.mark.parametrize("name", MLPS)
 def test_early_stopping_is_spoken_of_as_such(name):
     y = data(name)[1]
     for rows, fraction in ((3, 0.1), (5, 0.1), (2, 0.9)):

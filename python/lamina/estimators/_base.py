@@ -231,6 +231,7 @@ class BaseMLP(BaseLamina):
                 apart = Rows(X_val, *self._encode_more(y_val), weight_val)
                 if factors is not None:
                     apart = apart.of_classes(factors).counted(rows.weight.dtype)
+                self._check_can_be_scored(apart)
                 return Parts(rows, rows, apart)
             except (TypeError, ValueError) as error:
                 raise type(error)(f"X_val, y_val or sample_weight_val: {error}") from None
@@ -253,6 +254,16 @@ class BaseMLP(BaseLamina):
             raise ValueError("The validation set is too small. Increase 'validation_fraction' or the number of rows.")
         warn_of_few(len(held_out), n, "Give early_stopping=False to learn all")
         return Parts(rows, Rows(None, *rows[1:]).take(train), rows.take(held_out), Fold(train, held_out))
+
+    def _check_can_be_scored(self, rows: Rows) -> None:
+        """Raise ValueError for validation rows that early stopping cannot watch: R squared is not defined for one."""
+        watched = self.early_stopping and full_batch_solver(self) is None
+        of_r2 = self.scoring == "r2" or (self.scoring is None and not is_classifier(self))
+        if watched and of_r2 and len(rows.X) < 2:
+            raise ValueError(
+                "there must be two rows at least for R squared, which early stopping watches; got 1. Give more, or "
+                "scoring='loss'"
+            )
 
     def _start_curves(self) -> None:
         """Set the attributes that grow from fit to fit with warm_start and partial_fit."""
