@@ -251,6 +251,42 @@ def test_warnings_come_when_all_is_done():
     assert told[0].filename == __file__
 
 
+def warned_of(name):
+    """Parameters, X and y of fits that warn, and of what."""
+    D, y = data(name)
+    stops = {"early_stopping": True}
+    cases = {"few": ({**stops, "validation_fraction": 0.2 if name in CLASSIFIERS else 0.3}, D[:9], y[:9])}
+    if name in MLPS:
+        cases["few"] = ({**stops, "validation_fraction": 0.4}, D[:8], y[:8])
+        cases["clipped"] = ({"batch_size": 2 * ROWS}, D, y)
+    if name in TABLES or name in CLASSIFIERS:
+        cases["column"] = ({}, D, y[:, None])
+    if name.startswith("Recurrent"):
+        cases["few windows"] = ({**stops, "window": 2}, X[:8], y[:8])
+    return cases
+
+
+WARNED = {"few": "validation sets . of the . samples aside", "few windows": "validation sets 1 of the . samples aside",
+          "clipped": "clipped", "column": "column-vector"}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "case"), [(name, case) for name in FAST for case in warned_of(name)])
+def test_a_warning_that_is_an_error_leaves_the_fit_done(name, case):
+    parameters, D, y = warned_of(name)[case]
+    model = make(name, **parameters)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        with pytest.raises(UserWarning, match=WARNED[case]):
+            model.fit(D, y)
+    predicted = model.predict(D)
+    with pytest.warns(UserWarning, match=WARNED[case]) as told:
+        again = make(name, **parameters).fit(D, y)
+    own = [each for each in told if not issubclass(each.category, ConvergenceWarning)]
+    assert [each.filename for each in own] == [__file__]
+    np.testing.assert_array_equal(again.predict(D), predicted)
+
+
 @pytest.mark.parametrize("name", [name for name in FAST if not name.startswith("Cascade")])
 def test_ctrl_c_leaves_the_best_so_far(name):
     model, D = make(name, max_iter=50), data(name)

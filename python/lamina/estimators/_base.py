@@ -13,7 +13,6 @@ from sklearn.utils import check_random_state
 
 from lamina import losses
 from lamina.data.arrays import weights
-from lamina.data.splits import warn_of_few
 from lamina.estimators._monitor import IterationMonitor, Monitor, Progress
 from lamina.estimators._network import (
     LiveArrays,
@@ -252,7 +251,7 @@ class BaseMLP(BaseLamina):
             ) from None
         if len(held_out) < 2:
             raise ValueError("The validation set is too small. Increase 'validation_fraction' or the number of rows.")
-        warn_of_few(len(held_out), n, "Give early_stopping=False to learn all")
+        self._warn_of_few(len(held_out), n, "Give early_stopping=False to learn all")
         return Parts(rows, Rows(None, *rows[1:]).take(train), rows.take(held_out), Fold(train, held_out))
 
     def _check_can_be_scored(self, rows: Rows) -> None:

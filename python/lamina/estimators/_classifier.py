@@ -237,7 +237,7 @@ feature_names_in_, n_iter_, n_layers_, n_outputs_, out_activation_
     def _encode(self, y: Any, *, first: bool, incremental: bool) -> tuple[Any, Any]:
         if self._loss_name() not in LOSSES:
             raise ValueError(f"loss of MLPClassifier must be one of {LOSSES}; got {self.loss!r}")
-        y = class_labels(y) if first else self._labels_of_the_kind(y)
+        y = class_labels(y, self._warn_at_the_end) if first else self._labels_of_the_kind(y)
         multilabel = y.ndim == 2
         if multilabel and self._loss_name() == "cross_entropy":
             raise ValueError("loss='cross_entropy' gives each row one class; use 'binary_cross_entropy' for several")
@@ -267,7 +267,7 @@ feature_names_in_, n_iter_, n_layers_, n_outputs_, out_activation_
 
     def _labels_of_the_kind(self, y: Any) -> Any:
         """Return labels as the network was built for, one a row or several."""
-        y = class_labels(y)
+        y = class_labels(y, self._warn_at_the_end)
         if self._multilabel and (y.ndim != 2 or y.shape[1] != self.n_outputs_):
             raise ValueError(f"y must be an indicator matrix with {self.n_outputs_} columns; got shape {y.shape}")
         if not self._multilabel and y.ndim == 2:

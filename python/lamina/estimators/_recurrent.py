@@ -15,9 +15,8 @@ from lamina._core import ClipNorm
 from lamina.data.arguments import float_type, whole_number
 from lamina.data.arrays import refuse_masked, rows_of, to_array, unmasked, weights
 from lamina.data.sequences import pad
-from lamina.data.splits import Split, warn_of_few
 from lamina.data.targets import mean_and_scale
-from lamina.estimators.estimator import BaseLamina, all_or_nothing, of_one_fit
+from lamina.estimators.estimator import BaseLamina, CountedSplit, all_or_nothing, of_one_fit
 from lamina.estimators.labels import Labelling
 from lamina.estimators.parameters import RECURRENT, check_parameters
 from lamina.estimators.samples import check_scale, class_labels, counted, numbers, two_classes
@@ -265,18 +264,15 @@ class _BaseRecurrent(BaseLamina):
             return [*layers, Recurrent(last, activation, "jordan", False, self.truncate, outputs)]
         return [*layers, Recurrent(last, activation, self.kind, False, self.truncate), Dense(outputs)]
 
-    def _split(self, n: int, labels: Any = None) -> tuple[Split | None, int]:
-        """Return how some of `n` samples are set aside, and how many are left: of windows the first in time."""
+    def _split(self, n: int) -> CountedSplit | None:
+        """Return how some of `n` samples are set aside: of windows the last in time, of sequences a random part."""
         if not self.validation_fraction:
-            return None, n
+            return None
         if n < 2:
             raise ValueError("validation_fraction must be 0 where there is one sample alone; got n_samples=1")
-        split = Split(float(self.validation_fraction), shuffle=self.window is None)
-        train, held = split.indices(n, labels, 0)
-        warn_of_few(len(held), n, "Give validation_fraction=0 to learn all")
-        return split, len(train)
+        return CountedSplit(float(self.validation_fraction), shuffle=self.window is None)
 
-    def _fit(self, inputs: Any, targets: Any, lengths: Any, outputs: int, weight: Any, validation: Any) -> None:
+    def _fit(self, inputs: Any, targets: Any, lengths: Any, outputs: int, weight: Any, split: Any) -> None:
         dtype = float_type(self.dtype)
         network = Network(
             self._layers(outputs),
@@ -299,12 +295,14 @@ class _BaseRecurrent(BaseLamina):
                 schedule=self.schedule,
                 l2=float(self.alpha),
                 clip=None if self.clip is None else ClipNorm(self.clip),
-                validation=validation,
+                validation=split,
                 early_stopping=stopping,
                 shuffle=bool(self.shuffle),
                 n_threads=self._threads(),
                 verbose=int(self.verbose),
             )
+        if split is not None:
+            self._warn_of_few(split.n_held, split.n_rows, "Give validation_fraction=0 to learn all")
         assert network.history is not None
         self.network_, self.history_ = network, network.history
         self.n_iter_ = len(network.history.loss)
@@ -369,10 +367,12 @@ class RecurrentRegressor(RegressorMixin, _BaseRecurrent):  # type: ignore[misc]
         targets = targets.reshape(len(targets), -1)
         outputs = targets.shape[1]
         check_scale(targets, None if self.standardize else self._loss, self.dtype)
-        split, n_trained = self._split(len(targets))
+        split = self._split(len(targets))
         mean, scale = np.zeros(outputs), np.ones(outputs)
         if self.standardize:
-            trained = slice(len(targets) if self.window is None else n_trained)
+            trained = slice(None)
+            if split is not None and self.window is not None:  # the first in time
+                trained = slice(len(split.indices(len(targets), None, 0)[0]))
             mean, scale = mean_and_scale(targets[trained], None if weight is None else weight[trained])
         # Halves: even the difference of the largest numbers is one.
         self._fit(inputs, (targets / 2 - mean / 2) / (scale / 2), lengths, outputs, weight, split)
@@ -426,13 +426,12 @@ class RecurrentClassifier(ClassifierMixin, _BaseRecurrent):  # type: ignore[misc
         if y is None:
             raise ValueError("RecurrentClassifier requires y to be passed, but the target y is None")
         inputs, y, lengths, weight = self._with_targets(X, y, lengths, sample_weight)
-        labels = class_labels(y)
+        labels = class_labels(y, self._warn_at_the_end)
         if labels.ndim != 1:
             raise ValueError(f"y must have one label for each sample, (n,); got shape {labels.shape}")
         classes, targets = np.unique(labels, return_inverse=True)
         self.classes_ = two_classes(classes)
-        split, _ = self._split(len(targets), targets if self.window is None else None)
-        self._fit(inputs, targets, lengths, len(classes), weight, split)
+        self._fit(inputs, targets, lengths, len(classes), weight, self._split(len(targets)))
         return self
 
     @property

@@ -7,11 +7,11 @@ import numpy as np
 from scipy.special import xlogy
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
-from sklearn.utils import column_or_1d
 
 from lamina import losses
 from lamina.estimators._base import BaseMLP, Rows
 from lamina.estimators.estimator import all_or_nothing, available_if, of_one_fit
+from lamina.estimators.samples import one_column
 
 __all__ = ["MLPRegressor"]
 
@@ -182,8 +182,7 @@ feature_names_in_, n_iter_, n_layers_, n_outputs_, out_activation_, coefs_, inte
     def _encode(self, y: Any, *, first: bool, incremental: bool) -> tuple[Any, Any]:
         if self._loss_name() not in LOSSES:
             raise ValueError(f"loss of MLPRegressor must be one of {LOSSES}; got {self.loss!r}")
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
+        y = one_column(y, self._warn_at_the_end)
         if first:
             self.n_outputs_ = 1 if y.ndim == 1 else y.shape[1]
         return self._encode_more(y)

@@ -2,12 +2,15 @@
 
 import datetime
 import reprlib
+import warnings
+from collections.abc import Callable
 from numbers import Number
 from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.utils import _safe_indexing, check_consistent_length, column_or_1d
+from sklearn.exceptions import DataConversionWarning
+from sklearn.utils import _safe_indexing, check_consistent_length
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import _check_sample_weight, assert_all_finite
 
@@ -23,6 +26,7 @@ __all__ = [
     "counted",
     "in_own_type",
     "numbers",
+    "one_column",
     "rows_of",
     "two_classes",
     "weighted",
@@ -79,11 +83,20 @@ def _may_be_a_number(value: Any) -> bool:
     return value is None or type(value).__name__ == "NAType" or isinstance(value, (Number, np.bool_))
 
 
-def class_labels(y: Any) -> Any:
+def one_column(y: Any, warn: Callable[[str, type[Warning]], object] = warnings.warn) -> Any:
+    """Return a column (n, 1) as (n,), with scikit-learn's warning, and what is none as it is."""
+    if y.ndim != 2 or y.shape[1] != 1:
+        return y
+    warn(
+        "A column-vector y was passed when a 1d array was expected: (n, 1), and not (n,) as of y.ravel()",
+        DataConversionWarning,
+    )
+    return y.reshape(-1)
+
+
+def class_labels(y: Any, warn: Callable[[str, type[Warning]], object] = warnings.warn) -> Any:
     """Return labels (n,) or an indicator matrix (n, labels), dense; ValueError for what are no classes."""
-    y = y.toarray() if issparse(y) else np.asarray(y)
-    if y.ndim == 2 and y.shape[1] == 1:
-        y = column_or_1d(y, warn=True)
+    y = one_column(y.toarray() if issparse(y) else np.asarray(y), warn)
     _refuse_dates(y)
     if y.dtype.kind in "fcO":
         assert_all_finite(y, input_name="y")
