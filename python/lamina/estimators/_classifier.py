@@ -40,8 +40,9 @@ beta_1, beta_2, epsilon, n_iter_no_change, max_fun
         Normalise the outputs of each hidden layer over the batch.
     l1 : float, default=0.0
         Strength of the L1 penalty, divided by the weight sum of the batch as `alpha` is.
-    class_weight : dict or "balanced", default=None
-        Weights of the classes, multiplied into `sample_weight`; "balanced" counts rows by their sample weights.
+    class_weight : dict, list of dict or "balanced", default=None
+        Weights of the classes (for several labels a dictionary for each), multiplied into `sample_weight` and
+        `sample_weight_val`; "balanced" counts the rows to learn from by their sample weights.
     callbacks : callable or sequence of callables, default=None
         Called after each epoch, as in `Network.fit`.
     n_jobs : int, default=None
