@@ -172,6 +172,11 @@ def test_a_score_of_windows_wants_a_target_for_every_time(kind):
                 net.score(SERIES, wrong, sample_weight=weight)
     with pytest.raises(ValueError, match="sample_weight"):
         net.score(SERIES, y, sample_weight=np.ones(50))
+    sequences, ends = net.windows(SERIES, y)
+    of_sequences = getattr(lamina, kind)(4, max_iter=2, **FAST).fit(sequences, ends)
+    for wrong in (ends[1:], ends[:50], np.append(ends, ends[-1:])):
+        with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+            of_sequences.score(sequences, wrong)
     net.set_params(horizon=3)
     with pytest.raises(ValueError, match="X must have more than 12 times, for a window and its target; got 11"):
         net.score(SERIES[:11], y[:11])

@@ -315,12 +315,15 @@ class _BaseRecurrent(BaseLamina):
     def _known(self, predictions: Any, y: Any, weight: Any) -> tuple[Any, Any, Any]:
         """Return targets, predictions and weights (or None) where there are both of the first two."""
         y = unmasked(y, "y")
-        targets = y if self.window is None else self._known_of(len(predictions), y)
+        targets = y
+        if self.window is not None:
+            targets = self._known_of(len(predictions), y)
+            predictions = predictions[: len(targets)]
         if weight is not None:
             refuse_masked(weight, "sample_weight")
             weight = _check_sample_weight(weight, y, dtype=np.float64, ensure_non_negative=True)
             weight = weight[len(y) - len(targets) :]
-        return targets, predictions[: len(targets)], weight
+        return targets, predictions, weight
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
