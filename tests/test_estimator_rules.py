@@ -251,6 +251,42 @@ def test_warnings_come_when_all_is_done():
     assert told[0].filename == __file__
 
 
+def warned_of(name):
+    """Parameters, X and y of fits that warn, and of what."""
+    D, y = data(name)
+    stops = {"early_stopping": True}
+    cases = {"few": ({**stops, "validation_fraction": 0.2 if name in CLASSIFIERS else 0.3}, D[:9], y[:9])}
+    if name in MLPS:
+        cases["few"] = ({**stops, "validation_fraction": 0.4}, D[:8], y[:8])
+        cases["clipped"] = ({"batch_size": 2 * ROWS}, D, y)
+    if name in TABLES or name in CLASSIFIERS:
+        cases["column"] = ({}, D, y[:, None])
+    if name.startswith("Recurrent"):
+        cases["few windows"] = ({**stops, "window": 2}, X[:8], y[:8])
+    return cases
+
+
+WARNED = {"few": "validation sets . of the . samples aside", "few windows": "validation sets 1 of the . samples aside",
+          "clipped": "clipped", "column": "column-vector"}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "case"), [(name, case) for name in FAST for case in warned_of(name)])
+def test_a_warning_that_is_an_error_leaves_the_fit_done(name, case):
+    parameters, D, y = warned_of(name)[case]
+    model = make(name, **parameters)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        with pytest.raises(UserWarning, match=WARNED[case]):
+            model.fit(D, y)
+    predicted = model.predict(D)
+    with pytest.warns(UserWarning, match=WARNED[case]) as told:
+        again = make(name, **parameters).fit(D, y)
+    own = [each for each in told if not issubclass(each.category, ConvergenceWarning)]
+    assert [each.filename for each in own] == [__file__]
+    np.testing.assert_array_equal(again.predict(D), predicted)
+
+
 @pytest.mark.parametrize("name", [name for name in FAST if not name.startswith("Cascade")])
 def test_ctrl_c_leaves_the_best_so_far(name):
     model, D = make(name, max_iter=50), data(name)
@@ -392,6 +428,25 @@ def test_errors_speak_of_the_estimators_own_parameters(name, parameter):
         make(name, **{parameter: WRONG[parameter]}).fit(*data(name))
 
 
+@pytest.mark.parametrize(
+    ("name", "parameter"), [(name, p) for name in FAST for p in make(name).get_params() if p != "random_state"]
+)
+def test_what_can_be_gone_through_once_is_no_parameter(name, parameter):
+    once = iter(["accuracy" if parameter == "metrics" else lambda epoch: None])
+    wanted = f"^{parameter} of {name} must be something that can be gone through more than once, such as a list; got "
+    with pytest.raises(TypeError, match=wanted):
+        make(name, **{parameter: once}).fit(*data(name))
+    assert next(once)  # nothing has looked at it
+
+
+@every
+def test_random_states_within_what_can_be_taken(name):
+    limit = 2**32 if name in MLPS else 2**63
+    make(name, random_state=limit - 1).fit(*data(name))
+    with pytest.raises(ValueError, match=f"^random_state of {name} must be None, an integer .*; got {limit}$"):
+        make(name, random_state=limit).fit(*data(name))
+
+
 @every
 def test_n_jobs_and_predictions_before_a_fit(name):
     D, y = data(name)
@@ -446,12 +501,69 @@ def test_sequences_in_lists_and_object_arrays(name):
     assert flat.n_features_in_ == 1
 
 
+@pytest.mark.parametrize(
+    "classes", [[], [1], ["cat"], np.array([], object), pd.Series([True], dtype="boolean")], ids=repr
+)
+def test_partial_fit_wants_two_classes(classes):
+    model = make("MLPClassifier")
+    with pytest.raises(ValueError, match=r"classes must name every label there will be, at least two; got \["):
+        model.partial_fit(X, np.full(ROWS, np.asarray(classes)[0] if len(classes) else 1), classes=classes)
+    assert not hasattr(model, "classes_")
+
+
+def test_labels_are_single_or_several_as_in_the_fit():
+    single, several = np.arange(ROWS) % 2, np.stack([np.arange(ROWS) % 2, np.arange(ROWS) % 3 == 0], axis=1).astype(int)
+    kinds = {"y must have one label for each row": (single, several), "y must be an indicator": (several, single)}
+    for wanted, (y, other) in kinds.items():
+        model = make("MLPClassifier", warm_start=True).fit(X, y)
+        for call in (model.fit, model.partial_fit):
+            with pytest.raises(ValueError, match=f"^{wanted}"):
+                call(X, other)
+        with pytest.raises(ValueError, match=f"^X_val, y_val or sample_weight_val: {wanted}"):
+            make("MLPClassifier").fit(X, y, X_val=X, y_val=other)
+    with pytest.raises(ValueError, match=r"^y must be an indicator matrix with 3 columns"):
+        make("MLPClassifier").partial_fit(X, several, classes=[0, 1, 2])
+
+
 @pytest.mark.parametrize("name", MLPS)
 def test_validation_rows_are_spoken_of_as_such(name):
     D, y = data(name)
     for given in ((D[:, :1], y), (np.full_like(D, np.nan), y), (D, y, -np.ones(ROWS)), (D, y, np.zeros(ROWS))):
         with pytest.raises(ValueError, match=r"^X_val, y_val or sample_weight_val: "):
             make(name).fit(D, y, None, *given)
+
+
+@pytest.mark.parametrize("name", MLPS)
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+@pytest.mark.parametrize("learning_rate", ["constant", "adaptive"])
+def test_a_score_that_is_no_number_is_no_progress(name, solver, learning_rate):
+    options = {"solver": solver, "learning_rate": learning_rate, "max_iter": 60, "n_iter_no_change": 2}
+
+    def fitted(score):
+        scores = iter(score)
+        return make(name, early_stopping=True, scoring=lambda *_: next(scores), **options).fit(*data(name))
+
+    never, constant, later = ([np.nan] * 60, [0.5] * 60, [0.1, 0.2, 0.3, *[np.nan] * 57])
+    if learning_rate == "constant" or solver == "adam":
+        assert fitted(never).n_iter_ == 3
+        assert fitted(constant).n_iter_ == 4
+        assert fitted(later).n_iter_ == 6
+    assert fitted(never).n_iter_ < 60
+    assert "did not improve" in fitted(later).stop_reason_
+    assert fitted(later).best_iteration_ == 3
+    assert fitted(later).best_validation_score_ == 0.3
+
+
+@pytest.mark.parametrize("scoring", [None, "r2"])
+def test_r_squared_of_one_row_is_not_watched(scoring):
+    model = make("MLPRegressor", early_stopping=True, scoring=scoring)
+    weight = np.array([1.0, 0.0])
+    for given in ((X[:1], VALUES[:1], None), (X[:2], VALUES[:2], weight)):
+        with pytest.raises(ValueError, match="X_val, y_val or sample_weight_val: there must be two rows"):
+            model.fit(X, VALUES, None, *given)
+    for options in ({"scoring": "loss"}, {"early_stopping": False, "scoring": None}):
+        make("MLPRegressor", **{"early_stopping": True, **options}).fit(X, VALUES, None, X[:1], VALUES[:1])
+    make("MLPClassifier", early_stopping=True).fit(X, LABELS, None, X[:1], LABELS[:1])
 
 
 @pytest.mark.parametrize("name", MLPS)
@@ -686,6 +798,59 @@ def test_weights_of_classes_are_named(value):
     for given, targets in (({0: value, 1: 1.0}, y), ([{0: value, 1: 1.0}] * 2, np.stack([y, 1 - y], axis=1))):
         with pytest.raises(ValueError, match=f"class_weight must be finite and at least 0; got {value!r} for class 0"):
             make("MLPClassifier", class_weight=given).fit(X, targets)
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize("class_weight", [{0: 1.0, 1: 100.0}, "balanced"], ids=str)
+def test_class_weights_hold_for_validation_rows_given_apart(class_weight, early_stopping):
+    y = np.arange(ROWS) % 6 // 5
+    held, weight = np.arange(ROWS) % 6 > 3, np.where(np.arange(ROWS) % 7 > 2, 1.0, 2.0)
+    of_class = class_weight
+    if class_weight == "balanced":  # by the rows to learn from
+        total = np.bincount(y, weights=weight)
+        of_class = dict(enumerate(total.sum() / (2 * total)))
+    factors = np.array([of_class.get(label, 1.0) for label in y])
+    options = {"early_stopping": early_stopping}
+    one = make("MLPClassifier", class_weight=class_weight, **options)
+    one.fit(X, y, weight, X[held], y[held], weight[held])
+    other = make("MLPClassifier", **options)
+    other.fit(X, y, weight * factors, X[held], y[held], (weight * factors)[held])
+    np.testing.assert_allclose(one.validation_loss_curve_, other.validation_loss_curve_, rtol=1e-12)
+    if early_stopping:
+        np.testing.assert_allclose(one.validation_scores_, other.validation_scores_, rtol=1e-12)
+    unweighted = make("MLPClassifier", class_weight=class_weight, **options).fit(X, y, None, X[held], y[held])
+    assert unweighted.validation_loss_curve_ != one.validation_loss_curve_
+
+
+def test_classes_that_weigh_nothing_are_not_validated_on():
+    y = np.arange(ROWS) % 2
+    validation = [(X[rows], y[rows]) for rows in (y < 2, y == 0)]
+    one, other = (make("MLPClassifier", class_weight={1: 0}).fit(X, y, None, *given) for given in validation)
+    assert one.validation_loss_curve_ == other.validation_loss_curve_
+    with pytest.raises(ValueError, match=r"X_val, y_val or sample_weight_val: class_weight .* a row a weight above 0"):
+        make("MLPClassifier", class_weight={1: 0}).fit(X, y, None, X[y == 1], y[y == 1])
+
+
+def test_class_weights_of_several_labels():
+    y = np.stack([np.arange(ROWS) % 3 == 0, np.arange(ROWS) % 4 == 0], axis=1).astype(int)
+    factors = np.where(y[:, 0], 5.0, 1.0) * np.where(y[:, 1], 3.0, 0.5)
+    one = make("MLPClassifier", class_weight=[{1: 5.0}, {0: 0.5, 1: 3.0}]).fit(X, y, None, X[:9], y[:9])
+    other = make("MLPClassifier").fit(X, y, factors, X[:9], y[:9], factors[:9])
+    np.testing.assert_array_equal(one.predict_proba(X), other.predict_proba(X))
+    assert one.validation_loss_curve_ == other.validation_loss_curve_
+    # No validation row has a label.
+    make("MLPClassifier", class_weight=[{1: 5.0}, {1: 3.0}]).fit(X, y, None, X[1:3], y[1:3])
+    for given in ([1, 2], [{1: 2.0}], {1: 2.0}, []):
+        with pytest.raises(ValueError, match=r"class_weight must be .*list of.* dictionaries.*; got "):
+            make("MLPClassifier", class_weight=given).fit(X, y)
+    with pytest.raises(ValueError, match=r"class_weight must name classes of y; got 2, and y has \[0, 1\]"):
+        make("MLPClassifier", class_weight=[{2: 2.0}, {1: 2.0}]).fit(X, y)
+
+
+@pytest.mark.parametrize("given", [[], [1, 2], [{0: 1.0}]], ids=str)
+def test_class_weights_of_single_labels_are_a_dictionary(given):
+    with pytest.raises(ValueError, match=r"class_weight must be 'balanced' or a dictionary .*; got \["):
+        make("MLPClassifier", class_weight=given).fit(X, np.arange(ROWS) % 2)
 
 
 def test_weights_beyond_float32():

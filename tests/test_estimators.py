@@ -185,6 +185,52 @@ def test_weights_are_views():
         _ = lamina.MLPRegressor().coefs_
 
 
+@pytest.mark.parametrize("name", ["coefs_", "intercepts_"])
+def test_weights_that_do_not_fit_are_refused_before_any_is_written(name):
+    estimator = lamina.MLPRegressor((5, 5), max_iter=2).fit(DIGITS, COLUMNS)
+    before = [view.copy() for view in getattr(estimator, name)]
+    zeros = [np.zeros_like(view) for view in before]
+    last = len(zeros) - 1
+    for wrong, message in (
+        ([*zeros[:-1], np.zeros((9, 9))], rf"^{name}\[{last}\] must have the shape of that layer's, .*; got \(9, 9\)"),
+        ([*zeros[:-1], np.zeros(1)], rf"^{name}\[{last}\] must have the shape"),
+        (zeros[:-1], f"^{name} must be 3 arrays, one for each layer; got 2"),
+        ([*zeros, zeros[0]], f"^{name} must be 3 arrays, one for each layer; got 4"),
+        ([*zeros[:-1], np.ma.masked_all(zeros[-1].shape)], rf"^{name}\[{last}\] must have no masked entries"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            setattr(estimator, name, wrong)
+        with pytest.raises(ValueError, match=message):
+            getattr(estimator, name)[:] = wrong
+        for view, kept in zip(getattr(estimator, name), before, strict=True):
+            assert_array_equal(view, kept)
+    with pytest.raises(TypeError, match=f"{name} must be arrays, one for each layer; got 0"):
+        setattr(estimator, name, 0)
+    with pytest.raises(TypeError, match=rf"{name}\[1\]"):
+        getattr(estimator, name)[1] = [["none"]]
+    with pytest.raises(ValueError, match=rf"{name}\[1\] must have the shape"):
+        getattr(estimator, name)[-2] = zeros[-1]
+    with pytest.raises(IndexError):
+        getattr(estimator, name)[3] = zeros[0]
+    getattr(estimator, name)[0] *= 2
+    getattr(estimator, name)[::2] = (before[0] * 3, 1)
+    assert_array_equal(getattr(estimator, name)[0], before[0] * 3)
+    assert_array_equal(getattr(estimator, name)[1], before[1])
+    assert (getattr(estimator, name)[2] == 1).all()
+    setattr(estimator, name, (zero for zero in zeros))
+    assert not np.concatenate([view.ravel() for view in getattr(estimator, name)]).any()
+    copied = pickle.loads(pickle.dumps(getattr(estimator, name)))
+    assert copied.name == name
+
+
+def test_weights_may_be_views_of_one_another():
+    estimator = lamina.MLPRegressor((5, 5, 5), max_iter=2).fit(DIGITS, COLUMNS)
+    first, second = (view.copy() for view in estimator.coefs_[1:3])
+    estimator.coefs_[1:3] = estimator.coefs_[2:0:-1]
+    assert_array_equal(estimator.coefs_[1], second)
+    assert_array_equal(estimator.coefs_[2], first)
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
 def test_the_type_of_X_is_kept(dtype, solver):

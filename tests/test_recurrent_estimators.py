@@ -1,5 +1,7 @@
 """RecurrentClassifier and RecurrentRegressor: sequences, windows of a series, the order of time."""
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -78,6 +80,29 @@ def test_validation_keeps_the_order_of_time():
     assert len(held) == round(rows / 4)
 
 
+@pytest.mark.parametrize("n", [2, 3, 4, 5, 25, 45, 46])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_targets_are_scaled_by_what_is_trained_on(n, weighted):
+    X, y = np.arange(2.0 * n).reshape(n, 2), np.arange(n) ** 2.0
+    weight = np.where(np.arange(n) == 1, 1e-200, 1.0) if weighted and n > 3 else np.ones(n)  # 0 in float32
+    net = lamina.RecurrentRegressor(2, window=1, horizon=0, kind="jordan", max_iter=1, random_state=0)
+    seen, fit = [], lamina.Network.fit
+
+    def spy(self, X, y, **options):
+        seen.append(options["validation"].indices(len(X), None, 0)[0])
+        return fit(self, X, y, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lamina.Network, "fit", spy)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of few rows
+            net.fit(X, y, sample_weight=weight)
+    trained = y[weight == 1][seen[0]]
+    assert len(trained) == len(seen[0]) > 0
+    assert net.target_mean_ == pytest.approx([trained.mean()])
+    assert net.target_scale_ == pytest.approx([trained.std() if len(trained) > 1 else 1.0])
+
+
 def test_other_targets_and_several_of_them():
     X = np.stack([SERIES, np.roll(SERIES, 5)], axis=1)
     y = np.stack([SERIES**2, -SERIES], axis=1)
@@ -134,6 +159,27 @@ def test_a_series_of_any_size_and_place_is_learned():
 
 
 # Scores of windows --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["RecurrentRegressor", "RecurrentClassifier"])
+def test_a_score_of_windows_wants_a_target_for_every_time(kind):
+    y = SERIES if kind == "RecurrentRegressor" else np.where(SERIES > 0, "up", "down")
+    net = getattr(lamina, kind)(4, window=10, max_iter=2, **FAST).fit(SERIES, y)
+    for wrong in (y[10:], y[:50], np.append(y, y[-1:])):
+        wanted = f"y must have an entry for each of the 600 times of X; got {len(wrong)}"
+        for weight in (None, np.ones(len(wrong))):
+            with pytest.raises(ValueError, match=wanted):
+                net.score(SERIES, wrong, sample_weight=weight)
+    with pytest.raises(ValueError, match="sample_weight"):
+        net.score(SERIES, y, sample_weight=np.ones(50))
+    sequences, ends = net.windows(SERIES, y)
+    of_sequences = getattr(lamina, kind)(4, max_iter=2, **FAST).fit(sequences, ends)
+    for wrong in (ends[1:], ends[:50], np.append(ends, ends[-1:])):
+        with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+            of_sequences.score(sequences, wrong)
+    net.set_params(horizon=3)
+    with pytest.raises(ValueError, match="X must have more than 12 times, for a window and its target; got 11"):
+        net.score(SERIES[:11], y[:11])
 
 
 @pytest.mark.parametrize("horizon", [0, 1, 3])

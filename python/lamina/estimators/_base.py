@@ -13,7 +13,6 @@ from sklearn.utils import check_random_state
 
 from lamina import losses
 from lamina.data.arrays import weights
-from lamina.data.splits import warn_of_few
 from lamina.estimators._monitor import IterationMonitor, Monitor, Progress
 from lamina.estimators._network import (
     LiveArrays,
@@ -25,8 +24,8 @@ from lamina.estimators._network import (
 )
 from lamina.estimators._solvers import check_solver, first_order_optimizer, first_rate, full_batch_solver
 from lamina.estimators.estimator import BaseLamina
-from lamina.estimators.parameters import check_parameters
-from lamina.estimators.samples import check_scale
+from lamina.estimators.parameters import PERCEPTRON, check_parameters
+from lamina.estimators.samples import ClassFactors, check_scale
 from lamina.network import Network
 from lamina.optimizers import LevenbergMarquardt, rule_of
 from lamina.selection.cross_validation import Fold
@@ -47,6 +46,10 @@ class Rows(NamedTuple):
     def take(self, index: Any) -> "Rows":
         """Return the rows at `index`."""
         return Rows(*(None if part is None else part[index] for part in self))
+
+    def of_classes(self, factors: ClassFactors | None) -> "Rows":
+        """Return the rows with the weights of their classes in their own; of classes that all count alike, as is."""
+        return self if factors is None else self._replace(weight=factors(self.y, self.weight))
 
     def counted(self, dtype: Any) -> "Rows":
         """Return the rows of weight above 0 in the network's type: a class may weigh nothing."""
@@ -95,8 +98,8 @@ class BaseMLP(BaseLamina):
         """Return `y` and the network's targets; set `n_outputs_` and what else `y` decides."""
 
     @abstractmethod
-    def _encode_more(self, y: Any) -> Any:
-        """Return the network's targets of further rows, by what the fit decided."""
+    def _encode_more(self, y: Any) -> tuple[Any, Any]:
+        """Return `y` and the network's targets of further rows, by what the fit decided."""
 
     @abstractmethod
     def _adopt_targets(self, fitted: Any) -> None:
@@ -114,14 +117,14 @@ class BaseMLP(BaseLamina):
         """Return what makes of the loss of an epoch the loss that scikit-learn would report."""
         return float
 
-    def _class_weights(self, y: Any, weight: Any, incremental: bool) -> Any:
-        """Return the sample weights with the weights of the classes in them."""
-        return weight
+    def _class_factors(self, y: Any, weight: Any, incremental: bool) -> ClassFactors | None:
+        """Return what the rows of each class count, by those to learn from; None where all count alike."""
+        return None
 
     def _fit(
         self, X: Any, y: Any, sample_weight: Any, incremental: bool, validation: tuple[Any, Any, Any] = (None,) * 3
     ) -> None:
-        check_parameters(self)
+        check_parameters(self, PERCEPTRON)
         self._check_combination(incremental, validation)
         first = not hasattr(self, "network_") or not (self.warm_start or incremental)
         X, y, weight = self._training_rows(X, y, sample_weight, reset=first)
@@ -131,11 +134,12 @@ class BaseMLP(BaseLamina):
         if not is_classifier(self):
             # A full-batch solver works in float64, and its weights are then brought to the network's type.
             check_scale(targets, self.loss, own if full_batch_solver(self) is None else np.dtype("float64"))
-        rows = Rows(X, y, targets, self._class_weights(y, weight, incremental)).counted(own)
+        factors = self._class_factors(y, weight, incremental)
+        rows = Rows(X, y, targets, weight).of_classes(factors).counted(own)
 
         random_state = check_random_state(self.random_state)
         drawn = draw_weights(self, random_state) if first else None
-        parts = self._hold_out(rows, validation, random_state)
+        parts = self._hold_out(rows, validation, factors, random_state)
         if first:
             seed = int(random_state.randint(np.iinfo(np.int32).max))
             self.network_ = build_network(self, self._network_loss(), X.dtype, seed, drawn)
@@ -211,13 +215,23 @@ class BaseMLP(BaseLamina):
         if isinstance(solver, LevenbergMarquardt) and loss != "squared_error":
             raise ValueError(f"solver={self.solver!r} minimises squares: loss must be 'squared_error'; got {loss!r}")
 
-    def _hold_out(self, rows: Rows, given: tuple[Any, Any, Any], random_state: np.random.RandomState) -> Parts:
+    def _hold_out(
+        self,
+        rows: Rows,
+        given: tuple[Any, Any, Any],
+        factors: ClassFactors | None,
+        random_state: np.random.RandomState,
+    ) -> Parts:
         """Return training and validation rows: the user's own, scikit-learn's split, or none."""
         X_val, y_val, weight_val = given
         if X_val is not None:
             try:
                 X_val, y_val, weight_val = self._training_rows(X_val, y_val, weight_val, reset=False)
-                return Parts(rows, rows, Rows(X_val, y_val, self._encode_more(y_val), weight_val))
+                apart = Rows(X_val, *self._encode_more(y_val), weight_val)
+                if factors is not None:
+                    apart = apart.of_classes(factors).counted(rows.weight.dtype)
+                self._check_can_be_scored(apart)
+                return Parts(rows, rows, apart)
             except (TypeError, ValueError) as error:
                 raise type(error)(f"X_val, y_val or sample_weight_val: {error}") from None
         if not self.early_stopping or full_batch_solver(self) is not None:
@@ -237,8 +251,18 @@ class BaseMLP(BaseLamina):
             ) from None
         if len(held_out) < 2:
             raise ValueError("The validation set is too small. Increase 'validation_fraction' or the number of rows.")
-        warn_of_few(len(held_out), n, "Give early_stopping=False to learn all")
+        self._warn_of_few(len(held_out), n, "Give early_stopping=False to learn all")
         return Parts(rows, Rows(None, *rows[1:]).take(train), rows.take(held_out), Fold(train, held_out))
+
+    def _check_can_be_scored(self, rows: Rows) -> None:
+        """Raise ValueError for validation rows that early stopping cannot watch: R squared is not defined for one."""
+        watched = self.early_stopping and full_batch_solver(self) is None
+        of_r2 = self.scoring == "r2" or (self.scoring is None and not is_classifier(self))
+        if watched and of_r2 and len(rows.X) < 2:
+            raise ValueError(
+                "there must be two rows at least for R squared, which early stopping watches; got 1. Give more, or "
+                "scoring='loss'"
+            )
 
     def _start_curves(self) -> None:
         """Set the attributes that grow from fit to fit with warm_start and partial_fit."""

@@ -5,14 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin
-from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import unique_labels
 
 from lamina.cascade import CascadeNetwork
-from lamina.estimators.estimator import BaseLamina, all_or_nothing, of_one_fit
+from lamina.estimators.estimator import BaseLamina, CountedSplit, all_or_nothing, of_one_fit
 from lamina.estimators.labels import Labelling, labels_of, shares_of
 from lamina.estimators.parameters import CASCADE, check_parameters
-from lamina.estimators.samples import class_labels, two_classes
+from lamina.estimators.samples import class_labels, one_column, two_classes
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -80,18 +79,21 @@ class BaseCascade(BaseLamina):
             seed=self._network_seed(),
             normalize_inputs=bool(self.standardize),
         )
+        split = CountedSplit(float(self.validation_fraction)) if self.early_stopping else None
         with self._interruptible(network):
             network.fit(
                 X,
                 targets,
                 sample_weight=weight,
-                validation=self.validation_fraction if self.early_stopping else None,
+                validation=split,
                 patience=self.n_iter_no_change,
                 optimizer=self.optimizer,
                 tolerance=self.tolerance,
                 n_threads=self._threads(),
                 verbose=int(bool(self.verbose)),
             )
+        if split is not None:
+            self._warn_of_few(split.n_held, split.n_rows, "Give early_stopping=False to learn all")
         assert network.history is not None
         self.network_ = network
         self.history_ = network.history
@@ -167,7 +169,7 @@ class CascadeClassifier(ClassifierMixin, BaseCascade):  # type: ignore[misc]
         return Labelling(self.classes_, self._several, 0.5, "logistic")
 
     def _encode(self, y: Any) -> tuple[Any, int, str]:
-        y = class_labels(y)
+        y = class_labels(y, self._warn_at_the_end)
         self._several = y.ndim == 2
         self.classes_ = unique_labels(y) if self._several else two_classes(unique_labels(y))
         if self._several:
@@ -190,8 +192,7 @@ class CascadeRegressor(RegressorMixin, BaseCascade):  # type: ignore[misc]
         return outputs[:, 0] if self._flat else outputs
 
     def _encode(self, y: Any) -> tuple[Any, int, str]:
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
+        y = one_column(y, self._warn_at_the_end)
         self._flat = y.ndim == 1
         return y, 1 if self._flat else y.shape[1], "identity"
 

@@ -11,7 +11,7 @@ from lamina import losses
 from lamina.estimators._base import BaseMLP
 from lamina.estimators.estimator import all_or_nothing, available_if, of_one_fit
 from lamina.estimators.labels import Labelling, labels_of, shares_of
-from lamina.estimators.samples import class_labels, in_own_type, two_classes, weighted
+from lamina.estimators.samples import ClassFactors, class_labels, in_own_type, two_classes
 
 __all__ = ["MLPClassifier"]
 
@@ -40,8 +40,9 @@ beta_1, beta_2, epsilon, n_iter_no_change, max_fun
         Normalise the outputs of each hidden layer over the batch.
     l1 : float, default=0.0
         Strength of the L1 penalty, divided by the weight sum of the batch as `alpha` is.
-    class_weight : dict or "balanced", default=None
-        Weights of the classes, multiplied into `sample_weight`; "balanced" counts rows by their sample weights.
+    class_weight : dict, list of dict or "balanced", default=None
+        Weights of the classes (for several labels a dictionary for each), multiplied into `sample_weight` and
+        `sample_weight_val`; "balanced" counts the rows to learn from by their sample weights.
     callbacks : callable or sequence of callables, default=None
         Called after each epoch, as in `Network.fit`.
     n_jobs : int, default=None
@@ -180,7 +181,10 @@ feature_names_in_, n_iter_, n_layers_, n_outputs_, out_activation_
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> "MLPClassifier":
         """Train one epoch more; the first call needs `classes`, every label there will be."""
         if classes is not None:
-            given = unique_labels(in_own_type(classes))
+            none = hasattr(classes, "__len__") and len(classes) == 0
+            given = np.array([]) if none else unique_labels(in_own_type(classes))
+            if len(given) < 2:
+                raise ValueError(f"classes must name every label there will be, at least two; got {given.tolist()}")
             if hasattr(self, "classes_") and not np.array_equal(given, self.classes_):
                 raise ValueError(f"classes={given} is not the same as on the last call to partial_fit: {self.classes_}")
             self.classes_ = given
@@ -234,7 +238,7 @@ feature_names_in_, n_iter_, n_layers_, n_outputs_, out_activation_
     def _encode(self, y: Any, *, first: bool, incremental: bool) -> tuple[Any, Any]:
         if self._loss_name() not in LOSSES:
             raise ValueError(f"loss of MLPClassifier must be one of {LOSSES}; got {self.loss!r}")
-        y = class_labels(y)
+        y = class_labels(y, self._warn_at_the_end) if first else self._labels_of_the_kind(y)
         multilabel = y.ndim == 2
         if multilabel and self._loss_name() == "cross_entropy":
             raise ValueError("loss='cross_entropy' gives each row one class; use 'binary_cross_entropy' for several")
@@ -252,7 +256,7 @@ feature_names_in_, n_iter_, n_layers_, n_outputs_, out_activation_
             self._multilabel = multilabel
             single = len(self.classes_) == 2 and not multilabel and self._loss_name() != "cross_entropy"
             self.n_outputs_ = 1 if single else len(self.classes_)
-        return y, self._encode_more(y)
+        return self._encode_more(y)
 
     def _adopt_targets(self, fitted: Any) -> None:
         n_outputs = int(fitted.n_outputs_)
@@ -262,27 +266,34 @@ feature_names_in_, n_iter_, n_layers_, n_outputs_, out_activation_
             n_outputs,
         )
 
-    def _encode_more(self, y: Any) -> Any:
-        y = class_labels(y)
+    def _labels_of_the_kind(self, y: Any) -> Any:
+        """Return labels as the network was built for, one a row or several."""
+        y = class_labels(y, self._warn_at_the_end)
+        if self._multilabel and (y.ndim != 2 or y.shape[1] != self.n_outputs_):
+            raise ValueError(f"y must be an indicator matrix with {self.n_outputs_} columns; got shape {y.shape}")
+        if not self._multilabel and y.ndim == 2:
+            raise ValueError(f"y must have one label for each row, (n,), as in the fit; got shape {y.shape}")
+        return y
+
+    def _encode_more(self, y: Any) -> tuple[Any, Any]:
+        y = self._labels_of_the_kind(y)
         if self._multilabel:
-            if y.ndim != 2 or y.shape[1] != self.n_outputs_:
-                raise ValueError(f"y must be an indicator matrix with {self.n_outputs_} columns; got shape {y.shape}")
-            return y.astype(np.float32)
+            return y, y.astype(np.float32)
         place = np.minimum(np.searchsorted(self.classes_, y), len(self.classes_) - 1)
         if len(strangers := np.unique(y[self.classes_[place] != y])):
             raise ValueError(f"y has classes {strangers} that are not among the classes of the fit, {self.classes_}")
         if self.n_outputs_ == 1:
-            return place.astype(np.float32)[:, np.newaxis]
+            return y, place.astype(np.float32)[:, np.newaxis]
         if self._out_activation() != "softmax":
-            return np.eye(self.n_outputs_, dtype=np.float32)[place]
-        return place.astype(np.int64)
+            return y, np.eye(self.n_outputs_, dtype=np.float32)[place]
+        return y, place.astype(np.int64)
 
-    def _class_weights(self, y: Any, weight: Any, incremental: bool) -> Any:
+    def _class_factors(self, y: Any, weight: Any, incremental: bool) -> ClassFactors | None:
         if self.class_weight is None:
-            return weight
+            return None
         if incremental and self.class_weight == "balanced":
             raise ValueError("class_weight='balanced' needs all rows; give partial_fit a dictionary or sample_weight")
-        return weighted(self.class_weight, y, weight, self.classes_)
+        return ClassFactors.of(self.class_weight, y, weight, self.classes_)
 
     @property
     def labelling(self) -> Labelling:

@@ -134,14 +134,17 @@ class Monitor(IterationMonitor):
         """Count the epochs without progress; the best value moves by any improvement, even one smaller than `tol`."""
         est = self.estimator
         if self.score is None:
-            stalled, better = est.loss_ > est.best_loss_ - est.tol, est.loss_ < est.best_loss_
+            stalled = np.isnan(est.loss_) or est.loss_ > est.best_loss_ - est.tol
+            better = est.loss_ < est.best_loss_
             if better:
                 est.best_loss_ = est.loss_
         else:
             score = self.validation_score(epoch)
             est.validation_scores_.append(score)
             self._say(f"Validation score: {score:f}")
-            stalled, better = score < est.best_validation_score_ + est.tol, score > est.best_validation_score_
+            # What is no number is no progress.
+            stalled = np.isnan(score) or score < est.best_validation_score_ + est.tol
+            better = score > est.best_validation_score_
             if better:
                 est.best_validation_score_ = score
         self.progress.stalled = self.progress.stalled + 1 if stalled else 0

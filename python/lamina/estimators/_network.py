@@ -1,12 +1,13 @@
 """The network behind an estimator: its layers, its first weights, and its weights as scikit-learn shows them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from lamina import activations, losses
+from lamina.data.arrays import to_array
 from lamina.estimators.parameters import activation_per_layer, dropout_per_layer, hidden_sizes
 from lamina.layers import BatchNorm, Dense, Dropout
 from lamina.network import Network
@@ -27,13 +28,34 @@ SKLEARN_ACTIVATIONS = ("identity", "logistic", "tanh", "relu")
 class LiveArrays(list[Any]):
     """A list of views of a network's parameters; assigning to an item writes into the network."""
 
+    def __init__(self, views: Iterable[Any] = (), name: str = "arrays") -> None:
+        super().__init__(views)
+        self.name = name
+
     def __setitem__(self, index: Any, value: Any) -> None:
-        """Copy `value` (an array, or for a slice a sequence of arrays) into the parameters."""
-        if isinstance(index, slice):
-            for view, new in zip(self[index], value, strict=True):
-                view[...] = new
-        else:
-            self[index][...] = value
+        """Copy `value` (an array, or for a slice a sequence of arrays) into the parameters.
+
+        A number is taken for every entry of an array. After a ValueError nothing has changed.
+        """
+        places = range(len(self))[index]
+        several = isinstance(places, range)
+        if several and not np.iterable(value):
+            raise TypeError(f"{self.name} must be arrays, one for each layer; got {value!r}")
+        given = list(value) if several else [value]
+        wanted = list(places) if several else [places]
+        if len(given) != len(wanted):
+            raise ValueError(f"{self.name} must be {len(wanted)} arrays, one for each layer; got {len(given)}")
+        # Copies, before any is written: what is given may be views of what is written to.
+        copies = [self._copy(place, new) for place, new in zip(wanted, given, strict=True)]
+        for place, new in zip(wanted, copies, strict=True):
+            self[place][...] = new
+
+    def _copy(self, place: int, value: Any) -> Any:
+        view, name = self[place], f"{self.name}[{place}]"
+        array = np.array(to_array(value, name), view.dtype)
+        if array.ndim and array.shape != view.shape:
+            raise ValueError(f"{name} must have the shape of that layer's, {view.shape}; got {array.shape}")
+        return array
 
 
 def snapshot(network: Network) -> Callable[[], None]:
@@ -86,7 +108,7 @@ def weights_and_biases(network: Any) -> tuple[LiveArrays, LiveArrays]:
     """Return views of the weights (fan_in, fan_out) and of the biases (fan_out,) of the dense layers, in order."""
     dense = [name.removesuffix(".weight") for name in network.parameters if name.endswith(".weight")]
     weights, biases = ([network.parameters[f"{layer}.{name}"] for layer in dense] for name in ("weight", "bias"))
-    return LiveArrays(weights), LiveArrays(biases)
+    return LiveArrays(weights, "coefs_"), LiveArrays(biases, "intercepts_")
 
 
 def draw_weights(estimator: Any, random_state: np.random.RandomState) -> list[tuple[Any, Any]] | None:

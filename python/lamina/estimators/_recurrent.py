@@ -13,11 +13,10 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from lamina import activations
 from lamina._core import ClipNorm
 from lamina.data.arguments import float_type, whole_number
-from lamina.data.arrays import refuse_masked, to_array, unmasked
+from lamina.data.arrays import refuse_masked, rows_of, to_array, unmasked, weights
 from lamina.data.sequences import pad
-from lamina.data.splits import Split, warn_of_few
 from lamina.data.targets import mean_and_scale
-from lamina.estimators.estimator import BaseLamina, all_or_nothing, of_one_fit
+from lamina.estimators.estimator import BaseLamina, CountedSplit, all_or_nothing, of_one_fit
 from lamina.estimators.labels import Labelling
 from lamina.estimators.parameters import RECURRENT, check_parameters
 from lamina.estimators.samples import check_scale, class_labels, counted, numbers, two_classes
@@ -211,23 +210,36 @@ class _BaseRecurrent(BaseLamina):
             inputs, lengths = self._inputs(X, lengths, reset=True)
             if len(y) != len(inputs):
                 raise ValueError(f"y must have an entry for each of the {len(inputs)} sequences of X; got {len(y)}")
-            return inputs, y, lengths, weight
+            return self._weighed(inputs, y, lengths, weight)
         inputs, lengths = self._inputs(X, lengths, reset=True, finite=weight is None)
         if weight is not None:
             refuse_masked(weight, "sample_weight")
             weight = _check_sample_weight(weight, y, dtype=np.float64)[self._span() + self._ahead() :]
         inputs, y, weight = counted(*self._with_known(inputs, y), weight)
-        return inputs, y, lengths, weight
+        return self._weighed(inputs, y, lengths, weight)
+
+    def _weighed(self, inputs: Any, y: Any, lengths: Any, weight: Any) -> tuple[Any, Any, Any, Any]:
+        """Return the samples without those whose weight is 0 in the network's type, which are not split either."""
+        own = weights(weight, len(inputs), float_type(self.dtype))
+        if own is None or own.all():
+            return inputs, y, lengths, weight
+        kept = np.flatnonzero(own)
+        return inputs[kept], rows_of(y, kept), None if lengths is None else rows_of(lengths, kept), weight[kept]
 
     def _with_known(self, inputs: Any, y: Any) -> tuple[Any, Any]:
         """Return the windows whose target is in the series, and these targets."""
-        n, first = len(inputs) + self._span(), self._span() + self._ahead()
+        targets = self._known_of(len(inputs), y)
+        return inputs[: len(targets)], targets
+
+    def _known_of(self, windows: int, y: Any) -> Any:
+        """Return of `y`, which has an entry for each time, the targets of the first of so many windows."""
+        n, first = windows + self._span(), self._span() + self._ahead()
         y = unmasked(y, "y")
         if len(y) != n:
             raise ValueError(f"y must have an entry for each of the {n} times of X; got {len(y)}")
         if first >= n:
             raise ValueError(f"X must have more than {first} times, for a window and its target; got {n}")
-        return inputs[: n - first], y[first:]
+        return y[first:]
 
     def windows(self, X: Any, y: Any = None) -> tuple[Any, Any]:
         """Return the windows of a time series, (windows, steps, features), whose targets are in it, and these targets.
@@ -252,7 +264,15 @@ class _BaseRecurrent(BaseLamina):
             return [*layers, Recurrent(last, activation, "jordan", False, self.truncate, outputs)]
         return [*layers, Recurrent(last, activation, self.kind, False, self.truncate), Dense(outputs)]
 
-    def _fit(self, inputs: Any, targets: Any, lengths: Any, outputs: int, weight: Any) -> None:
+    def _split(self, n: int) -> CountedSplit | None:
+        """Return how some of `n` samples are set aside: of windows the last in time, of sequences a random part."""
+        if not self.validation_fraction:
+            return None
+        if n < 2:
+            raise ValueError("validation_fraction must be 0 where there is one sample alone; got n_samples=1")
+        return CountedSplit(float(self.validation_fraction), shuffle=self.window is None)
+
+    def _fit(self, inputs: Any, targets: Any, lengths: Any, outputs: int, weight: Any, split: Any) -> None:
         dtype = float_type(self.dtype)
         network = Network(
             self._layers(outputs),
@@ -262,15 +282,6 @@ class _BaseRecurrent(BaseLamina):
             self._network_seed(),
             normalize_inputs=bool(self.standardize),
         )
-        validation: Any = None
-        if self.validation_fraction:
-            if len(inputs) < 2:
-                raise ValueError("validation_fraction must be 0 where there is one sample alone; got n_samples=1")
-            validation = float(self.validation_fraction)
-            if self.window is not None:  # what is last in time
-                validation = Split(self.validation_fraction, shuffle=False)
-                _, held = validation.indices(len(inputs), None, 0)
-                warn_of_few(len(held), len(inputs), "Give validation_fraction=0 to learn all")
         stopping = EarlyStopping(patience=self.n_iter_no_change) if self.early_stopping else None
         with self._interruptible(network):
             network.fit(
@@ -284,12 +295,14 @@ class _BaseRecurrent(BaseLamina):
                 schedule=self.schedule,
                 l2=float(self.alpha),
                 clip=None if self.clip is None else ClipNorm(self.clip),
-                validation=validation,
+                validation=split,
                 early_stopping=stopping,
                 shuffle=bool(self.shuffle),
                 n_threads=self._threads(),
                 verbose=int(self.verbose),
             )
+        if split is not None:
+            self._warn_of_few(split.n_held, split.n_rows, "Give validation_fraction=0 to learn all")
         assert network.history is not None
         self.network_, self.history_ = network, network.history
         self.n_iter_ = len(network.history.loss)
@@ -302,14 +315,15 @@ class _BaseRecurrent(BaseLamina):
     def _known(self, predictions: Any, y: Any, weight: Any) -> tuple[Any, Any, Any]:
         """Return targets, predictions and weights (or None) where there are both of the first two."""
         y = unmasked(y, "y")
+        targets = y
+        if self.window is not None:
+            targets = self._known_of(len(predictions), y)
+            predictions = predictions[: len(targets)]
         if weight is not None:
             refuse_masked(weight, "sample_weight")
             weight = _check_sample_weight(weight, y, dtype=np.float64, ensure_non_negative=True)
-        if self.window is None:
-            return y, predictions, weight
-        first = self._span() + self._ahead()
-        targets = y[first:]
-        return targets, predictions[: len(targets)], None if weight is None else weight[first:]
+            weight = weight[len(y) - len(targets) :]
+        return targets, predictions, weight
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -356,13 +370,15 @@ class RecurrentRegressor(RegressorMixin, _BaseRecurrent):  # type: ignore[misc]
         targets = targets.reshape(len(targets), -1)
         outputs = targets.shape[1]
         check_scale(targets, None if self.standardize else self._loss, self.dtype)
+        split = self._split(len(targets))
         mean, scale = np.zeros(outputs), np.ones(outputs)
         if self.standardize:
-            held = self.validation_fraction if self.window is not None else 0  # the last in time
-            trained = slice(max(1, round(len(targets) * (1 - held))))
+            trained = slice(None)
+            if split is not None and self.window is not None:  # the first in time
+                trained = slice(len(split.indices(len(targets), None, 0)[0]))
             mean, scale = mean_and_scale(targets[trained], None if weight is None else weight[trained])
         # Halves: even the difference of the largest numbers is one.
-        self._fit(inputs, (targets / 2 - mean / 2) / (scale / 2), lengths, outputs, weight)
+        self._fit(inputs, (targets / 2 - mean / 2) / (scale / 2), lengths, outputs, weight, split)
         self.target_mean_, self.target_scale_ = self._fold(mean, scale)
         return self
 
@@ -413,12 +429,12 @@ class RecurrentClassifier(ClassifierMixin, _BaseRecurrent):  # type: ignore[misc
         if y is None:
             raise ValueError("RecurrentClassifier requires y to be passed, but the target y is None")
         inputs, y, lengths, weight = self._with_targets(X, y, lengths, sample_weight)
-        labels = class_labels(y)
+        labels = class_labels(y, self._warn_at_the_end)
         if labels.ndim != 1:
             raise ValueError(f"y must have one label for each sample, (n,); got shape {labels.shape}")
         classes, targets = np.unique(labels, return_inverse=True)
         self.classes_ = two_classes(classes)
-        self._fit(inputs, targets, lengths, len(classes), weight)
+        self._fit(inputs, targets, lengths, len(classes), weight, self._split(len(targets)))
         return self
 
     @property

@@ -7,11 +7,11 @@ import numpy as np
 from scipy.special import xlogy
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
-from sklearn.utils import column_or_1d
 
 from lamina import losses
 from lamina.estimators._base import BaseMLP, Rows
 from lamina.estimators.estimator import all_or_nothing, available_if, of_one_fit
+from lamina.estimators.samples import one_column
 
 __all__ = ["MLPRegressor"]
 
@@ -182,20 +182,19 @@ feature_names_in_, n_iter_, n_layers_, n_outputs_, out_activation_, coefs_, inte
     def _encode(self, y: Any, *, first: bool, incremental: bool) -> tuple[Any, Any]:
         if self._loss_name() not in LOSSES:
             raise ValueError(f"loss of MLPRegressor must be one of {LOSSES}; got {self.loss!r}")
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
+        y = one_column(y, self._warn_at_the_end)
         if first:
             self.n_outputs_ = 1 if y.ndim == 1 else y.shape[1]
-        return y, self._encode_more(y)
+        return self._encode_more(y)
 
     def _adopt_targets(self, fitted: Any) -> None:
         self.n_outputs_ = int(fitted.n_outputs_)
 
-    def _encode_more(self, y: Any) -> Any:
+    def _encode_more(self, y: Any) -> tuple[Any, Any]:
         targets = y.reshape(len(y), -1)
         if targets.shape[1] != self.n_outputs_:
             raise ValueError(f"y has {targets.shape[1]} columns; the network was built for {self.n_outputs_}")
-        return targets
+        return y, targets
 
     def _loss_in_sklearns_terms(self, train: Rows, batch_size: int) -> Callable[[float], float]:
         """Return the conversion of a loss: scikit-learn averages the square over the targets, and reports a deviance.

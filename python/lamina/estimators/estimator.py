@@ -17,10 +17,11 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from lamina.data.arrays import refuse_masked
+from lamina.data.splits import Split, said_of_few
 from lamina.estimators.samples import counted, in_own_type, numbers
 from lamina.html.notebook import shown
 
-__all__ = ["BaseLamina", "all_or_nothing", "available_if", "of_one_fit"]
+__all__ = ["BaseLamina", "CountedSplit", "all_or_nothing", "available_if", "of_one_fit"]
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
@@ -92,6 +93,21 @@ def _twin(estimator: Any) -> Any:
     return twin
 
 
+class CountedSplit(Split):
+    """A split that keeps how many rows it was last asked to split and how many it set aside: a fit tells it afterwards.
+
+    The networks leave it to who gives a `Split` to look at how many these are.
+    """
+
+    n_rows = n_held = 0
+
+    def indices(self, n_rows: int, labels: Any, seed: int) -> tuple[Any, Any]:
+        """Return (training, validation) row numbers."""
+        train, held = super().indices(n_rows, labels, seed)
+        self.n_rows, self.n_held = n_rows, len(held)
+        return train, held
+
+
 class BaseLamina(BaseEstimator, ABC):  # type: ignore[misc]
     """The rules that hold for every estimator; the subclasses know networks and targets."""
 
@@ -99,7 +115,13 @@ class BaseLamina(BaseEstimator, ABC):  # type: ignore[misc]
 
     def _warn_at_the_end(self, message: str, category: type[Warning] = UserWarning) -> None:
         """Have a fit warn when it is over, so that it is over even where warnings are errors."""
-        self.pending_warnings.append((message, category))
+        if (message, category) not in self.pending_warnings:
+            self.pending_warnings.append((message, category))
+
+    def _warn_of_few(self, n_held: int, n_rows: int, remedy: str) -> None:
+        """Have a fit warn, when it is over, where what it sets aside tells little."""
+        if (told := said_of_few(n_held, n_rows, remedy)) is not None:
+            self._warn_at_the_end(told)
 
     @contextmanager
     def _interruptible(self, network: Any) -> Iterator[list[bool]]:

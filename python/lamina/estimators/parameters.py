@@ -1,6 +1,6 @@
 """What each parameter of the estimators may be, checked at the start of `fit`."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from numbers import Integral, Real
 from types import MappingProxyType
 from typing import Any, NoReturn, TypeAlias
@@ -14,6 +14,7 @@ from lamina.training.held_out_metrics import named_metrics
 
 __all__ = [
     "CASCADE",
+    "PERCEPTRON",
     "RECURRENT",
     "TABULAR",
     "Rule",
@@ -93,15 +94,18 @@ _CLASS_WEIGHT: Rule = (
     "'balanced' or a dictionary from class to weight (a list of them for several labels)",
 )
 
-_RANDOM_STATE: Rule = (
-    lambda value: (
-        value is None
-        or value is np.random
-        or isinstance(value, np.random.RandomState)
-        or (isinstance(value, Integral) and 0 <= int(value) < 2**63)
-    ),
-    "None, an integer >= 0 (and below 2**63) or a numpy.random.RandomState",
-)
+
+def _random_state(bits: int) -> Rule:
+    return (
+        lambda value: (
+            value is None
+            or value is np.random
+            or isinstance(value, np.random.RandomState)
+            or (isinstance(value, Integral) and 0 <= int(value) < 2**bits)
+        ),
+        f"None, an integer >= 0 (and below 2**{bits}) or a numpy.random.RandomState",
+    )
+
 
 RULES: dict[str, Rule] = {
     "alpha": _number(0, open_high=True),
@@ -133,7 +137,7 @@ RULES: dict[str, Rule] = {
     "metrics": _optional(
         _accepted_by(named_metrics, "a list of lamina.metrics.names() and of callables of (network, X, y), or a dict")
     ),
-    "random_state": _RANDOM_STATE,
+    "random_state": _random_state(63),
     # Of the recurrent estimators
     "kind": _either(("elman", "jordan")),
     "truncate": _optional(_integer(1)),
@@ -150,6 +154,7 @@ RULES: dict[str, Rule] = {
 _PATIENCE = {"n_iter_no_change": _integer(1)}
 
 #: Rules of some kinds of estimators, where they differ from those of the others.
+PERCEPTRON: dict[str, Rule] = {"random_state": _random_state(32)}  # their first weights are NumPy's
 RECURRENT: dict[str, Rule] = _PATIENCE | {
     "batch_size": _integer(1),
     "optimizer": _optional(_accepted_by(optimizers.get, "an optimizer such as lamina.Adam(1e-3), or its name")),
@@ -211,6 +216,8 @@ def check_parameters(estimator: Any, own: Mapping[str, Rule] = MappingProxyType(
     """Raise ValueError or TypeError for the first parameter that is not what it has to be; `own` rules come first."""
     rules = {**RULES, **own}
     for name, value in estimator.get_params(deep=False).items():
+        if isinstance(value, Iterator) and not callable(value):  # the first look at it would be the last
+            _refuse(estimator, name, value, "something that can be gone through more than once, such as a list")
         if name in rules and not rules[name][0](value):
             _refuse(estimator, name, value, rules[name][1])
 

@@ -2,13 +2,15 @@
 
 import datetime
 import reprlib
+import warnings
+from collections.abc import Callable
 from numbers import Number
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.utils import _safe_indexing, check_consistent_length, column_or_1d
-from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.exceptions import DataConversionWarning
+from sklearn.utils import _safe_indexing, check_consistent_length
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import _check_sample_weight, assert_all_finite
 
@@ -18,12 +20,13 @@ from lamina.data.class_weights import class_factor
 from lamina.data.dates import is_date, time_of
 
 __all__ = [
-    "balanced",
+    "ClassFactors",
     "check_scale",
     "class_labels",
     "counted",
     "in_own_type",
     "numbers",
+    "one_column",
     "rows_of",
     "two_classes",
     "weighted",
@@ -80,11 +83,20 @@ def _may_be_a_number(value: Any) -> bool:
     return value is None or type(value).__name__ == "NAType" or isinstance(value, (Number, np.bool_))
 
 
-def class_labels(y: Any) -> Any:
+def one_column(y: Any, warn: Callable[[str, type[Warning]], object] = warnings.warn) -> Any:
+    """Return a column (n, 1) as (n,), with scikit-learn's warning, and what is none as it is."""
+    if y.ndim != 2 or y.shape[1] != 1:
+        return y
+    warn(
+        "A column-vector y was passed when a 1d array was expected: (n, 1), and not (n,) as of y.ravel()",
+        DataConversionWarning,
+    )
+    return y.reshape(-1)
+
+
+def class_labels(y: Any, warn: Callable[[str, type[Warning]], object] = warnings.warn) -> Any:
     """Return labels (n,) or an indicator matrix (n, labels), dense; ValueError for what are no classes."""
-    y = y.toarray() if issparse(y) else np.asarray(y)
-    if y.ndim == 2 and y.shape[1] == 1:
-        y = column_or_1d(y, warn=True)
+    y = one_column(y.toarray() if issparse(y) else np.asarray(y), warn)
     _refuse_dates(y)
     if y.dtype.kind in "fcO":
         assert_all_finite(y, input_name="y")
@@ -146,48 +158,79 @@ def two_classes(classes: Any) -> Any:
     return classes
 
 
-def balanced(y: Any, weight: Any) -> Any:
-    """Return for each row what makes the classes count alike, by the weights of their rows.
+class ClassFactors(NamedTuple):
+    """What a row of each class counts beside its own weight; of several labels at once it is the product over them.
 
-    For several labels it is the product over them, as scikit-learn has it.
+    `factors` has an array for each column of labels, by the place in `classes`, or, of several labels, by 0 and 1.
     """
-    columns = y.reshape(len(y), -1).T
-    factors = np.ones(len(y))
-    for column in columns:
-        _, place = np.unique(column, return_inverse=True)
-        total = np.bincount(place, weights=weight)
-        factors *= (total.sum() / (len(total) * total))[place]
+
+    classes: Any
+    several: bool
+    factors: list[Any]
+
+    @classmethod
+    def of(cls, class_weight: Any, y: Any, weight: Any, classes: Any) -> "ClassFactors":
+        """Return what `class_weight` says, where the rows to learn from have these labels and weights.
+
+        A dictionary names some of all `classes`; of those that it does not name a row counts 1. Of several labels at
+        once there is a dictionary for each. "balanced" has the classes count alike, by the weights of their rows.
+        """
+        own = cls(classes, y.ndim == 2, [])
+        places = own._places(y)
+        given = [class_weight] * len(places) if isinstance(class_weight, str) or not own.several else class_weight
+        if own.several and not (isinstance(given, list) and len(given) == len(places)):
+            raise ValueError(
+                f"class_weight must be 'balanced' or a list of {len(places)} dictionaries, one for each label of y; "
+                f"got {class_weight!r}"
+            )
+        names = np.array([0, 1]) if own.several else classes
+        for each, place in zip(given, places, strict=True):
+            if isinstance(each, str) and each == "balanced":
+                own.factors.append(_balanced(place, weight, len(names)))
+            elif isinstance(each, dict):
+                own.factors.append(_by_label(each, names))
+            else:
+                wanted = "a list of dictionaries" if own.several else "a dictionary from class to weight"
+                raise ValueError(f"class_weight must be 'balanced' or {wanted}; got {class_weight!r}")
+        return own
+
+    def __call__(self, y: Any, weight: Any) -> Any:
+        """Return the weights of rows (or None) times those of their classes."""
+        of_class = np.ones(len(y))
+        for factors, place in zip(self.factors, self._places(y), strict=True):
+            of_class *= factors[place]
+        return of_class if weight is None else weight * of_class
+
+    def _places(self, y: Any) -> list[Any]:
+        return [(column != 0).astype(np.intp) for column in y.T] if self.several else [np.searchsorted(self.classes, y)]
+
+
+def _balanced(place: Any, weight: Any, n_classes: int) -> Any:
+    """Return for each class what makes all that are there count alike, by the weights of their rows; 1 for others."""
+    total = np.bincount(place, weights=weight, minlength=n_classes)
+    there = total > 0
+    factors = np.ones(n_classes)
+    factors[there] = total[there].sum() / (np.count_nonzero(there) * total[there])
     return factors
 
 
 def weighted(class_weight: Any, y: Any, weight: Any, classes: Any) -> Any:
-    """Return the weights of rows times those of their classes, by "balanced" or a dictionary (a list for labels).
-
-    A dictionary names some of all `classes`; of those that it does not name a row counts 1.
-    """
-    for weights in [class_weight] if isinstance(class_weight, dict) else class_weight:
-        for label, value in weights.items() if isinstance(weights, dict) else ():
-            class_factor(value, label)
-    if isinstance(class_weight, str):
-        of_class = balanced(y, weight)
-    elif isinstance(class_weight, dict) and y.ndim == 1:
-        of_class = _by_label(class_weight, classes)[np.searchsorted(classes, y)]
-    else:
-        of_class = compute_sample_weight(class_weight, y)
-    return of_class if weight is None else weight * of_class
+    """Return the weights of rows times those of their classes: see `ClassFactors`."""
+    return ClassFactors.of(class_weight, y, weight, classes)(y, weight)
 
 
 def _by_label(class_weight: Any, classes: Any) -> Any:
     """Return the weight of each class, by a dictionary."""
     weights, known = np.ones(len(classes)), classes.tolist()
     for label, value in class_weight.items():
+        factor = class_factor(value, label)
         if (time := time_of(label)) is not None and classes.dtype.kind == time.dtype.kind:
             place = np.flatnonzero(classes == time)  # in any unit
         else:
             place = np.array([known.index(label)] if label in known else [], int)
         if not len(place):
             raise ValueError(f"class_weight must name classes of y; got {label!r}, and y has {reprlib.repr(known)}")
-        weights[place] = float(value)
+        weights[place] = factor
     return weights
 
 
