@@ -4,6 +4,7 @@ import contextlib
 import copy
 import json
 import os
+import queue
 import shutil
 import signal
 import subprocess
@@ -775,6 +776,14 @@ def test_fits_side_by_side_where_no_thread_can_be_started_are_a_matter_of_memory
     monkeypatch.setattr(side_by_side, "start_new_thread", no_thread)
     with pytest.raises(MemoryError, match="a smaller n_jobs needs fewer"):
         lamina.cross_validate(network(), X, Y, epochs=1, n_jobs=2)
+
+
+def test_what_a_fit_side_by_side_raises_comes_out_whatever_it_is():
+    def hook(_):
+        raise queue.Empty("of a callback's own")
+
+    with pytest.raises(queue.Empty, match="of a callback's own"):
+        lamina.cross_validate(network(), X, Y, k=3, epochs=1, n_jobs=2, callbacks=[hook])
 
 
 def test_two_checkpoints_of_one_fit_hold_the_same(tmp_path):

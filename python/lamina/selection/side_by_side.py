@@ -9,7 +9,7 @@ from _thread import start_new_thread
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from lamina._dispatch import core as _core
@@ -125,23 +125,18 @@ def run(tasks: Sequence[Task[Result]], n_jobs: int) -> list[Result]:
     results: dict[int, Result] = {}
     # Ctrl-C may come between any two steps of Python's own. What the threads need is in queues that are written in C,
     # and nothing that was started or told is lost: locks of `threading` and of executors can be left behind closed.
-    todo: SimpleQueue[int] = SimpleQueue()
+    todo = iter(range(len(tasks)))  # of all threads: each takes the next, in one step
     all_there: SimpleQueue[None] = SimpleQueue()
     ended: SimpleQueue[BaseException | None] = SimpleQueue()
-    for number in range(len(tasks)):
-        todo.put(number)
 
     def work() -> None:
         error: BaseException | None = None
         try:
             all_there.get()
-            while True:
-                number = todo.get_nowait()
+            for number in todo:
                 with turns:
                     turns.check()
                     results[number] = tasks[number](turns)
-        except Empty:
-            pass
         except BaseException as raised:
             error = raised
         ended.put(error)
