@@ -12,7 +12,7 @@ from lamina.data.arrays import Array, weights_in_type
 from lamina.data.records import HeldOut, Indices, Samples, SampleSpec, TrainingSet
 from lamina.data.targets import classes_of
 
-__all__ = ["class_factor", "weighted_by_class"]
+__all__ = ["balanced", "class_factor", "weighted_by_class"]
 
 
 def weighted_by_class(training: TrainingSet, class_weight: Any, spec: SampleSpec) -> TrainingSet:
@@ -36,6 +36,17 @@ def weighted_by_class(training: TrainingSet, class_weight: Any, spec: SampleSpec
     if held is not None and len(held.samples if held.rows is None else held.rows) == 0:
         raise ValueError("class_weight must leave a validation row a weight greater than 0")
     return TrainingSet(own, rows, held)
+
+
+def balanced(classes: Array, weights: Array | None, count: int) -> Array:
+    """Return what makes classes count alike: rows / (classes present * those of the class), each as often as it weighs.
+
+    Of a class that is not among those trained on no share is known: its rows, which can be but validated on, count as
+    they are.
+    """
+    members = np.bincount(classes, weights, minlength=count)
+    with np.errstate(divide="ignore"):
+        return np.where(members > 0, members.sum() / (np.count_nonzero(members) * members), 1.0)
 
 
 def class_factor(value: Any, label: Any) -> float:
@@ -90,15 +101,9 @@ def _trained(given: Samples, classes: Array, rows: Indices | None) -> tuple[Arra
 
 
 def _weights_of_classes(class_weight: Any, classes: Array, weights: Array | None, count: int) -> Array:
-    """The weight of each class; "balanced": rows / (classes present * its own), each as often as it weighs.
-
-    Of a class that is not among those trained on no share is known: its rows, which can be but validated on, count as
-    they are.
-    """
+    """The weight of each class."""
     if isinstance(class_weight, str) and class_weight == "balanced":
-        members = np.bincount(classes, weights, minlength=count)
-        with np.errstate(divide="ignore"):
-            return np.where(members > 0, members.sum() / (np.count_nonzero(members) * members), 1.0)
+        return balanced(classes, weights, count)
     if not isinstance(class_weight, Mapping):
         raise TypeError(f"class_weight must be 'balanced', a dict of class -> weight, or None; got {class_weight!r}")
     out = np.ones(count)

@@ -16,7 +16,7 @@ from sklearn.utils.validation import _check_sample_weight, assert_all_finite
 
 from lamina import losses
 from lamina.data.arrays import refuse_masked, to_array
-from lamina.data.class_weights import class_factor
+from lamina.data.class_weights import balanced, class_factor
 from lamina.data.dates import is_date, time_of
 
 __all__ = [
@@ -186,7 +186,7 @@ class ClassFactors(NamedTuple):
         names = np.array([0, 1]) if own.several else classes
         for each, place in zip(given, places, strict=True):
             if isinstance(each, str) and each == "balanced":
-                own.factors.append(_balanced(place, weight, len(names)))
+                own.factors.append(balanced(place, weight, len(names)))
             elif isinstance(each, dict):
                 own.factors.append(_by_label(each, names))
             else:
@@ -203,15 +203,6 @@ class ClassFactors(NamedTuple):
 
     def _places(self, y: Any) -> list[Any]:
         return [(column != 0).astype(np.intp) for column in y.T] if self.several else [np.searchsorted(self.classes, y)]
-
-
-def _balanced(place: Any, weight: Any, n_classes: int) -> Any:
-    """Return for each class what makes all that are there count alike, by the weights of their rows; 1 for others."""
-    total = np.bincount(place, weights=weight, minlength=n_classes)
-    there = total > 0
-    factors = np.ones(n_classes)
-    factors[there] = total[there].sum() / (np.count_nonzero(there) * total[there])
-    return factors
 
 
 def weighted(class_weight: Any, y: Any, weight: Any, classes: Any) -> Any:
